@@ -1,0 +1,163 @@
+//! The actions of Amazon ECR: levels, resource types, condition keys.
+//!
+//! Knows what the Service Authorization Reference says of them. The data is in `catalogue_data.rs`, which
+//! `make catalogue` writes.
+
+use serde::Serialize;
+
+use super::catalogue_data::ACTIONS;
+pub use super::catalogue_data::CATALOGUE_DATE;
+use crate::policy::Scope;
+use crate::policy::pattern::{ActionPattern, Reading};
+
+/// One of the two services whose actions are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// Amazon ECR, private registries.
+    Ecr,
+    /// Amazon ECR Public; exists only in partition `aws`.
+    EcrPublic,
+}
+
+impl Service {
+    /// The service prefix in IAM.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Ecr => "ecr",
+            Self::EcrPublic => "ecr-public",
+        }
+    }
+}
+
+/// What a request for an action names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceType {
+    /// Nothing: the request is made on the literal `*`.
+    None,
+    /// A repository.
+    Repository,
+    /// A public registry.
+    Registry,
+}
+
+/// An access level of the Service Authorization Reference, worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Level {
+    /// Grants or takes access for others.
+    #[serde(rename = "Permissions management")]
+    PermissionsManagement,
+    /// Makes, changes or deletes.
+    Write,
+    /// An action that the catalogue does not know.
+    Unknown,
+    /// Changes tags only.
+    Tagging,
+    /// Reads contents.
+    Read,
+    /// Lists.
+    List,
+}
+
+/// One action of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Action {
+    /// The service.
+    pub service: Service,
+    /// Prefix and name in the catalogue's spelling: `ecr:PutImage`.
+    pub full_name: &'static str,
+    /// The access level.
+    pub level: Level,
+    /// What a request for it names.
+    pub resource: ResourceType,
+    /// The condition keys of this action alone, in lower case; one that ends in `/` stands for every tag key.
+    pub keys: &'static [&'static str],
+}
+
+impl Action {
+    /// The name without the service prefix.
+    pub fn name(&self) -> &'static str {
+        self.full_name.split_once(':').map_or(self.full_name, |(_, name)| name)
+    }
+}
+
+pub(super) const fn action(
+    service: Service,
+    full_name: &'static str,
+    level: Level,
+    resource: ResourceType,
+    keys: &'static [&'static str],
+) -> Action {
+    Action { service, full_name, level, resource, keys }
+}
+
+/// The actions of the catalogue, by service and name.
+pub fn actions() -> &'static [Action] {
+    &ACTIONS
+}
+
+/// The action of this full name, letter case ignored.
+pub fn find(full_name: &str) -> Option<usize> {
+    ACTIONS.iter().position(|action| action.full_name.eq_ignore_ascii_case(full_name))
+}
+
+/// A set of actions of the catalogue, by their place in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ActionSet(u128);
+
+impl ActionSet {
+    const ALL: Self = Self((1 << ACTIONS.len()) - 1);
+
+    /// Whether the action is in the set.
+    pub fn contains(self, index: usize) -> bool {
+        self.0 >> index & 1 == 1
+    }
+
+    /// Whether no action is in the set.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The actions that satisfy the predicate.
+    pub fn of(predicate: impl Fn(&Action) -> bool) -> Self {
+        Self(ACTIONS.iter().enumerate().filter(|(_, action)| predicate(action)).fold(0, |set, (i, _)| set | 1 << i))
+    }
+
+    /// The actions that `Action` or `NotAction` matches.
+    pub fn matching(scope: &Scope<ActionPattern>, reading: Reading) -> Self {
+        let inner = if scope.negated { reading.other() } else { reading };
+        // `NotAction: []` would match everything, which nobody can have meant: doubt.
+        if scope.negated && scope.patterns.is_empty() && reading == Reading::Narrow {
+            return Self::default();
+        }
+        let listed = scope.patterns.iter().fold(0, |set, pattern| set | Self::matching_one(pattern, inner).0);
+        Self(if scope.negated { Self::ALL.0 & !listed } else { listed })
+    }
+
+    fn matching_one(pattern: &ActionPattern, reading: Reading) -> Self {
+        if pattern.is_everything() {
+            return Self::ALL;
+        }
+        if pattern.is_of_other_service_than(&[Service::Ecr.prefix(), Service::EcrPublic.prefix()]) {
+            return Self::default();
+        }
+        match pattern.as_literal() {
+            Some(name) => Self(find(name).map_or(0, |i| 1 << i)),
+            None => Self::of(|action| pattern.matches(action.service.prefix(), action.name(), reading)),
+        }
+    }
+}
+
+/// The literal actions under ECR's prefixes that the catalogue does not know.
+pub fn unknown_literals(scope: &Scope<ActionPattern>) -> impl Iterator<Item = &str> {
+    scope.patterns.iter().filter_map(ActionPattern::as_literal).filter(|name| {
+        let service = name.split_once(':').map_or("", |(service, _)| service);
+        let of_ecr = [Service::Ecr, Service::EcrPublic].iter().any(|own| own.prefix().eq_ignore_ascii_case(service));
+        of_ecr && find(name).is_none()
+    })
+}
+
+/// Whether a statement may bear on an action that the catalogue does not know, though it matches none that it does.
+pub fn names_unknown_action(scope: &Scope<ActionPattern>) -> bool {
+    let ours = [Service::Ecr.prefix(), Service::EcrPublic.prefix()];
+    scope.negated || scope.patterns.iter().any(|pattern| !pattern.is_of_other_service_than(&ours))
+}

@@ -1,0 +1,204 @@
+//! What is known of the requests that a node role's sessions make: the keys of their context and the values
+//! these can have.
+//!
+//! Knows the role's facts and the global condition keys. Knows nothing of statements.
+//!
+//! Sources: IAM User Guide, "AWS global condition context keys"; Service Authorization Reference of Amazon ECR.
+
+use super::catalogue::{ResourceType, Service};
+use super::solver::{Kind, Slot};
+use super::universe::Universe;
+use crate::policy::TrustPolicy;
+
+/// What all actions have in common that are requested in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) service: Service,
+    pub(super) resource: ResourceType,
+    /// The condition keys of the action alone, as the catalogue has them; `None` where the catalogue does not know
+    /// the action.
+    pub(super) keys: Option<&'static [&'static str]>,
+    /// Whether the action is also requested on the string `…:repository/*`.
+    pub(super) all_repositories: bool,
+}
+
+impl Target {
+    fn lists(&self, key: &str) -> bool {
+        self.keys.is_none_or(|keys| keys.contains(&key))
+    }
+}
+
+/// An unknown of the request.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unknown {
+    /// The region in the resource's ARN.
+    Region,
+    /// The account in the resource's ARN.
+    Account,
+    /// What follows the account in the resource's ARN.
+    Resource,
+    /// The instant of the request.
+    Now,
+    /// A context key, in lower case; `aws:resourcetag/…` stands for the service's own form of it too.
+    Key(String),
+}
+
+/// What is known of a context key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Knowledge {
+    /// The request has not the key.
+    Absent,
+    /// The key has this value.
+    Value(String),
+    /// The key is, or is tied to, an unknown.
+    Unknown(Unknown),
+}
+
+/// The facts of a role that its requests carry.
+#[derive(Debug, Clone)]
+pub(super) struct Subject<'r> {
+    pub(super) arn: &'r str,
+    pub(super) id: &'r str,
+    pub(super) tags: &'r [(String, String)],
+    pub(super) trust: &'r TrustPolicy,
+    /// Seconds since 1970 before which no request is made.
+    pub(super) at: f64,
+}
+
+impl Subject<'_> {
+    fn arn_field(&self, index: usize) -> &str {
+        self.arn.split(':').nth(index).unwrap_or_default()
+    }
+
+    pub(super) fn partition(&self) -> &str {
+        self.arn_field(1)
+    }
+
+    pub(super) fn account(&self) -> &str {
+        self.arn_field(4)
+    }
+
+    /// What is known of a key, given in lower case.
+    pub(super) fn knowledge(&self, target: &Target, key: &str) -> Knowledge {
+        let free = || Knowledge::Unknown(Unknown::Key(key.to_owned()));
+        let free_if = |possible: bool| if possible { free() } else { Knowledge::Absent };
+        let value = |text: &str| Knowledge::Value(text.to_owned());
+        let (service, name) = key.split_once(':').unwrap_or(("", key));
+        if let Some(tag) = name.strip_prefix("resourcetag/")
+            && (service == "aws" || service == target.service.prefix())
+        {
+            return match target.resource {
+                ResourceType::Repository => Knowledge::Unknown(Unknown::Key(format!("aws:resourcetag/{tag}"))),
+                ResourceType::None | ResourceType::Registry => Knowledge::Absent,
+            };
+        }
+        if service == target.service.prefix() {
+            let known_elsewhere = name == "accountsetting";
+            return free_if(!known_elsewhere || target.lists(key));
+        }
+        match key {
+            "aws:principalarn" => value(self.arn),
+            "aws:principalaccount" => value(self.account()),
+            "aws:principaltype" => value("AssumedRole"),
+            "aws:principalisawsservice" => value("false"),
+            "aws:securetransport" => value("true"),
+            "aws:requestedregion" if target.service == Service::Ecr && target.resource != ResourceType::None => {
+                Knowledge::Unknown(Unknown::Region)
+            }
+            "aws:resourceaccount" => match target.resource {
+                ResourceType::None => value(self.account()),
+                _ => Knowledge::Unknown(Unknown::Account),
+            },
+            "aws:currenttime" | "aws:epochtime" => Knowledge::Unknown(Unknown::Now),
+            "aws:multifactorauthage" => free_if(self.trust.admits_aws_principal()),
+            "aws:tagkeys" => free_if(target.lists(key)),
+            "ec2:sourceinstancearn"
+            | "ec2:roledelivery"
+            | "aws:ec2instancesourcevpc"
+            | "aws:ec2instancesourceprivateipv4" => free_if(self.trust.admits_service("ec2")),
+            "ssm:sourceinstancearn" => free_if(self.trust.admits_service("ssm")),
+            "lambda:sourcefunctionarn" => free_if(self.trust.admits_service("lambda")),
+            "codebuild:buildarn" | "codebuild:projectarn" => free_if(self.trust.admits_service("codebuild")),
+            "glue:roleassumedby" | "glue:credentialissuingservice" => free_if(self.trust.admits_service("glue")),
+            "identitystore:userid" => free_if(self.trust.admits_service("identitystore")),
+            "aws:username" | "aws:sourcearn" | "aws:sourceaccount" => Knowledge::Absent,
+            "aws:federatedprovider" => free_if(self.trust.admits_federated()),
+            _ if name.starts_with("sourceorg") || name.starts_with("principalservicename") => Knowledge::Absent,
+            _ if key.starts_with("aws:requesttag/") => free_if(target.lists("aws:requesttag/")),
+            _ if key.starts_with("aws:principaltag/") => {
+                if self.trust.admits_session_tags() {
+                    return free();
+                }
+                let tag = name.strip_prefix("principaltag/").unwrap_or_default();
+                let own = self.tags.iter().find(|(key, _)| key.to_lowercase() == tag);
+                own.map_or(Knowledge::Absent, |(_, own)| value(own))
+            }
+            _ if service == "aws" => free(),
+            // The keys of SAML and of OIDC providers, whose prefix is the provider's host and path.
+            _ if service == "saml" || service.contains('.') => free_if(self.trust.admits_federated()),
+            _ => Knowledge::Absent,
+        }
+    }
+
+    /// The unknown as the search sees it; `now` is the slot of [`Unknown::Now`].
+    pub(super) fn slot(&self, target: &Target, unknown: &Unknown, now: usize) -> Slot {
+        let always = |kind: Kind, preferred: Vec<String>| Slot { kind, optional: false, multivalued: false, preferred };
+        let example_region = match self.partition() {
+            "aws" => vec!["us-east-1".to_owned()],
+            "aws-us-gov" => vec!["us-gov-west-1".to_owned()],
+            "aws-cn" => vec!["cn-north-1".to_owned()],
+            _ => Vec::new(),
+        };
+        let at = vec![format!("{:.0}", self.at.ceil())];
+        match unknown {
+            Unknown::Region => always(Kind::Text(Universe::region(self.partition())), example_region),
+            Unknown::Account => always(Kind::Text(Universe::Account), vec![self.account().to_owned()]),
+            Unknown::Resource => match (target.resource, target.service) {
+                (ResourceType::Registry, _) => {
+                    always(Kind::Text(Universe::Registry), vec![format!("registry/{}", self.account())])
+                }
+                (_, Service::EcrPublic) => {
+                    always(Kind::Text(Universe::PublicRepository), vec!["repository/app".to_owned()])
+                }
+                (_, Service::Ecr) => {
+                    let mut preferred = vec!["repository/app".to_owned()];
+                    if target.all_repositories {
+                        preferred.push("repository/*".to_owned());
+                    }
+                    always(Kind::Text(Universe::Repository), preferred)
+                }
+            },
+            Unknown::Now => always(Kind::InstantFrom(self.at.ceil()), at),
+            Unknown::Key(key) => {
+                let free = |kind: Kind| Slot { kind, optional: true, multivalued: false, preferred: Vec::new() };
+                let several =
+                    || Slot { kind: Kind::Text(Universe::Text), optional: true, multivalued: true, preferred: vec![] };
+                let text = || Kind::Text(Universe::Text);
+                match key.as_str() {
+                    "aws:userid" => {
+                        let instance = self.trust.admits_only_ec2();
+                        let prefix = format!("{}:", self.id);
+                        let preferred = vec![format!("{prefix}i-0123456789abcdef0")];
+                        always(Kind::Text(Universe::UserId { prefix, instance }), preferred)
+                    }
+                    "aws:requestedregion" if target.service == Service::EcrPublic => {
+                        always(Kind::Choice(&["us-east-1", "us-west-2"]), Vec::new())
+                    }
+                    "aws:requestedregion" => always(Kind::Text(Universe::region(self.partition())), example_region),
+                    "aws:tokenissuetime" => always(Kind::InstantUntil(now), at),
+                    "aws:viaawsservice" => always(Kind::Choice(&["false", "true"]), Vec::new()),
+                    "aws:useragent" => always(text(), vec!["app".to_owned()]),
+                    "aws:multifactorauthpresent" if self.trust.admits_aws_principal() => {
+                        free(Kind::Choice(&["false", "true"]))
+                    }
+                    "aws:multifactorauthpresent" => free(Kind::Choice(&["false"])),
+                    "aws:multifactorauthage" | "ec2:roledelivery" => free(Kind::Number),
+                    "aws:sourceip" | "aws:vpcsourceip" | "aws:ec2instancesourceprivateipv4" => free(Kind::Address),
+                    "aws:tagkeys" | "aws:calledvia" => several(),
+                    _ if key.ends_with("orgpaths") => several(),
+                    _ => free(Kind::Text(Universe::Text)),
+                }
+            }
+        }
+    }
+}

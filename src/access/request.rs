@@ -1,0 +1,483 @@
+//! The request as unknowns, and statements as clauses over them.
+//!
+//! Knows how a statement's resources and conditions are read for one kind of request. Knows nothing of which
+//! statements there are or how they are put together.
+//!
+//! Sources: IAM User Guide, "IAM JSON policy elements: Resource", "… Condition", "Variables and tags".
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::catalogue::{ResourceType, Service};
+use super::context::{Knowledge, Subject, Target, Unknown};
+use super::solver::{Clause, Cube, Literal, Slot, Values};
+use crate::policy::Statement;
+use crate::policy::comparison::{Comparison, Texts};
+use crate::policy::condition::{Ask, Condition, Meaning, Quantifier, Requirement, resolve};
+use crate::policy::pattern::{Glob, Reading, ResourcePattern, Symbol, Token, Variable};
+
+/// The unknowns of the requests for one target, made as statements mention them.
+pub(super) struct Problem<'a> {
+    subject: &'a Subject<'a>,
+    target: Target,
+    unknowns: Vec<Unknown>,
+    pub(super) slots: Vec<Slot>,
+    /// What variables stand for whose key is unknown.
+    assigned: &'a [(Unknown, Option<String>)],
+    /// Unknowns that a variable stands for and that are not assigned: these were read as anything.
+    open: RefCell<Vec<Unknown>>,
+}
+
+/// A condition on the request, or what is left of it once the known keys are filled in.
+enum Term {
+    Settled(bool),
+    Literal(Literal),
+}
+
+/// The parts of an ARN that are unknown, with the patterns that each has to match.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct ArnTerms {
+    region: Vec<Glob>,
+    account: Vec<Glob>,
+    resource: Vec<Glob>,
+}
+
+/// A pattern of six fields.
+type SixFields = Vec<Vec<Token>>;
+
+impl<'a> Problem<'a> {
+    pub(super) fn new(subject: &'a Subject<'a>, target: Target, assigned: &'a [(Unknown, Option<String>)]) -> Self {
+        let mut problem =
+            Self { subject, target, unknowns: Vec::new(), slots: Vec::new(), assigned, open: RefCell::default() };
+        if target.resource != ResourceType::None {
+            for unknown in [Unknown::Region, Unknown::Account, Unknown::Resource] {
+                problem.slot_of(&unknown);
+            }
+        }
+        problem
+    }
+
+    /// The unknowns that variables left open so far.
+    pub(super) fn open(&self) -> Vec<Unknown> {
+        let mut open = self.open.borrow().clone();
+        open.sort_unstable();
+        open.dedup();
+        open
+    }
+
+    pub(super) fn find_slot(&self, unknown: &Unknown) -> Option<usize> {
+        self.unknowns.iter().position(|known| known == unknown)
+    }
+
+    pub(super) fn slot_of(&mut self, unknown: &Unknown) -> usize {
+        if let Some(index) = self.find_slot(unknown) {
+            return index;
+        }
+        // An instant that is not after the request's needs that one beside it.
+        let now = match unknown {
+            Unknown::Key(key) if key == "aws:tokenissuetime" => self.slot_of(&Unknown::Now),
+            _ => 0,
+        };
+        self.slots.push(self.subject.slot(&self.target, unknown, now));
+        self.unknowns.push(unknown.clone());
+        self.slots.len() - 1
+    }
+
+    /// What holds between the unknowns, beside what the statements ask, and the values assigned.
+    pub(super) fn ties(&mut self) -> Vec<Clause> {
+        let key = |unknown: &Unknown| if let Unknown::Key(key) = unknown { Some(key.clone()) } else { None };
+        let keys: Vec<String> = self.unknowns.iter().filter_map(key).collect();
+        let mut clauses = Vec::new();
+        for key in &keys {
+            let slot = self.slot_of(&Unknown::Key(key.clone()));
+            let name = key.strip_prefix("aws:").unwrap_or_default();
+            // `aws:CalledVia…` comes only with a call that a service makes on somebody's behalf.
+            if name.starts_with("calledvia") {
+                let via = self.slot_of(&Unknown::Key("aws:viaawsservice".to_owned()));
+                clauses.push(vec![vec![absent(slot)], vec![equals(via, "true", Quantifier::Value)]]);
+            }
+            // A request comes over the internet or through a VPC endpoint.
+            if is_vpc_key(name) && keys.iter().any(|key| key == "aws:sourceip") {
+                let source_ip = self.slot_of(&Unknown::Key("aws:sourceip".to_owned()));
+                clauses.push(vec![vec![absent(slot)], vec![absent(source_ip)]]);
+            }
+            // `aws:TagKeys` holds the key of every `aws:RequestTag`.
+            if let Some(tag) = name.strip_prefix("requesttag/") {
+                let tag_keys = self.slot_of(&Unknown::Key("aws:tagkeys".to_owned()));
+                clauses.push(vec![vec![absent(slot)], vec![equals(tag_keys, tag, Quantifier::Any)]]);
+            }
+        }
+        for (unknown, value) in self.assigned {
+            let slot = self.slot_of(unknown);
+            clauses.push(vec![vec![match value {
+                Some(value) => equals(slot, value, Quantifier::Value),
+                None => absent(slot),
+            }]]);
+        }
+        clauses
+    }
+
+    /// The clauses under which an Allow matches; `None` if it matches no request for the target.
+    pub(super) fn allow(&mut self, statement: &Statement) -> Option<Vec<Clause>> {
+        let mut clauses = Vec::new();
+        for condition in &statement.conditions {
+            match self.condition(condition, Reading::Wide) {
+                Term::Settled(true) => {}
+                Term::Settled(false) => return None,
+                Term::Literal(literal) => clauses.push(vec![vec![literal]]),
+            }
+        }
+        let patterns = &statement.resources.patterns;
+        if statement.resources.negated {
+            for cube in self.resources(patterns, Reading::Narrow) {
+                clauses.push(cube.into_iter().map(|literal| vec![literal.negated()]).collect());
+            }
+        } else {
+            clauses.push(self.resources(patterns, Reading::Wide));
+        }
+        // A cube without literals holds of every request, a clause without cubes of none.
+        clauses.retain(|clause| !clause.iter().any(Vec::is_empty));
+        if clauses.iter().any(Vec::is_empty) { None } else { Some(clauses) }
+    }
+
+    /// The clauses under which a Deny does not match.
+    pub(super) fn escape(&mut self, statement: &Statement) -> Vec<Clause> {
+        let mut way_out: Clause = Vec::new();
+        for condition in &statement.conditions {
+            match self.condition(condition, Reading::Narrow) {
+                Term::Settled(true) => {}
+                Term::Settled(false) => return Vec::new(),
+                Term::Literal(literal) => way_out.push(vec![literal.negated()]),
+            }
+        }
+        let patterns = &statement.resources.patterns;
+        if statement.resources.negated {
+            // `NotResource: []` would deny everything, which nobody can have meant: doubt.
+            if patterns.is_empty() {
+                return Vec::new();
+            }
+            way_out.extend(self.resources(patterns, Reading::Wide));
+            return if way_out.iter().any(Vec::is_empty) { Vec::new() } else { vec![way_out] };
+        }
+        self.resources(patterns, Reading::Narrow)
+            .into_iter()
+            .map(|cube| {
+                way_out.iter().cloned().chain(cube.into_iter().map(|literal| vec![literal.negated()])).collect()
+            })
+            .collect()
+    }
+
+    fn condition(&mut self, condition: &Condition, reading: Reading) -> Term {
+        let doubt = Term::Settled(reading == Reading::Wide);
+        let key = condition.key.to_lowercase();
+        let requirement = {
+            let meaning = |variable: &Variable| self.meaning(variable);
+            condition.requirement(reading, &meaning)
+        };
+        let Some(mut requirement) = requirement else { return doubt };
+        match self.subject.knowledge(&self.target, &key) {
+            Knowledge::Absent => Term::Settled(requirement.holds(None)),
+            Knowledge::Value(value) => Term::Settled(requirement.holds(Some(&[value]))),
+            Knowledge::Unknown(unknown) => {
+                if let Ask::Values { comparison, quantifier, .. } = &mut requirement.if_present {
+                    // Instants are kept as seconds: their text form is not what these comparisons would see.
+                    let comparable = match comparison {
+                        Comparison::Number { instants, .. } => *instants || key == "aws:epochtime",
+                        Comparison::Text(_) | Comparison::Networks(_) => false,
+                    };
+                    if is_instant(&unknown) && !comparable {
+                        return doubt;
+                    }
+                    let slot = self.slot_of(&unknown);
+                    let several = self.slots.get(slot).is_some_and(|slot| slot.multivalued);
+                    if several && *quantifier == Quantifier::Value {
+                        // Without a set operator, how a key of several values is compared is not documented.
+                        *quantifier = if reading == Reading::Wide { Quantifier::Any } else { Quantifier::All };
+                    }
+                }
+                Term::Literal(Literal::new(self.slot_of(&unknown), requirement))
+            }
+        }
+    }
+
+    /// What a policy variable stands for.
+    fn meaning(&self, variable: &Variable) -> Meaning {
+        let key = variable.key.to_lowercase();
+        match self.subject.knowledge(&self.target, &key) {
+            Knowledge::Absent => Meaning::Absent,
+            Knowledge::Value(value) => Meaning::Text(value),
+            Knowledge::Unknown(unknown) => match self.assigned.iter().find(|(known, _)| *known == unknown) {
+                Some((_, Some(value))) => Meaning::Text(spell_value(&key, &unknown, value)),
+                Some((_, None)) => Meaning::Absent,
+                None => {
+                    // Variables of keys with several values have no documented meaning: anything, for good.
+                    if !self.subject.slot(&self.target, &unknown, 0).multivalued {
+                        self.open.borrow_mut().push(unknown);
+                    }
+                    Meaning::Anything
+                }
+            },
+        }
+    }
+
+    /// The cubes under which one of the patterns matches the request's resource.
+    fn resources(&mut self, patterns: &[ResourcePattern], reading: Reading) -> Vec<Cube> {
+        if patterns.iter().any(ResourcePattern::is_everything) {
+            return vec![Vec::new()];
+        }
+        if self.target.resource == ResourceType::None {
+            let matched = patterns.iter().any(|pattern| self.matches_star(pattern, reading));
+            return if matched { vec![Vec::new()] } else { Vec::new() };
+        }
+        // Patterns that differ in the last field only are one union of globs.
+        let mut merged: Vec<(ArnTerms, Vec<Vec<Glob>>)> = Vec::new();
+        for pattern in patterns {
+            for mut terms in self.arn_terms(pattern, reading) {
+                let resource = std::mem::take(&mut terms.resource);
+                match merged.iter_mut().find(|(place, _)| *place == terms) {
+                    Some((_, resources)) => resources.push(resource),
+                    None => merged.push((terms, vec![resource])),
+                }
+            }
+        }
+        let mut cubes = Vec::new();
+        for (place, resources) in merged {
+            let mut base = Vec::new();
+            for (unknown, globs) in [(Unknown::Region, place.region), (Unknown::Account, place.account)] {
+                let slot = self.slot_of(&unknown);
+                base.extend(globs.into_iter().map(|glob| text(slot, vec![glob])));
+            }
+            let slot = self.slot_of(&Unknown::Resource);
+            if resources.iter().any(Vec::is_empty) {
+                cubes.push(base);
+                continue;
+            }
+            let (single, several): (Vec<_>, Vec<_>) = resources.into_iter().partition(|globs| globs.len() == 1);
+            let union: Vec<Glob> = single.into_iter().flatten().collect();
+            if !union.is_empty() {
+                let mut cube = base.clone();
+                cube.push(text(slot, union));
+                cubes.push(cube);
+            }
+            for globs in several {
+                let mut cube = base.clone();
+                cube.extend(globs.into_iter().map(|glob| text(slot, vec![glob])));
+                cubes.push(cube);
+            }
+        }
+        cubes
+    }
+
+    /// Whether the pattern matches the literal `*`, on which actions without resource type are requested.
+    fn matches_star(&self, pattern: &ResourcePattern, reading: Reading) -> bool {
+        let fields = pattern.fields();
+        let [field] = fields.as_slice() else { return false };
+        resolve(field, reading, &|variable| self.meaning(variable)).is_some_and(|glob| glob.matches("*", false))
+    }
+
+    /// What a pattern asks of the unknown parts of the request's ARN; several alternatives, or none.
+    fn arn_terms(&self, pattern: &ResourcePattern, reading: Reading) -> Vec<ArnTerms> {
+        let fields = pattern.fields();
+        let mut alternatives = Vec::new();
+        for patterns in six_fields(fields, reading) {
+            let mut terms = ArnTerms::default();
+            if patterns.iter().all(|pattern| self.add_terms(pattern, reading, &mut terms)) {
+                alternatives.push(terms);
+            }
+        }
+        alternatives
+    }
+
+    /// Adds what a pattern of six fields asks; false if it matches no ARN of the target.
+    fn add_terms(&self, fields: &SixFields, reading: Reading, terms: &mut ArnTerms) -> bool {
+        let [arn, partition, service, region, account, resource] = fields.as_slice() else { return false };
+        let meaning = |variable: &Variable| self.meaning(variable);
+        // Variables have meaning in the last field only; AWS's own policies also use one for the account.
+        let plain = |field: &[Token]| {
+            let variable = field.iter().any(|token| matches!(token, Token::Variable(_)));
+            if variable { None } else { resolve(field, reading, &meaning) }
+        };
+        let known = |field: &[Token], value: &str| plain(field).is_some_and(|glob| glob.matches(value, false));
+        if !known(arn, "arn")
+            || !known(partition, self.subject.partition())
+            || !known(service, self.target.service.prefix())
+        {
+            return false;
+        }
+        let Some(region) = plain(region) else { return false };
+        let account = if reading == Reading::Wide { resolve(account, reading, &meaning) } else { plain(account) };
+        let Some(account) = account else { return false };
+        if reading == Reading::Narrow && has_doubtful_type(resource) {
+            return false;
+        }
+        let Some(resource) = resolve(resource, reading, &meaning) else { return false };
+        match self.target.service {
+            Service::Ecr => push(&mut terms.region, region),
+            // The ARNs of ECR Public have no region.
+            Service::EcrPublic if !region.matches("", false) => return false,
+            Service::EcrPublic => {}
+        }
+        push(&mut terms.account, account);
+        push(&mut terms.resource, resource);
+        true
+    }
+
+    /// The ARN that the values give the request's resource; `*` for a target without resource.
+    pub(super) fn resource_arn(&self, values: &Values) -> String {
+        if self.target.resource == ResourceType::None {
+            return "*".to_owned();
+        }
+        let value = |unknown: &Unknown| {
+            let values = self.find_slot(unknown).and_then(|slot| values.get(slot)?.as_ref());
+            values.and_then(|values| values.first()).map_or("", String::as_str)
+        };
+        let region = if self.target.service == Service::Ecr { value(&Unknown::Region) } else { "" };
+        let (partition, service) = (self.subject.partition(), self.target.service.prefix());
+        format!("arn:{partition}:{service}:{region}:{}:{}", value(&Unknown::Account), value(&Unknown::Resource))
+    }
+
+    /// Adds the keys that a statement mentions, with the values that the request has for them.
+    pub(super) fn mention(&self, statement: &Statement, values: &Values, context: &mut BTreeMap<String, Vec<String>>) {
+        let mut keys: Vec<String> = Vec::new();
+        for condition in &statement.conditions {
+            keys.push(condition.key.to_string());
+            keys.extend(condition.variables());
+        }
+        for pattern in statement.resources.patterns.iter().filter(|pattern| pattern.as_str().contains("${")) {
+            keys.extend(pattern.fields().into_iter().flatten().filter_map(|token| match token {
+                Token::Variable(variable) => Some(variable.key),
+                Token::Symbol(_) => None,
+            }));
+        }
+        for key in keys {
+            self.mention_key(&key, values, context);
+            // What `aws:TagKeys` has to hold is part of the request that has the tag.
+            if key.to_lowercase().starts_with("aws:requesttag/") {
+                self.mention_key("aws:TagKeys", values, context);
+            }
+            if key.to_lowercase().starts_with("aws:calledvia") {
+                self.mention_key("aws:ViaAWSService", values, context);
+            }
+        }
+    }
+
+    fn mention_key(&self, key: &str, values: &Values, context: &mut BTreeMap<String, Vec<String>>) {
+        let lower = key.to_lowercase();
+        let known = match self.subject.knowledge(&self.target, &lower) {
+            Knowledge::Absent => None,
+            Knowledge::Value(value) => Some(vec![value]),
+            Knowledge::Unknown(unknown) => {
+                let found = self.find_slot(&unknown).and_then(|slot| values.get(slot).cloned().flatten());
+                found.map(|found| found.iter().map(|value| spell_value(&lower, &unknown, value)).collect())
+            }
+        };
+        let Some(known) = known else { return };
+        // Of several spellings of one key the first stands, whatever the order of the statements.
+        match context.keys().find(|other| other.eq_ignore_ascii_case(key)).cloned() {
+            Some(other) if other.as_str() <= key => {}
+            Some(other) => {
+                context.remove(&other);
+                context.insert(key.to_owned(), known);
+            }
+            None => {
+                context.insert(key.to_owned(), known);
+            }
+        }
+    }
+}
+
+fn push(globs: &mut Vec<Glob>, glob: Glob) {
+    if !glob.is_everything() && !globs.contains(&glob) {
+        globs.push(glob);
+    }
+}
+
+fn text(slot: usize, globs: Vec<Glob>) -> Literal {
+    let comparison = Comparison::Text(Texts { globs, ignore_case: false });
+    let if_present = Ask::Values { quantifier: Quantifier::Value, comparison, positive: true };
+    Literal::new(slot, Requirement { if_absent: false, if_present })
+}
+
+fn equals(slot: usize, value: &str, quantifier: Quantifier) -> Literal {
+    // Names of tags ignore case in condition keys, and `aws:TagKeys` is the only set that is compared here.
+    let texts = Texts { globs: vec![Glob::literal(value)], ignore_case: quantifier == Quantifier::Any };
+    let if_present = Ask::Values { quantifier, comparison: Comparison::Text(texts), positive: true };
+    Literal::new(slot, Requirement { if_absent: false, if_present })
+}
+
+fn absent(slot: usize) -> Literal {
+    Literal::new(slot, Requirement { if_absent: true, if_present: Ask::Presence(false) })
+}
+
+fn is_vpc_key(name: &str) -> bool {
+    name.starts_with("vpce") || matches!(name, "sourcevpc" | "sourcevpce" | "vpcsourceip" | "sourcevpcarn")
+}
+
+fn is_instant(unknown: &Unknown) -> bool {
+    *unknown == Unknown::Now || *unknown == Unknown::Key("aws:tokenissuetime".to_owned())
+}
+
+/// The value of a key as requests carry it: instants are kept as seconds, and all but `aws:EpochTime` are dates.
+fn spell_value(key: &str, unknown: &Unknown, value: &str) -> String {
+    let date = || {
+        let instant = OffsetDateTime::from_unix_timestamp(value.parse().ok()?).ok()?;
+        instant.format(&Rfc3339).ok()
+    };
+    if is_instant(unknown) && key != "aws:epochtime" {
+        date().unwrap_or_else(|| value.to_owned())
+    } else {
+        value.to_owned()
+    }
+}
+
+/// Wildcards in the resource type are documented as not allowed, `*` for the whole resource aside: doubt.
+fn has_doubtful_type(resource: &[Token]) -> bool {
+    let slash = |token: &Token| *token == Token::Symbol(Symbol::Char('/'));
+    let wild = |token: &Token| !matches!(token, Token::Symbol(Symbol::Char(_)));
+    let everything = resource.iter().all(|token| *token == Token::Symbol(Symbol::Many));
+    !everything && resource.iter().take_while(|token| !slash(token)).any(wild)
+}
+
+/// A pattern as patterns of six fields: alternatives, each of one or more patterns that all have to match.
+///
+/// A pattern of more fields matches nothing. One of fewer is completed with `*`; but a `*` that ends a field may
+/// also run over colons, and which of the two IAM does is not documented: the wide reading takes either, the
+/// narrow one both.
+fn six_fields(fields: Vec<Vec<Token>>, reading: Reading) -> Vec<Vec<SixFields>> {
+    let star = || vec![Token::Symbol(Symbol::Many)];
+    let missing = match 6_usize.checked_sub(fields.len()) {
+        None => return Vec::new(),
+        Some(0) => return vec![vec![fields]],
+        Some(missing) => missing,
+    };
+    let mut run_on: Vec<SixFields> = vec![Vec::new()];
+    for field in &fields {
+        let may_run = field.last() == Some(&Token::Symbol(Symbol::Many));
+        let mut longer = Vec::new();
+        for start in run_on {
+            for extra in 0..=(if may_run { missing } else { 0 }) {
+                let mut next = start.clone();
+                next.push(field.clone());
+                next.extend(std::iter::repeat_with(star).take(extra));
+                longer.push(next);
+            }
+        }
+        run_on = longer;
+    }
+    run_on.retain(|fields| fields.len() == 6);
+    let mut completed = fields;
+    completed.extend(std::iter::repeat_with(star).take(missing));
+    match reading {
+        _ if run_on.is_empty() || (reading == Reading::Narrow && run_on.contains(&completed)) => vec![vec![completed]],
+        Reading::Narrow => run_on.into_iter().map(|fields| vec![completed.clone(), fields]).collect(),
+        Reading::Wide => {
+            let mut all = vec![completed];
+            all.extend(run_on);
+            all.dedup();
+            all.into_iter().map(|fields| vec![fields]).collect()
+        }
+    }
+}

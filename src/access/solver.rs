@@ -1,0 +1,422 @@
+//! Is there a request that satisfies all of some clauses? The search over the unknowns of a request.
+//!
+//! An unknown ([`Slot`]) is a part of the resource's ARN or a context key: absent, or one value, or several.
+//! A [`Clause`] is a choice between cubes, a cube is a conjunction of [`Literal`]s, and a literal asks something
+//! of a single slot. The search keeps values that satisfy all literals taken on so far and branches only on
+//! clauses that these values fail. It is complete: it ends with values, with the certainty that there are none,
+//! or over the budget.
+//!
+//! Knows nothing of policies' effects, of ECR or of roles.
+
+use super::universe::Universe;
+use crate::policy::comparison::{Comparison, Order, Texts};
+use crate::policy::condition::{Ask, Quantifier, Requirement};
+use crate::policy::language::{Budget, OverBudget, contains, shortest};
+use crate::policy::pattern::{Glob, Symbol};
+
+/// An unknown of the request.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    pub(super) kind: Kind,
+    /// Whether the request may have no such key.
+    pub(super) optional: bool,
+    /// Whether the key may have several values.
+    pub(super) multivalued: bool,
+    /// Values to try first, so that witnesses read like requests.
+    pub(super) preferred: Vec<String>,
+}
+
+/// What values an unknown may have.
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    /// The strings of a universe.
+    Text(Universe),
+    /// One of these.
+    Choice(&'static [&'static str]),
+    /// A whole number from 0 on.
+    Number,
+    /// An instant in seconds since 1970, not before this one.
+    InstantFrom(f64),
+    /// An instant in seconds since 1970, not after the one in the slot with this number.
+    InstantUntil(usize),
+    /// An IP address.
+    Address,
+}
+
+/// What is asked of one slot.
+#[derive(Debug, Clone)]
+pub(super) struct Literal {
+    pub(super) slot: usize,
+    pub(super) requirement: Requirement,
+}
+
+impl Literal {
+    pub(super) fn new(slot: usize, requirement: Requirement) -> Self {
+        Self { slot, requirement }
+    }
+
+    pub(super) fn negated(self) -> Self {
+        Self { slot: self.slot, requirement: self.requirement.negated() }
+    }
+
+    pub(super) fn holds(&self, values: &Values) -> bool {
+        self.requirement.holds(values.get(self.slot).and_then(Option::as_deref))
+    }
+}
+
+/// Literals that hold together.
+pub(super) type Cube = Vec<Literal>;
+
+/// Cubes of which one has to hold.
+pub(super) type Clause = Vec<Cube>;
+
+/// The values of each slot; `None` for one that is absent.
+pub(super) type Values = Vec<Option<Vec<String>>>;
+
+/// What the search found.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Found {
+    /// Values that satisfy every clause.
+    Values(Values),
+    /// There are none.
+    Nothing,
+    /// The budget was spent, or the literals on a slot are of kinds that cannot be decided together.
+    Unknown,
+}
+
+/// Searches for values of the slots that satisfy all clauses.
+pub(super) fn solve(slots: &[Slot], clauses: &[Clause], budget: &mut Budget) -> Found {
+    let mut search = Search { slots, taken: vec![Vec::new(); slots.len()], values: vec![None; slots.len()], budget };
+    let all: Vec<usize> = (0..slots.len()).collect();
+    match search.assign(&all) {
+        Settled::Yes => search.run(clauses),
+        Settled::No => Found::Nothing,
+        Settled::Unknown => Found::Unknown,
+    }
+}
+
+struct Search<'s, 'b> {
+    slots: &'s [Slot],
+    /// The requirements taken on, by slot.
+    taken: Vec<Vec<Requirement>>,
+    /// Values that satisfy them.
+    values: Values,
+    budget: &'b mut Budget,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    Yes,
+    No,
+    Unknown,
+}
+
+impl Search<'_, '_> {
+    fn run(&mut self, clauses: &[Clause]) -> Found {
+        let failed = clauses.iter().filter(|clause| !clause.iter().any(|cube| self.cube_holds(cube)));
+        let Some(clause) = failed.min_by_key(|clause| clause.len()) else { return Found::Values(self.values.clone()) };
+        let depth: Vec<usize> = self.taken.iter().map(Vec::len).collect();
+        let before = self.values.clone();
+        let mut unknown = false;
+        for cube in clause {
+            // The cubes tried before hold nowhere in what is left: their negations stay, where they are literals.
+            let here: Vec<usize> = self.taken.iter().map(Vec::len).collect();
+            match self.take(cube) {
+                Settled::Yes => match self.run(clauses) {
+                    Found::Nothing => {}
+                    Found::Unknown => unknown = true,
+                    found @ Found::Values(_) => return found,
+                },
+                Settled::No => {}
+                Settled::Unknown => unknown = true,
+            }
+            self.back_to(&here, &before);
+            if self.budget.spend(1).is_err() {
+                unknown = true;
+                break;
+            }
+            if let [only] = cube.as_slice()
+                && let Some(taken) = self.taken.get_mut(only.slot)
+            {
+                taken.push(only.requirement.clone().negated());
+            }
+        }
+        self.back_to(&depth, &before);
+        if unknown { Found::Unknown } else { Found::Nothing }
+    }
+
+    fn cube_holds(&self, cube: &Cube) -> bool {
+        cube.iter().all(|literal| literal.holds(&self.values))
+    }
+
+    fn take(&mut self, cube: &Cube) -> Settled {
+        let mut touched = Vec::with_capacity(cube.len());
+        for literal in cube {
+            if let Some(taken) = self.taken.get_mut(literal.slot) {
+                taken.push(literal.requirement.clone());
+                touched.push(literal.slot);
+            }
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        self.assign(&touched)
+    }
+
+    fn back_to(&mut self, depth: &[usize], values: &Values) {
+        for (taken, len) in self.taken.iter_mut().zip(depth) {
+            taken.truncate(*len);
+        }
+        self.values.clone_from(values);
+    }
+
+    /// Finds new values for the slots given.
+    fn assign(&mut self, touched: &[usize]) -> Settled {
+        for &index in touched {
+            match self.settle(index, None) {
+                Settled::Yes => {}
+                other => return other,
+            }
+        }
+        // An instant that is not to be after another: it takes the earliest value that it may have, and where the
+        // other one is earlier still, that has to move.
+        for (index, slot) in self.slots.iter().enumerate() {
+            let Kind::InstantUntil(limit) = slot.kind else { continue };
+            if let (Some(value), Some(latest)) = (self.seconds(index), self.seconds(limit))
+                && value > latest
+            {
+                match self.settle(limit, Some(value)) {
+                    Settled::Yes => {}
+                    other => return other,
+                }
+            }
+        }
+        Settled::Yes
+    }
+
+    fn seconds(&self, slot: usize) -> Option<f64> {
+        self.values.get(slot)?.as_ref()?.first()?.parse().ok()
+    }
+
+    /// Finds a value for one slot, for an instant not before `from`.
+    fn settle(&mut self, index: usize, from: Option<f64>) -> Settled {
+        let (Some(slot), Some(taken)) = (self.slots.get(index), self.taken.get(index)) else { return Settled::No };
+        let mut requirements: Vec<&Requirement> = taken.iter().collect();
+        let late;
+        if let Some(from) = from {
+            let comparison = Comparison::Number { order: Order::GreaterOrEqual, numbers: vec![from], instants: true };
+            let if_present = Ask::Values { quantifier: Quantifier::Value, comparison, positive: true };
+            late = Requirement { if_absent: true, if_present };
+            requirements.push(&late);
+        }
+        match value_of(slot, &requirements, self.budget) {
+            Ok(Some(found)) => {
+                if let Some(value) = self.values.get_mut(index) {
+                    *value = found;
+                }
+                Settled::Yes
+            }
+            Ok(None) => Settled::No,
+            Err(Undecidable) => Settled::Unknown,
+        }
+    }
+}
+
+/// The values asked for are neither found nor ruled out.
+struct Undecidable;
+
+impl From<OverBudget> for Undecidable {
+    fn from(_: OverBudget) -> Self {
+        Self
+    }
+}
+
+/// One comparison and how it has to come out.
+type Test<'r> = (&'r Comparison, bool);
+
+/// A state of the slot that satisfies all requirements; `None` if there is none.
+fn value_of(
+    slot: &Slot,
+    requirements: &[&Requirement],
+    budget: &mut Budget,
+) -> Result<Option<Option<Vec<String>>>, Undecidable> {
+    if slot.optional && requirements.iter().all(|requirement| requirement.if_absent) {
+        return Ok(Some(None));
+    }
+    let (mut every, mut some) = (Vec::new(), Vec::new());
+    for requirement in requirements {
+        match &requirement.if_present {
+            Ask::Presence(true) => {}
+            Ask::Presence(false) => return Ok(None),
+            Ask::Values { quantifier: Quantifier::Any, comparison, positive } if slot.multivalued => {
+                some.push((comparison, *positive));
+            }
+            Ask::Values { comparison, positive, .. } => every.push((comparison, *positive)),
+        }
+    }
+    if some.is_empty() {
+        return Ok(one_value(slot, &every, budget)?.map(|value| Some(vec![value])));
+    }
+    let mut values = Vec::new();
+    for test in some {
+        every.push(test);
+        let value = one_value(slot, &every, budget)?;
+        every.pop();
+        match value {
+            Some(value) if values.contains(&value) => {}
+            Some(value) => values.push(value),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Some(values)))
+}
+
+/// One value that passes all tests; `None` if there is none.
+fn one_value(slot: &Slot, tests: &[Test<'_>], budget: &mut Budget) -> Result<Option<String>, Undecidable> {
+    budget.spend(1 + tests.len())?;
+    let passes = |value: &String| tests.iter().all(|(comparison, positive)| comparison.matches(value) == *positive);
+    if let Some(value) = slot.preferred.iter().find(|value| passes(value)) {
+        return Ok(Some(value.clone()));
+    }
+    match &slot.kind {
+        Kind::Choice(choices) => Ok(choices.iter().map(|choice| (*choice).to_owned()).find(passes)),
+        Kind::Number => among(slot, whole_numbers(tests, 0.0), tests),
+        Kind::InstantFrom(from) => among(slot, whole_numbers(tests, *from), tests),
+        Kind::InstantUntil(_) => among(slot, whole_numbers(tests, 0.0), tests),
+        Kind::Address => among(slot, addresses(tests), tests),
+        Kind::Text(universe) => {
+            let literals = listed_texts(tests);
+            let complete = literals.is_some();
+            let mut candidates = literals.unwrap_or_default();
+            candidates.retain(|value| contains(universe, value));
+            if let Some(value) = candidates.into_iter().find(passes) {
+                return Ok(Some(value));
+            }
+            if complete {
+                return Ok(None);
+            }
+            if let Some(value) = filled(tests).into_iter().filter(|value| contains(universe, value)).find(passes) {
+                return Ok(Some(value));
+            }
+            let texts = |wanted: bool| -> Option<Vec<&Texts>> {
+                let of_sign = tests.iter().filter(|(_, positive)| *positive == wanted);
+                of_sign
+                    .map(|(comparison, _)| if let Comparison::Text(texts) = comparison { Some(texts) } else { None })
+                    .collect()
+            };
+            match (texts(true), texts(false)) {
+                (Some(inside), Some(outside)) => Ok(shortest(universe, &inside, &outside, budget)?),
+                // A text that is also asked to be a number or an address.
+                _ => among(slot, other_texts(tests), tests),
+            }
+        }
+    }
+}
+
+/// The first of the candidates that passes; where some of the tests are on the text, the candidates do not stand
+/// for all values, and finding none proves nothing.
+fn among(slot: &Slot, candidates: Vec<String>, tests: &[Test<'_>]) -> Result<Option<String>, Undecidable> {
+    let passes = |value: &String| tests.iter().all(|(comparison, positive)| comparison.matches(value) == *positive);
+    let listed = listed_texts(tests);
+    let complete = listed.is_some()
+        || match slot.kind {
+            Kind::Text(_) | Kind::Choice(_) => false,
+            _ => !tests.iter().any(|(comparison, _)| matches!(comparison, Comparison::Text(_))),
+        };
+    let possible = |value: &String| match &slot.kind {
+        Kind::Text(universe) => contains(universe, value),
+        Kind::Choice(choices) => choices.contains(&value.as_str()),
+        Kind::Number | Kind::InstantUntil(_) => value.parse::<u64>().is_ok(),
+        Kind::InstantFrom(from) => value.parse::<u64>().is_ok_and(|n| n as f64 >= *from),
+        Kind::Address => value.parse::<std::net::IpAddr>().is_ok(),
+    };
+    let found = candidates.into_iter().chain(listed.unwrap_or_default()).filter(possible).find(passes);
+    if found.is_none() && !complete { Err(Undecidable) } else { Ok(found) }
+}
+
+/// The texts that a test lists without wildcards, if one does: then the value is one of them.
+fn listed_texts(tests: &[Test<'_>]) -> Option<Vec<String>> {
+    tests.iter().find_map(|(comparison, positive)| match comparison {
+        Comparison::Text(texts) if *positive && !texts.ignore_case => {
+            texts.globs.iter().map(Glob::as_literal).collect()
+        }
+        _ => None,
+    })
+}
+
+/// Texts made from the patterns by putting a word for each wildcard.
+fn filled(tests: &[Test<'_>]) -> Vec<String> {
+    let mut texts = Vec::new();
+    for (comparison, positive) in tests {
+        let Comparison::Text(union) = comparison else { continue };
+        if !*positive {
+            continue;
+        }
+        for glob in &union.globs {
+            let mut text = String::new();
+            for symbol in &glob.0 {
+                match symbol {
+                    Symbol::Char(c) => text.push(*c),
+                    Symbol::One | Symbol::OneInPart => text.push('a'),
+                    Symbol::Many | Symbol::ManyInPart => text.push_str("app"),
+                }
+            }
+            texts.push(text);
+        }
+    }
+    texts
+}
+
+/// One whole number of each stretch between the numbers that the tests name.
+#[expect(clippy::cast_possible_truncation, reason = "the numbers of policies and instants fit 64 bits")]
+fn whole_numbers(tests: &[Test<'_>], from: f64) -> Vec<String> {
+    let mut numbers = vec![from];
+    for (comparison, _) in tests {
+        if let Comparison::Number { numbers: named, .. } = comparison {
+            numbers.extend(named.iter().flat_map(|n| [n.floor() - 1.0, n.floor(), n.floor() + 1.0, n.ceil() + 1.0]));
+        }
+    }
+    numbers.retain(|n| *n >= from);
+    numbers.sort_by(f64::total_cmp);
+    numbers.into_iter().map(|n| (n as i64).to_string()).collect()
+}
+
+/// One address of each stretch between the networks that the tests name.
+fn addresses(tests: &[Test<'_>]) -> Vec<String> {
+    let (mut v4, mut v6) = (vec![0_u32], vec![0_u128]);
+    for (comparison, _) in tests {
+        let Comparison::Networks(networks) = comparison else { continue };
+        for network in networks {
+            for edge in [Some(network.first), network.last.checked_add(1)].into_iter().flatten() {
+                if network.v6 {
+                    v6.push(edge);
+                } else {
+                    v4.extend(u32::try_from(edge));
+                }
+            }
+        }
+    }
+    v4.sort_unstable();
+    v6.sort_unstable();
+    let v4 = v4.into_iter().map(|n| std::net::Ipv4Addr::from(n).to_string());
+    v4.chain(v6.into_iter().map(|n| std::net::Ipv6Addr::from(n).to_string())).collect()
+}
+
+/// Texts for tests of numbers, instants and networks on a slot that may have any text.
+fn other_texts(tests: &[Test<'_>]) -> Vec<String> {
+    let mut texts = vec!["app".to_owned()];
+    let mut numbers = vec![0.0];
+    for (comparison, _) in tests {
+        if let Comparison::Number { numbers: named, .. } = comparison {
+            numbers.extend(named);
+        }
+    }
+    numbers.sort_by(f64::total_cmp);
+    for pair in numbers.windows(2) {
+        if let [low, high] = pair {
+            texts.push(((low + high) / 2.0).to_string());
+        }
+    }
+    texts.extend(numbers.iter().flat_map(|n| [n - 1.0, *n, n + 1.0]).map(|n| n.to_string()));
+    texts.extend(addresses(tests));
+    texts
+}

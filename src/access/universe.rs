@@ -1,0 +1,156 @@
+//! The values that a part of a request can have at all: well-formed repository names, regions, accounts,
+//! session names.
+//!
+//! Sources: SDK models of ECR and ECR Public (`RepositoryName`), IAM and STS API references (`AccountId`,
+//! `RoleSessionName`), SDK partition metadata (region names).
+
+use crate::policy::language::Domain;
+
+/// A set of well-formed strings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Universe {
+    /// Any text.
+    Text,
+    /// `repository/` and a name of a private repository.
+    Repository,
+    /// `repository/` and a name of a public repository.
+    PublicRepository,
+    /// `registry/` and a registry's id.
+    Registry,
+    /// An account's id.
+    Account,
+    /// A region's code, with the prefix that its partition gives it; none in partition `aws`.
+    Region(Option<&'static str>),
+    /// The role's id, a colon and a session name; an instance's id where only EC2 starts sessions.
+    UserId {
+        /// The role's id and the colon.
+        prefix: String,
+        /// Whether the session name is an instance's id.
+        instance: bool,
+    },
+}
+
+impl Universe {
+    /// The region codes of a partition.
+    pub(super) fn region(partition: &str) -> Self {
+        Self::Region(match partition {
+            "aws-cn" => Some("cn-"),
+            "aws-us-gov" => Some("us-gov-"),
+            "aws-iso" => Some("us-iso-"),
+            "aws-iso-b" => Some("us-isob-"),
+            "aws-iso-e" => Some("eu-isoe-"),
+            "aws-iso-f" => Some("us-isof-"),
+            "aws-eusc" => Some("eusc-de-"),
+            _ => None,
+        })
+    }
+}
+
+fn region_name(state: u16, c: char) -> Option<u16> {
+    match (state, c) {
+        (4 | 5, _) if c.is_ascii_lowercase() => Some(5),
+        (5, '-') => Some(6),
+        (6 | 7, _) if c.is_ascii_digit() => Some(7),
+        _ => None,
+    }
+}
+
+impl Domain for Universe {
+    fn prefix(&self) -> &str {
+        match self {
+            Self::Repository | Self::PublicRepository => "repository/",
+            Self::Registry => "registry/",
+            Self::Region(prefix) => prefix.unwrap_or_default(),
+            Self::UserId { prefix, .. } => prefix,
+            Self::Text | Self::Account => "",
+        }
+    }
+
+    fn step(&self, state: u16, c: char) -> Option<u16> {
+        let word = c.is_ascii_lowercase() || c.is_ascii_digit();
+        match self {
+            Self::Text => Some(0),
+            Self::Account | Self::Registry => (c.is_ascii_digit() && state < 12).then_some(state + 1),
+            // 0 start, 1 one character, 2 in a word, 3 after a separator, 4 after `_`, 5 after `-`.
+            Self::Repository => match (state, c) {
+                (0, _) if word => Some(1),
+                (1..=5, _) if word => Some(2),
+                (1 | 2, '.' | '/') => Some(3),
+                (1 | 2, '_') => Some(4),
+                (4, '_') => Some(3),
+                (1 | 2 | 5, '-') => Some(5),
+                _ => None,
+            },
+            Self::PublicRepository => match (state, c) {
+                (0, _) if word => Some(1),
+                (1..=3, _) if word => Some(2),
+                (1 | 2, '.' | '/' | '_' | '-') => Some(3),
+                _ => None,
+            },
+            // `xx-name-n`: 0 start, 1 one letter, 2 the letter `c`, 3 two letters, 4 `-`, 5 name, 6 `-`, 7 number.
+            // `cn` is another partition's.
+            Self::Region(None) => match (state, c) {
+                (0, 'c') => Some(2),
+                (0, _) if c.is_ascii_lowercase() => Some(1),
+                (2, 'n') => None,
+                (1 | 2, _) if c.is_ascii_lowercase() => Some(3),
+                (3, '-') => Some(4),
+                _ => region_name(state, c),
+            },
+            Self::Region(Some(_)) => match state {
+                0 => region_name(4, c),
+                _ => region_name(state, c),
+            },
+            Self::UserId { instance: false, .. } => {
+                let allowed = c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+                (allowed && state < 64).then_some(state + 1)
+            }
+            Self::UserId { instance: true, .. } => match (state, c) {
+                (0, 'i') | (1, '-') => Some(state + 1),
+                (2..=18, '0'..='9' | 'a'..='f') => Some(state + 1),
+                _ => None,
+            },
+        }
+    }
+
+    fn accepts(&self, state: u16) -> bool {
+        match self {
+            Self::Text => true,
+            Self::Account | Self::Registry => state == 12,
+            Self::Repository | Self::PublicRepository => state == 2,
+            Self::Region(_) => state == 7,
+            Self::UserId { instance: false, .. } => state >= 2,
+            Self::UserId { instance: true, .. } => state == 10 || state == 19,
+        }
+    }
+
+    fn classes(&self) -> &[&str] {
+        match self {
+            Self::Text => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
+            Self::Repository => &["abcdefghijklmnopqrstuvwxyz0123456789", "-", "_", ".", "/"],
+            Self::PublicRepository => &["abcdefghijklmnopqrstuvwxyz0123456789", "-_.", "/"],
+            Self::Account | Self::Registry => &["1234567890"],
+            Self::Region(_) => &["abdefghijklmnopqrstuvwxyz", "c", "n", "1234567890", "-"],
+            Self::UserId { instance: false, .. } => {
+                &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_+=,.@-"]
+            }
+            Self::UserId { instance: true, .. } => &["0123456789abcdef", "i", "-"],
+        }
+    }
+
+    fn any_character(&self) -> bool {
+        *self == Self::Text
+    }
+
+    fn max_len(&self) -> usize {
+        match self {
+            // A tag's value or any other text of a request: longer than any pattern that a policy can hold.
+            Self::Text => 16_384,
+            Self::Repository => 256,
+            Self::PublicRepository => 205,
+            Self::Account | Self::Registry => 12,
+            Self::Region(_) => 32,
+            Self::UserId { .. } => 64,
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The verdict on a role: which permitted actions are excess, what is missing, and how AWS Config is told.
+//!
+//! Knows the allowed sets. Knows nothing of how permissions are found.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+
+use super::catalogue::{self, Action, Level};
+use super::{Decision, Grant, GrantKind, Permissions, Role, Witness, permissions};
+
+/// Which actions a node role may have (rule parameter `AllowedAccess`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AllowedAccess {
+    /// Read and List actions of `ecr` and `ecr-public`, and `ecr:BatchImportUpstreamImage`, which AWS's own pull-only
+    /// policy grants.
+    #[default]
+    ReadOnly,
+    /// What a pull needs, through a pull-through cache and from ECR Public too.
+    PullOnly,
+    /// The four actions of the CIS EKS Benchmark 5.1.3, exactly.
+    Cis,
+}
+
+const CIS: [&str; 4] =
+    ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"];
+
+/// Access level Write, but all it writes is what a pull-through cache fetches on a pull.
+const IMPORT_UPSTREAM: &str = "ecr:BatchImportUpstreamImage";
+
+const PUBLIC_PULL: [&str; 2] = ["ecr-public:BatchCheckLayerAvailability", "ecr-public:GetAuthorizationToken"];
+
+/// Without one of these a node cannot pull from a private registry.
+const NEEDED_TO_PULL: [&str; 3] = ["ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"];
+
+/// The most characters that AWS Config takes as an annotation (API reference of PutEvaluations).
+pub const ANNOTATION_CHARACTERS: usize = 256;
+
+impl AllowedAccess {
+    fn includes(self, action: &Action) -> bool {
+        let name = action.full_name;
+        match self {
+            Self::ReadOnly => matches!(action.level, Level::Read | Level::List) || name == IMPORT_UPSTREAM,
+            Self::PullOnly => CIS.contains(&name) || name == IMPORT_UPSTREAM || PUBLIC_PULL.contains(&name),
+            Self::Cis => CIS.contains(&name),
+        }
+    }
+}
+
+/// What a role is judged by.
+#[derive(Debug, Clone, Default)]
+pub struct Criteria {
+    /// The set of actions allowed.
+    pub allowed_access: AllowedAccess,
+    /// Further actions allowed, literal `service:Name`, matched without regard to case.
+    pub additional_allowed_actions: Vec<String>,
+    /// Whether a role that cannot pull is NON_COMPLIANT.
+    pub require_pull_access: bool,
+}
+
+impl Criteria {
+    fn additional(&self, name: &str) -> bool {
+        self.additional_allowed_actions.iter().any(|own| own.eq_ignore_ascii_case(name))
+    }
+
+    fn allows(&self, action: &Action) -> bool {
+        self.allowed_access.includes(action) || self.additional(action.full_name)
+    }
+
+    /// The additional actions that the catalogue does not know; accepted, but worth a warning.
+    pub fn unknown_actions(&self) -> impl Iterator<Item = &str> {
+        self.additional_allowed_actions.iter().map(String::as_str).filter(|name| catalogue::find(name).is_none())
+    }
+}
+
+/// The values of AWS Config's compliance type that a rule may report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Compliance {
+    /// The role can do nothing to ECR beyond the allowed set: proved.
+    Compliant,
+    /// It can, or it is not known that it cannot.
+    NonCompliant,
+    /// The rule has nothing to say of the resource.
+    NotApplicable,
+}
+
+/// An action that some request may perform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Access {
+    /// The action, in the catalogue's spelling.
+    pub action: String,
+    /// The access level.
+    pub access_level: Level,
+    /// The request and the statements that allow it.
+    #[serde(flatten, serialize_with = "the_witness")]
+    pub witness: Arc<Witness>,
+}
+
+fn the_witness<S: Serializer>(witness: &Arc<Witness>, serializer: S) -> Result<S::Ok, S::Error> {
+    witness.as_ref().serialize(serializer)
+}
+
+/// The verdict on a role, with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// COMPLIANT or NON_COMPLIANT.
+    pub compliance: Compliance,
+    /// Permitted actions outside the allowed set, worst first.
+    pub excess: Vec<Access>,
+    /// All permitted actions of the catalogue, in its order.
+    pub permitted: Vec<Access>,
+    /// Actions needed to pull that no request may perform.
+    pub missing: Vec<&'static str>,
+    /// Actions that the budget did not suffice to decide, in the catalogue's order.
+    pub undecided: Vec<String>,
+    /// The actions of [`Verdict::undecided`] that are outside the allowed set.
+    #[serde(skip)]
+    undecided_excess: Vec<String>,
+    #[serde(skip)]
+    require_pull_access: bool,
+}
+
+/// Judges a role at the instant `at`, before which none of its requests is made.
+pub fn judge(role: &Role, criteria: &Criteria, at: OffsetDateTime) -> Verdict {
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in an f64")]
+    let permissions = permissions(role, at.unix_timestamp() as f64);
+    Verdict::new(permissions, criteria)
+}
+
+impl Verdict {
+    fn new(permissions: Permissions, criteria: &Criteria) -> Self {
+        let (mut excess, mut permitted) = (Vec::new(), Vec::new());
+        let (mut undecided, mut undecided_excess) = (Vec::new(), Vec::new());
+        let mut missing = NEEDED_TO_PULL.to_vec();
+        for (action, decision) in catalogue::actions().iter().zip(permissions.catalogued) {
+            match decision {
+                Decision::Refused(_) => continue,
+                Decision::Permitted(witness) => {
+                    let access = Access { action: action.full_name.to_owned(), access_level: action.level, witness };
+                    if !criteria.allows(action) {
+                        excess.push(access.clone());
+                    }
+                    permitted.push(access);
+                }
+                Decision::Undecided => {
+                    undecided.push(action.full_name.to_owned());
+                    if !criteria.allows(action) {
+                        undecided_excess.push(action.full_name.to_owned());
+                    }
+                }
+            }
+            missing.retain(|needed| *needed != action.full_name);
+        }
+        for (action, decision) in permissions.unknown {
+            if criteria.additional(&action) {
+                continue;
+            }
+            match decision {
+                Decision::Refused(_) => {}
+                Decision::Permitted(witness) => {
+                    excess.push(Access { action, access_level: Level::Unknown, witness });
+                }
+                Decision::Undecided => {
+                    undecided.push(action.clone());
+                    undecided_excess.push(action);
+                }
+            }
+        }
+        excess.sort_by(|a, b| {
+            let rank = |access: &Access| (access.access_level, access.action != "ecr:PutImage");
+            rank(a).cmp(&rank(b)).then_with(|| a.action.cmp(&b.action))
+        });
+        let cannot_pull = criteria.require_pull_access && !missing.is_empty();
+        let compliant = excess.is_empty() && undecided_excess.is_empty() && !cannot_pull;
+        Self {
+            compliance: if compliant { Compliance::Compliant } else { Compliance::NonCompliant },
+            excess,
+            permitted,
+            missing,
+            undecided,
+            undecided_excess,
+            require_pull_access: criteria.require_pull_access,
+        }
+    }
+
+    /// At most 256 characters for AWS Config: the worst action and how many more, the statement that grants it, and
+    /// `node_of`, the facts that make the role a node's; cut from the end.
+    pub fn annotation(&self, node_of: &[String]) -> String {
+        let more = |count: usize| if count == 0 { String::new() } else { format!(" and {count} more") };
+        let mut parts = Vec::new();
+        if let Some(worst) = self.excess.first() {
+            parts.push(format!("{}{}", worst.action, more(self.excess.len() - 1)));
+            if let Some(grant) = worst.witness.grants.iter().find(|grant| grant.kind != GrantKind::Boundary) {
+                parts.push(format!("by {}", name(grant)));
+            }
+        }
+        if let Some(first) = self.undecided_excess.first() {
+            let count = self.undecided_excess.len() - 1;
+            parts.push(format!("undecided within the budget: {first}{}", more(count)));
+        }
+        if !self.missing.is_empty() && self.require_pull_access {
+            parts.push(format!("cannot pull: no {}", self.missing.join(", ")));
+        }
+        if parts.is_empty() {
+            parts.push("No request beyond the allowed access to Amazon ECR is possible".to_owned());
+            if !self.missing.is_empty() {
+                parts.push(format!("cannot pull: no {}", self.missing.join(", ")));
+            }
+        }
+        parts.extend(node_of.first().map(|fact| format!("{fact}{}", more(node_of.len() - 1))));
+        parts.join("; ").chars().take(ANNOTATION_CHARACTERS).collect()
+    }
+}
+
+/// A statement as a reader finds it: the policy's name and the statement's Sid or number.
+fn name(grant: &Grant) -> String {
+    let policy = grant.policy.rsplit('/').next().unwrap_or(&grant.policy);
+    match &grant.sid {
+        Some(sid) if !sid.is_empty() => format!("policy {policy} statement {sid}"),
+        _ => format!("policy {policy} statement {}", grant.statement),
+    }
+}

@@ -1,0 +1,167 @@
+//! One value of the request against the values that a condition lists.
+//!
+//! Knows how text, numbers, instants and networks are written and compared. Knows nothing of keys that are
+//! missing, of keys with several values or of negation: those are the condition's.
+//!
+//! Source: IAM User Guide, "IAM JSON policy elements: Condition operators".
+
+use std::net::IpAddr;
+
+use time::format_description::well_known::Iso8601;
+use time::{Date, Month, OffsetDateTime, Time};
+
+use super::pattern::Glob;
+
+/// What a condition lists: a value matches where it matches one of them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Comparison {
+    /// Text patterns.
+    Text(Texts),
+    /// Numbers; for instants, seconds since 1970.
+    Number {
+        /// How the request's value has to relate to one of the numbers.
+        order: Order,
+        /// The numbers listed.
+        numbers: Vec<f64>,
+        /// Whether the values are instants, written as dates or as seconds.
+        instants: bool,
+    },
+    /// IP networks.
+    Networks(Vec<Network>),
+}
+
+/// A union of text patterns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Texts {
+    /// The patterns; one has to match.
+    pub globs: Vec<Glob>,
+    /// Whether letter case is ignored.
+    pub ignore_case: bool,
+}
+
+impl Texts {
+    /// The union that holds one text.
+    pub fn literal(text: &str) -> Self {
+        Self { globs: vec![Glob::literal(text)], ignore_case: false }
+    }
+
+    /// Whether one of the patterns matches.
+    pub fn matches(&self, text: &str) -> bool {
+        self.globs.iter().any(|glob| glob.matches(text, self.ignore_case))
+    }
+}
+
+/// The relation of the request's value to a listed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// `…Equals` and `…NotEquals`.
+    Equal,
+    /// `…LessThan`.
+    Less,
+    /// `…LessThanEquals`.
+    LessOrEqual,
+    /// `…GreaterThan`.
+    Greater,
+    /// `…GreaterThanEquals`.
+    GreaterOrEqual,
+}
+
+impl Order {
+    fn holds(self, value: f64, listed: f64) -> bool {
+        match self {
+            Self::Equal => value == listed,
+            Self::Less => value < listed,
+            Self::LessOrEqual => value <= listed,
+            Self::Greater => value > listed,
+            Self::GreaterOrEqual => value >= listed,
+        }
+    }
+}
+
+/// An IP network: the addresses from `first` to `last`, all of one family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    /// Whether the addresses are IPv6 ones.
+    pub v6: bool,
+    /// The lowest address.
+    pub first: u128,
+    /// The highest address.
+    pub last: u128,
+}
+
+impl Network {
+    /// Reads an address or a network in CIDR notation.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix.parse::<u32>().ok()?)),
+            None => (text, None),
+        };
+        let (v6, bits, number) = match address.trim().parse::<IpAddr>().ok()? {
+            IpAddr::V4(v4) => (false, 32, u128::from(v4.to_bits())),
+            IpAddr::V6(v6) => (true, 128, v6.to_bits()),
+        };
+        let prefix = prefix.unwrap_or(bits);
+        let host_bits = bits.checked_sub(prefix)?;
+        let host_mask = if host_bits == 128 { u128::MAX } else { (1 << host_bits) - 1 };
+        Some(Self { v6, first: number & !host_mask, last: number | host_mask })
+    }
+
+    /// Whether the network holds all addresses of the other.
+    fn holds(&self, other: &Self) -> bool {
+        self.v6 == other.v6 && self.first <= other.first && other.last <= self.last
+    }
+}
+
+impl Comparison {
+    /// Whether a value of the request matches one of the listed values.
+    pub fn matches(&self, value: &str) -> bool {
+        match self {
+            Self::Text(texts) => texts.matches(value),
+            Self::Number { order, numbers, instants } => {
+                let read = if *instants { instant(value) } else { number(value) };
+                read.is_some_and(|value| numbers.iter().any(|listed| order.holds(value, *listed)))
+            }
+            Self::Networks(networks) => {
+                Network::parse(value).is_some_and(|value| networks.iter().any(|network| network.holds(&value)))
+            }
+        }
+    }
+}
+
+/// Reads a number: digits, a sign, a fraction, an exponent; nothing that only Rust calls a number.
+pub(super) fn number(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let plain = text.bytes().all(|c| c.is_ascii_digit() || matches!(c, b'+' | b'-' | b'.' | b'e' | b'E'));
+    if plain { text.parse().ok() } else { None }
+}
+
+/// Reads an instant as the seconds since 1970: one of the W3C's forms of ISO 8601, or the seconds themselves.
+pub(super) fn instant(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.len() != 4 && !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit() || c == b'.') {
+        return number(text);
+    }
+    let (date, time) = match text.split_once(['T', 't']) {
+        Some((date, time)) => (date, Some(time)),
+        None => (text, None),
+    };
+    let mut parts = date.split('-');
+    let year = parts.next()?;
+    let month = parts.next().unwrap_or("01");
+    let day = parts.next().unwrap_or("01");
+    if year.len() != 4 || month.len() != 2 || day.len() != 2 || parts.next().is_some() {
+        return None;
+    }
+    let month = Month::try_from(month.parse::<u8>().ok()?).ok()?;
+    let date = Date::from_calendar_date(year.parse().ok()?, month, day.parse().ok()?).ok()?;
+    let instant = match time {
+        None => date.with_time(Time::MIDNIGHT).assume_utc(),
+        Some(time) => {
+            let full = format!("{date}T{}", time.to_ascii_uppercase());
+            OffsetDateTime::parse(&full, &Iso8601::PARSING).ok()?
+        }
+    };
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 of a four-digit year are exact in an f64")]
+    Some(instant.unix_timestamp() as f64 + f64::from(instant.nanosecond()) / 1e9)
+}

@@ -1,0 +1,350 @@
+//! The condition block of a statement: operators, keys and the values listed.
+//!
+//! Knows the operators as a table. Which value a key has, or may have, is not its business: it turns a
+//! condition into a [`Requirement`] on the key, given what the variables in the listed values stand for.
+//!
+//! Sources: IAM User Guide, "IAM JSON policy elements: Condition operators" and "Single-valued vs. multivalued
+//! context keys".
+
+use super::DocumentError;
+use super::comparison::{Comparison, Network, Order, Texts, instant, number};
+use super::document::{Path, members};
+use super::json::Json;
+use super::pattern::{Glob, Reading, Symbol, Token, Variable, Wildcards, tokens};
+
+/// One operator on one key of a condition block.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Condition {
+    /// The operator, as written.
+    operator: Box<str>,
+    /// The condition key, as written; the names of keys ignore case.
+    pub key: Box<str>,
+    /// The values listed, as text.
+    values: Vec<String>,
+    /// Whether policy variables have meaning in the document.
+    variables: bool,
+}
+
+/// What a condition asks of its key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requirement {
+    /// Whether the condition holds where the request has not the key.
+    pub if_absent: bool,
+    /// What it asks of the value or values of a key that the request has.
+    pub if_present: Ask,
+}
+
+impl Requirement {
+    /// The requirement that holds just where this one does not.
+    pub fn negated(self) -> Self {
+        let if_present = match self.if_present {
+            Ask::Presence(holds) => Ask::Presence(!holds),
+            Ask::Values { quantifier, comparison, positive } => {
+                let quantifier = match quantifier {
+                    Quantifier::Value => Quantifier::Value,
+                    Quantifier::Any => Quantifier::All,
+                    Quantifier::All => Quantifier::Any,
+                };
+                Ask::Values { quantifier, comparison, positive: !positive }
+            }
+        };
+        Self { if_absent: !self.if_absent, if_present }
+    }
+
+    /// Whether it holds of a key with these values; none if the request has not the key.
+    pub fn holds(&self, values: Option<&[String]>) -> bool {
+        let Some(values) = values else { return self.if_absent };
+        match &self.if_present {
+            Ask::Presence(holds) => *holds,
+            Ask::Values { quantifier, comparison, positive } => {
+                let as_asked = |value: &String| comparison.matches(value) == *positive;
+                match quantifier {
+                    Quantifier::Any => values.iter().any(as_asked),
+                    Quantifier::All | Quantifier::Value => values.iter().all(as_asked),
+                }
+            }
+        }
+    }
+}
+
+/// What a condition asks of a key that is present.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// Nothing more (`Null`): holds or not.
+    Presence(bool),
+    /// That the comparison comes out as `positive` for the values that `quantifier` says.
+    Values {
+        /// For which of the key's values.
+        quantifier: Quantifier,
+        /// With what.
+        comparison: Comparison,
+        /// Whether it has to match (`StringEquals`) or must not (`StringNotEquals`).
+        positive: bool,
+    },
+}
+
+/// For which of a key's values a comparison has to come out as asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantifier {
+    /// No set operator: the key's one value.
+    Value,
+    /// `ForAnyValue`: at least one.
+    Any,
+    /// `ForAllValues`: every one.
+    All,
+}
+
+/// What a variable stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    /// This text.
+    Text(String),
+    /// The request has not the key.
+    Absent,
+    /// Any text at all, as far as the caller wants to know.
+    Anything,
+}
+
+/// The kind of comparison an operator makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Text { wildcards: Wildcards, ignore_case: bool },
+    Arn,
+    Number(Order),
+    Instant(Order),
+    Bool,
+    Binary,
+    Address,
+    Null,
+}
+
+/// Name without prefix and suffix, family, whether it is a negated operator.
+const OPERATORS: &[(&str, Family, bool)] = {
+    const EXACT: Family = Family::Text { wildcards: Wildcards::Text, ignore_case: false };
+    const FOLDED: Family = Family::Text { wildcards: Wildcards::Text, ignore_case: true };
+    const LIKE: Family = Family::Text { wildcards: Wildcards::Glob, ignore_case: false };
+    &[
+        ("StringEquals", EXACT, false),
+        ("StringNotEquals", EXACT, true),
+        ("StringEqualsIgnoreCase", FOLDED, false),
+        ("StringNotEqualsIgnoreCase", FOLDED, true),
+        ("StringLike", LIKE, false),
+        ("StringNotLike", LIKE, true),
+        ("ArnEquals", Family::Arn, false),
+        ("ArnNotEquals", Family::Arn, true),
+        ("ArnLike", Family::Arn, false),
+        ("ArnNotLike", Family::Arn, true),
+        ("NumericEquals", Family::Number(Order::Equal), false),
+        ("NumericNotEquals", Family::Number(Order::Equal), true),
+        ("NumericLessThan", Family::Number(Order::Less), false),
+        ("NumericLessThanEquals", Family::Number(Order::LessOrEqual), false),
+        ("NumericGreaterThan", Family::Number(Order::Greater), false),
+        ("NumericGreaterThanEquals", Family::Number(Order::GreaterOrEqual), false),
+        ("DateEquals", Family::Instant(Order::Equal), false),
+        ("DateNotEquals", Family::Instant(Order::Equal), true),
+        ("DateLessThan", Family::Instant(Order::Less), false),
+        ("DateLessThanEquals", Family::Instant(Order::LessOrEqual), false),
+        ("DateGreaterThan", Family::Instant(Order::Greater), false),
+        ("DateGreaterThanEquals", Family::Instant(Order::GreaterOrEqual), false),
+        ("Bool", Family::Bool, false),
+        ("BinaryEquals", Family::Binary, false),
+        ("IpAddress", Family::Address, false),
+        ("NotIpAddress", Family::Address, true),
+        ("Null", Family::Null, false),
+    ]
+};
+
+impl Condition {
+    pub(super) fn read_block(path: &Path<'_>, block: &Json<'_>, variables: bool) -> Result<Vec<Self>, DocumentError> {
+        let mut conditions = Vec::new();
+        for (operator, keys) in members(path, block)? {
+            let here = Path::Member(path, operator);
+            for (key, listed) in members(&here, keys)? {
+                let here = Path::Member(&here, key);
+                let mut values = match listed {
+                    Json::List(items) => items
+                        .iter()
+                        .enumerate()
+                        .map(|(i, item)| value(&Path::Item(&here, i), item))
+                        .collect::<Result<Vec<_>, _>>()?,
+                    one => vec![value(&here, one)?],
+                };
+                values.sort_unstable();
+                conditions.push(Self { operator: operator.into(), key: key.into(), values, variables });
+            }
+        }
+        conditions.sort_unstable();
+        Ok(conditions)
+    }
+
+    /// The values listed, as text.
+    pub fn listed(&self) -> &[String] {
+        &self.values
+    }
+
+    /// The keys of the variables in the listed values, as written.
+    pub fn variables(&self) -> impl Iterator<Item = String> {
+        let takes_variables =
+            self.variables && matches!(self.parse_operator(), Some((_, Family::Text { .. } | Family::Arn, _, _)));
+        let values = if takes_variables { self.values.as_slice() } else { &[] };
+        values.iter().flat_map(|value| tokens(value, true, Wildcards::Text)).filter_map(|token| match token {
+            Token::Variable(variable) => Some(variable.key),
+            Token::Symbol(_) => None,
+        })
+    }
+
+    /// The operator's quantifier, family, negation and `IfExists`; `None` for one that IAM does not document.
+    fn parse_operator(&self) -> Option<(Quantifier, Family, bool, bool)> {
+        let (quantifier, name) = match self.operator.split_once(':') {
+            Some(("ForAnyValue", name)) => (Quantifier::Any, name),
+            Some(("ForAllValues", name)) => (Quantifier::All, name),
+            Some(_) => return None,
+            None => (Quantifier::Value, &*self.operator),
+        };
+        let (name, if_exists) = match name.strip_suffix("IfExists") {
+            Some(name) => (name, true),
+            None => (name, false),
+        };
+        let (_, family, negated) = OPERATORS.iter().find(|(known, _, _)| *known == name)?;
+        // `Null` tests presence only and takes neither prefix nor suffix.
+        if *family == Family::Null && (if_exists || quantifier != Quantifier::Value) {
+            return None;
+        }
+        Some((quantifier, *family, *negated, if_exists))
+    }
+
+    /// What the condition asks of its key, under the reading in which it holds more or less often; `None` where
+    /// it is doubt whether it asks anything: an operator that IAM does not document, an empty list, a value that
+    /// its operator cannot read.
+    pub fn requirement(&self, reading: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Option<Requirement> {
+        let (quantifier, family, negated, if_exists) = self.parse_operator()?;
+        if self.values.is_empty() {
+            return None;
+        }
+        // A variable that may be anything makes a positive comparison match more and a negated one less.
+        let texts = if negated { reading.other() } else { reading };
+        let comparison = match family {
+            Family::Text { wildcards, ignore_case } => {
+                let globs = self.globs(|value| self.glob(value, wildcards, texts, meaning));
+                Comparison::Text(Texts { globs, ignore_case })
+            }
+            Family::Arn => {
+                let mut globs = Vec::new();
+                for value in &self.values {
+                    match self.arn_glob(value, texts, meaning) {
+                        ArnPattern::Glob(glob) => globs.push(glob),
+                        ArnPattern::Nothing => {}
+                        ArnPattern::Doubt => return None,
+                    }
+                }
+                Comparison::Text(Texts { globs, ignore_case: false })
+            }
+            Family::Binary => {
+                Comparison::Text(Texts { globs: self.globs(|value| Some(Glob::literal(value))), ignore_case: false })
+            }
+            Family::Bool => {
+                if !self.values.iter().all(|v| v.eq_ignore_ascii_case("true") || v.eq_ignore_ascii_case("false")) {
+                    return None;
+                }
+                Comparison::Text(Texts { globs: self.globs(|value| Some(Glob::literal(value))), ignore_case: true })
+            }
+            Family::Number(order) => {
+                let numbers = self.values.iter().map(|value| number(value)).collect::<Option<_>>()?;
+                Comparison::Number { order, numbers, instants: false }
+            }
+            Family::Instant(order) => {
+                let numbers = self.values.iter().map(|value| instant(value)).collect::<Option<_>>()?;
+                Comparison::Number { order, numbers, instants: true }
+            }
+            Family::Address => {
+                Comparison::Networks(self.values.iter().map(|value| Network::parse(value)).collect::<Option<_>>()?)
+            }
+            Family::Null => {
+                let holds = |text: &str| self.values.iter().any(|value| value.eq_ignore_ascii_case(text));
+                return Some(Requirement { if_absent: holds("true"), if_present: Ask::Presence(holds("false")) });
+            }
+        };
+        let if_absent = match quantifier {
+            _ if if_exists => true,
+            Quantifier::All => true,
+            // "Returns false if there is no value", and negated operators return true: two readings.
+            Quantifier::Any => negated && reading == Reading::Wide,
+            Quantifier::Value => negated,
+        };
+        Some(Requirement { if_absent, if_present: Ask::Values { quantifier, comparison, positive: !negated } })
+    }
+
+    fn globs(&self, read: impl Fn(&str) -> Option<Glob>) -> Vec<Glob> {
+        self.values.iter().filter_map(|value| read(value)).collect()
+    }
+
+    /// The glob of a listed value; `None` where a variable in it keeps it from matching anything.
+    fn glob(
+        &self,
+        value: &str,
+        wildcards: Wildcards,
+        texts: Reading,
+        meaning: &dyn Fn(&Variable) -> Meaning,
+    ) -> Option<Glob> {
+        resolve(&tokens(value, self.variables, wildcards), texts, meaning)
+    }
+
+    /// ARN operators compare six parts one by one; the last one may hold colons.
+    fn arn_glob(&self, value: &str, texts: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> ArnPattern {
+        let whole = tokens(value, self.variables, Wildcards::GlobInPart);
+        let mut colons = 0;
+        let tokens: Vec<Token> = whole
+            .into_iter()
+            .map(|token| match token {
+                Token::Symbol(Symbol::Char(':')) => {
+                    colons += 1;
+                    token
+                }
+                Token::Symbol(Symbol::ManyInPart) if colons >= 5 => Token::Symbol(Symbol::Many),
+                Token::Symbol(Symbol::OneInPart) if colons >= 5 => Token::Symbol(Symbol::One),
+                other => other,
+            })
+            .collect();
+        let lone_variable = matches!(tokens.as_slice(), [Token::Variable(_)]);
+        if colons < 5 && !lone_variable {
+            return ArnPattern::Doubt;
+        }
+        match resolve(&tokens, texts, meaning) {
+            Some(glob) => ArnPattern::Glob(glob),
+            None => ArnPattern::Nothing,
+        }
+    }
+}
+
+enum ArnPattern {
+    Glob(Glob),
+    Nothing,
+    Doubt,
+}
+
+/// Puts the values of variables into a pattern. `None` where the pattern matches nothing: a variable without
+/// value and default, or, under the narrow reading, one that may be anything.
+pub fn resolve(pattern: &[Token], reading: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Option<Glob> {
+    let mut symbols = Vec::with_capacity(pattern.len());
+    for token in pattern {
+        match token {
+            Token::Symbol(symbol) => symbols.push(*symbol),
+            Token::Variable(variable) => match (meaning(variable), reading) {
+                (Meaning::Text(text), _) => symbols.extend(text.chars().map(Symbol::Char)),
+                (Meaning::Absent, _) => symbols.extend(variable.default.as_ref()?.chars().map(Symbol::Char)),
+                (Meaning::Anything, Reading::Wide) => symbols.push(Symbol::Many),
+                (Meaning::Anything, Reading::Narrow) => return None,
+            },
+        }
+    }
+    Some(Glob(symbols))
+}
+
+fn value(path: &Path<'_>, json: &Json<'_>) -> Result<String, DocumentError> {
+    match json {
+        Json::String(text) => Ok(text.to_string()),
+        Json::Number(text) => Ok(text.clone()),
+        Json::Bool(value) => Ok(value.to_string()),
+        other => Err(path.error(format!("expected a string, a number or a boolean, found {}", other.kind()))),
+    }
+}

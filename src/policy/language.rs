@@ -1,0 +1,264 @@
+//! Sets of strings: is there a string in a domain that some patterns all match and others all miss? If so, a
+//! shortest one.
+//!
+//! The patterns' positions and the domain's grammar are walked together, character by character, breadth first;
+//! nothing is built that the walk does not reach. Characters that no pattern mentions are all alike to the
+//! patterns, so one of each class of the domain stands for the rest. Branches that cannot succeed any more are
+//! cut: a pattern that must match and has no position left, one that must miss and has come to a final `*`.
+//!
+//! The worst case is exponential in the number of patterns with several stars each, so each step is paid from a
+//! [`Budget`]. Knows nothing of policies.
+
+use std::collections::HashSet;
+
+use super::comparison::Texts;
+use super::pattern::Symbol;
+
+/// The strings under consideration, as a deterministic automaton.
+pub trait Domain {
+    /// The text that every string of the domain starts with.
+    fn prefix(&self) -> &str;
+    /// The state after one more character, the states counting from 0 after the prefix; `None` where no string
+    /// of the domain goes on so.
+    fn step(&self, state: u16, c: char) -> Option<u16>;
+    /// Whether a string of the domain may end here.
+    fn accepts(&self, state: u16) -> bool;
+    /// Classes of characters that the automaton does not tell apart, the preferred character first. A domain
+    /// with an infinite alphabet gives some characters and returns true from [`Domain::any_character`].
+    fn classes(&self) -> &[&str];
+    /// Whether characters outside the classes occur too.
+    fn any_character(&self) -> bool {
+        false
+    }
+    /// The most characters that a string of the domain has after the prefix.
+    fn max_len(&self) -> usize;
+}
+
+/// Whether a string is in a domain.
+pub fn contains(domain: &dyn Domain, text: &str) -> bool {
+    let Some(text) = text.strip_prefix(domain.prefix()) else { return false };
+    let mut state = 0;
+    let mut len = 0;
+    for c in text.chars() {
+        len += 1;
+        match domain.step(state, c) {
+            Some(next) if len <= domain.max_len() => state = next,
+            _ => return false,
+        }
+    }
+    domain.accepts(state)
+}
+
+/// A limit of work, in steps of the walk; not of time, so that the same question always gets the same answer.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    left: u64,
+}
+
+/// The budget is spent: nothing is known of the question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OverBudget;
+
+impl Budget {
+    /// A budget of so many steps.
+    pub fn new(steps: u64) -> Self {
+        Self { left: steps }
+    }
+
+    /// Pays for work.
+    ///
+    /// # Errors
+    /// The budget is spent.
+    pub fn spend(&mut self, steps: usize) -> Result<(), OverBudget> {
+        match self.left.checked_sub(steps as u64) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => {
+                self.left = 0;
+                Err(OverBudget)
+            }
+        }
+    }
+}
+
+/// Where a union of patterns stands after some text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Progress {
+    /// Whatever follows, the union matches.
+    Everything,
+    /// The positions reached, sorted, as (pattern, symbol).
+    Positions(Vec<(u32, u32)>),
+}
+
+/// A shortest string of the domain that every union of `inside` matches and none of `outside` does.
+///
+/// # Errors
+/// The budget is spent before the answer is known.
+pub fn shortest(
+    domain: &dyn Domain,
+    inside: &[&Texts],
+    outside: &[&Texts],
+    budget: &mut Budget,
+) -> Result<Option<String>, OverBudget> {
+    let unions: Vec<&Texts> = inside.iter().chain(outside).copied().collect();
+    let alphabet = alphabet(domain, &unions);
+    let mut start: Vec<Progress> = unions.iter().map(|union| begin(union)).collect();
+    for c in domain.prefix().chars() {
+        let mut work = 1;
+        start = unions.iter().zip(&start).map(|(union, progress)| advance(union, progress, c, &mut work)).collect();
+        budget.spend(work)?;
+    }
+    if hopeless(&start, inside.len()) {
+        return Ok(None);
+    }
+
+    // INVARIANT: each entry's parent stands before it.
+    let mut walk: Vec<(usize, char, usize)> = vec![(0, '\0', 0)];
+    let mut frontier = vec![(0, 0, start.clone())];
+    let mut seen = HashSet::new();
+    seen.insert((0, start));
+    while !frontier.is_empty() {
+        let mut next_frontier = Vec::new();
+        for (at, state, progress) in frontier {
+            if domain.accepts(state) && accepted(&unions, &progress, inside.len()) {
+                return Ok(Some(format!("{}{}", domain.prefix(), spell(&walk, at))));
+            }
+            let len = walk.get(at).map_or(0, |(_, _, len)| *len);
+            if len >= domain.max_len() {
+                continue;
+            }
+            for &c in &alphabet {
+                let Some(next_state) = domain.step(state, c) else { continue };
+                let mut work = 1;
+                let mut next = Vec::with_capacity(progress.len());
+                for (i, (union, progress)) in unions.iter().zip(&progress).enumerate() {
+                    let after = advance(union, progress, c, &mut work);
+                    let dead = dead(&after, i < inside.len());
+                    next.push(after);
+                    if dead {
+                        break;
+                    }
+                }
+                budget.spend(work)?;
+                if next.len() < unions.len() || hopeless(&next, inside.len()) {
+                    continue;
+                }
+                let key = (next_state, next);
+                if seen.contains(&key) {
+                    continue;
+                }
+                let entry = walk.len();
+                walk.push((at, c, len + 1));
+                seen.insert(key.clone());
+                next_frontier.push((entry, key.0, key.1));
+            }
+        }
+        frontier = next_frontier;
+    }
+    Ok(None)
+}
+
+/// The characters to walk by: all that a pattern mentions, and of each class of the domain one that none does.
+fn alphabet(domain: &dyn Domain, unions: &[&Texts]) -> Vec<char> {
+    let mut mentioned = Vec::new();
+    for union in unions {
+        for symbol in union.globs.iter().flat_map(|glob| &glob.0) {
+            match symbol {
+                Symbol::Char(c) if union.ignore_case => {
+                    mentioned.push(*c);
+                    mentioned.extend(c.to_lowercase().chain(c.to_uppercase()));
+                }
+                Symbol::Char(c) => mentioned.push(*c),
+                Symbol::OneInPart | Symbol::ManyInPart => mentioned.push(':'),
+                Symbol::One | Symbol::Many => {}
+            }
+        }
+    }
+    mentioned.sort_unstable();
+    mentioned.dedup();
+    let mut alphabet: Vec<char> = Vec::new();
+    let mut unmentioned = false;
+    for class in domain.classes() {
+        let fresh = class.chars().find(|c| mentioned.binary_search(c).is_err());
+        unmentioned |= fresh.is_some();
+        alphabet.extend(fresh);
+    }
+    if domain.any_character() && !unmentioned {
+        alphabet.extend(('\u{a1}'..).find(|c| mentioned.binary_search(c).is_err()));
+    }
+    alphabet.extend(mentioned);
+    alphabet
+}
+
+fn begin(union: &Texts) -> Progress {
+    close(union, (0..union.globs.len()).map(|pattern| (pattern as u32, 0)).collect())
+}
+
+/// Passes what can be passed without a character, and sees whether all that may follow is matched.
+fn close(union: &Texts, mut positions: Vec<(u32, u32)>) -> Progress {
+    let mut i = 0;
+    while let Some(&(pattern, at)) = positions.get(i) {
+        let symbols = union.globs.get(pattern as usize).map_or(&[] as &[Symbol], |glob| &glob.0);
+        match symbols.get(at as usize) {
+            Some(Symbol::Many)
+                if symbols.get(at as usize..).is_some_and(|rest| rest.iter().all(|s| *s == Symbol::Many)) =>
+            {
+                return Progress::Everything;
+            }
+            Some(symbol) if symbol.skippable() => positions.push((pattern, at + 1)),
+            _ => {}
+        }
+        i += 1;
+    }
+    positions.sort_unstable();
+    positions.dedup();
+    Progress::Positions(positions)
+}
+
+fn advance(union: &Texts, progress: &Progress, c: char, work: &mut usize) -> Progress {
+    let Progress::Positions(positions) = progress else { return Progress::Everything };
+    *work += positions.len();
+    let mut next = Vec::with_capacity(positions.len());
+    for &(pattern, at) in positions {
+        let symbol = union.globs.get(pattern as usize).and_then(|glob| glob.0.get(at as usize));
+        if let Some(symbol) = symbol.filter(|symbol| symbol.takes(c, union.ignore_case)) {
+            next.push((pattern, if symbol.skippable() { at } else { at + 1 }));
+        }
+    }
+    close(union, next)
+}
+
+/// Whether no string that goes on from here can be one that is sought.
+fn dead(progress: &Progress, inside: bool) -> bool {
+    match progress {
+        Progress::Everything => !inside,
+        Progress::Positions(positions) => inside && positions.is_empty(),
+    }
+}
+
+fn hopeless(progress: &[Progress], inside: usize) -> bool {
+    progress.iter().enumerate().any(|(i, progress)| dead(progress, i < inside))
+}
+
+fn accepted(unions: &[&Texts], progress: &[Progress], inside: usize) -> bool {
+    unions.iter().zip(progress).enumerate().all(|(i, (union, progress))| {
+        let matched = match progress {
+            Progress::Everything => true,
+            Progress::Positions(positions) => positions.iter().any(|(pattern, at)| {
+                union.globs.get(*pattern as usize).is_some_and(|glob| glob.0.len() == *at as usize)
+            }),
+        };
+        matched == (i < inside)
+    })
+}
+
+fn spell(walk: &[(usize, char, usize)], mut at: usize) -> String {
+    let mut reversed = Vec::new();
+    while let Some((parent, c, _)) = walk.get(at).filter(|_| at != 0) {
+        reversed.push(*c);
+        at = *parent;
+    }
+    reversed.iter().rev().collect()
+}

@@ -1,0 +1,16 @@
+//! IAM's policy language: documents, patterns, condition operators, trust policies.
+//!
+//! Knows what the words of a policy mean, for any service. Knows nothing of ECR, of roles or of verdicts, and
+//! does no I/O.
+
+pub mod comparison;
+pub mod condition;
+mod document;
+mod json;
+pub mod language;
+pub mod pattern;
+mod trust;
+
+pub use document::{Document, DocumentError, Effect, Scope, Statement};
+pub use json::Json;
+pub use trust::TrustPolicy;

@@ -1,0 +1,159 @@
+//! Trust policies: who may assume a role.
+//!
+//! Knows the grammar of principals. Conditions are not evaluated: whoever a statement names under a condition
+//! is taken to be admitted, and a Deny to shut nobody out, so what it says is an upper bound.
+//!
+//! Source: IAM User Guide, "AWS JSON policy elements: Principal".
+
+use super::DocumentError;
+use super::document::{Effect, Path, decode, effect, for_each_statement, members, parse_json, patterns, string};
+use super::json::Json;
+use super::pattern::{ActionPattern, Reading};
+
+/// A role's trust policy (`AssumeRolePolicyDocument`): whom it may admit.
+#[derive(Debug, Clone, Default)]
+pub struct TrustPolicy {
+    /// Services, by the first label of their principal: `ec2` for `ec2.amazonaws.com`, in any partition.
+    services: Vec<String>,
+    anybody: bool,
+    aws_principal: bool,
+    federated: bool,
+    session_tags: bool,
+}
+
+/// The services that start EKS nodes: EC2, Fargate, SageMaker HyperPod, and for hybrid nodes Systems Manager
+/// and IAM Roles Anywhere.
+const NODE_SERVICES: [&str; 5] = ["ec2", "eks-fargate-pods", "sagemaker", "ssm", "rolesanywhere"];
+
+/// The actions by which a session of a role begins.
+const ASSUME_ACTIONS: [&str; 4] = ["AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "AssumeRoot"];
+
+impl TrustPolicy {
+    /// Reads a trust policy: JSON text, percent-encoded (RFC 3986) or plain.
+    ///
+    /// # Errors
+    /// A document that IAM would not have stored.
+    pub fn parse(text: &str) -> Result<Self, DocumentError> {
+        let text = decode(text)?;
+        Self::from_json(&parse_json(&text)?)
+    }
+
+    /// Reads a trust policy that is already a JSON tree.
+    ///
+    /// # Errors
+    /// As [`TrustPolicy::parse`].
+    pub fn from_json(json: &Json<'_>) -> Result<Self, DocumentError> {
+        let mut policy = Self::default();
+        for_each_statement(json, |path, statement, _| policy.read_statement(path, statement))?;
+        Ok(policy)
+    }
+
+    fn read_statement(&mut self, path: &Path<'_>, json: &Json<'_>) -> Result<(), DocumentError> {
+        let (mut allows, mut actions, mut principal) = (None, None, None);
+        for (name, value) in members(path, json)? {
+            let here = Path::Member(path, name);
+            match name {
+                "Sid" => {
+                    string(&here, value)?;
+                }
+                "Effect" => allows = Some(effect(&here, value)? == Effect::Allow),
+                "Action" | "NotAction" => {
+                    let patterns = patterns(&here, value, ActionPattern::new)?;
+                    if actions.replace((name == "NotAction", patterns)).is_some() {
+                        return Err(path.error("both `Action` and `NotAction`"));
+                    }
+                }
+                "Principal" | "NotPrincipal" => {
+                    if principal.replace((name == "NotPrincipal", value)).is_some() {
+                        return Err(path.error("both `Principal` and `NotPrincipal`"));
+                    }
+                }
+                "Condition" => {
+                    let _conditions = members(&here, value)?;
+                }
+                // IAM refuses a `Resource` in a trust policy, but it could change nothing here.
+                "Resource" | "NotResource" => {}
+                other => return Err(path.error(format!("`{other}` is not an element of a statement"))),
+            }
+        }
+        let allows = allows.ok_or_else(|| path.error("the statement has no `Effect`"))?;
+        let (not_actions, actions) =
+            actions.ok_or_else(|| path.error("the statement has no `Action` or `NotAction`"))?;
+        let (not_principal, principal) = principal.ok_or_else(|| path.error("the statement has no `Principal`"))?;
+        let mut admitted = Self::default();
+        admitted.read_principal(&Path::Member(path, "Principal"), principal)?;
+        if !allows {
+            return Ok(());
+        }
+        let matches = |name: &str| {
+            let reading = if not_actions { Reading::Narrow } else { Reading::Wide };
+            actions.iter().any(|pattern| pattern.matches("sts", name, reading)) != not_actions
+        };
+        self.session_tags |= matches("TagSession");
+        if ASSUME_ACTIONS.iter().any(|name| matches(name)) {
+            self.anybody |= not_principal || admitted.anybody;
+            self.aws_principal |= admitted.aws_principal;
+            self.federated |= admitted.federated;
+            self.services.append(&mut admitted.services);
+        }
+        Ok(())
+    }
+
+    fn read_principal(&mut self, path: &Path<'_>, json: &Json<'_>) -> Result<(), DocumentError> {
+        if let Json::String(text) = json {
+            return if text == "*" {
+                self.anybody = true;
+                Ok(())
+            } else {
+                Err(path.error(format!("`{text}` is not a principal; `*` or an object is")))
+            };
+        }
+        for (kind, value) in members(path, json)? {
+            let here = Path::Member(path, kind);
+            for name in patterns(&here, value, str::to_owned)? {
+                match kind {
+                    _ if name.contains('*') && kind != "Federated" => self.anybody = true,
+                    "Service" => {
+                        self.services.push(name.split('.').next().unwrap_or_default().to_ascii_lowercase());
+                    }
+                    "AWS" | "CanonicalUser" => self.aws_principal = true,
+                    "Federated" => self.federated = true,
+                    other => return Err(here.error(format!("`{other}` is not a kind of principal"))),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the trust policy alone shows that no node runs under the role: nobody who starts nodes is
+    /// admitted, and neither is an account, user or role, which could be anybody's way in. OIDC providers and
+    /// `pods.eks.amazonaws.com` are the ways of pods, not of nodes.
+    pub fn rules_out_nodes(&self) -> bool {
+        !self.anybody && !self.aws_principal && !NODE_SERVICES.iter().any(|service| self.admits_service(service))
+    }
+
+    /// Whether the service may assume the role; `service` is the first label of its principal.
+    pub fn admits_service(&self, service: &str) -> bool {
+        self.anybody || self.services.iter().any(|own| own == service)
+    }
+
+    /// Whether EC2 is the only one that may assume the role, so that every session is an instance's.
+    pub fn admits_only_ec2(&self) -> bool {
+        !self.anybody && !self.aws_principal && !self.federated && self.services.iter().all(|own| own == "ec2")
+    }
+
+    /// Whether an account, a user or a role may assume the role.
+    pub fn admits_aws_principal(&self) -> bool {
+        self.anybody || self.aws_principal
+    }
+
+    /// Whether a federated principal (SAML, OIDC) may assume the role.
+    pub fn admits_federated(&self) -> bool {
+        self.anybody || self.federated
+    }
+
+    /// Whether somebody may pass session tags (`sts:TagSession`).
+    pub fn admits_session_tags(&self) -> bool {
+        self.session_tags
+    }
+}

@@ -1,0 +1,207 @@
+//! Verdicts of single roles, as data: every file in `tests/cases/` is a list of cases. A case says what it is
+//! (`name`), the page it stands on (`because`), the role's policies and what is to come out.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use ecr_read_only::access::{
+    AllowedAccess, Compliance, Criteria, Policy, PolicySource, Role, Verdict, judge,
+};
+use ecr_read_only::policy::{Document, TrustPolicy};
+use serde::Deserialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    because: String,
+    role: GivenRole,
+    #[serde(default)]
+    criteria: GivenCriteria,
+    expect: Expected,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenRole {
+    /// The trust policy; EC2 alone where left out.
+    trust: Option<Value>,
+    #[serde(default)]
+    arn: Option<String>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    /// One inline policy each, named `inline-0` and so on.
+    policies: Vec<Value>,
+    boundary: Option<Value>,
+    /// The instant of the evaluation; 2026-11-23T00:00:00Z where left out.
+    at: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct GivenCriteria {
+    allowed_access: Option<String>,
+    additional: Vec<String>,
+    require_pull_access: bool,
+}
+
+/// What has to come out; what is left out may be anything.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    compliance: Option<String>,
+    /// All actions of `excess`, in its order.
+    excess: Option<Vec<String>>,
+    #[serde(default)]
+    permits: Vec<String>,
+    #[serde(default)]
+    refuses: Vec<String>,
+    missing: Option<Vec<String>>,
+    undecided: Option<Vec<String>>,
+    /// The witness's resource, by action.
+    #[serde(default)]
+    resource: BTreeMap<String, String>,
+    /// The witness's context, by action.
+    #[serde(default)]
+    context: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// The granting statements as `policy#statement`, by action.
+    #[serde(default)]
+    grants: BTreeMap<String, Vec<String>>,
+    annotation: Option<String>,
+    /// The error of the document that cannot be understood.
+    error: Option<String>,
+}
+
+fn role(given: &GivenRole) -> Result<Role, String> {
+    let document = |value: &Value| {
+        // A string is a document's text, percent-encoded or plain; anything else is the document itself.
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        Document::parse(&text).map(Arc::new).map_err(|error| error.to_string())
+    };
+    let trust = given.trust.as_ref().map_or_else(
+        || r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#.to_owned(),
+        Value::to_string,
+    );
+    let mut policies = Vec::new();
+    for (i, value) in given.policies.iter().enumerate() {
+        policies.push(Policy { source: PolicySource::Inline(format!("inline-{i}")), document: document(value)? });
+    }
+    let boundary_arn = "arn:aws:iam::123456789012:policy/boundary".to_owned();
+    let permissions_boundary = match &given.boundary {
+        Some(value) => Some(Policy { source: PolicySource::Managed(boundary_arn), document: document(value)? }),
+        None => None,
+    };
+    Ok(Role {
+        arn: given.arn.clone().unwrap_or_else(|| "arn:aws:iam::123456789012:role/node".to_owned()),
+        id: "AROAEXAMPLEEXAMPLE123".to_owned(),
+        trust_policy: TrustPolicy::parse(&trust).map_err(|error| error.to_string())?,
+        tags: given.tags.clone().into_iter().collect(),
+        policies,
+        permissions_boundary,
+    })
+}
+
+fn criteria(given: &GivenCriteria) -> Criteria {
+    Criteria {
+        allowed_access: match given.allowed_access.as_deref() {
+            None | Some("read-only") => AllowedAccess::ReadOnly,
+            Some("pull-only") => AllowedAccess::PullOnly,
+            Some("cis") => AllowedAccess::Cis,
+            Some(other) => panic!("no allowed access {other}"),
+        },
+        additional_allowed_actions: given.additional.clone(),
+        require_pull_access: given.require_pull_access,
+    }
+}
+
+fn actions(accesses: &[ecr_read_only::access::Access]) -> Vec<&str> {
+    accesses.iter().map(|access| access.action.as_str()).collect()
+}
+
+/// What the verdict has otherwise than the case expects.
+fn differences(expected: &Expected, verdict: &Verdict) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut differ = |what: &str, expected: String, found: String| {
+        if expected != found {
+            out.push(format!("{what}: expected {expected}, found {found}"));
+        }
+    };
+    if let Some(compliance) = &expected.compliance {
+        let found = if verdict.compliance == Compliance::Compliant { "COMPLIANT" } else { "NON_COMPLIANT" };
+        differ("compliance", compliance.clone(), found.to_owned());
+    }
+    if let Some(excess) = &expected.excess {
+        differ("excess", format!("{excess:?}"), format!("{:?}", actions(&verdict.excess)));
+    }
+    if let Some(missing) = &expected.missing {
+        differ("missing", format!("{missing:?}"), format!("{:?}", verdict.missing));
+    }
+    let undecided = expected.undecided.clone().unwrap_or_default();
+    differ("undecided", format!("{undecided:?}"), format!("{:?}", verdict.undecided));
+    if let Some(annotation) = &expected.annotation {
+        differ("annotation", annotation.clone(), verdict.annotation(&["node group n of cluster c".to_owned()]));
+    }
+    let permitted = |action: &str| {
+        verdict.permitted.iter().chain(&verdict.excess).find(|access| access.action == action)
+    };
+    for action in &expected.permits {
+        differ(action, "permitted".to_owned(), if permitted(action).is_some() { "permitted" } else { "refused" }.to_owned());
+    }
+    for action in &expected.refuses {
+        let found = permitted(action).map_or_else(|| "refused".to_owned(), |access| format!("{access:?}"));
+        differ(action, "refused".to_owned(), found);
+    }
+    for (action, resource) in &expected.resource {
+        let found = permitted(action).map_or("refused", |access| &access.witness.resource);
+        differ(&format!("resource of {action}"), resource.clone(), found.to_owned());
+    }
+    for (action, context) in &expected.context {
+        let found = permitted(action).map(|access| access.witness.context.clone());
+        differ(&format!("context of {action}"), format!("{:?}", Some(context)), format!("{found:?}"));
+    }
+    for (action, grants) in &expected.grants {
+        let found = permitted(action).map(|access| {
+            let grants = access.witness.grants.iter();
+            grants.map(|g| format!("{}#{}", g.policy.rsplit('/').next().unwrap(), g.statement)).collect::<Vec<_>>()
+        });
+        differ(&format!("grants of {action}"), format!("{:?}", Some(grants)), format!("{found:?}"));
+    }
+    out
+}
+
+fn check(case: &Case) -> Vec<String> {
+    let at = case.role.at.as_deref().unwrap_or("2026-11-23T00:00:00Z");
+    let at = OffsetDateTime::parse(at, &Rfc3339).expect("the case's instant");
+    match (role(&case.role), &case.expect.error) {
+        (Err(found), Some(expected)) if found == *expected => Vec::new(),
+        (Err(found), expected) => vec![format!("error: expected {expected:?}, found {found}")],
+        (Ok(_), Some(expected)) => vec![format!("error: expected {expected}, found none")],
+        (Ok(role), None) => differences(&case.expect, &judge(&role, &criteria(&case.criteria), at)),
+    }
+}
+
+#[test]
+fn every_case_comes_out_as_it_says() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let (mut count, mut failures) = (0, Vec::new());
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let cases: Vec<Case> = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        for case in &cases {
+            count += 1;
+            for difference in check(case) {
+                failures.push(format!("{}\n    {difference}\n    because {}", case.name, case.because));
+            }
+        }
+    }
+    println!("{count} cases");
+    assert!(failures.is_empty(), "{} of {count} cases differ:\n{}", failures.len(), failures.join("\n"));
+}

