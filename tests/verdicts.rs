@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use ecr_read_only::access::{
-    AllowedAccess, Compliance, Criteria, Policy, PolicySource, Role, Verdict, judge,
-};
+use ecr_read_only::access::{AllowedAccess, Compliance, Criteria, Policy, PolicySource, Role, Verdict, judge};
 use ecr_read_only::policy::{Document, TrustPolicy};
 use serde::Deserialize;
 use serde_json::Value;
@@ -147,11 +145,14 @@ fn differences(expected: &Expected, verdict: &Verdict) -> Vec<String> {
     if let Some(annotation) = &expected.annotation {
         differ("annotation", annotation.clone(), verdict.annotation(&["node group n of cluster c".to_owned()]));
     }
-    let permitted = |action: &str| {
-        verdict.permitted.iter().chain(&verdict.excess).find(|access| access.action == action)
-    };
+    let permitted =
+        |action: &str| verdict.permitted.iter().chain(&verdict.excess).find(|access| access.action == action);
     for action in &expected.permits {
-        differ(action, "permitted".to_owned(), if permitted(action).is_some() { "permitted" } else { "refused" }.to_owned());
+        differ(
+            action,
+            "permitted".to_owned(),
+            if permitted(action).is_some() { "permitted" } else { "refused" }.to_owned(),
+        );
     }
     for action in &expected.refuses {
         let found = permitted(action).map_or_else(|| "refused".to_owned(), |access| format!("{access:?}"));

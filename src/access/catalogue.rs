@@ -58,6 +58,20 @@ pub enum Level {
     List,
 }
 
+impl Level {
+    /// The level as the Service Authorization Reference spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PermissionsManagement => "Permissions management",
+            Self::Write => "Write",
+            Self::Unknown => "Unknown",
+            Self::Tagging => "Tagging",
+            Self::Read => "Read",
+            Self::List => "List",
+        }
+    }
+}
+
 /// One action of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Action {

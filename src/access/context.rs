@@ -171,9 +171,13 @@ impl Subject<'_> {
             Unknown::Now => always(Kind::InstantFrom(self.at.ceil()), at),
             Unknown::Key(key) => {
                 let free = |kind: Kind| Slot { kind, optional: true, multivalued: false, preferred: Vec::new() };
-                let several =
-                    || Slot { kind: Kind::Text(Universe::Text), optional: true, multivalued: true, preferred: vec![] };
-                let text = || Kind::Text(Universe::Text);
+                let word = || vec!["app".to_owned()];
+                let text = |multivalued| Slot {
+                    kind: Kind::Text(Universe::Text),
+                    optional: true,
+                    multivalued,
+                    preferred: word(),
+                };
                 match key.as_str() {
                     "aws:userid" => {
                         let instance = self.trust.admits_only_ec2();
@@ -187,16 +191,16 @@ impl Subject<'_> {
                     "aws:requestedregion" => always(Kind::Text(Universe::region(self.partition())), example_region),
                     "aws:tokenissuetime" => always(Kind::InstantUntil(now), at),
                     "aws:viaawsservice" => always(Kind::Choice(&["false", "true"]), Vec::new()),
-                    "aws:useragent" => always(text(), vec!["app".to_owned()]),
+                    "aws:useragent" => always(Kind::Text(Universe::Text), word()),
                     "aws:multifactorauthpresent" if self.trust.admits_aws_principal() => {
                         free(Kind::Choice(&["false", "true"]))
                     }
                     "aws:multifactorauthpresent" => free(Kind::Choice(&["false"])),
                     "aws:multifactorauthage" | "ec2:roledelivery" => free(Kind::Number),
                     "aws:sourceip" | "aws:vpcsourceip" | "aws:ec2instancesourceprivateipv4" => free(Kind::Address),
-                    "aws:tagkeys" | "aws:calledvia" => several(),
-                    _ if key.ends_with("orgpaths") => several(),
-                    _ => free(Kind::Text(Universe::Text)),
+                    "aws:tagkeys" | "aws:calledvia" => text(true),
+                    _ if key.ends_with("orgpaths") => text(true),
+                    _ => text(false),
                 }
             }
         }

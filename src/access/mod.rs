@@ -16,7 +16,7 @@ mod verdict;
 use std::sync::Arc;
 
 pub use permissions::{Decision, Grant, GrantKind, Permissions, Refusal, STEPS_PER_ROLE, Witness, permissions};
-pub use verdict::{ANNOTATION_CHARACTERS, Access, AllowedAccess, Compliance, Criteria, Verdict, judge};
+pub use verdict::{ANNOTATION_CHARACTERS, Access, AllowedAccess, Compliance, Criteria, NotAccepted, Verdict, judge};
 
 use crate::policy::{Document, TrustPolicy};
 

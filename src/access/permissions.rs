@@ -40,6 +40,17 @@ pub enum GrantKind {
     Boundary,
 }
 
+impl GrantKind {
+    /// The word for it in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inline => "inline",
+            Self::Managed => "managed",
+            Self::Boundary => "boundary",
+        }
+    }
+}
+
 /// A statement that bears on a request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Grant {

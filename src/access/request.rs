@@ -24,6 +24,8 @@ pub(super) struct Problem<'a> {
     subject: &'a Subject<'a>,
     target: Target,
     unknowns: Vec<Unknown>,
+    /// Condition keys that statements mention, in lower case and as written.
+    spelled: BTreeMap<String, String>,
     pub(super) slots: Vec<Slot>,
     /// What variables stand for whose key is unknown.
     assigned: &'a [(Unknown, Option<String>)],
@@ -50,8 +52,15 @@ type SixFields = Vec<Vec<Token>>;
 
 impl<'a> Problem<'a> {
     pub(super) fn new(subject: &'a Subject<'a>, target: Target, assigned: &'a [(Unknown, Option<String>)]) -> Self {
-        let mut problem =
-            Self { subject, target, unknowns: Vec::new(), slots: Vec::new(), assigned, open: RefCell::default() };
+        let mut problem = Self {
+            subject,
+            target,
+            unknowns: Vec::new(),
+            spelled: BTreeMap::new(),
+            slots: Vec::new(),
+            assigned,
+            open: RefCell::default(),
+        };
         if target.resource != ResourceType::None {
             for unknown in [Unknown::Region, Unknown::Account, Unknown::Resource] {
                 problem.slot_of(&unknown);
@@ -105,9 +114,11 @@ impl<'a> Problem<'a> {
                 clauses.push(vec![vec![absent(slot)], vec![absent(source_ip)]]);
             }
             // `aws:TagKeys` holds the key of every `aws:RequestTag`.
-            if let Some(tag) = name.strip_prefix("requesttag/") {
+            if name.starts_with("requesttag/") {
+                let spelled = self.spelled.get(key).unwrap_or(key);
+                let tag = spelled.split_once('/').map_or("", |(_, tag)| tag).to_owned();
                 let tag_keys = self.slot_of(&Unknown::Key("aws:tagkeys".to_owned()));
-                clauses.push(vec![vec![absent(slot)], vec![equals(tag_keys, tag, Quantifier::Any)]]);
+                clauses.push(vec![vec![absent(slot)], vec![equals(tag_keys, &tag, Quantifier::Any)]]);
             }
         }
         for (unknown, value) in self.assigned {
@@ -182,6 +193,10 @@ impl<'a> Problem<'a> {
             Knowledge::Absent => Term::Settled(requirement.holds(None)),
             Knowledge::Value(value) => Term::Settled(requirement.holds(Some(&[value]))),
             Knowledge::Unknown(unknown) => {
+                let spelled = self.spelled.entry(key.clone()).or_insert_with(|| condition.key.to_string());
+                if condition.key.as_ref() < spelled.as_str() {
+                    *spelled = condition.key.to_string();
+                }
                 if let Ask::Values { comparison, quantifier, .. } = &mut requirement.if_present {
                     // Instants are kept as seconds: their text form is not what these comparisons would see.
                     let comparable = match comparison {

@@ -2,6 +2,7 @@
 //!
 //! Knows the allowed sets. Knows nothing of how permissions are found.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -9,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::catalogue::{self, Action, Level};
 use super::{Decision, Grant, GrantKind, Permissions, Role, Witness, permissions};
+use crate::policy::pattern::ActionPattern;
 
 /// Which actions a node role may have (rule parameter `AllowedAccess`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -38,6 +40,29 @@ const NEEDED_TO_PULL: [&str; 3] = ["ecr:BatchGetImage", "ecr:GetAuthorizationTok
 /// The most characters that AWS Config takes as an annotation (API reference of PutEvaluations).
 pub const ANNOTATION_CHARACTERS: usize = 256;
 
+impl FromStr for AllowedAccess {
+    type Err = NotAccepted;
+
+    fn from_str(text: &str) -> Result<Self, NotAccepted> {
+        match text {
+            "read-only" => Ok(Self::ReadOnly),
+            "pull-only" => Ok(Self::PullOnly),
+            "cis" => Ok(Self::Cis),
+            other => Err(NotAccepted { value: other.to_owned(), accepted: "`read-only`, `pull-only` or `cis`" }),
+        }
+    }
+}
+
+/// A setting that is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{value}` is not accepted, expected {accepted}")]
+pub struct NotAccepted {
+    /// The setting, or the parts of it that are wrong.
+    pub value: String,
+    /// What is accepted.
+    pub accepted: &'static str,
+}
+
 impl AllowedAccess {
     fn includes(self, action: &Action) -> bool {
         let name = action.full_name;
@@ -61,6 +86,23 @@ pub struct Criteria {
 }
 
 impl Criteria {
+    /// Reads additional allowed actions: literal ones, separated by commas, blanks around them ignored.
+    ///
+    /// # Errors
+    /// The parts that are no literal actions, such as those with wildcards.
+    pub fn parse_actions(text: &str) -> Result<Vec<String>, NotAccepted> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let literal = |part: &&str| ActionPattern::new(part).as_literal().is_some();
+        let (actions, refused): (Vec<&str>, Vec<&str>) = parts.partition(literal);
+        if refused.is_empty() {
+            return Ok(actions.into_iter().map(str::to_owned).collect());
+        }
+        Err(NotAccepted {
+            value: refused.join("`, `"),
+            accepted: "literal actions such as `ecr:PutImage`, separated by commas and without wildcards",
+        })
+    }
+
     fn additional(&self, name: &str) -> bool {
         self.additional_allowed_actions.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
@@ -85,6 +127,17 @@ pub enum Compliance {
     NonCompliant,
     /// The rule has nothing to say of the resource.
     NotApplicable,
+}
+
+impl Compliance {
+    /// The value as AWS Config spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Compliant => "COMPLIANT",
+            Self::NonCompliant => "NON_COMPLIANT",
+            Self::NotApplicable => "NOT_APPLICABLE",
+        }
+    }
 }
 
 /// An action that some request may perform.

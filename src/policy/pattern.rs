@@ -209,7 +209,8 @@ impl Reading {
 }
 
 impl ActionPattern {
-    pub(super) fn new(text: &str) -> Self {
+    /// Reads an entry; any text is one.
+    pub fn new(text: &str) -> Self {
         Self(text.into())
     }
 

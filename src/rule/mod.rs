@@ -1,1 +1,30 @@
-//! One evaluation.
+//! One evaluation: from the event that AWS Config sends to the evaluations that it stores.
+//!
+//! Knows AWS Config's contract (events, rule parameters, evaluations) and in which order things are
+//! asked. Knows AWS only as the traits of [`ports`]: no SDK, no async runtime, no logging, no clock, so
+//! that a test can play AWS in memory. What a policy permits is [`crate::access`]'s business.
+//!
+//! [`Invocation::parse`] reads the event, [`evaluate`] does the rest.
+
+mod answers;
+mod error;
+mod evaluate;
+mod event;
+mod fields;
+mod item;
+mod node_roles;
+mod outcome;
+mod parameters;
+pub mod ports;
+mod roles;
+
+pub use answers::NotStored;
+pub use error::EvaluationError;
+pub use evaluate::{Ports, evaluate};
+pub use event::{Invocation, ResultToken, Trigger};
+pub use fields::EventError;
+pub use item::{ChangedPolicy, ChangedRole, OutOfScope};
+pub use node_roles::{NodeFact, NodeKind, NodeRole, NodeRoles};
+pub use outcome::{Answer, Judged, Outcome, UnreadableRole};
+pub use parameters::{ParameterError, ParametersError, RuleParameters};
+pub use roles::RoleError;

@@ -1,0 +1,69 @@
+//! The function's log: JSON lines on stdout, under Lambda's own log controls.
+//!
+//! Knows the variables by which Lambda says format and level
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html>). Must not know what is logged.
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The targets of the product's own lines: the library and the binary.
+const OWN: [&str; 2] = ["ecr_read_only", "eks_node_role_ecr_read_only"];
+
+/// Starts logging for the process.
+pub(crate) fn start() {
+    let text = std::env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("Text"));
+    let level = level(std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref());
+    let lines = tracing_subscriber::fmt::layer().with_target(false);
+    let lines = if text {
+        lines.with_ansi(false).boxed()
+    } else {
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+    };
+    registry().with(lines).with(targets(level)).init();
+}
+
+fn targets(level: LevelFilter) -> Targets {
+    // The SDK writes requests, and so result tokens, at DEBUG: its lines are never let further down than INFO.
+    let others = if level > LevelFilter::INFO { LevelFilter::INFO } else { level.min(LevelFilter::WARN) };
+    let targets = Targets::new()
+        .with_default(others)
+        // Repeats each failure that the function has logged already, as the Debug of a struct.
+        .with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
+    OWN.into_iter().fold(targets, |targets, own| targets.with_target(own, level))
+}
+
+fn level(text: Option<&str>) -> LevelFilter {
+    match text.map(str::to_ascii_uppercase).as_deref() {
+        Some("TRACE") => LevelFilter::TRACE,
+        Some("DEBUG") => LevelFilter::DEBUG,
+        Some("WARN") => LevelFilter::WARN,
+        // The function has nothing to say that is worse than an error.
+        Some("ERROR" | "FATAL") => LevelFilter::ERROR,
+        _ => LevelFilter::INFO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::filter::LevelFilter;
+
+    use super::{level, targets};
+
+    #[test]
+    fn lambdas_levels_and_what_they_let_through() {
+        for (text, expected, others) in [
+            (None, LevelFilter::INFO, LevelFilter::WARN),
+            (Some(""), LevelFilter::INFO, LevelFilter::WARN),
+            (Some("INFO"), LevelFilter::INFO, LevelFilter::WARN),
+            (Some("TRACE"), LevelFilter::TRACE, LevelFilter::INFO),
+            (Some("debug"), LevelFilter::DEBUG, LevelFilter::INFO),
+            (Some("WARN"), LevelFilter::WARN, LevelFilter::WARN),
+            (Some("FATAL"), LevelFilter::ERROR, LevelFilter::ERROR),
+        ] {
+            assert_eq!(level(text), expected, "{text:?}");
+            assert_eq!(targets(expected).default_level(), Some(others), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Sends evaluations to AWS Config until it has stored them all, or says which it has not.
+//!
+//! Knows the limits of PutEvaluations
+//! (<https://docs.aws.amazon.com/config/latest/APIReference/API_PutEvaluations.html>), not what is said.
+
+use std::fmt;
+
+use super::event::ResultToken;
+use super::ports::{ComplianceStore, Evaluation, PortError, ResourceId};
+
+/// The most evaluations that one call takes.
+const BATCH: usize = 100;
+
+/// How many times what AWS Config failed to store is sent again.
+const RESENDS: usize = 3;
+
+/// AWS Config did not take all evaluations.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotStored {
+    /// A call failed.
+    #[error("{cause}; {stored} of {total} evaluations were stored")]
+    Call {
+        /// What failed.
+        cause: PortError,
+        /// How many were stored before.
+        stored: usize,
+        /// How many there were.
+        total: usize,
+    },
+    /// The calls succeeded, but AWS Config kept refusing some evaluations.
+    #[error("config:PutEvaluations did not store {} of {total} evaluations, sent {} times: {}",
+        .resources.len(), RESENDS + 1, List(.resources))]
+    Refused {
+        /// The resources that they are about.
+        resources: Vec<ResourceId>,
+        /// How many there were.
+        total: usize,
+    },
+}
+
+struct List<'a>(&'a [ResourceId]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, resource) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{resource}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends the evaluations in their order. What was not stored is sent again after the others have been, which
+/// gives AWS Config what time there is without a clock.
+pub(super) async fn send(
+    store: &impl ComplianceStore,
+    token: &ResultToken,
+    evaluations: Vec<Evaluation>,
+) -> Result<(), NotStored> {
+    let total = evaluations.len();
+    let mut pending = evaluations;
+    for _ in 0..=RESENDS {
+        let mut failed = Vec::new();
+        let mut sent = 0;
+        for batch in pending.chunks(BATCH) {
+            let refused = store.put_evaluations(token, token.asks_for_test_mode(), batch).await.map_err(|cause| {
+                NotStored::Call { cause, stored: total - pending.len() + sent - failed.len(), total }
+            })?;
+            sent += batch.len();
+            // An answer that names something else is not understood, so it vouches for nothing of the batch.
+            let understood = refused.iter().all(|resource| batch.iter().any(|one| one.resource == *resource));
+            failed.extend(batch.iter().filter(|one| !understood || refused.contains(&one.resource)).cloned());
+        }
+        if failed.is_empty() {
+            return Ok(());
+        }
+        pending = failed;
+    }
+    Err(NotStored::Refused { resources: pending.into_iter().map(|one| one.resource).collect(), total })
+}

@@ -1,0 +1,105 @@
+//! Why an evaluation failed, so that Lambda invokes it again.
+//!
+//! Knows what each kind of failure means for what was sent: where an error carries an outcome, that outcome
+//! was answered as far as the error does not say otherwise; where it carries none, nothing was sent.
+
+use super::answers::NotStored;
+use super::fields::EventError;
+use super::outcome::{Outcome, UnreadableRole};
+use super::parameters::ParametersError;
+use super::ports::PortError;
+
+/// Why an evaluation failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EvaluationError {
+    /// The event was not understood. Nothing was sent.
+    #[error("invalid event: {0}")]
+    InvalidEvent(#[from] EventError),
+    /// The rule's parameters were not understood. Nothing was sent.
+    #[error("invalid rule parameters: {0}")]
+    InvalidRuleParameters(#[from] ParametersError),
+    /// The event is of an account other than the one whose IAM and EKS are asked. Nothing was sent.
+    #[error("the event is of account `{event}`, but this function sees the roles and clusters of account `{own}` only")]
+    OtherAccount {
+        /// The event's account.
+        event: String,
+        /// The function's account.
+        own: String,
+    },
+    /// Which roles are node roles could not be found out. Nothing was sent.
+    #[error("could not find out which roles are node roles: {0}")]
+    NodeRolesUnknown(PortError),
+    /// Which roles a changed policy is attached to could not be found out. Nothing was sent.
+    #[error("could not find out which roles the changed policy is attached to: {0}")]
+    AttachedRolesUnknown(PortError),
+    /// Some roles got no verdict, because they could not be read or understood. The others got theirs.
+    #[error("no verdict on {}", list(&.0.unreadable))]
+    RolesUnreadable(Box<Outcome>),
+    /// What the rule said before could not be read: the verdicts were sent, but none of old was cleared.
+    #[error("could not find out which verdicts to clear: {cause}{}", also(.outcome))]
+    ReportedRolesUnknown {
+        /// What failed.
+        cause: PortError,
+        /// What was sent.
+        outcome: Box<Outcome>,
+    },
+    /// AWS Config did not take all evaluations.
+    #[error("{problem}{}", also(.outcome))]
+    EvaluationsNotStored {
+        /// Which, and why.
+        problem: NotStored,
+        /// What was to be sent.
+        outcome: Box<Outcome>,
+    },
+}
+
+impl EvaluationError {
+    /// A stable name for the kind of failure: Lambda's `errorType`, and a field of the log.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::InvalidEvent(_) => "InvalidEvent",
+            Self::InvalidRuleParameters(_) => "InvalidRuleParameters",
+            Self::OtherAccount { .. } => "OtherAccount",
+            Self::NodeRolesUnknown(_) => "NodeRolesUnknown",
+            Self::AttachedRolesUnknown(_) => "AttachedRolesUnknown",
+            Self::RolesUnreadable(_) => "RolesUnreadable",
+            Self::ReportedRolesUnknown { .. } => "ReportedRolesUnknown",
+            Self::EvaluationsNotStored { .. } => "EvaluationsNotStored",
+        }
+    }
+
+    /// What was found out all the same.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match self {
+            Self::RolesUnreadable(outcome)
+            | Self::ReportedRolesUnknown { outcome, .. }
+            | Self::EvaluationsNotStored { outcome, .. } => Some(outcome),
+            Self::InvalidEvent(_)
+            | Self::InvalidRuleParameters(_)
+            | Self::OtherAccount { .. }
+            | Self::NodeRolesUnknown(_)
+            | Self::AttachedRolesUnknown(_) => None,
+        }
+    }
+}
+
+/// How many roles an error names: a policy that many share can make thousands unreadable, and Lambda cuts an
+/// error's text. The outcome has them all.
+const NAMED: usize = 100;
+
+fn list(roles: &[UnreadableRole]) -> String {
+    let mut list = roles.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if let Some(more) = roles.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        list.push_str(&format!("; and {more} more roles"));
+    }
+    list
+}
+
+/// One failure must not hide another.
+fn also(outcome: &Outcome) -> String {
+    if outcome.unreadable.is_empty() {
+        String::new()
+    } else {
+        format!("; also no verdict on {}", list(&outcome.unreadable))
+    }
+}

@@ -1,0 +1,219 @@
+//! The event that AWS Config invokes the function with, as a trigger to act on.
+//!
+//! Knows the envelope and the four message types of the invoking event
+//! (<https://docs.aws.amazon.com/config/latest/developerguide/evaluate-config_develop-rules_example-events.html>)
+//! and nothing of what is done about them. What is not understood is an error, never a guess.
+
+use std::fmt;
+
+use aws_lambda_events::event::config::ConfigEvent;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::error::EvaluationError;
+use super::fields::{EventError, Fields, account_id, is_empty, scalar_text};
+use super::item::{ChangedPolicy, ChangedRole, Item, OutOfScope};
+use super::parameters::RuleParameters;
+use super::ports::ResourceId;
+
+/// The token by which AWS Config takes evaluations for an invocation: a secret, so it prints as nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ResultToken(String);
+
+impl ResultToken {
+    /// The token itself, for PutEvaluations and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether nothing is to be stored. That a token of `TESTMODE` asks for it is a convention of AWS's own
+    /// rule libraries (rdklib), not of the service.
+    pub fn asks_for_test_mode(&self) -> bool {
+        self.0 == "TESTMODE"
+    }
+}
+
+impl fmt::Debug for ResultToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResultToken(redacted)")
+    }
+}
+
+/// What made AWS Config invoke the rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trigger {
+    /// An `AWS::IAM::Role` changed.
+    RoleChanged(ChangedRole),
+    /// An `AWS::IAM::Policy` changed: it is judged through the roles it is attached to.
+    PolicyChanged(ChangedPolicy),
+    /// A resource of a type that gets no verdict of its own (clusters and any other) changed.
+    OtherResource(ResourceId),
+    /// A resource that is deleted, not recorded, or no longer in the rule's scope.
+    OutOfScope {
+        /// The resource.
+        resource: ResourceId,
+        /// Why it gets no verdict.
+        reason: OutOfScope,
+    },
+    /// All node roles of the account are to be evaluated: on a schedule, or after a configuration snapshot.
+    AllRoles {
+        /// The rule whose earlier verdicts are to be cleared where they no longer hold.
+        rule_name: String,
+    },
+}
+
+impl Trigger {
+    /// A few words for the log.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::RoleChanged(_) => "role changed",
+            Self::PolicyChanged(_) => "policy changed",
+            Self::OtherResource(_) => "other resource changed",
+            Self::OutOfScope { .. } => "resource out of scope",
+            Self::AllRoles { .. } => "all roles",
+        }
+    }
+}
+
+/// One invocation of the rule, understood.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// The account whose roles are evaluated, twelve digits.
+    pub account_id: String,
+    /// What AWS Config needs to take the answer.
+    pub result_token: ResultToken,
+    /// The rule's own settings.
+    pub parameters: RuleParameters,
+    /// What is to be done.
+    pub trigger: Trigger,
+    /// By what AWS Config orders evaluations of one resource: when the state that they are about was captured.
+    pub ordering_timestamp: OffsetDateTime,
+}
+
+impl Invocation {
+    /// Reads the payload that Lambda hands over.
+    ///
+    /// # Errors
+    /// [`EvaluationError::InvalidEvent`] where something that matters is absent or not understood,
+    /// [`EvaluationError::InvalidRuleParameters`] with all that is wrong with the rule's parameters.
+    pub fn parse(payload: Value) -> Result<Self, EvaluationError> {
+        let event = envelope(payload)?;
+        let text = event.invoking_event.as_deref().ok_or_else(|| EventError::absent("invokingEvent"))?;
+        let message = Message::parse(&Fields::from_text("invokingEvent", text)?)?;
+        let result_token = ResultToken(event.result_token.ok_or_else(|| EventError::absent("resultToken"))?);
+        let account_id = match event.account_id {
+            Some(text) => account_id("accountId", &text)?,
+            None => message.account_id.ok_or_else(|| EventError::absent("accountId"))?,
+        };
+        let trigger = match message.subject {
+            Subject::AllRoles => Trigger::AllRoles {
+                rule_name: event.config_rule_name.ok_or_else(|| EventError::absent("configRuleName"))?,
+            },
+            Subject::Item(item) => item.trigger(event.event_left_scope)?,
+        };
+        let parameters = RuleParameters::parse(event.rule_parameters.as_deref())?;
+        let ordering_timestamp = message.ordering_timestamp;
+        Ok(Self { account_id, result_token, parameters, trigger, ordering_timestamp })
+    }
+
+    /// Holds an event to the account whose IAM and EKS are asked.
+    ///
+    /// # Errors
+    /// [`EvaluationError::OtherAccount`] for an event of another account: its roles would be looked for here,
+    /// not be found, and be taken for no node's.
+    pub fn require_account(&self, own: &str) -> Result<(), EvaluationError> {
+        if self.account_id == own {
+            return Ok(());
+        }
+        Err(EvaluationError::OtherAccount { event: self.account_id.clone(), own: own.to_owned() })
+    }
+}
+
+/// The payload as `ConfigEvent` takes it: fields that say nothing are absent, scalars and embedded objects
+/// are strings, and `eventLeftScope`, on which the struct insists, is always there.
+fn envelope(payload: Value) -> Result<ConfigEvent, EventError> {
+    let Value::Object(fields) = payload else { return Err(EventError::payload(&payload)) };
+    let mut normal = Map::new();
+    normal.insert("eventLeftScope".to_owned(), Value::Bool(false));
+    for (name, value) in fields {
+        if is_empty(&value) {
+            continue;
+        }
+        let value = match name.as_str() {
+            "eventLeftScope" => Value::Bool(flag(&name, &value)?),
+            "invokingEvent" | "ruleParameters" if value.is_object() => Value::String(value.to_string()),
+            "accountId" | "configRuleName" | "invokingEvent" | "resultToken" | "ruleParameters" => scalar_text(&value)
+                .map(Value::String)
+                .ok_or_else(|| EventError::wrong_type(&name, &value, "a string"))?,
+            // The rest is not used, so its shape cannot matter.
+            _ => continue,
+        };
+        normal.insert(name, value);
+    }
+    ConfigEvent::deserialize(Value::Object(normal)).map_err(|cause| EventError::shape(&cause))
+}
+
+fn flag(name: &str, value: &Value) -> Result<bool, EventError> {
+    let expected = "`true` or `false`";
+    match value {
+        Value::Bool(flag) => Ok(*flag),
+        Value::String(text) if text.trim().eq_ignore_ascii_case("true") => Ok(true),
+        Value::String(text) if text.trim().eq_ignore_ascii_case("false") => Ok(false),
+        Value::String(text) => Err(EventError::unknown_value(name, text, expected)),
+        other => Err(EventError::wrong_type(name, other, expected)),
+    }
+}
+
+/// The invoking event.
+struct Message {
+    subject: Subject,
+    account_id: Option<String>,
+    ordering_timestamp: OffsetDateTime,
+}
+
+/// What a message is about.
+enum Subject {
+    Item(Box<Item>),
+    AllRoles,
+}
+
+impl Message {
+    fn parse(message: &Fields) -> Result<Self, EventError> {
+        let path = message.path_of("messageType");
+        let message_type = message.required_text("messageType")?;
+        let item_field = match message_type.as_str() {
+            "ConfigurationItemChangeNotification" => Some("configurationItem"),
+            // Too large for an event: only its identity is told.
+            "OversizedConfigurationItemChangeNotification" => Some("configurationItemSummary"),
+            "ScheduledNotification" | "ConfigurationSnapshotDeliveryCompleted" => None,
+            other => {
+                return Err(EventError::unknown_value(
+                    &path,
+                    other,
+                    "`ConfigurationItemChangeNotification`, `OversizedConfigurationItemChangeNotification`, \
+                     `ScheduledNotification` or `ConfigurationSnapshotDeliveryCompleted`",
+                ));
+            }
+        };
+        let created = message.instant("notificationCreationTime")?;
+        let created_path = message.path_of("notificationCreationTime");
+        let Some(item_field) = item_field else {
+            return Ok(Self {
+                subject: Subject::AllRoles,
+                account_id: message.account_id("awsAccountId")?,
+                ordering_timestamp: created.ok_or_else(|| EventError::absent(&created_path))?,
+            });
+        };
+        let fields = message.object(item_field)?.ok_or_else(|| EventError::absent(&message.path_of(item_field)))?;
+        let item = Item::parse(&fields)?;
+        let captured = item.capture_time;
+        Ok(Self {
+            account_id: item.account_id.clone(),
+            ordering_timestamp: captured
+                .or(created)
+                .ok_or_else(|| EventError::absent(&fields.path_of("configurationItemCaptureTime")))?,
+            subject: Subject::Item(Box::new(item)),
+        })
+    }
+}

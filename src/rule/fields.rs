@@ -1,0 +1,164 @@
+//! Fields of an event, read leniently where their meaning is certain and strictly where it is not.
+//!
+//! Real events carry unknown, absent, null and empty fields, and numbers and booleans as strings and the
+//! other way round. Knows JSON and how to say where it is wrong; must not know what any field means.
+//! Values are quoted in errors only where they can be neither a secret nor a policy document.
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Iso8601;
+
+/// Why an event could not be understood: the place, and what is wrong there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct EventError {
+    problem: String,
+}
+
+impl EventError {
+    /// The payload is no JSON object at all.
+    pub(super) fn payload(value: &Value) -> Self {
+        Self { problem: format!("the event is {}, not a JSON object", type_name(value)) }
+    }
+
+    /// A field without which nothing can be answered is absent, null or empty.
+    pub(super) fn absent(path: &str) -> Self {
+        Self { problem: format!("`{path}` is absent") }
+    }
+
+    /// A field holds a value of a type that means nothing there.
+    pub(super) fn wrong_type(path: &str, value: &Value, expected: &str) -> Self {
+        Self { problem: format!("`{path}` is {}, expected {expected}", type_name(value)) }
+    }
+
+    /// A field holds a text that means nothing there.
+    pub(super) fn unknown_value(path: &str, value: &str, expected: &str) -> Self {
+        // What is quoted ends in logs and in Lambda's error: enough of it to find it again.
+        let excerpt: String = value.chars().take(100).collect();
+        Self { problem: format!("`{path}` is `{excerpt}`, expected {expected}") }
+    }
+
+    /// A field that holds a JSON document in a string holds something else.
+    pub(super) fn not_json(path: &str, cause: &serde_json::Error) -> Self {
+        Self { problem: format!("`{path}` is not JSON: {cause}") }
+    }
+
+    /// Whatever else the event's own type refuses.
+    pub(super) fn shape(cause: &serde_json::Error) -> Self {
+        Self { problem: format!("the event does not have the shape of an AWS Config event: {cause}") }
+    }
+}
+
+/// An object of the event, with the path that leads to it.
+#[derive(Debug, Clone)]
+pub(super) struct Fields {
+    path: String,
+    fields: Map<String, Value>,
+}
+
+impl Fields {
+    /// The JSON object that `text` holds.
+    pub(super) fn from_text(path: &str, text: &str) -> Result<Self, EventError> {
+        let value = serde_json::from_str(text).map_err(|cause| EventError::not_json(path, &cause))?;
+        Self::from_value(path, value)
+    }
+
+    fn from_value(path: &str, value: Value) -> Result<Self, EventError> {
+        match value {
+            Value::Object(fields) => Ok(Self { path: path.to_owned(), fields }),
+            other => Err(EventError::wrong_type(path, &other, "an object")),
+        }
+    }
+
+    /// The path of a field, for errors.
+    pub(super) fn path_of(&self, name: &str) -> String {
+        format!("{}.{name}", self.path)
+    }
+
+    /// A field that is there and says something: neither null nor an empty or blank text.
+    pub(super) fn value(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name).filter(|value| !is_empty(value))
+    }
+
+    /// An object, or a string that holds one.
+    pub(super) fn object(&self, name: &str) -> Result<Option<Self>, EventError> {
+        let path = self.path_of(name);
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Self::from_text(&path, text).map(Some),
+            Some(value) => Self::from_value(&path, value.clone()).map(Some),
+        }
+    }
+
+    /// A text, without the blanks around it. Numbers and booleans are taken for the text they are written as.
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, EventError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        match scalar_text(value) {
+            Some(text) => Ok(Some(text)),
+            None => Err(EventError::wrong_type(&self.path_of(name), value, "a string")),
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn required_text(&self, name: &str) -> Result<String, EventError> {
+        self.text(name)?.ok_or_else(|| EventError::absent(&self.path_of(name)))
+    }
+
+    /// The id of an AWS account.
+    pub(super) fn account_id(&self, name: &str) -> Result<Option<String>, EventError> {
+        self.text(name)?.map(|text| account_id(&self.path_of(name), &text)).transpose()
+    }
+
+    /// An instant: ISO 8601 with date, time and offset, as AWS Config writes it (`2026-01-05T10:02:33.123Z`).
+    pub(super) fn instant(&self, name: &str) -> Result<Option<OffsetDateTime>, EventError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        OffsetDateTime::parse(&text, &Iso8601::PARSING).map(Some).map_err(|_| {
+            EventError::unknown_value(
+                &self.path_of(name),
+                &text,
+                "an instant in ISO 8601, such as `2026-01-05T10:02:33.123Z`",
+            )
+        })
+    }
+}
+
+/// An AWS account id: twelve digits. One that came as a JSON number has lost its leading zeros.
+pub(super) fn account_id(path: &str, text: &str) -> Result<String, EventError> {
+    // Roles of any other account are no node roles here: a wrong id would turn into a wrong verdict.
+    if text.len() <= 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(format!("{text:0>12}"))
+    } else {
+        Err(EventError::unknown_value(path, text, "an account id of twelve digits"))
+    }
+}
+
+/// The text of a string, number or boolean.
+pub(super) fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Whether a value says nothing: null, or a text of nothing but blanks.
+pub(super) fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        _ => false,
+    }
+}
+
+/// The name of a value's JSON type, with its article.
+pub(super) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

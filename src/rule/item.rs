@@ -1,0 +1,170 @@
+//! Configuration items: the resource that a change event is about.
+//!
+//! Knows the items of IAM's roles and policies, whole or as the summary of an oversized one, in the
+//! spellings of events and of `GetResourceConfigHistory`
+//! (<https://docs.aws.amazon.com/config/latest/APIReference/API_ConfigurationItem.html>). The item's copy of
+//! policies is not used, since IAM is the truth: only the trust policy is, to rule a role out without a call.
+
+use std::fmt;
+
+use time::OffsetDateTime;
+
+use super::event::Trigger;
+use super::fields::{EventError, Fields};
+use super::ports::ResourceId;
+
+/// AWS Config's type of an IAM role.
+pub(super) const ROLE: &str = "AWS::IAM::Role";
+/// AWS Config's type of a customer managed policy; AWS managed ones are not recorded.
+pub(super) const POLICY: &str = "AWS::IAM::Policy";
+
+/// A role that changed, as its item tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedRole {
+    /// The unique id, `AROA…`, which is the resource id of AWS Config.
+    pub id: String,
+    /// The name, by which IAM finds it.
+    pub name: String,
+    /// The ARN, where the item tells it.
+    pub arn: Option<String>,
+    /// The trust policy's text, where the item carries it: an oversized one does not.
+    pub trust_policy: Option<String>,
+}
+
+/// A customer managed policy that changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedPolicy {
+    /// The unique id, `ANPA…`, which is the resource id of AWS Config.
+    pub id: String,
+    /// The ARN, by which IAM finds it.
+    pub arn: String,
+}
+
+/// Why a resource that an event is about gets no verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutOfScope {
+    /// It was deleted.
+    Deleted,
+    /// AWS Config does not record it here.
+    NotRecorded,
+    /// The rule's scope no longer covers it (`eventLeftScope`).
+    LeftScope,
+}
+
+impl fmt::Display for OutOfScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deleted => "The resource was deleted.",
+            Self::NotRecorded => "The resource is not recorded here.",
+            Self::LeftScope => "The resource is no longer in the rule's scope.",
+        })
+    }
+}
+
+/// A configuration item or the summary of one.
+pub(super) struct Item {
+    path: String,
+    resource: ResourceId,
+    name: Option<String>,
+    arn: Option<String>,
+    gone: Option<OutOfScope>,
+    trust_policy: Option<String>,
+    pub(super) account_id: Option<String>,
+    pub(super) capture_time: Option<OffsetDateTime>,
+}
+
+impl Item {
+    pub(super) fn parse(item: &Fields) -> Result<Self, EventError> {
+        let resource_type = item.required_text("resourceType")?;
+        let configuration = item.object("configuration")?;
+        let configured = |name: &str| match &configuration {
+            Some(configuration) => configuration.text(name),
+            None => Ok(None),
+        };
+        let (id_field, name_field) = match resource_type.as_str() {
+            ROLE => (Some("roleId"), Some("roleName")),
+            POLICY => (Some("policyId"), Some("policyName")),
+            _ => (None, None),
+        };
+        let id = match (item.text("resourceId")?, id_field) {
+            (Some(id), _) => Some(id),
+            (None, Some(field)) => configured(field)?,
+            (None, None) => None,
+        };
+        let id = id.ok_or_else(|| EventError::absent(&item.path_of("resourceId")))?;
+        let arn = match (item.text("ARN")?, item.text("arn")?) {
+            (Some(arn), _) | (None, Some(arn)) => Some(arn),
+            (None, None) if name_field.is_some() => configured("arn")?,
+            (None, None) => None,
+        };
+        let name = match (item.text("resourceName")?, name_field) {
+            (Some(name), _) => Some(name),
+            (None, Some(field)) => configured(field)?,
+            (None, None) => None,
+        };
+        let account_id = match item.account_id("awsAccountId")? {
+            Some(account) => Some(account),
+            None => item.account_id("accountId")?,
+        };
+        Ok(Self {
+            path: item.path_of(""),
+            resource: ResourceId { resource_type, id },
+            name: name.or_else(|| arn.as_deref().and_then(last_segment)),
+            arn,
+            gone: gone(item)?,
+            trust_policy: configuration
+                .as_ref()
+                .and_then(|configuration| configuration.value("assumeRolePolicyDocument"))
+                // Percent-encoded or plain text, or the document itself; anything else is kept as it is
+                // written, for the trust policy's parser to refuse.
+                .map(|document| document.as_str().map_or_else(|| document.to_string(), str::to_owned)),
+            account_id,
+            capture_time: item.instant("configurationItemCaptureTime")?,
+        })
+    }
+
+    /// What is to be done about the item.
+    pub(super) fn trigger(self, left_scope: bool) -> Result<Trigger, EventError> {
+        // Deleted before left: a deletion sets both, and says more.
+        if let Some(reason) = self.gone.or(left_scope.then_some(OutOfScope::LeftScope)) {
+            return Ok(Trigger::OutOfScope { resource: self.resource, reason });
+        }
+        match self.resource.resource_type.as_str() {
+            ROLE => Ok(Trigger::RoleChanged(ChangedRole {
+                id: self.resource.id,
+                name: self.name.ok_or_else(|| EventError::absent(&format!("{}resourceName", self.path)))?,
+                arn: self.arn,
+                trust_policy: self.trust_policy,
+            })),
+            POLICY => Ok(Trigger::PolicyChanged(ChangedPolicy {
+                id: self.resource.id,
+                arn: self.arn.ok_or_else(|| EventError::absent(&format!("{}ARN", self.path)))?,
+            })),
+            _ => Ok(Trigger::OtherResource(self.resource)),
+        }
+    }
+}
+
+/// Whether the item's status says that the resource is gone. An absent status says nothing: IAM is asked.
+fn gone(item: &Fields) -> Result<Option<OutOfScope>, EventError> {
+    // Only an oversized item's summary has a change type of its own.
+    if item.text("changeType")?.is_some_and(|change| change.eq_ignore_ascii_case("DELETE")) {
+        return Ok(Some(OutOfScope::Deleted));
+    }
+    let Some(status) = item.text("configurationItemStatus")? else { return Ok(None) };
+    match status.to_ascii_lowercase().as_str() {
+        "ok" | "resourcediscovered" => Ok(None),
+        "resourcedeleted" | "resourcedeletednotrecorded" => Ok(Some(OutOfScope::Deleted)),
+        "resourcenotrecorded" => Ok(Some(OutOfScope::NotRecorded)),
+        _ => Err(EventError::unknown_value(
+            &item.path_of("configurationItemStatus"),
+            &status,
+            "`OK`, `ResourceDiscovered`, `ResourceNotRecorded`, `ResourceDeleted` or `ResourceDeletedNotRecorded`",
+        )),
+    }
+}
+
+/// The name that ends an ARN: `arn:aws:iam::111122223333:role/path/name`.
+fn last_segment(arn: &str) -> Option<String> {
+    arn.rsplit_once('/').map(|(_, name)| name.to_owned()).filter(|name| !name.is_empty())
+}

@@ -1,0 +1,116 @@
+//! What an evaluation came to, for AWS Config, the log and the caller.
+
+use std::fmt;
+
+use time::OffsetDateTime;
+
+use super::item::ROLE;
+use super::node_roles::{NodeFact, NodeRole};
+use super::ports::{Evaluation, ResourceId};
+use super::roles::RoleError;
+use crate::access::{Compliance, Role, Verdict};
+
+/// The longest annotation that AWS Config takes, in characters
+/// (<https://docs.aws.amazon.com/config/latest/APIReference/API_Evaluation.html>).
+const ANNOTATION_LIMIT: usize = 256;
+
+/// What an evaluation came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What triggered it, in a few words.
+    pub trigger: &'static str,
+    /// Every answer, the one about the event's own resource first.
+    pub answers: Vec<Answer>,
+    /// The roles that got none.
+    pub unreadable: Vec<UnreadableRole>,
+    /// How many facts of the account's clusters were about principals that are no role of the account.
+    pub elsewhere: usize,
+}
+
+impl Outcome {
+    pub(super) fn new(trigger: &'static str) -> Self {
+        Self { trigger, answers: Vec::new(), unreadable: Vec::new(), elsewhere: 0 }
+    }
+
+    /// How many answers say so.
+    pub fn count(&self, compliance: Compliance) -> usize {
+        self.answers.iter().filter(|answer| answer.evaluation.compliance == compliance).count()
+    }
+
+    /// How many roles were judged.
+    pub fn judged(&self) -> usize {
+        self.answers.iter().filter(|answer| answer.judged.is_some()).count()
+    }
+}
+
+/// One answer to AWS Config, with what it stands on.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What AWS Config is told.
+    pub evaluation: Evaluation,
+    /// The judgement behind it; none where the answer is NOT_APPLICABLE without one.
+    pub judged: Option<Judged>,
+}
+
+/// A judged role.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// Its ARN.
+    pub role_arn: String,
+    /// The facts that make it a node's.
+    pub node_of: Vec<NodeFact>,
+    /// The verdict, with its evidence.
+    pub verdict: Verdict,
+}
+
+impl Answer {
+    pub(super) fn verdict(role: &Role, node_role: &NodeRole, verdict: Verdict, at: OffsetDateTime) -> Self {
+        let node_of: Vec<String> = node_role.facts.iter().map(ToString::to_string).collect();
+        let resource = ResourceId { resource_type: ROLE.to_owned(), id: role.id.clone() };
+        let evaluation = evaluation(resource, verdict.compliance, &verdict.annotation(&node_of), at);
+        let judged = Judged { role_arn: role.arn.clone(), node_of: node_role.facts.clone(), verdict };
+        Self { evaluation, judged: Some(judged) }
+    }
+
+    pub(super) fn not_applicable(resource: ResourceId, why: &str, at: OffsetDateTime) -> Self {
+        Self { evaluation: evaluation(resource, Compliance::NotApplicable, why, at), judged: None }
+    }
+}
+
+fn evaluation(resource: ResourceId, compliance: Compliance, annotation: &str, at: OffsetDateTime) -> Evaluation {
+    let annotation: String = annotation.chars().take(ANNOTATION_LIMIT).collect();
+    let annotation = (!annotation.is_empty()).then_some(annotation);
+    Evaluation { resource, compliance, annotation, ordering_timestamp: at }
+}
+
+/// A role that got no verdict, because it could not be read or understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableRole {
+    /// Its name.
+    pub name: String,
+    /// Its unique id, where that much could be read.
+    pub id: Option<String>,
+    /// What went wrong.
+    pub cause: RoleError,
+}
+
+impl fmt::Display for UnreadableRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "role `{}`: {}", self.name, self.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn annotations_are_cut_at_characters_not_bytes() {
+        let role = ResourceId { resource_type: ROLE.to_owned(), id: "AROAEXAMPLE".to_owned() };
+        let annotation =
+            |text: &str| Answer::not_applicable(role.clone(), text, OffsetDateTime::UNIX_EPOCH).evaluation.annotation;
+        assert_eq!(annotation(&"é".repeat(256)), Some("é".repeat(256)));
+        assert_eq!(annotation(&"é".repeat(257)), Some("é".repeat(256)));
+        assert_eq!(annotation(""), None);
+    }
+}

@@ -1,0 +1,345 @@
+//! What an event means: every message type and status, every shape that real events have, and what is said
+//! of those that mean nothing.
+#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
+
+mod support;
+
+use ecr_read_only::rule::{Invocation, Trigger};
+use serde_json::{Value, json};
+use support::events::{
+    CAPTURED, CREATED, EC2_TRUST, change, event, oversized, policy_item, role_item, role_summary, scheduled, with,
+};
+
+/// What a trigger says, on one line.
+fn meaning(payload: &Value) -> String {
+    match Invocation::parse(payload.clone()) {
+        Err(error) => format!("{}: {error}", error.type_name()),
+        Ok(invocation) => {
+            assert_eq!(invocation.account_id, "111122223333");
+            match invocation.trigger {
+                Trigger::RoleChanged(role) => {
+                    let trust = role.trust_policy.map_or("no trust policy", |_| "trust policy");
+                    format!("role {} {} {} {trust}", role.id, role.name, role.arn.as_deref().unwrap_or("-"))
+                }
+                Trigger::PolicyChanged(policy) => format!("policy {} {}", policy.id, policy.arn),
+                Trigger::OtherResource(resource) => format!("other {resource}"),
+                Trigger::OutOfScope { resource, reason } => format!("{reason:?} {resource}"),
+                Trigger::AllRoles { rule_name } => format!("all roles {rule_name}"),
+            }
+        }
+    }
+}
+
+fn item() -> Value {
+    role_item("nodes", "AROANODES", EC2_TRUST)
+}
+
+const ROLE: &str = "role AROANODES nodes arn:aws:iam::111122223333:role/nodes trust policy";
+const BARE_ROLE: &str = "role AROANODES nodes arn:aws:iam::111122223333:role/nodes no trust policy";
+
+#[test]
+fn every_message_and_status_is_understood() {
+    let deleted = json!({
+        "configurationItemStatus": "ResourceDeleted", "configuration": null, "ARN": null, "resourceName": null,
+    });
+    let cluster = json!({
+        "resourceType": "AWS::EKS::Cluster", "resourceId": "prod", "configuration": {}, "ARN": null,
+        "configurationItemCaptureTime": CAPTURED, "configurationItemStatus": "OK",
+    });
+    let snapshot = json!({
+        "configSnapshotId": "1", "s3ObjectKey": "key", "s3Bucket": "bucket", "recordVersion": "1.1",
+        "notificationCreationTime": CREATED, "messageType": "ConfigurationSnapshotDeliveryCompleted",
+    });
+    let status = |status: &str| change(&with(item(), &json!({ "configurationItemStatus": status })));
+    for (name, payload, expected) in [
+        ("a role that changed", change(&item()), ROLE),
+        ("a role that was discovered", status("ResourceDiscovered"), ROLE),
+        ("a role that is not recorded", status("ResourceNotRecorded"), "NotRecorded AWS::IAM::Role `AROANODES`"),
+        ("a role deleted, not recorded", status("ResourceDeletedNotRecorded"), "Deleted AWS::IAM::Role `AROANODES`"),
+        (
+            "a role that was deleted",
+            with(change(&with(item(), &deleted)), &json!({ "eventLeftScope": true })),
+            "Deleted AWS::IAM::Role `AROANODES`",
+        ),
+        (
+            "a role that left the scope",
+            with(change(&item()), &json!({ "eventLeftScope": true })),
+            "LeftScope AWS::IAM::Role `AROANODES`",
+        ),
+        (
+            "a policy that changed",
+            change(&policy_item("app", "ANPAAPP")),
+            "policy ANPAAPP arn:aws:iam::111122223333:policy/app",
+        ),
+        ("a cluster", change(&cluster), "other AWS::EKS::Cluster `prod`"),
+        ("an oversized role", oversized(&role_summary("nodes", "AROANODES")), BARE_ROLE),
+        (
+            "an oversized role that was deleted",
+            oversized(&with(role_summary("nodes", "AROANODES"), &json!({ "changeType": "DELETE", "ARN": null }))),
+            "Deleted AWS::IAM::Role `AROANODES`",
+        ),
+        ("the schedule", scheduled(), "all roles nodes-read-only"),
+        ("a snapshot", event(&snapshot), "all roles nodes-read-only"),
+    ] {
+        assert_eq!(meaning(&payload), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_real_events_leave_out_or_spell_otherwise_is_understood() {
+    let configured = |changes: Value| {
+        let mut item = item();
+        item["configuration"] = with(item["configuration"].clone(), &changes);
+        change(&item)
+    };
+    let nested: Value = serde_json::from_str(EC2_TRUST).unwrap();
+    let mut in_text = item();
+    in_text["configuration"] = json!(in_text["configuration"].to_string());
+    let history = with(
+        item(),
+        &json!({
+            "ARN": null, "arn": "arn:aws:iam::111122223333:role/nodes",
+            "awsAccountId": null, "accountId": "111122223333",
+        }),
+    );
+    let unpathed = with(item(), &json!({ "resourceName": null, "configuration": null }));
+    let pathed = json!({ "ARN": "arn:aws:iam::111122223333:role/a/b/nodes", "configuration": null });
+    for (name, payload, expected) in [
+        ("no left scope", with(change(&item()), &json!({ "eventLeftScope": null })), ROLE),
+        ("left scope as a string", with(change(&item()), &json!({ "eventLeftScope": "False" })), ROLE),
+        ("left scope empty", with(change(&item()), &json!({ "eventLeftScope": "" })), ROLE),
+        (
+            "left scope as a string, true",
+            with(change(&item()), &json!({ "eventLeftScope": "true" })),
+            "LeftScope AWS::IAM::Role `AROANODES`",
+        ),
+        ("an account as a number", with(change(&item()), &json!({ "accountId": 111_122_223_333_u64 })), ROLE),
+        ("no account but the item's", with(change(&item()), &json!({ "accountId": null })), ROLE),
+        (
+            "unknown fields, of any shape",
+            with(change(&item()), &json!({ "futureField": [1, { "a": null }], "version": 1.0, "configRuleId": {} })),
+            ROLE,
+        ),
+        (
+            "an invoking event that is no string",
+            with(
+                change(&item()),
+                &json!({ "invokingEvent": {
+                "messageType": "ConfigurationItemChangeNotification", "configurationItem": item(),
+            } }),
+            ),
+            ROLE,
+        ),
+        ("no parameters", with(change(&item()), &json!({ "ruleParameters": null })), ROLE),
+        ("empty parameters", with(change(&item()), &json!({ "ruleParameters": "" })), ROLE),
+        ("no rule name, where none is needed", with(change(&item()), &json!({ "configRuleName": "" })), ROLE),
+        ("no status", change(&with(item(), &json!({ "configurationItemStatus": null }))), ROLE),
+        ("a status in capitals", change(&with(item(), &json!({ "configurationItemStatus": "Ok" }))), ROLE),
+        ("no resource name", change(&with(item(), &json!({ "resourceName": null }))), ROLE),
+        ("no name but the ARN's", change(&unpathed), BARE_ROLE),
+        (
+            "an ARN with a path",
+            change(&with(unpathed.clone(), &pathed)),
+            "role AROANODES nodes arn:aws:iam::111122223333:role/a/b/nodes no trust policy",
+        ),
+        ("no resource id but the configuration's", change(&with(item(), &json!({ "resourceId": "" }))), ROLE),
+        ("no ARN but the configuration's", change(&with(item(), &json!({ "ARN": null }))), ROLE),
+        ("spelled as the history spells it", change(&history), ROLE),
+        ("a configuration in a string", change(&in_text), ROLE),
+        ("a trust policy that is nested", configured(json!({ "assumeRolePolicyDocument": nested })), ROLE),
+        ("a trust policy that is empty", configured(json!({ "assumeRolePolicyDocument": "" })), BARE_ROLE),
+        ("a trust policy of no meaning", configured(json!({ "assumeRolePolicyDocument": 7 })), ROLE),
+    ] {
+        assert_eq!(meaning(&payload), expected, "{name}");
+    }
+}
+
+#[test]
+fn an_answer_is_ordered_by_the_capture_or_the_notification() {
+    let at = |payload: Value| {
+        let at = Invocation::parse(payload).unwrap().ordering_timestamp;
+        at.unix_timestamp_nanos() / 1_000_000 - 1_767_607_353_000
+    };
+    let captured = |text: &str| change(&with(item(), &json!({ "configurationItemCaptureTime": text })));
+    assert_eq!(at(change(&item())), 123);
+    assert_eq!(at(captured("2026-01-05T10:02:33Z")), 0);
+    assert_eq!(at(captured("2026-01-05T12:02:33.123+02:00")), 123);
+    assert_eq!(at(captured("2026-01-05T12:02:33.123+0200")), 123);
+    assert_eq!(at(captured("2026-01-05T10:02:33.123456789Z")), 123);
+    assert_eq!(at(captured("")), 7_500, "the notification's, where the item tells none");
+    assert_eq!(at(scheduled()), 7_500);
+}
+
+#[test]
+fn what_is_not_understood_is_named() {
+    let invoking = |text: &str| with(scheduled(), &json!({ "invokingEvent": text }));
+    let types = "expected `ConfigurationItemChangeNotification`, `OversizedConfigurationItemChangeNotification`, \
+                 `ScheduledNotification` or `ConfigurationSnapshotDeliveryCompleted`";
+    let instants = "expected an instant in ISO 8601, such as `2026-01-05T10:02:33.123Z`";
+    let changed = |changes: Value| change(&with(item(), &changes));
+    let nameless = json!({ "resourceName": null, "configuration": null, "ARN": null });
+    let item_path = "invokingEvent.configurationItem";
+    for (payload, expected) in [
+        (json!(null), "the event is null, not a JSON object".to_owned()),
+        (json!([]), "the event is an array, not a JSON object".to_owned()),
+        (json!("x"), "the event is a string, not a JSON object".to_owned()),
+        (json!({}), "`invokingEvent` is absent".to_owned()),
+        (invoking(""), "`invokingEvent` is absent".to_owned()),
+        (invoking("{"), "`invokingEvent` is not JSON: EOF while parsing an object at line 1 column 1".to_owned()),
+        (invoking("[]"), "`invokingEvent` is an array, expected an object".to_owned()),
+        (
+            with(scheduled(), &json!({ "invokingEvent": [] })),
+            "`invokingEvent` is an array, expected a string".to_owned(),
+        ),
+        (invoking("{}"), "`invokingEvent.messageType` is absent".to_owned()),
+        (invoking(r#"{"messageType":{}}"#), "`invokingEvent.messageType` is an object, expected a string".to_owned()),
+        (invoking(r#"{"messageType":"Hello"}"#), format!("`invokingEvent.messageType` is `Hello`, {types}")),
+        (
+            invoking(r#"{"messageType":"ScheduledNotification"}"#),
+            "`invokingEvent.notificationCreationTime` is absent".to_owned(),
+        ),
+        (
+            invoking(r#"{"messageType":"ConfigurationItemChangeNotification","configurationItem":null}"#),
+            format!("`{item_path}` is absent"),
+        ),
+        (
+            invoking(r#"{"messageType":"OversizedConfigurationItemChangeNotification"}"#),
+            "`invokingEvent.configurationItemSummary` is absent".to_owned(),
+        ),
+        (with(scheduled(), &json!({ "resultToken": null })), "`resultToken` is absent".to_owned()),
+        (
+            with(scheduled(), &json!({ "resultToken": ["s3cret"] })),
+            "`resultToken` is an array, expected a string".to_owned(),
+        ),
+        (with(scheduled(), &json!({ "configRuleName": null })), "`configRuleName` is absent".to_owned()),
+        (
+            with(scheduled(), &json!({ "accountId": "acme" })),
+            "`accountId` is `acme`, expected an account id of twelve digits".to_owned(),
+        ),
+        (
+            with(changed(json!({ "awsAccountId": null })), &json!({ "accountId": null })),
+            "`accountId` is absent".to_owned(),
+        ),
+        (
+            with(scheduled(), &json!({ "eventLeftScope": "perhaps" })),
+            "`eventLeftScope` is `perhaps`, expected `true` or `false`".to_owned(),
+        ),
+        (
+            with(scheduled(), &json!({ "eventLeftScope": 1 })),
+            "`eventLeftScope` is a number, expected `true` or `false`".to_owned(),
+        ),
+        (changed(json!({ "resourceType": null })), format!("`{item_path}.resourceType` is absent")),
+        (changed(json!({ "resourceId": null, "configuration": null })), format!("`{item_path}.resourceId` is absent")),
+        (changed(nameless), format!("`{item_path}.resourceName` is absent")),
+        (change(&with(policy_item("app", "ANPAAPP"), &json!({ "ARN": null }))), format!("`{item_path}.ARN` is absent")),
+        (
+            changed(json!({ "configuration": "{" })),
+            format!("`{item_path}.configuration` is not JSON: EOF while parsing an object at line 1 column 1"),
+        ),
+        (
+            changed(json!({ "configuration": [] })),
+            format!("`{item_path}.configuration` is an array, expected an object"),
+        ),
+        (
+            changed(json!({ "configurationItemStatus": "Odd" })),
+            format!(
+                "`{item_path}.configurationItemStatus` is `Odd`, expected `OK`, `ResourceDiscovered`, \
+                 `ResourceNotRecorded`, `ResourceDeleted` or `ResourceDeletedNotRecorded`"
+            ),
+        ),
+        (
+            changed(json!({ "configurationItemCaptureTime": "yesterday" })),
+            format!("`{item_path}.configurationItemCaptureTime` is `yesterday`, {instants}"),
+        ),
+        (
+            changed(json!({ "configurationItemCaptureTime": "2026-01-05T10:02:33" })),
+            format!("`{item_path}.configurationItemCaptureTime` is `2026-01-05T10:02:33`, {instants}"),
+        ),
+        (
+            oversized(&with(role_summary("nodes", "AROANODES"), &json!({ "configurationItemCaptureTime": null }))),
+            "`invokingEvent.configurationItemSummary.configurationItemCaptureTime` is absent".to_owned(),
+        ),
+    ] {
+        assert_eq!(meaning(&payload), format!("InvalidEvent: invalid event: {expected}"), "{payload}");
+    }
+}
+
+#[test]
+fn the_result_token_prints_as_nothing() {
+    let invocation = Invocation::parse(with(scheduled(), &json!({ "resultToken": "s3cret" }))).unwrap();
+    assert_eq!(invocation.result_token.expose(), "s3cret");
+    assert!(!format!("{invocation:?}").contains("s3cret"));
+}
+
+#[test]
+fn parameters_are_read() {
+    for (text, expected) in [
+        (r#"{}"#, "ReadOnly [] false"),
+        ("null", "ReadOnly [] false"),
+        (r#"{"AllowedAccess":"read-only"}"#, "ReadOnly [] false"),
+        (r#"{"AllowedAccess":" pull-only "}"#, "PullOnly [] false"),
+        (r#"{"AllowedAccess":"cis","RequirePullAccess":"true"}"#, "Cis [] true"),
+        (r#"{"AllowedAccess":"  ","RequirePullAccess":null}"#, "ReadOnly [] false"),
+        (r#"{"RequirePullAccess":true}"#, "ReadOnly [] true"),
+        (r#"{"RequirePullAccess":"FALSE"}"#, "ReadOnly [] false"),
+        (
+            r#"{"AdditionalAllowedActions":" ecr:PutImage , ecr-public:TagResource,, ecr:PutImage,"}"#,
+            r#"ReadOnly ["ecr:PutImage", "ecr-public:TagResource", "ecr:PutImage"] false"#,
+        ),
+    ] {
+        let invocation = Invocation::parse(with(scheduled(), &json!({ "ruleParameters": text }))).unwrap();
+        let criteria = invocation.parameters.criteria;
+        let actual = format!(
+            "{:?} {:?} {}",
+            criteria.allowed_access, criteria.additional_allowed_actions, criteria.require_pull_access
+        );
+        assert_eq!(actual, expected, "{text}");
+    }
+}
+
+#[test]
+fn all_that_is_wrong_with_the_parameters_is_said_at_once() {
+    let actions = "expected literal actions such as `ecr:PutImage`, separated by commas and without wildcards";
+    let known = "it takes `AllowedAccess`, `AdditionalAllowedActions`, `RequirePullAccess`";
+    for (text, expected) in [
+        ("[]", "`ruleParameters` is an array, expected a JSON object of parameter names and values".to_owned()),
+        (
+            "{",
+            "`ruleParameters` is not JSON (EOF while parsing an object at line 1 column 1), expected a JSON object of \
+             parameter names and values"
+                .to_owned(),
+        ),
+        (r#"{"Allowed":""}"#, format!("`Allowed` is not a parameter of this rule: {known}")),
+        (
+            r#"{"allowedAccess":"cis"}"#,
+            "`allowedAccess` is not a parameter of this rule: names are case-sensitive, and this one is `AllowedAccess`"
+                .to_owned(),
+        ),
+        (
+            r#"{"AllowedAccess":"none"}"#,
+            "`AllowedAccess` is `none`, expected `read-only`, `pull-only` or `cis`".to_owned(),
+        ),
+        (r#"{"RequirePullAccess":"yes"}"#, "`RequirePullAccess` is `yes`, expected `true` or `false`".to_owned()),
+        (
+            r#"{"AdditionalAllowedActions":"ecr:*,PutImage,ecr:Put Image,:a,a:"}"#,
+            ["ecr:*", "PutImage", "ecr:Put Image", ":a", "a:"]
+                .map(|value| format!("`AdditionalAllowedActions` is `{value}`, {actions}"))
+                .join("; "),
+        ),
+        (
+            r#"{"AdditionalAllowedActions":["ecr:PutImage"]}"#,
+            "`AdditionalAllowedActions` is `an array`, expected a string".to_owned(),
+        ),
+        (
+            r#"{"AllowedAccess":"x","Nonsense":"1","RequirePullAccess":"2"}"#,
+            format!(
+                "`AllowedAccess` is `x`, expected `read-only`, `pull-only` or `cis`; \
+                 `Nonsense` is not a parameter of this rule: {known}; \
+                 `RequirePullAccess` is `2`, expected `true` or `false`"
+            ),
+        ),
+    ] {
+        let actual = meaning(&with(scheduled(), &json!({ "ruleParameters": text })));
+        assert_eq!(actual, format!("InvalidRuleParameters: invalid rule parameters: {expected}"), "{text}");
+    }
+}

@@ -1,0 +1,493 @@
+//! The rule from event to evaluation, with AWS played in memory: what is asked of it and in which order, what
+//! is answered, and what is not answered when something fails.
+#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use ecr_read_only::rule::{EvaluationError, Invocation, NodeKind, Outcome, Ports, evaluate};
+use serde_json::{Value, json};
+use support::block_on;
+use support::events::{
+    ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, oversized, policy_item, role_item, role_summary, scheduled, with,
+};
+use support::fakes::{EVERYTHING, FakeAws, PULL_ONLY, fact, role_resource, version};
+use time::macros::datetime;
+
+fn run(aws: &FakeAws, payload: Value) -> Result<Outcome, EvaluationError> {
+    let invocation = Invocation::parse(payload)?;
+    let ports = Ports { iam: aws, eks: aws, store: aws };
+    block_on(evaluate(&ports, &invocation, datetime!(2026-01-05 10:03 UTC)))
+}
+
+/// What was sent, and the error if there was one.
+#[track_caller]
+fn check(aws: &FakeAws, payload: Value, sent: &[&str], error: Option<&str>) {
+    let result = run(aws, payload);
+    let actual = result.err().map(|error| format!("{}: {error}", error.type_name()));
+    assert_eq!(actual.as_deref(), error, "{:#?}", aws.calls());
+    assert_eq!(aws.sent(), sent, "{:#?}", aws.calls());
+}
+
+fn nodes_changed() -> Value {
+    change(&role_item("nodes", "AROANODES", EC2_TRUST))
+}
+
+fn account() -> FakeAws {
+    FakeAws::new().role("nodes", "AROANODES").node("nodes")
+}
+
+fn inline(aws: FakeAws, role: &'static str, document: &'static str) -> FakeAws {
+    aws.with(move |state| {
+        state.roles.get_mut(role).unwrap().inline.insert("own".to_owned(), document.to_owned());
+    })
+}
+
+fn customer_policy() -> String {
+    format!("arn:aws:iam::{ACCOUNT}:policy/app")
+}
+
+fn app_changed() -> Value {
+    change(&policy_item("app", "ANPAAPP"))
+}
+
+const DENIED: &str = "AccessDenied: not authorized";
+
+#[test]
+fn a_role_that_its_trust_policy_rules_out_costs_one_call() {
+    let aws = account();
+    check(&aws, change(&role_item("nodes", "AROANODES", LAMBDA_TRUST)), &["AROANODES NotApplicable"], None);
+    assert_eq!(aws.calls(), ["PutEvaluations"]);
+}
+
+#[test]
+fn a_changed_role() {
+    let node = "AROANODES Compliant";
+    let not = "AROANODES NotApplicable";
+    for (name, aws, trust, expected) in [
+        ("that nodes run under", account(), EC2_TRUST, node),
+        ("that may write", inline(account(), "nodes", EVERYTHING), EC2_TRUST, "AROANODES NonCompliant"),
+        ("that no node runs under", FakeAws::new().role("nodes", "AROANODES"), EC2_TRUST, not),
+        ("that is gone from IAM, not from EKS", FakeAws::new().node("nodes"), EC2_TRUST, not),
+        ("that was made again under its name", FakeAws::new().role("nodes", "AROANEW").node("nodes"), EC2_TRUST, not),
+        ("whose item's trust policy is broken, IAM's not", account(), "{", node),
+        (
+            "whose trust policy IAM has otherwise by now",
+            account().with(|state| {
+                state.roles.get_mut("nodes").unwrap().record.trust_policy = LAMBDA_TRUST.to_owned();
+            }),
+            EC2_TRUST,
+            not,
+        ),
+        (
+            "that goes while it is read",
+            account().before("ListRolePolicies nodes", |state| state.roles.clear()),
+            "{",
+            not,
+        ),
+        (
+            "that goes a little later",
+            account().before("ListAttachedRolePolicies nodes", |state| state.roles.clear()),
+            EC2_TRUST,
+            not,
+        ),
+    ] {
+        let result = run(&aws, change(&role_item("nodes", "AROANODES", trust)));
+        assert!(result.is_ok(), "{name}: {result:?}");
+        assert_eq!(aws.sent(), [expected], "{name}: {:#?}", aws.calls());
+    }
+}
+
+#[test]
+fn a_node_role_costs_these_calls() {
+    let aws = inline(account(), "nodes", EVERYTHING);
+    run(&aws, nodes_changed()).unwrap();
+    assert_eq!(
+        aws.calls(),
+        [
+            "ListClusters",
+            "GetRole nodes",
+            "ListRolePolicies nodes",
+            "ListAttachedRolePolicies nodes",
+            "GetRolePolicy nodes own",
+            &format!("GetPolicy {PULL_ONLY}"),
+            &format!("GetPolicyVersion {PULL_ONLY} v1"),
+            "PutEvaluations",
+        ]
+    );
+}
+
+#[test]
+fn the_answer_says_why_and_when_in_time() {
+    let aws = inline(account(), "nodes", EVERYTHING);
+    let outcome = run(&aws, nodes_changed()).unwrap();
+    let batches = aws.batches.lock().unwrap();
+    let evaluation = &batches[0].1[0];
+    assert_eq!(evaluation.resource, role_resource("AROANODES"));
+    assert_eq!(evaluation.ordering_timestamp, datetime!(2026-01-05 10:02:33.123 UTC));
+    let annotation = evaluation.annotation.as_deref().unwrap();
+    assert!((1..=256).contains(&annotation.chars().count()), "{annotation}");
+    let judged = outcome.answers[0].judged.as_ref().unwrap();
+    assert_eq!(judged.role_arn, "arn:aws:iam::111122223333:role/nodes");
+    assert_eq!(judged.node_of[0].to_string(), "node group workers of cluster prod in us-east-1");
+}
+
+#[test]
+fn an_oversized_item_is_read_from_iam_before_eks_is_asked() {
+    let payload = || oversized(&role_summary("nodes", "AROANODES"));
+    let aws = account();
+    check(&aws, payload(), &["AROANODES Compliant"], None);
+    assert_eq!(&aws.calls()[..2], ["GetRole nodes", "ListClusters"]);
+    assert_eq!(aws.calls().iter().filter(|call| *call == "GetRole nodes").count(), 1);
+
+    let ruled_out = account().with(|state| {
+        state.roles.get_mut("nodes").unwrap().record.trust_policy = LAMBDA_TRUST.to_owned();
+    });
+    check(&ruled_out, payload(), &["AROANODES NotApplicable"], None);
+    assert_eq!(ruled_out.calls(), ["GetRole nodes", "PutEvaluations"]);
+
+    for gone in [FakeAws::new(), FakeAws::new().role("nodes", "AROANEW")] {
+        check(&gone, payload(), &["AROANODES NotApplicable"], None);
+        assert_eq!(gone.calls(), ["GetRole nodes", "PutEvaluations"]);
+    }
+
+    let unread = account().failing("GetRole nodes");
+    let error = format!("RolesUnreadable: no verdict on role `nodes`: GetRole of `nodes` failed: {DENIED}");
+    check(&unread, payload(), &[], Some(&error));
+}
+
+#[test]
+fn what_gets_no_verdict_is_answered_without_asking() {
+    let cluster = json!({ "resourceType": "AWS::EKS::Cluster", "resourceId": "prod", "configuration": null });
+    let deleted = json!({ "configurationItemStatus": "ResourceDeleted", "configuration": null });
+    for (payload, expected) in [
+        (change(&with(policy_item("app", "ANPAAPP"), &cluster)), "prod NotApplicable"),
+        (change(&with(role_item("nodes", "AROANODES", EC2_TRUST), &deleted)), "AROANODES NotApplicable"),
+        (change(&with(policy_item("app", "ANPAAPP"), &deleted)), "ANPAAPP NotApplicable"),
+        (with(nodes_changed(), &json!({ "eventLeftScope": true })), "AROANODES NotApplicable"),
+    ] {
+        let aws = account();
+        check(&aws, payload, &[expected], None);
+        assert_eq!(aws.calls(), ["PutEvaluations"]);
+    }
+}
+
+#[test]
+fn a_changed_policy_is_judged_through_the_node_roles_it_is_attached_to() {
+    let app = customer_policy();
+    let attached = |aws: FakeAws| {
+        let app = app.clone();
+        aws.with(move |state| {
+            state.policies.insert(app.clone(), version("v2", EVERYTHING));
+            state.roles.get_mut("plain").unwrap().attached.push(app.clone());
+            state.roles.get_mut("nodes").unwrap().attached.push(app.clone());
+            state.roles.get_mut("bounded").unwrap().record.permissions_boundary = Some(app);
+        })
+    };
+    let roles = account()
+        .role("plain", "AROAPLAIN")
+        .role("bounded", "AROABOUNDED")
+        .node("bounded")
+        .role("other", "AROAOTHER")
+        .node("other");
+    let aws = attached(roles);
+    check(&aws, app_changed(), &["ANPAAPP NotApplicable", "AROABOUNDED Compliant", "AROANODES NonCompliant"], None);
+    let batches = aws.batches.lock().unwrap();
+    assert_eq!(batches[0].1[0].resource.resource_type, "AWS::IAM::Policy");
+    assert_eq!(batches[0].1[1].ordering_timestamp, datetime!(2026-01-05 10:02:33.123 UTC));
+    let reads = aws.calls().iter().filter(|call| **call == format!("GetPolicy {app}")).count();
+    assert_eq!(reads, 1, "as policy and as boundary it is one document");
+}
+
+#[test]
+fn a_changed_policy_attached_to_nothing_costs_no_eks_call() {
+    let aws = account();
+    check(&aws, app_changed(), &["ANPAAPP NotApplicable"], None);
+    assert_eq!(aws.calls(), ["ListEntitiesForPolicy Permissions", "ListEntitiesForPolicy Boundary", "PutEvaluations"]);
+}
+
+#[test]
+fn nothing_is_sent_when_the_roles_concerned_are_unknown() {
+    let discovery =
+        format!("NodeRolesUnknown: could not find out which roles are node roles: ListClusters of `` failed: {DENIED}");
+    for payload in [nodes_changed(), scheduled(), oversized(&role_summary("nodes", "AROANODES"))] {
+        check(&account().failing("ListClusters"), payload, &[], Some(&discovery));
+    }
+    for usage in ["Permissions", "Boundary"] {
+        let error = format!(
+            "AttachedRolesUnknown: could not find out which roles the changed policy is attached to: \
+             ListEntitiesForPolicy of `{usage}` failed: {DENIED}"
+        );
+        let aws = account().failing(&format!("ListEntitiesForPolicy {usage}"));
+        check(&aws, app_changed(), &[], Some(&error));
+    }
+}
+
+#[test]
+fn the_schedule_judges_all_node_roles_and_clears_what_has_gone() {
+    let aws = account()
+        .role("other", "AROAOTHER")
+        .node("other")
+        .node("deleted")
+        .role("service", "AROASERVICE")
+        .node("service")
+        .with(|state| {
+            state.roles.get_mut("service").unwrap().record.trust_policy = LAMBDA_TRUST.to_owned();
+            state.facts.push(("arn:aws:iam::999999999999:role/nodes".to_owned(), fact("prod", NodeKind::AutoMode)));
+            let resource = |kind: &str, id: &str| {
+                let mut resource = role_resource(id);
+                kind.clone_into(&mut resource.resource_type);
+                resource
+            };
+            state.reported = vec![
+                resource("AWS::IAM::Role", "AROAOLD"),
+                resource("AWS::IAM::Role", "AROANODES"),
+                resource("AWS::IAM::Policy", "ANPAOLD"),
+            ];
+        });
+    let sent = ["AROANODES Compliant", "AROAOTHER Compliant", "AROASERVICE NotApplicable", "AROAOLD NotApplicable"];
+    check(&aws, scheduled(), &sent, None);
+    let reads = aws.calls().iter().filter(|call| call.starts_with("GetPolicy ")).count();
+    assert_eq!(reads, 1, "each managed policy is read once");
+    let batches = aws.batches.lock().unwrap();
+    assert!(batches[0].1.iter().all(|one| one.ordering_timestamp == datetime!(2026-01-05 10:02:40.5 UTC)));
+}
+
+#[test]
+fn a_snapshot_is_a_schedule() {
+    let snapshot = json!({
+        "messageType": "ConfigurationSnapshotDeliveryCompleted", "notificationCreationTime": "2026-01-05T10:02:40Z",
+    });
+    let payload = with(scheduled(), &json!({ "invokingEvent": snapshot.to_string() }));
+    check(&account(), payload, &["AROANODES Compliant"], None);
+}
+
+#[test]
+fn facts_of_one_role_are_gathered_whatever_its_spelling() {
+    let aws = account().with(|state| {
+        let facts = [
+            ("role/Nodes", fact("prod", NodeKind::AccessEntry("EC2_LINUX".to_owned()))),
+            ("role/path/nodes", fact("apps", NodeKind::FargateProfile("web".to_owned()))),
+            ("role/nodes", fact("prod", NodeKind::AutoMode)),
+            ("role/nodes", fact("prod", NodeKind::AutoMode)),
+            ("user/nodes", fact("prod", NodeKind::AutoMode)),
+        ];
+        state.facts.extend(facts.map(|(role, fact)| (format!("arn:aws:iam::{ACCOUNT}:{role}"), fact)));
+    });
+    let outcome = run(&aws, nodes_changed()).unwrap();
+    let node_of = outcome.answers[0].judged.as_ref().unwrap().node_of.iter().map(ToString::to_string);
+    assert_eq!(
+        node_of.collect::<Vec<_>>(),
+        [
+            "Fargate profile web of cluster apps in us-east-1",
+            "node group workers of cluster prod in us-east-1",
+            "Auto Mode of cluster prod in us-east-1",
+            "access entry EC2_LINUX of cluster prod in us-east-1",
+        ]
+    );
+    assert_eq!(outcome.elsewhere, 1);
+}
+
+#[test]
+fn a_role_that_cannot_be_read_gets_no_verdict_and_the_others_get_theirs() {
+    let two = || {
+        account().role("bad", "AROABAD").node("bad").with(|state| {
+            state.reported = vec![role_resource("AROABAD"), role_resource("AROAOLD")];
+        })
+    };
+    // Its id is known, so it alone is not cleared.
+    let sent = ["AROANODES Compliant", "AROAOLD NotApplicable"];
+    for call in ["ListRolePolicies bad", "ListAttachedRolePolicies bad"] {
+        let error = format!(
+            "RolesUnreadable: no verdict on role `bad`: {} of `bad` failed: {DENIED}",
+            call.split(' ').next().unwrap()
+        );
+        check(&two().failing(call), scheduled(), &sent, Some(&error));
+    }
+    // Its id is not known: any that was reported may be its own.
+    let error = format!("RolesUnreadable: no verdict on role `bad`: GetRole of `bad` failed: {DENIED}");
+    check(&two().failing("GetRole bad"), scheduled(), &["AROANODES Compliant"], Some(&error));
+}
+
+#[test]
+fn what_is_not_understood_is_named_and_gets_no_verdict() {
+    for (document, what) in [
+        ("{", "not JSON"),
+        (
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Alow","Action":"ecr:*","Resource":"*"}]}"#,
+            "an unknown effect",
+        ),
+        (r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*"}]}"#, "no action"),
+        ("%7B%22Version%22%3A%222012-10", "cut short"),
+    ] {
+        let aws = inline(account(), "nodes", document);
+        let error = run(&aws, nodes_changed()).unwrap_err();
+        assert_eq!(error.type_name(), "RolesUnreadable", "{what}");
+        let text = error.to_string();
+        let start = "no verdict on role `nodes`: inline policy `own` could not be understood: ";
+        assert!(text.starts_with(start) && text.len() > start.len(), "{text}");
+        assert_eq!(aws.sent(), [""; 0], "{what}");
+    }
+    let aws = account().with(|state| state.roles.get_mut("nodes").unwrap().record.trust_policy = "{".to_owned());
+    let error = run(&aws, nodes_changed()).unwrap_err().to_string();
+    assert!(error.starts_with("no verdict on role `nodes`: the trust policy could not be understood: "), "{error}");
+    let aws = account().with(|state| {
+        state.policies.insert(PULL_ONLY.to_owned(), version("v7", "{"));
+    });
+    let error = run(&aws, nodes_changed()).unwrap_err().to_string();
+    let start = format!("no verdict on role `nodes`: version `v7` of policy `{PULL_ONLY}` could not be understood: ");
+    assert!(error.starts_with(&start), "{error}");
+}
+
+#[test]
+fn policies_that_go_while_they_are_read() {
+    let get_policy = format!("GetPolicy {PULL_ONLY}");
+    let get_version = format!("GetPolicyVersion {PULL_ONLY} v1");
+
+    let inline_gone = inline(account(), "nodes", EVERYTHING)
+        .before("GetRolePolicy nodes own", |state| state.roles.get_mut("nodes").unwrap().inline.clear());
+    check(&inline_gone, nodes_changed(), &["AROANODES Compliant"], None);
+
+    let detached = account().before(&get_policy, |state| {
+        state.policies.clear();
+        state.roles.get_mut("nodes").unwrap().attached.clear();
+    });
+    check(&detached, nodes_changed(), &["AROANODES Compliant"], None);
+    assert_eq!(detached.calls().iter().filter(|call| *call == "ListAttachedRolePolicies nodes").count(), 2);
+
+    let replaced = account().before(&get_policy, |state| {
+        state.policies.clear();
+        state.roles.get_mut("nodes").unwrap().record.id = "AROANEW".to_owned();
+    });
+    check(&replaced, nodes_changed(), &["AROANODES NotApplicable"], None);
+
+    let missing = account().before(&get_policy, |state| state.policies.clear());
+    let error =
+        format!("RolesUnreadable: no verdict on role `nodes`: policy `{PULL_ONLY}` is attached but does not exist");
+    check(&missing, nodes_changed(), &[], Some(&error));
+
+    let late = account().before(&get_policy, |state| state.policies.clear()).before(&get_policy, |state| {
+        state.policies.insert(PULL_ONLY.to_owned(), version("v1", EVERYTHING));
+    });
+    check(&late, nodes_changed(), &["AROANODES NonCompliant"], None);
+
+    let moved = account().before(&get_version, |state| {
+        state.policies.insert(PULL_ONLY.to_owned(), version("v2", EVERYTHING));
+    });
+    check(&moved, nodes_changed(), &["AROANODES NonCompliant"], None);
+
+    let lost = account().with(|state| {
+        state.policies.insert(PULL_ONLY.to_owned(), ("v1".to_owned(), BTreeMap::new()));
+    });
+    let error = format!(
+        "RolesUnreadable: no verdict on role `nodes`: the default version of policy `{PULL_ONLY}` does not exist"
+    );
+    check(&lost, nodes_changed(), &[], Some(&error));
+}
+
+#[test]
+fn a_shared_policy_that_cannot_be_read_is_asked_for_once_and_fails_all_its_roles() {
+    let aws = account().role("other", "AROAOTHER").node("other").failing(&format!("GetPolicy {PULL_ONLY}"));
+    let cause = format!("GetPolicy of `{PULL_ONLY}` failed: {DENIED}");
+    let error = format!("RolesUnreadable: no verdict on role `nodes`: {cause}; role `other`: {cause}");
+    check(&aws, scheduled(), &[], Some(&error));
+    assert_eq!(aws.calls().iter().filter(|call| call.starts_with("GetPolicy ")).count(), 1);
+}
+
+#[test]
+fn verdicts_are_sent_even_if_it_is_unknown_which_to_clear() {
+    let aws = account().failing("GetComplianceDetailsByConfigRule nodes-read-only");
+    let error = format!(
+        "ReportedRolesUnknown: could not find out which verdicts to clear: \
+         GetComplianceDetailsByConfigRule of `nodes-read-only` failed: {DENIED}"
+    );
+    check(&aws, scheduled(), &["AROANODES Compliant"], Some(&error));
+}
+
+fn many(count: usize) -> FakeAws {
+    (0..count).fold(FakeAws::new(), |aws, index| {
+        let name = format!("nodes-{index:03}");
+        aws.role(&name, &format!("AROA{index:03}")).node(&name)
+    })
+}
+
+#[test]
+fn more_than_a_hundred_evaluations_are_sent_in_batches() {
+    let aws = many(205);
+    run(&aws, scheduled()).unwrap();
+    let sizes: Vec<usize> = aws.batches.lock().unwrap().iter().map(|(_, batch)| batch.len()).collect();
+    assert_eq!(sizes, [100, 100, 5]);
+    assert_eq!(aws.calls().iter().filter(|call| call.starts_with("GetPolicy ")).count(), 1);
+}
+
+#[test]
+fn an_error_names_a_hundred_roles_and_counts_the_rest() {
+    let aws = many(103).failing(&format!("GetPolicy {PULL_ONLY}"));
+    let error = run(&aws, scheduled()).unwrap_err();
+    assert_eq!(error.outcome().unwrap().unreadable.len(), 103);
+    let error = error.to_string();
+    assert!(error.contains("role `nodes-099`") && !error.contains("role `nodes-100`"), "{error}");
+    assert!(error.ends_with("; and 3 more roles"), "{error}");
+}
+
+#[test]
+fn roles_are_read_together_but_not_all_at_once() {
+    let aws = many(20);
+    run(&aws, scheduled()).unwrap();
+    let calls = aws.calls();
+    let first_list = calls.iter().position(|call| call.starts_with("ListRolePolicies")).unwrap();
+    let together = calls[..first_list].iter().filter(|call| call.starts_with("GetRole ")).count();
+    assert_eq!(together, 8);
+}
+
+#[test]
+fn evaluations_that_failed_are_sent_again() {
+    let aws =
+        many(150).with(|state| state.refusals = BTreeMap::from([("AROA003".to_owned(), 2), ("AROA120".to_owned(), 1)]));
+    run(&aws, scheduled()).unwrap();
+    let sizes: Vec<usize> = aws.batches.lock().unwrap().iter().map(|(_, batch)| batch.len()).collect();
+    assert_eq!(sizes, [100, 50, 2, 1]);
+}
+
+#[test]
+fn evaluations_that_fail_for_ever_fail_the_invocation_by_name() {
+    let aws = many(3).with(|state| state.refusals = BTreeMap::from([("AROA001".to_owned(), usize::MAX)]));
+    let error = "EvaluationsNotStored: config:PutEvaluations did not store 1 of 3 evaluations, sent 4 times: \
+                 AWS::IAM::Role `AROA001`";
+    let again = ["AROA001 Compliant"; 3];
+    let sent = [&["AROA000 Compliant", "AROA001 Compliant", "AROA002 Compliant"], &again[..]].concat();
+    check(&aws, scheduled(), &sent, Some(error));
+}
+
+#[test]
+fn one_failure_does_not_hide_another() {
+    let aws = account().role("bad", "AROABAD").node("bad").failing("GetRole bad").failing("PutEvaluations");
+    let error = format!(
+        "EvaluationsNotStored: PutEvaluations of `` failed: {DENIED}; 0 of 1 evaluations were stored; \
+         also no verdict on role `bad`: GetRole of `bad` failed: {DENIED}"
+    );
+    check(&aws, scheduled(), &[], Some(&error));
+}
+
+#[test]
+fn a_token_of_testmode_stores_nothing() {
+    for (token, test_mode) in [("TESTMODE", true), ("a-token", false)] {
+        let aws = account();
+        run(&aws, with(nodes_changed(), &json!({ "resultToken": token }))).unwrap();
+        assert_eq!(aws.batches.lock().unwrap()[0].0, test_mode);
+    }
+}
+
+#[test]
+fn an_event_of_another_account_is_refused() {
+    let invocation = Invocation::parse(nodes_changed()).unwrap();
+    assert!(invocation.require_account(ACCOUNT).is_ok());
+    let error = invocation.require_account("999999999999").unwrap_err();
+    assert_eq!(error.type_name(), "OtherAccount");
+    assert_eq!(
+        error.to_string(),
+        "the event is of account `111122223333`, but this function sees the roles and clusters of account \
+         `999999999999` only"
+    );
+}
