@@ -124,18 +124,10 @@ fn report_answer(Answer { evaluation, judged }: &Answer, request_id: &str) {
         resourceType = evaluation.resource.resource_type,
         resourceId = evaluation.resource.id,
         roleArn = judged.as_ref().map(|judged| judged.role_arn.as_str()),
-        compliance = spelled(evaluation.compliance),
+        compliance = evaluation.compliance.as_str(),
         annotation,
         nodeOf = node_of,
         evidence,
         "verdict"
     );
-}
-
-fn spelled(compliance: Compliance) -> &'static str {
-    match compliance {
-        Compliance::Compliant => "COMPLIANT",
-        Compliance::NonCompliant => "NON_COMPLIANT",
-        Compliance::NotApplicable => "NOT_APPLICABLE",
-    }
 }

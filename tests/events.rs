@@ -148,7 +148,6 @@ fn what_real_events_leave_out_or_spell_otherwise_is_understood() {
         ("a configuration in a string", change(&in_text), ROLE),
         ("a trust policy that is nested", configured(json!({ "assumeRolePolicyDocument": nested })), ROLE),
         ("a trust policy that is empty", configured(json!({ "assumeRolePolicyDocument": "" })), BARE_ROLE),
-        ("a trust policy of no meaning", configured(json!({ "assumeRolePolicyDocument": 7 })), ROLE),
     ] {
         assert_eq!(meaning(&payload), expected, "{name}");
     }
@@ -177,6 +176,7 @@ fn what_is_not_understood_is_named() {
                  `ScheduledNotification` or `ConfigurationSnapshotDeliveryCompleted`";
     let instants = "expected an instant in ISO 8601, such as `2026-01-05T10:02:33.123Z`";
     let changed = |changes: Value| change(&with(item(), &changes));
+    let documents = |changes: Value| changed(json!({ "configuration": changes }));
     let nameless = json!({ "resourceName": null, "configuration": null, "ARN": null });
     let item_path = "invokingEvent.configurationItem";
     for (payload, expected) in [
@@ -239,6 +239,42 @@ fn what_is_not_understood_is_named() {
         (
             changed(json!({ "configuration": [] })),
             format!("`{item_path}.configuration` is an array, expected an object"),
+        ),
+        (
+            documents(json!({ "assumeRolePolicyDocument": "%7B%22Version%22%3A%222012-10" })),
+            format!(
+                "`{item_path}.configuration.assumeRolePolicyDocument` could not be understood: $: the document is not \
+                 JSON: EOF while parsing a string at line 1 column 19"
+            ),
+        ),
+        (
+            documents(json!({ "assumeRolePolicyDocument": 7 })),
+            format!(
+                "`{item_path}.configuration.assumeRolePolicyDocument` could not be understood: $: expected an object, \
+                 found a number"
+            ),
+        ),
+        (
+            documents(json!({ "rolePolicyList": [{ "policyName": "p", "policyDocument": { "Statement": [
+                { "Effect": "Permit", "Action": "*", "Resource": "*" },
+            ] } }] })),
+            format!(
+                "`{item_path}.configuration.rolePolicyList[0].policyDocument` could not be understood: \
+                 $.Statement[0].Effect: `Permit` is not an effect; `Allow` and `Deny` are"
+            ),
+        ),
+        (
+            change(&with(
+                policy_item("app", "ANPAAPP"),
+                &json!({ "configuration": { "policyVersionList": [
+                { "document": "no longer default, not read", "isDefaultVersion": false },
+                { "document": "{}", "isDefaultVersion": true },
+            ] } }),
+            )),
+            format!(
+                "`{item_path}.configuration.policyVersionList[1].document` could not be understood: $: the policy has \
+                 no `Statement`"
+            ),
         ),
         (
             changed(json!({ "configurationItemStatus": "Odd" })),
@@ -322,9 +358,7 @@ fn all_that_is_wrong_with_the_parameters_is_said_at_once() {
         (r#"{"RequirePullAccess":"yes"}"#, "`RequirePullAccess` is `yes`, expected `true` or `false`".to_owned()),
         (
             r#"{"AdditionalAllowedActions":"ecr:*,PutImage,ecr:Put Image,:a,a:"}"#,
-            ["ecr:*", "PutImage", "ecr:Put Image", ":a", "a:"]
-                .map(|value| format!("`AdditionalAllowedActions` is `{value}`, {actions}"))
-                .join("; "),
+            format!("`AdditionalAllowedActions` is `ecr:*`, `PutImage`, `ecr:Put Image`, `:a`, `a:`, {actions}"),
         ),
         (
             r#"{"AdditionalAllowedActions":["ecr:PutImage"]}"#,

@@ -11,7 +11,7 @@ use super::json::Json;
 use super::pattern::{ActionPattern, Reading};
 
 /// A role's trust policy (`AssumeRolePolicyDocument`): whom it may admit.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustPolicy {
     /// Services, by the first label of their principal: `ec2` for `ec2.amazonaws.com`, in any partition.
     services: Vec<String>,

@@ -100,8 +100,9 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     /// IAM's (one call); then the clusters; then IAM for all of the role.
     async fn changed_role(&self, changed: &ChangedRole, outcome: &mut Outcome) -> Result<Finding, EvaluationError> {
         let record = match &changed.trust_policy {
-            Some(text) if rules_out_nodes(text) => return Ok(self.no_verdict(&changed.id, RULED_OUT)),
-            // A trust policy that is not understood rules nothing out: the clusters decide, and then IAM's copy counts.
+            Some(trust_policy) if trust_policy.rules_out_nodes() => {
+                return Ok(self.no_verdict(&changed.id, RULED_OUT));
+            }
             Some(_) => None,
             None => match self.current(changed).await {
                 Ok(record) if rules_out_nodes(&record.trust_policy) => {

@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Iso8601;
 
+use crate::policy::DocumentError;
+
 /// Why an event could not be understood: the place, and what is wrong there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
@@ -41,6 +43,11 @@ impl EventError {
     /// A field that holds a JSON document in a string holds something else.
     pub(super) fn not_json(path: &str, cause: &serde_json::Error) -> Self {
         Self { problem: format!("`{path}` is not JSON: {cause}") }
+    }
+
+    /// A policy document that IAM would not have stored; what is said of it quotes no more than names.
+    fn document(path: &str, cause: &DocumentError) -> Self {
+        Self { problem: format!("`{path}` could not be understood: {cause}") }
     }
 
     /// Whatever else the event's own type refuses.
@@ -88,6 +95,30 @@ impl Fields {
             Some(Value::String(text)) => Self::from_text(&path, text).map(Some),
             Some(value) => Self::from_value(&path, value.clone()).map(Some),
         }
+    }
+
+    /// The objects of a list.
+    pub(super) fn objects(&self, name: &str) -> Result<Vec<Self>, EventError> {
+        let path = self.path_of(name);
+        match self.value(name) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => {
+                let items = items.iter().enumerate();
+                items.map(|(i, item)| Self::from_value(&format!("{path}[{i}]"), item.clone())).collect()
+            }
+            Some(other) => Err(EventError::wrong_type(&path, other, "a list")),
+        }
+    }
+
+    /// A policy document: percent-encoded or plain text, or the document itself.
+    pub(super) fn document<D>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<D, DocumentError>,
+    ) -> Result<Option<D>, EventError> {
+        let Some(document) = self.value(name) else { return Ok(None) };
+        let text = document.as_str().map_or_else(|| document.to_string(), str::to_owned);
+        parse(&text).map(Some).map_err(|cause| EventError::document(&self.path_of(name), &cause))
     }
 
     /// A text, without the blanks around it. Numbers and booleans are taken for the text they are written as.

@@ -2,8 +2,9 @@
 //!
 //! Knows the items of IAM's roles and policies, whole or as the summary of an oversized one, in the
 //! spellings of events and of `GetResourceConfigHistory`
-//! (<https://docs.aws.amazon.com/config/latest/APIReference/API_ConfigurationItem.html>). The item's copy of
-//! policies is not used, since IAM is the truth: only the trust policy is, to rule a role out without a call.
+//! (<https://docs.aws.amazon.com/config/latest/APIReference/API_ConfigurationItem.html>). IAM is the truth of
+//! policies: of the item's copies only the trust policy is used, to rule a role out without a call. The others
+//! are read all the same, because an item that cannot be understood is not to be answered.
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use time::OffsetDateTime;
 use super::event::Trigger;
 use super::fields::{EventError, Fields};
 use super::ports::ResourceId;
+use crate::policy::{Document, TrustPolicy};
 
 /// AWS Config's type of an IAM role.
 pub(super) const ROLE: &str = "AWS::IAM::Role";
@@ -27,8 +29,8 @@ pub struct ChangedRole {
     pub name: String,
     /// The ARN, where the item tells it.
     pub arn: Option<String>,
-    /// The trust policy's text, where the item carries it: an oversized one does not.
-    pub trust_policy: Option<String>,
+    /// The trust policy, where the item carries it: an oversized one does not.
+    pub trust_policy: Option<TrustPolicy>,
 }
 
 /// A customer managed policy that changed.
@@ -68,7 +70,7 @@ pub(super) struct Item {
     name: Option<String>,
     arn: Option<String>,
     gone: Option<OutOfScope>,
-    trust_policy: Option<String>,
+    configuration: Option<Fields>,
     pub(super) account_id: Option<String>,
     pub(super) capture_time: Option<OffsetDateTime>,
 }
@@ -112,12 +114,7 @@ impl Item {
             name: name.or_else(|| arn.as_deref().and_then(last_segment)),
             arn,
             gone: gone(item)?,
-            trust_policy: configuration
-                .as_ref()
-                .and_then(|configuration| configuration.value("assumeRolePolicyDocument"))
-                // Percent-encoded or plain text, or the document itself; anything else is kept as it is
-                // written, for the trust policy's parser to refuse.
-                .map(|document| document.as_str().map_or_else(|| document.to_string(), str::to_owned)),
+            configuration,
             account_id,
             capture_time: item.instant("configurationItemCaptureTime")?,
         })
@@ -129,20 +126,44 @@ impl Item {
         if let Some(reason) = self.gone.or(left_scope.then_some(OutOfScope::LeftScope)) {
             return Ok(Trigger::OutOfScope { resource: self.resource, reason });
         }
+        let configuration = self.configuration.as_ref();
         match self.resource.resource_type.as_str() {
             ROLE => Ok(Trigger::RoleChanged(ChangedRole {
+                trust_policy: configuration.map_or(Ok(None), trust_policy)?,
                 id: self.resource.id,
                 name: self.name.ok_or_else(|| EventError::absent(&format!("{}resourceName", self.path)))?,
                 arn: self.arn,
-                trust_policy: self.trust_policy,
             })),
-            POLICY => Ok(Trigger::PolicyChanged(ChangedPolicy {
-                id: self.resource.id,
-                arn: self.arn.ok_or_else(|| EventError::absent(&format!("{}ARN", self.path)))?,
-            })),
+            POLICY => {
+                configuration.map_or(Ok(()), check_default_version)?;
+                Ok(Trigger::PolicyChanged(ChangedPolicy {
+                    id: self.resource.id,
+                    arn: self.arn.ok_or_else(|| EventError::absent(&format!("{}ARN", self.path)))?,
+                }))
+            }
             _ => Ok(Trigger::OtherResource(self.resource)),
         }
     }
+}
+
+/// A role's trust policy. Where it does not rule the role out, the inline policies have to be understood too.
+fn trust_policy(configuration: &Fields) -> Result<Option<TrustPolicy>, EventError> {
+    let trust_policy = configuration.document("assumeRolePolicyDocument", TrustPolicy::parse)?;
+    if !trust_policy.as_ref().is_some_and(TrustPolicy::rules_out_nodes) {
+        for policy in configuration.objects("rolePolicyList")? {
+            policy.document("policyDocument", Document::parse)?;
+        }
+    }
+    Ok(trust_policy)
+}
+
+fn check_default_version(configuration: &Fields) -> Result<(), EventError> {
+    for version in configuration.objects("policyVersionList")? {
+        if version.text("isDefaultVersion")?.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+            version.document("document", Document::parse)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the item's status says that the resource is gone. An absent status says nothing: IAM is asked.

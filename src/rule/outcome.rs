@@ -8,11 +8,7 @@ use super::item::ROLE;
 use super::node_roles::{NodeFact, NodeRole};
 use super::ports::{Evaluation, ResourceId};
 use super::roles::RoleError;
-use crate::access::{Compliance, Role, Verdict};
-
-/// The longest annotation that AWS Config takes, in characters
-/// (<https://docs.aws.amazon.com/config/latest/APIReference/API_Evaluation.html>).
-const ANNOTATION_LIMIT: usize = 256;
+use crate::access::{ANNOTATION_CHARACTERS, Compliance, Role, Verdict};
 
 /// What an evaluation came to.
 #[derive(Debug, Clone)]
@@ -78,7 +74,7 @@ impl Answer {
 }
 
 fn evaluation(resource: ResourceId, compliance: Compliance, annotation: &str, at: OffsetDateTime) -> Evaluation {
-    let annotation: String = annotation.chars().take(ANNOTATION_LIMIT).collect();
+    let annotation: String = annotation.chars().take(ANNOTATION_CHARACTERS).collect();
     let annotation = (!annotation.is_empty()).then_some(annotation);
     Evaluation { resource, compliance, annotation, ordering_timestamp: at }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::fields::{is_empty, scalar_text, type_name};
-use crate::access::{AllowedAccess, Criteria};
+use crate::access::{Criteria, NotAccepted};
 
 /// The parameters that the rule takes, as AWS Config passes them: with regard to case.
 const KNOWN: [&str; 3] = ["AllowedAccess", "AdditionalAllowedActions", "RequirePullAccess"];
@@ -114,29 +114,19 @@ impl RuleParameters {
             return refuse(type_name(value), "a string");
         };
         match name {
-            "AllowedAccess" => match text.as_str() {
-                "read-only" => self.criteria.allowed_access = AllowedAccess::ReadOnly,
-                "pull-only" => self.criteria.allowed_access = AllowedAccess::PullOnly,
-                "cis" => self.criteria.allowed_access = AllowedAccess::Cis,
-                _ => refuse(&text, "`read-only`, `pull-only` or `cis`"),
+            "AllowedAccess" => match text.parse() {
+                Ok(allowed) => self.criteria.allowed_access = allowed,
+                Err(NotAccepted { value, accepted }) => refuse(&value, accepted),
             },
             "RequirePullAccess" => match text.to_ascii_lowercase().as_str() {
                 "true" => self.criteria.require_pull_access = true,
                 "false" => self.criteria.require_pull_access = false,
                 _ => refuse(&text, "`true` or `false`"),
             },
-            _ => {
-                for action in text.split(',').map(str::trim).filter(|action| !action.is_empty()) {
-                    if is_literal_action(action) {
-                        self.criteria.additional_allowed_actions.push(action.to_owned());
-                    } else {
-                        refuse(
-                            action,
-                            "literal actions such as `ecr:PutImage`, separated by commas and without wildcards",
-                        );
-                    }
-                }
-            }
+            _ => match Criteria::parse_actions(&text) {
+                Ok(actions) => self.criteria.additional_allowed_actions = actions,
+                Err(NotAccepted { value, accepted }) => refuse(&value, accepted),
+            },
         }
     }
 }
@@ -148,13 +138,4 @@ fn object(text: &str) -> Result<Map<String, Value>, ParameterError> {
         Ok(other) => Err(ParameterError::NotAnObject { problem: type_name(&other).to_owned() }),
         Err(cause) => Err(ParameterError::NotAnObject { problem: format!("not JSON ({cause})") }),
     }
-}
-
-/// `service:Action`, of letters and digits, and hyphens in the service's prefix (`ecr-public`).
-fn is_literal_action(text: &str) -> bool {
-    let Some((service, action)) = text.split_once(':') else { return false };
-    let of = |text: &str, extra: &[char]| {
-        !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || extra.contains(&char))
-    };
-    of(service, &['-']) && of(action, &[])
 }
