@@ -1,0 +1,88 @@
+# Rust and Python 3.10 or newer are all that is assumed. What else is needed is installed into .venv, pinned.
+# Long steps say what they do and about how long that takes.
+
+PYTHON ?= python3
+FUNCTION := eks-node-role-ecr-read-only
+# A target directory of the user's own choice moves the binaries.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+ZIP := target/lambda/$(FUNCTION)/bootstrap.zip
+
+ifdef RELEASE
+PROFILE := release
+CARGO_PROFILE := --release
+else
+PROFILE := debug
+CARGO_PROFILE :=
+endif
+BINARY := $(TARGET)/$(PROFILE)/$(FUNCTION)
+
+VENVS := .venv
+LOCAL := $(VENVS)/local/bin
+BUILD := $(VENVS)/build/bin
+VALIDATE := $(VENVS)/validate/bin
+PIP := pip install --quiet --disable-pip-version-check --no-input
+
+# Our Python files leave no __pycache__ in the checkout, and SAM sends nobody anything.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENVS)/pycache
+export SAM_CLI_TELEMETRY := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check build validate clean function
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENVS)/local.stamp $(VENVS)/build.stamp function ## see it work on a local AWS, with no account (RELEASE=1: the release build)
+	@$(LOCAL)/python local/demo.py --binary $(BINARY) $(DEMO_OPTIONS)
+
+test: $(VENVS)/local.stamp $(VENVS)/build.stamp function ## run all tests, those on the local AWS included
+	@echo "==> Rust tests (the first build takes some minutes)"
+	cargo test --locked $(CARGO_PROFILE)
+	@echo "==> tests of the function on the local AWS (2 to 3 minutes)"
+	FUNCTION_BINARY=$(BINARY) $(LOCAL)/python -m pytest tests/local
+
+check: validate ## formatting, lints, documentation and the template, as CI does
+	cargo fmt --all --check
+	@echo "==> clippy (the first run takes 1 to 3 minutes)"
+	cargo clippy --locked --all-targets -- -D warnings
+	@echo "==> documentation"
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+
+build: $(VENVS)/build.stamp ## build bootstrap.zip for Lambda (x86_64), and hold it to its limits
+	@echo "==> release build with link-time optimisation (6 to 12 minutes the first time)"
+	PATH="$(CURDIR)/$(BUILD):$$PATH" cargo lambda build --locked --release --x86-64 --compiler cargo --output-format zip --bin $(FUNCTION)
+	@$(PYTHON) local/check_binary.py $(ZIP)
+
+validate: $(VENVS)/validate.stamp ## check template.yaml with SAM and cfn-lint
+	$(VALIDATE)/sam validate --lint --template template.yaml --region us-east-1
+	$(VALIDATE)/cfn-lint template.yaml
+
+clean: ## remove everything that was built or installed
+	rm -rf target $(VENVS)
+
+# Debug and test builds share profile, features and flags, so that nothing is built twice.
+function:
+	@echo "==> the function ($(PROFILE) build; 3 to 7 minutes the first time, then seconds)"
+	cargo build --locked $(CARGO_PROFILE)
+
+$(VENVS)/local.stamp: local/requirements.txt
+	@echo "==> Python packages of the local AWS: moto, boto3, pytest (half a minute, once)"
+	@$(call environment,local)
+	@$(LOCAL)/$(PIP) -r $<
+	@touch $@
+
+$(VENVS)/build.stamp: local/requirements-build.txt
+	@echo "==> cargo-lambda (some seconds, once)"
+	@$(call environment,build)
+	@$(BUILD)/$(PIP) --no-deps -r $<
+	@touch $@
+
+$(VENVS)/validate.stamp: local/requirements-validate.txt
+	@echo "==> Python packages that check the template: SAM, cfn-lint (a minute, once)"
+	@$(call environment,validate)
+	@$(VALIDATE)/$(PIP) -r $<
+	@touch $@
+
+# A new, empty environment: $(call environment,name).
+environment = $(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed" if sys.version_info < (3, 10) else 0)' \
+	&& $(PYTHON) -m venv --clear $(VENVS)/$(1)

@@ -1,0 +1,294 @@
+"""The account that the demo and the tests look at: three clusters, their roles, and what each role calls for.
+
+Each role says in one sentence why its verdict is what it is. `seed.py` creates it, `events.py` describes it as
+AWS Config would, and `tests/local` asserts every verdict.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+# Access key ids: twenty capitals and digits, as moto asks. They tell the function's calls from everybody else's.
+FUNCTION_KEY = "LOCALFUNCTIONKEY0001"
+OPERATOR_KEY = "LOCALOPERATORKEY0001"
+
+COMPLIANT, NON_COMPLIANT, NOT_APPLICABLE = "COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE"
+
+WORKER = ("AmazonEKSWorkerNodePolicy",)
+PULL_ACTIONS = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"]
+READ_ACTIONS = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGet*", "ecr:Describe*", "ecr:Get*", "ecr:List*"]
+
+
+def unique_id(prefix, name):
+    """The RoleId or PolicyId of a name. AWS draws them at random; derived, the files in `events/` can hold them."""
+    digest = base64.b32encode(hashlib.sha256(f"{prefix}/{name}".encode()).digest()).decode()
+    return prefix + digest[:17]
+
+
+def document(*statements):
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def allow(action, resource="*", sid=None, **more):
+    return {**({"Sid": sid} if sid else {}), "Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def repository(name):
+    return f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}"
+
+
+def trusted_by(*services):
+    return document({"Effect": "Allow", "Principal": {"Service": list(services)}, "Action": "sts:AssumeRole"})
+
+
+EC2 = trusted_by("ec2.amazonaws.com")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A customer managed policy: its versions in order, the last of which is the default."""
+
+    name: str
+    versions: tuple
+
+    @property
+    def arn(self):
+        return f"arn:aws:iam::{ACCOUNT}:policy/{self.name}"
+
+    @property
+    def id(self):
+        return unique_id("ANPA", self.name)
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role, where it is a node's (empty: nowhere), the verdict it calls for, and why."""
+
+    name: str
+    node: str
+    verdict: str
+    because: str
+    managed: tuple = ()
+    inline: dict = field(default_factory=dict)
+    boundary: str | None = None
+    trust: dict = field(default_factory=lambda: EC2)
+    path: str = "/"
+    tags: dict = field(default_factory=dict)
+
+    @property
+    def arn(self):
+        return f"arn:aws:iam::{ACCOUNT}:role{self.path}{self.name}"
+
+    @property
+    def id(self):
+        return unique_id("AROA", self.name)
+
+
+POLICIES = (
+    Policy(
+        "node-boundary",
+        (document(allow(["ec2:Describe*", "eks:DescribeCluster", "logs:*"], sid="Nodes"), allow(PULL_ACTIONS, sid="PullImages")),),
+    ),
+    Policy(
+        "image-cache",
+        (
+            document(allow([*PULL_ACTIONS, "ecr:PutImage"], sid="FillCache")),
+            document(allow(PULL_ACTIONS, sid="ReadCache")),
+        ),
+    ),
+    Policy("all-but-iam", (document({"Sid": "AllButIam", "Effect": "Allow", "NotAction": ["iam:*", "organizations:*"], "Resource": "*"}),)),
+)
+
+ROLES = (
+    Role(
+        "shop-web-node",
+        "shop: node group web",
+        COMPLIANT,
+        "the set that AWS recommends today only pulls images",
+        managed=(*WORKER, "AmazonEC2ContainerRegistryPullOnly"),
+        tags={"team": "storefront"},
+    ),
+    Role(
+        "shop-search-node",
+        "shop: node group search",
+        COMPLIANT,
+        "AmazonEC2ContainerRegistryReadOnly grants only reading and listing",
+        managed=(*WORKER, "AmazonEC2ContainerRegistryReadOnly"),
+    ),
+    Role(
+        "shop-build-node",
+        "shop: node group build",
+        NON_COMPLIANT,
+        "AmazonEC2ContainerRegistryPowerUser pushes images",
+        managed=(*WORKER, "AmazonEC2ContainerRegistryPowerUser"),
+    ),
+    Role(
+        "shop-media-node",
+        "shop: node group media",
+        COMPLIANT,
+        "a Deny of every action but reading cuts ecr:* off",
+        managed=(*WORKER,),
+        inline={
+            "registry": document(
+                allow("ecr:*", sid="Registry"),
+                {"Sid": "ReadOnly", "Effect": "Deny", "NotAction": READ_ACTIONS, "Resource": "*"},
+            )
+        },
+    ),
+    Role(
+        "shop-cache-node",
+        "shop: node group cache",
+        COMPLIANT,
+        "only an old version of the policy pushes, and old versions grant nothing",
+        managed=(*WORKER, "image-cache"),
+    ),
+    Role(
+        "shop-gateway-node",
+        "shop: node group gateway",
+        NON_COMPLIANT,
+        "an inline policy creates repositories; the role's path changes nothing",
+        managed=(*WORKER, "AmazonEC2ContainerRegistryReadOnly"),
+        inline={"team-repositories": document(allow("ecr:CreateRepository", repository("gateway/*"), sid="TeamRepositories"))},
+        path="/teams/platform/",
+    ),
+    Role(
+        "shop-jobs-pod-execution",
+        "shop: Fargate profile jobs",
+        COMPLIANT,
+        "a pod execution role pulls images with AWS's own policy",
+        managed=("AmazonEKSFargatePodExecutionRolePolicy",),
+        trust=trusted_by("eks-fargate-pods.amazonaws.com"),
+    ),
+    Role(
+        "payments-auto-node",
+        "payments: Auto Mode",
+        COMPLIANT,
+        "the policies that AWS recommends for Auto Mode only pull images",
+        managed=("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly"),
+    ),
+    Role(
+        "payments-ledger-node",
+        "payments: access entry EC2_LINUX",
+        COMPLIANT,
+        "pulling under a boundary that allows pulling",
+        managed=(*WORKER, "AmazonEC2ContainerRegistryPullOnly"),
+        boundary="node-boundary",
+    ),
+    Role(
+        "payments-fraud-node",
+        "payments: access entry EC2",
+        COMPLIANT,
+        "the permissions boundary cuts ecr:* off",
+        managed=(*WORKER,),
+        inline={"registry": document(allow("ecr:*", sid="Registry"))},
+        boundary="node-boundary",
+    ),
+    Role(
+        "payments-branch-node",
+        "payments: access entry HYBRID_LINUX",
+        COMPLIANT,
+        "a hybrid node signs in through Systems Manager and pulls",
+        managed=("AmazonSSMManagedInstanceCore", "AmazonEC2ContainerRegistryPullOnly"),
+        trust=trusted_by("ssm.amazonaws.com"),
+    ),
+    Role(
+        "batch-worker-node",
+        "batch: node group workers",
+        NON_COMPLIANT,
+        "ecr:* on one repository is still more than reading",
+        managed=(*WORKER, "AmazonEC2ContainerRegistryPullOnly"),
+        inline={"own-repository": document(allow("ecr:*", repository("batch/results"), sid="OwnRepository"))},
+    ),
+    Role(
+        "batch-report-node",
+        "batch: node group reports",
+        NON_COMPLIANT,
+        "a Deny on one repository leaves the others writable",
+        managed=(*WORKER,),
+        inline={
+            "registry": document(
+                allow("ecr:*", sid="Registry"),
+                {"Sid": "KeepBaseImages", "Effect": "Deny", "NotAction": READ_ACTIONS, "Resource": repository("base-images")},
+            )
+        },
+    ),
+    Role(
+        "batch-import-node",
+        "batch: node group imports",
+        NON_COMPLIANT,
+        "NotAction of other services' actions grants every action of ECR",
+        managed=(*WORKER, "all-but-iam"),
+    ),
+    Role(
+        "thumbnail-function",
+        "",
+        NOT_APPLICABLE,
+        "Lambda's role can be no node's, whatever it may do",
+        inline={"registry": document(allow("ecr:*", sid="Registry"))},
+        trust=trusted_by("lambda.amazonaws.com"),
+        path="/service-role/",
+    ),
+    Role(
+        "ci-runner",
+        "",
+        NOT_APPLICABLE,
+        "an EC2 role that no cluster uses is no node's",
+        inline={"registry": document(allow("ecr:*", sid="Registry"))},
+    ),
+    Role(
+        "support-engineer",
+        "",
+        NOT_APPLICABLE,
+        "an access entry of type STANDARD is a person's, not a node's",
+        inline={"registry": document(allow("ecr:*", sid="Registry"))},
+        trust=document({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster and the roles of its nodes, by the EKS fact that shows them."""
+
+    name: str
+    mode: str
+    node_groups: dict = field(default_factory=dict)
+    fargate_profiles: dict = field(default_factory=dict)
+    access_entries: dict = field(default_factory=dict)
+    auto_mode: str | None = None
+
+
+CLUSTERS = (
+    Cluster(
+        "payments",
+        "API",
+        auto_mode="payments-auto-node",
+        access_entries={
+            "payments-ledger-node": "EC2_LINUX",
+            "payments-fraud-node": "EC2",
+            "payments-branch-node": "HYBRID_LINUX",
+            "support-engineer": "STANDARD",
+        },
+    ),
+    Cluster(
+        "shop",
+        "API_AND_CONFIG_MAP",
+        node_groups={group: f"shop-{group}-node" for group in ("web", "search", "build", "media", "cache", "gateway")},
+        fargate_profiles={"jobs": "shop-jobs-pod-execution"},
+    ),
+    Cluster(
+        "batch",
+        "CONFIG_MAP",
+        node_groups={"workers": "batch-worker-node", "reports": "batch-report-node", "imports": "batch-import-node"},
+    ),
+)
+
+
+def role(name):
+    return next(r for r in ROLES if r.name == name)
+
+
+def policy(name):
+    return next(p for p in POLICIES if p.name == name)

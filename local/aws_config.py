@@ -1,0 +1,118 @@
+"""AWS Config as a custom rule sees it: PutEvaluations and GetComplianceDetailsByConfigRule.
+
+moto accepts evaluations in test mode only and answers no question about compliance. Here they are kept: the last
+evaluation of each resource, NOT_APPLICABLE included, so that what a rule said can be looked at.
+"""
+
+import itertools
+import secrets
+import threading
+from datetime import datetime, timezone
+
+import pages
+from moto.config.models import config_backends
+from moto.config.responses import ConfigResponse
+from moto.core.responses import ActionResult
+
+# The API's own default and the compliance types it stores (API reference of GetComplianceDetailsByConfigRule, PutEvaluations).
+DEFAULT_LIMIT = 10
+STORED = ("COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE")
+
+
+class Evaluations:
+    """The tokens handed out, and the last evaluation of each resource by each rule."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._rules_by_token = {}
+        self._by_rule = {}
+        self._order = itertools.count()
+        self.failures = []
+
+    def mint(self, rule):
+        """A new result token, as AWS Config puts into the event of one invocation."""
+        with self._lock:
+            token = secrets.token_urlsafe(48)
+            self._rules_by_token[token] = rule
+            self._by_rule.setdefault(rule, {})
+            return token
+
+    def fail_next(self, count):
+        """Makes the next PutEvaluations report its first `count` evaluations as failed."""
+        with self._lock:
+            self.failures.append(count)
+
+    def put(self, token, evaluations, test_mode):
+        """Stores the evaluations and returns those that failed."""
+        with self._lock:
+            if any(e["ComplianceType"] not in STORED for e in evaluations):
+                raise pages.Refusal(
+                    "InvalidParameterValueException",
+                    "PutEvaluations accepts only the compliance types " + ", ".join(STORED) + ".",
+                )
+            if test_mode:
+                return []
+            if token not in self._rules_by_token:
+                raise pages.Refusal("InvalidResultTokenException", "The resultToken provided is invalid")
+            failed = self.failures.pop(0) if self.failures else 0
+            held = self._by_rule[self._rules_by_token[token]]
+            for evaluation in evaluations[failed:]:
+                key = evaluation["ComplianceResourceType"], evaluation["ComplianceResourceId"]
+                held.pop(key, None)
+                held[key] = {**evaluation, "ResultRecordedTime": datetime.now(timezone.utc), "Arrival": next(self._order)}
+            return evaluations[:failed]
+
+    def of(self, rule):
+        """Everything held for `rule`, in the order of arrival."""
+        with self._lock:
+            if rule not in self._by_rule:
+                raise pages.Refusal("NoSuchConfigRuleException", f"The ConfigRule '{rule}' provided in the request is invalid.")
+            return list(self._by_rule[rule].values())
+
+
+EVALUATIONS = Evaluations()
+
+
+def put_evaluations(self):
+    failed = EVALUATIONS.put(self.params["ResultToken"], self.params.get("Evaluations", []), self.params.get("TestMode", False))
+    return ActionResult({"FailedEvaluations": failed})
+
+
+def get_compliance_details_by_config_rule(self):
+    rule = self.params["ConfigRuleName"]
+    known = config_backends[self.current_account][self.region].config_rules
+    held = [] if rule in known and rule not in EVALUATIONS._by_rule else EVALUATIONS.of(rule)
+    wanted = self.params.get("ComplianceTypes") or ["COMPLIANT", "NON_COMPLIANT"]
+    if "INSUFFICIENT_DATA" in wanted:
+        raise pages.Refusal("InvalidParameterValueException", "INSUFFICIENT_DATA cannot be used to filter results.")
+    found, token = pages.page(
+        [e for e in held if e["ComplianceType"] in wanted],
+        self.params.get("NextToken"),
+        self.params.get("Limit") or DEFAULT_LIMIT,
+        "InvalidNextTokenException",
+    )
+    return ActionResult({"EvaluationResults": [_result(rule, e) for e in found], "NextToken": token})
+
+
+def _result(rule, evaluation):
+    return {
+        "EvaluationResultIdentifier": {
+            "EvaluationResultQualifier": {
+                "ConfigRuleName": rule,
+                "ResourceType": evaluation["ComplianceResourceType"],
+                "ResourceId": evaluation["ComplianceResourceId"],
+                "EvaluationMode": "DETECTIVE",
+            },
+            "OrderingTimestamp": evaluation["OrderingTimestamp"],
+        },
+        "ComplianceType": evaluation["ComplianceType"],
+        "Annotation": evaluation.get("Annotation"),
+        "ResultRecordedTime": evaluation["ResultRecordedTime"],
+        "ConfigRuleInvokedTime": evaluation["ResultRecordedTime"],
+    }
+
+
+def complete():
+    """Adds the operations to moto's Config."""
+    ConfigResponse.put_evaluations = put_evaluations
+    ConfigResponse.get_compliance_details_by_config_rule = get_compliance_details_by_config_rule

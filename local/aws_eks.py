@@ -1,0 +1,141 @@
+"""What moto's EKS lacks of the facts that show a node's role: access entries, Auto Mode, the authentication mode.
+
+As EKS does, a cluster whose authentication mode has access entries gets one for the role of each managed node
+group, Fargate profile and Auto Mode configuration, without being asked.
+"""
+
+import pages
+from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
+from moto.eks import models, urls
+from moto.eks.models import EKSBackend
+from moto.eks.responses import EKSResponse
+
+DEFAULT_PAGE = 100
+# The model leaves the type a free string; the API reference of CreateAccessEntry names these.
+ENTRY_TYPES = ("STANDARD", "EC2_LINUX", "EC2_WINDOWS", "EC2", "FARGATE_LINUX", "HYBRID_LINUX", "HYPERPOD_LINUX")
+
+
+def complete():
+    """Adds the operations to moto's EKS."""
+    # One route for everything: the SDK's model knows which operation a path is, and one that is missing says so.
+    urls.url_paths.clear()
+    urls.url_paths["{0}/(?P<path>.+)$"] = EKSResponse.dispatch
+    models.paginated_list = lambda items, size, token: pages.page(sorted(items), token, size, "InvalidParameterException")
+    for operation in (create_access_entry, list_access_entries, describe_access_entry, delete_access_entry):
+        setattr(EKSResponse, operation.__name__, operation)
+    for name, then in (
+        ("create_cluster", _keep_modes),
+        ("create_nodegroup", lambda self: _grant(self, self.params["nodeRole"], "EC2_LINUX")),
+        ("create_fargate_profile", lambda self: _grant(self, self.params["podExecutionRoleArn"], "FARGATE_LINUX")),
+    ):
+        setattr(EKSResponse, name, _followed_by(getattr(EKSResponse, name), then))
+
+
+def _followed_by(original, then):
+    def both(self):
+        answer = original(self)
+        then(self)
+        return answer
+
+    return both
+
+
+def _keep_modes(self):
+    cluster = self.eks_backend.clusters[self.params["name"]]
+    access, compute = self.params.get("accessConfig", {}), self.params.get("computeConfig")
+    # CONFIG_MAP is what CreateCluster chooses when nothing is said (CreateAccessConfigRequest, API reference).
+    cluster.access_config = {
+        "authenticationMode": access.get("authenticationMode", "CONFIG_MAP"),
+        "bootstrapClusterCreatorAdminPermissions": access.get("bootstrapClusterCreatorAdminPermissions", True),
+    }
+    cluster.access_entries = {}
+    if compute:
+        cluster.compute_config = compute
+        if compute.get("enabled") and compute.get("nodeRoleArn"):
+            _put_entry(self.eks_backend, cluster, compute["nodeRoleArn"], "EC2", {})
+
+
+def _grant(self, role_arn, kind):
+    cluster = self.eks_backend.clusters[self.uri_match.get("name") or self.uri_match.get("clusterName")]
+    if _has_entries(cluster) and role_arn not in cluster.access_entries:
+        _put_entry(self.eks_backend, cluster, role_arn, kind, {})
+
+
+def create_access_entry(self):
+    cluster = _cluster_with_entries(self)
+    principal, kind = self.params["principalArn"], self.params.get("type", "STANDARD")
+    if kind not in ENTRY_TYPES:
+        raise pages.Refusal("InvalidParameterException", f"The type {kind} is not one of {', '.join(ENTRY_TYPES)}.")
+    if principal in cluster.access_entries:
+        raise pages.Refusal("ResourceInUseException", "The specified access entry resource is already in use on this cluster.")
+    return ActionResult({"accessEntry": _put_entry(self.eks_backend, cluster, principal, kind, self.params)})
+
+
+def list_access_entries(self):
+    entries, token = pages.page(
+        sorted(_cluster_with_entries(self).access_entries),
+        self.params.get("nextToken"),
+        self.params.get("maxResults") or DEFAULT_PAGE,
+        "InvalidParameterException",
+    )
+    return ActionResult({"accessEntries": entries, "nextToken": token})
+
+
+def describe_access_entry(self):
+    return ActionResult({"accessEntry": _entry(self)})
+
+
+def delete_access_entry(self):
+    entry = _entry(self)
+    del _cluster_with_entries(self).access_entries[entry["principalArn"]]
+    return ActionResult({})
+
+
+def _entry(self):
+    principal = self.params["principalArn"]
+    try:
+        return _cluster_with_entries(self).access_entries[principal]
+    except KeyError:
+        raise pages.Refusal(
+            "ResourceNotFoundException", f"The specified principalArn could not be found: {principal}."
+        ) from None
+
+
+def _cluster_with_entries(self):
+    cluster = self.eks_backend.clusters.get(self.params["clusterName"])
+    if cluster is None:
+        raise pages.Refusal("ResourceNotFoundException", f"No cluster found for name: {self.params['clusterName']}.")
+    if not _has_entries(cluster):
+        raise pages.Refusal(
+            "InvalidRequestException",
+            "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this operation.",
+        )
+    return cluster
+
+
+def _has_entries(cluster):
+    return cluster.access_config["authenticationMode"] != "CONFIG_MAP"
+
+
+def _put_entry(backend: EKSBackend, cluster, principal, kind, request):
+    account, name = principal.split(":")[4], principal.rsplit("/", 1)[-1]
+    arn = f"arn:{backend.partition}:eks:{backend.region_name}:{account}:access-entry/{cluster.name}/role/{account}/{name}"
+    if kind == "STANDARD":
+        groups = request.get("kubernetesGroups", [])
+        username = request.get("username", f"arn:aws:sts::{account}:assumed-role/{name}/{{{{SessionName}}}}")
+    else:
+        groups, username = ["system:nodes"], "system:node:{{EC2PrivateDNSName}}"
+    entry = {
+        "clusterName": cluster.name,
+        "principalArn": principal,
+        "type": kind,
+        "kubernetesGroups": groups,
+        "username": username,
+        "accessEntryArn": f"{arn}/{models.random.uuid4()}",
+        "createdAt": utcnow(),
+        "modifiedAt": utcnow(),
+        "tags": request.get("tags", {}),
+    }
+    cluster.access_entries[principal] = entry
+    return entry

@@ -1,0 +1,115 @@
+"""Shows the rule at work with no AWS account: `make demo`.
+
+Starts a local AWS, seeds an account, starts the function under cargo-lambda's Lambda emulator, sends it every event
+in `events/`, and prints what AWS Config then holds and which AWS calls each event cost.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import textwrap
+import time
+from collections import Counter
+
+import account
+import events
+from lab import ROOT, Lab, default_binary
+from processes import Interrupted, ProgramFailed
+
+SERVICES = ("eks", "iam", "config")
+ORDER = (account.NON_COMPLIANT, account.COMPLIANT, account.NOT_APPLICABLE)
+COLOURS = {account.NON_COMPLIANT: "31", account.COMPLIANT: "32", account.NOT_APPLICABLE: "2"}
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--binary", default=default_binary(), help="the function's binary")
+    arguments.add_argument("--calls", action="store_true", help="name every AWS call, not only their number")
+    options = arguments.parse_args()
+    lab = Lab(options.binary, on_step=progress)
+    lab.processes.catch_signals()
+    try:
+        with lab:
+            sys.exit(show(lab, options.calls))
+    except Interrupted as stop:
+        progress(f"stopped by {stop}")
+        sys.exit(stop.exit_code)
+    except ProgramFailed as failure:
+        sys.exit(f"error: {failure}\n{failure.log}".rstrip())
+    except FileNotFoundError as missing:
+        sys.exit(f"error: {missing}")
+
+
+def show(lab, name_calls):
+    """Sends the events and prints the tables; the exit code says whether every verdict is the one called for."""
+    costs = [send(lab, path) for path in sorted((ROOT / "events").glob("*.json"))]
+    held = lab.evaluations()
+    print("\nWhat AWS Config now holds\n")
+    print_table(("resource", "cluster and node kind", "last evaluation", "annotation"), evaluations(held))
+    print("\nWhat each event cost\n")
+    print_table(("event", "ms", "AWS calls", *(f"of {s}" for s in SERVICES), *(["which"] if name_calls else [])), [
+        cost if name_calls else cost[:-1] for cost in costs
+    ])  # fmt: skip
+    if memory := lab.resident_kib():
+        print(f"\nresident memory of the function after these events: {memory / 1024:.1f} MiB ({lab.binary.parent.name} build)")
+    wrong = [role for role in account.ROLES if held.get(role.id, {}).get("ComplianceType") != role.verdict]
+    for role in wrong:
+        print(f"\n{role.name} should be {role.verdict}: {role.because}", file=sys.stderr)
+    print(f"\n{len(account.ROLES) - len(wrong)} of {len(account.ROLES)} roles as the account calls for")
+    return 1 if wrong else 0
+
+
+def send(lab, path):
+    """Sends the event of a file and returns its row in the table of costs."""
+    progress(path.relative_to(ROOT))
+    lab.forget_calls()
+    begun = time.monotonic()
+    answer = lab.send(json.loads(path.read_text()))
+    took = round((time.monotonic() - begun) * 1000)
+    if not answer.ok:
+        raise ProgramFailed("function", f"{path.name} failed: {answer.error}", lab.function_log())
+    calls = lab.calls()
+    services = Counter(call["service"] for call in calls)
+    names = Counter(call["operation"] for call in calls)
+    which = ", ".join(name if count == 1 else f"{name} ×{count}" for name, count in names.items())
+    return (path.stem, took, len(calls), *(services[s] or "" for s in SERVICES), which)
+
+
+def evaluations(held):
+    """One row for each resource: node roles first and the worst of them first, then what is none."""
+    known = {role.id: (role.name, role.node) for role in account.ROLES}
+    known |= {policy.id: (policy.name, "") for policy in account.POLICIES}
+    known |= {events.outside(name).id: (name, "") for name in events.OUTSIDE}
+    rows = [(*known.get(identity, (identity, "")), e["ComplianceType"], e.get("Annotation") or "") for identity, e in held.items()]
+    rows.sort(key=lambda row: (not row[1], ORDER.index(row[2]), row[1], row[0]))
+    return [(name, node or "—", *rest) for name, node, *rest in rows]
+
+
+def print_table(heads, rows):
+    """Prints rows in columns as wide as they need; the last one is wrapped to what the terminal leaves."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
+    terminal = shutil.get_terminal_size((120, 24)).columns
+    widths[-1] = min(widths[-1], max(30, terminal - sum(widths[:-1]) - 2 * (len(widths) - 1)))
+    for row in [heads, ["─" * width for width in widths], *rows]:
+        wrapped = textwrap.wrap(row[-1], widths[-1], break_on_hyphens=False) or [""]
+        for number, last in enumerate(wrapped):
+            cells = [*(row[:-1] if number == 0 else [""] * (len(row) - 1)), last]
+            print("  ".join(coloured(cell, width) for cell, width in zip(cells, widths)).rstrip())
+
+
+def coloured(cell, width):
+    padded = cell.rjust(width) if cell.isdigit() else cell.ljust(width)
+    if cell in COLOURS and sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        return f"\033[{COLOURS[cell]}m{padded}\033[0m"
+    return padded
+
+
+def progress(text):
+    print(f"==> {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
