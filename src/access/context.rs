@@ -200,6 +200,10 @@ impl Subject<'_> {
                     "aws:sourceip" | "aws:vpcsourceip" | "aws:ec2instancesourceprivateipv4" => free(Kind::Address),
                     "aws:tagkeys" | "aws:calledvia" => text(true),
                     _ if key.ends_with("orgpaths") => text(true),
+                    _ if key.ends_with("arn") => {
+                        let example = format!("arn:{}:ec2:us-east-1:{}:app", self.partition(), self.account());
+                        Slot { preferred: vec![example], ..free(Kind::Text(Universe::Arn)) }
+                    }
                     _ => text(false),
                 }
             }

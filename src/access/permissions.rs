@@ -13,20 +13,24 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::catalogue::{self, ActionSet, ResourceType, Service};
-use super::context::{Subject, Target, Unknown};
-use super::request::Problem;
+use super::context::{Knowledge, Subject, Target, Unknown};
+use super::request::{Assumptions, Problem};
 use super::solver::{Clause, Found, Values, solve};
 use super::{Policy, PolicySource, Role};
+use crate::policy::condition::{Meaning, resolve};
 use crate::policy::language::Budget;
-use crate::policy::pattern::Reading;
+use crate::policy::pattern::{Reading, Token, Variable};
 use crate::policy::{Effect, Statement};
 
 /// Steps of work for one role, all its actions together. The worst roles that IAM's size limits permit spend it
 /// within half a second.
 pub const STEPS_PER_ROLE: u64 = 2_000_000;
 
-/// How many combinations of values are tried for the keys that variables stand for.
-const MOST_ASSIGNMENTS: usize = 64;
+/// How many values are tried for the keys that variables stand for, before the action is left undecided.
+const MOST_ATTEMPTS: usize = 24;
+
+/// How many values are made of a resource that was found, for each pattern.
+const MOST_FITTING: usize = 4;
 
 /// Where a policy bears on a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -264,58 +268,74 @@ impl Decider<'_> {
     }
 
     fn search(&mut self, target: Target, rules: &[&Rule<'_>]) -> Decision {
-        let subject = self.subject;
-        let (open, values) = match self.search_with(target, rules, &[]) {
-            Searched::Found { witness, open, .. } if open.is_empty() => return Decision::Permitted(witness),
-            Searched::Nothing => return Decision::Refused(self.refusal(target, rules)),
-            Searched::Unknown => return Decision::Undecided,
-            Searched::Found { open, values, .. } => (open, values),
-        };
-        // Variables stand for keys whose values are unknown. Read as anything they leave a request; whether one is
-        // left when they have the values of that very request is tried with values that suggest themselves.
-        let mut assignments: Vec<Vec<(Unknown, Option<String>)>> = vec![Vec::new()];
-        for unknown in open {
-            let found = values.iter().find(|(known, _)| *known == unknown).and_then(|(_, value)| value.clone());
-            let slot = subject.slot(&target, &unknown, 0);
-            let mut candidates: Vec<Option<String>> = found.into_iter().map(Some).collect();
-            candidates.extend(slot.preferred.iter().cloned().map(Some));
-            candidates.push(Some("app".to_owned()));
-            candidates.extend(listed_values(rules, &unknown, subject, &target).into_iter().map(Some));
-            if slot.optional {
-                candidates.push(None);
-            }
-            let mut unique: Vec<Option<String>> = Vec::new();
-            for candidate in candidates {
-                if !unique.contains(&candidate) {
-                    unique.push(candidate);
+        // Variables may stand for keys whose values are unknown. These are read as anything first, which finds too
+        // much; whether a request is left when they have the values of the very request found is asked then, and if
+        // not, these values are shut out and the next ones are tried.
+        let mut assumed = Assumptions::default();
+        let mut undecided = false;
+        for _ in 0..MOST_ATTEMPTS {
+            let (open, values, resource) = match self.search_with(target, rules, &assumed) {
+                Searched::Found { witness, open, .. } if open.is_empty() => return Decision::Permitted(witness),
+                Searched::Nothing if undecided => return Decision::Undecided,
+                Searched::Nothing => return Decision::Refused(self.refusal(target, rules)),
+                Searched::Unknown => return Decision::Undecided,
+                Searched::Found { witness, open, values } => (open, values, witness.resource.clone()),
+            };
+            let mut attempts = vec![values.clone()];
+            attempts.extend(self.fitting(target, rules, &open, &resource).into_iter().map(|(unknown, value)| {
+                let other = |(known, old): &(Unknown, Option<String>)| {
+                    (known.clone(), if *known == unknown { Some(value.clone()) } else { old.clone() })
+                };
+                values.iter().map(other).collect()
+            }));
+            for values in attempts {
+                match self.search_with(target, rules, &Assumptions { values, excluded: Vec::new() }) {
+                    Searched::Found { witness, open, .. } if open.is_empty() => return Decision::Permitted(witness),
+                    Searched::Nothing => {}
+                    Searched::Found { .. } | Searched::Unknown => undecided = true,
                 }
             }
-            assignments = assignments
-                .iter()
-                .flat_map(|start| {
-                    unique.iter().map(|value| {
-                        let mut next = start.clone();
-                        next.push((unknown.clone(), value.clone()));
-                        next
-                    })
-                })
-                .take(MOST_ASSIGNMENTS)
-                .collect();
-        }
-        for assignment in &assignments {
-            if let Searched::Found { witness, open, .. } = self.search_with(target, rules, assignment)
-                && open.is_empty()
-            {
-                return Decision::Permitted(witness);
-            }
+            assumed.excluded.push(values);
         }
         Decision::Undecided
     }
 
+    /// Values of unknowns with which a pattern in a statement matches a resource that was found.
+    fn fitting(&self, target: Target, rules: &[&Rule<'_>], open: &[Unknown], resource: &str) -> Vec<(Unknown, String)> {
+        let mut fitting = Vec::new();
+        let name = resource.splitn(6, ':').nth(5).unwrap_or_default();
+        for pattern in rules.iter().flat_map(|rule| &rule.statement.resources.patterns) {
+            let Some(last) = pattern.fields().pop() else { continue };
+            for unknown in open {
+                let mut ends: Vec<usize> = name.char_indices().map(|(i, _)| i).collect();
+                ends.push(name.len());
+                let parts = ends
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(i, start)| ends.iter().skip(i + 1).filter_map(|end| name.get(*start..*end)));
+                let stands_for = |variable: &Variable| {
+                    let key = variable.key.to_lowercase();
+                    self.subject.knowledge(&target, &key) == Knowledge::Unknown(unknown.clone())
+                };
+                if !last.iter().any(|token| matches!(token, Token::Variable(variable) if stands_for(variable))) {
+                    continue;
+                }
+                let fits = |part: &&str| {
+                    let meaning = |variable: &Variable| {
+                        if stands_for(variable) { Meaning::Text((*part).to_owned()) } else { Meaning::Anything }
+                    };
+                    resolve(&last, Reading::Wide, &meaning).is_some_and(|glob| glob.matches(name, false))
+                };
+                fitting.extend(parts.filter(fits).take(MOST_FITTING).map(|part| (unknown.clone(), part.to_owned())));
+            }
+        }
+        fitting
+    }
+
     /// Searches for a request that an Allow of the identity-based policies and, where there is one, of the
     /// boundary match and that escapes every Deny.
-    fn search_with(&mut self, target: Target, rules: &[&Rule<'_>], assigned: &[(Unknown, Option<String>)]) -> Searched {
-        let mut problem = Problem::new(self.subject, target, assigned);
+    fn search_with(&mut self, target: Target, rules: &[&Rule<'_>], assumed: &Assumptions) -> Searched {
+        let mut problem = Problem::new(self.subject, target, assumed);
         let mut common: Vec<Clause> = Vec::new();
         let mut allows: Vec<(&Rule<'_>, Vec<Clause>)> = Vec::new();
         for rule in rules {
@@ -354,12 +374,16 @@ impl Decider<'_> {
     fn refusal(&mut self, target: Target, rules: &[&Rule<'_>]) -> Refusal {
         let allows: Vec<&Rule<'_>> =
             rules.iter().filter(|rule| rule.statement.effect == Effect::Allow).copied().collect();
-        if allows.len() < rules.len() && matches!(self.search_with(target, &allows, &[]), Searched::Found { .. }) {
+        if allows.len() < rules.len()
+            && matches!(self.search_with(target, &allows, &Assumptions::default()), Searched::Found { .. })
+        {
             return Refusal::Denied;
         }
         let grants: Vec<&Rule<'_>> = allows.into_iter().filter(|rule| rule.allows(false)).collect();
         let bounded = std::mem::take(&mut self.bounded);
-        let refusal = match bounded && matches!(self.search_with(target, &grants, &[]), Searched::Found { .. }) {
+        let refusal = match bounded
+            && matches!(self.search_with(target, &grants, &Assumptions::default()), Searched::Found { .. })
+        {
             true => Refusal::Boundary,
             false => Refusal::NoAllow,
         };
@@ -399,16 +423,4 @@ fn witness(
     }
     grants.sort_unstable_by(|a, b| (a.kind == GrantKind::Boundary, a).cmp(&(b.kind == GrantKind::Boundary, b)));
     Witness { resource: problem.resource_arn(values), context, grants }
-}
-
-/// The values that the statements list for the key of an unknown.
-fn listed_values(rules: &[&Rule<'_>], unknown: &Unknown, subject: &Subject<'_>, target: &Target) -> Vec<String> {
-    use super::context::Knowledge;
-    let conditions = rules.iter().flat_map(|rule| &rule.statement.conditions);
-    conditions
-        .filter(|condition| {
-            subject.knowledge(target, &condition.key.to_lowercase()) == Knowledge::Unknown(unknown.clone())
-        })
-        .flat_map(|condition| condition.listed().iter().map(|value| value.replace('*', "app").replace('?', "a")))
-        .collect()
 }

@@ -27,10 +27,18 @@ pub(super) struct Problem<'a> {
     /// Condition keys that statements mention, in lower case and as written.
     spelled: BTreeMap<String, String>,
     pub(super) slots: Vec<Slot>,
-    /// What variables stand for whose key is unknown.
-    assigned: &'a [(Unknown, Option<String>)],
-    /// Unknowns that a variable stands for and that are not assigned: these were read as anything.
+    assumed: &'a Assumptions,
+    /// Unknowns that a variable stands for and whose values are not assumed: these were read as anything.
     open: RefCell<Vec<Unknown>>,
+}
+
+/// What is assumed of the unknowns that variables stand for; `None` is an absent key.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Assumptions {
+    /// These have these values.
+    pub(super) values: Vec<(Unknown, Option<String>)>,
+    /// None of these holds as a whole.
+    pub(super) excluded: Vec<Vec<(Unknown, Option<String>)>>,
 }
 
 /// A condition on the request, or what is left of it once the known keys are filled in.
@@ -51,14 +59,14 @@ struct ArnTerms {
 type SixFields = Vec<Vec<Token>>;
 
 impl<'a> Problem<'a> {
-    pub(super) fn new(subject: &'a Subject<'a>, target: Target, assigned: &'a [(Unknown, Option<String>)]) -> Self {
+    pub(super) fn new(subject: &'a Subject<'a>, target: Target, assumed: &'a Assumptions) -> Self {
         let mut problem = Self {
             subject,
             target,
             unknowns: Vec::new(),
             spelled: BTreeMap::new(),
             slots: Vec::new(),
-            assigned,
+            assumed,
             open: RefCell::default(),
         };
         if target.resource != ResourceType::None {
@@ -97,6 +105,10 @@ impl<'a> Problem<'a> {
 
     /// What holds between the unknowns, beside what the statements ask, and the values assigned.
     pub(super) fn ties(&mut self) -> Vec<Clause> {
+        let assumed = self.assumed;
+        for (unknown, _) in assumed.values.iter().chain(assumed.excluded.iter().flatten()) {
+            self.slot_of(unknown);
+        }
         let key = |unknown: &Unknown| if let Unknown::Key(key) = unknown { Some(key.clone()) } else { None };
         let keys: Vec<String> = self.unknowns.iter().filter_map(key).collect();
         let mut clauses = Vec::new();
@@ -113,6 +125,12 @@ impl<'a> Problem<'a> {
                 let source_ip = self.slot_of(&Unknown::Key("aws:sourceip".to_owned()));
                 clauses.push(vec![vec![absent(slot)], vec![absent(source_ip)]]);
             }
+            // The string that stands for all repositories is not one of them, and has no tags.
+            if self.target.all_repositories && name.starts_with("resourcetag/") {
+                let resource = self.slot_of(&Unknown::Resource);
+                let all = equals(resource, "repository/*", Quantifier::Value);
+                clauses.push(vec![vec![absent(slot)], vec![all.negated()]]);
+            }
             // `aws:TagKeys` holds the key of every `aws:RequestTag`.
             if name.starts_with("requesttag/") {
                 let spelled = self.spelled.get(key).unwrap_or(key);
@@ -121,18 +139,33 @@ impl<'a> Problem<'a> {
                 clauses.push(vec![vec![absent(slot)], vec![equals(tag_keys, &tag, Quantifier::Any)]]);
             }
         }
-        for (unknown, value) in self.assigned {
+        let mut has = |(unknown, value): &(Unknown, Option<String>)| {
             let slot = self.slot_of(unknown);
-            clauses.push(vec![vec![match value {
-                Some(value) => equals(slot, value, Quantifier::Value),
-                None => absent(slot),
-            }]]);
-        }
+            value.as_ref().map_or_else(|| absent(slot), |value| equals(slot, value, Quantifier::Value))
+        };
+        clauses.extend(assumed.values.iter().map(|value| vec![vec![has(value)]]));
+        clauses.extend(assumed.excluded.iter().map(|all| all.iter().map(|value| vec![has(value).negated()]).collect()));
         clauses
+    }
+
+    /// Makes unknowns of the keys that a statement mentions, whether or not it then asks anything of them: a witness
+    /// lists them all.
+    fn meet(&mut self, statement: &Statement) {
+        for key in keys(statement) {
+            let lower = key.to_lowercase();
+            if let Knowledge::Unknown(unknown) = self.subject.knowledge(&self.target, &lower) {
+                self.slot_of(&unknown);
+                let spelled = self.spelled.entry(lower).or_insert_with(|| key.clone());
+                if key < *spelled {
+                    *spelled = key;
+                }
+            }
+        }
     }
 
     /// The clauses under which an Allow matches; `None` if it matches no request for the target.
     pub(super) fn allow(&mut self, statement: &Statement) -> Option<Vec<Clause>> {
+        self.meet(statement);
         let mut clauses = Vec::new();
         for condition in &statement.conditions {
             match self.condition(condition, Reading::Wide) {
@@ -156,6 +189,7 @@ impl<'a> Problem<'a> {
 
     /// The clauses under which a Deny does not match.
     pub(super) fn escape(&mut self, statement: &Statement) -> Vec<Clause> {
+        self.meet(statement);
         let mut way_out: Clause = Vec::new();
         for condition in &statement.conditions {
             match self.condition(condition, Reading::Narrow) {
@@ -184,19 +218,28 @@ impl<'a> Problem<'a> {
     fn condition(&mut self, condition: &Condition, reading: Reading) -> Term {
         let doubt = Term::Settled(reading == Reading::Wide);
         let key = condition.key.to_lowercase();
+        let knowledge = self.subject.knowledge(&self.target, &key);
+        if let Knowledge::Value(value) = &knowledge
+            && let Some(literal) = self.condition_on_variable(condition, reading, value)
+        {
+            return Term::Literal(literal);
+        }
         let requirement = {
-            let meaning = |variable: &Variable| self.meaning(variable);
-            condition.requirement(reading, &meaning)
+            let own = |variable: &Variable| {
+                let other = self.subject.knowledge(&self.target, &variable.key.to_lowercase());
+                if matches!(knowledge, Knowledge::Unknown(_)) && other == knowledge {
+                    Meaning::Itself
+                } else {
+                    self.meaning(variable)
+                }
+            };
+            condition.requirement(reading, &own)
         };
         let Some(mut requirement) = requirement else { return doubt };
-        match self.subject.knowledge(&self.target, &key) {
+        match knowledge {
             Knowledge::Absent => Term::Settled(requirement.holds(None)),
             Knowledge::Value(value) => Term::Settled(requirement.holds(Some(&[value]))),
             Knowledge::Unknown(unknown) => {
-                let spelled = self.spelled.entry(key.clone()).or_insert_with(|| condition.key.to_string());
-                if condition.key.as_ref() < spelled.as_str() {
-                    *spelled = condition.key.to_string();
-                }
                 if let Ask::Values { comparison, quantifier, .. } = &mut requirement.if_present {
                     // Instants are kept as seconds: their text form is not what these comparisons would see.
                     let comparable = match comparison {
@@ -218,13 +261,59 @@ impl<'a> Problem<'a> {
         }
     }
 
+    /// A condition that compares a known value with an unknown one, by a variable: what it asks of the latter.
+    ///
+    /// Where the variable's value matters at all, it has to be a part of the known one, and these can be tried.
+    fn condition_on_variable(&mut self, condition: &Condition, reading: Reading, known: &str) -> Option<Literal> {
+        let open = condition.variables().find_map(|key| {
+            let Knowledge::Unknown(unknown) = self.subject.knowledge(&self.target, &key.to_lowercase()) else {
+                return None;
+            };
+            let several = self.subject.slot(&self.target, &unknown, 0).multivalued;
+            let assumed = self.assumed.values.iter().any(|(other, _)| *other == unknown);
+            (!several && !assumed && !is_instant(&unknown)).then_some(unknown)
+        })?;
+        let holds = |assumed: &Meaning| -> Option<bool> {
+            let other_open = RefCell::new(false);
+            let meaning = |variable: &Variable| match self.subject.knowledge(&self.target, &variable.key.to_lowercase())
+            {
+                Knowledge::Absent => Meaning::Absent,
+                Knowledge::Value(value) => Meaning::Text(value),
+                Knowledge::Unknown(unknown) if unknown == open => assumed.clone(),
+                Knowledge::Unknown(_) => {
+                    other_open.replace(true);
+                    Meaning::Anything
+                }
+            };
+            let requirement = condition.requirement(reading, &meaning)?;
+            (!other_open.into_inner()).then(|| requirement.holds(Some(&[known.to_owned()])))
+        };
+        let absent = holds(&Meaning::Absent)?;
+        let elsewhere = holds(&Meaning::Text(format!("{known}\u{0}")))?;
+        let ends: Vec<usize> = known.char_indices().map(|(i, _)| i).chain([known.len()]).collect();
+        let mut globs = Vec::new();
+        for (i, start) in ends.iter().enumerate() {
+            for end in ends.iter().skip(i) {
+                let part = known.get(*start..*end)?;
+                if holds(&Meaning::Text(part.to_owned()))? != elsewhere {
+                    globs.push(Glob::literal(part));
+                }
+            }
+        }
+        globs.sort_unstable();
+        globs.dedup();
+        let comparison = Comparison::Text(Texts { globs, ignore_case: condition.ignores_case() });
+        let if_present = Ask::Values { quantifier: Quantifier::Value, comparison, positive: !elsewhere };
+        Some(Literal::new(self.slot_of(&open), Requirement { if_absent: absent, if_present }))
+    }
+
     /// What a policy variable stands for.
     fn meaning(&self, variable: &Variable) -> Meaning {
         let key = variable.key.to_lowercase();
         match self.subject.knowledge(&self.target, &key) {
             Knowledge::Absent => Meaning::Absent,
             Knowledge::Value(value) => Meaning::Text(value),
-            Knowledge::Unknown(unknown) => match self.assigned.iter().find(|(known, _)| *known == unknown) {
+            Knowledge::Unknown(unknown) => match self.assumed.values.iter().find(|(known, _)| *known == unknown) {
                 Some((_, Some(value))) => Meaning::Text(spell_value(&key, &unknown, value)),
                 Some((_, None)) => Meaning::Absent,
                 None => {
@@ -356,18 +445,7 @@ impl<'a> Problem<'a> {
 
     /// Adds the keys that a statement mentions, with the values that the request has for them.
     pub(super) fn mention(&self, statement: &Statement, values: &Values, context: &mut BTreeMap<String, Vec<String>>) {
-        let mut keys: Vec<String> = Vec::new();
-        for condition in &statement.conditions {
-            keys.push(condition.key.to_string());
-            keys.extend(condition.variables());
-        }
-        for pattern in statement.resources.patterns.iter().filter(|pattern| pattern.as_str().contains("${")) {
-            keys.extend(pattern.fields().into_iter().flatten().filter_map(|token| match token {
-                Token::Variable(variable) => Some(variable.key),
-                Token::Symbol(_) => None,
-            }));
-        }
-        for key in keys {
+        for key in keys(statement) {
             self.mention_key(&key, values, context);
             // What `aws:TagKeys` has to hold is part of the request that has the tag.
             if key.to_lowercase().starts_with("aws:requesttag/") {
@@ -402,6 +480,22 @@ impl<'a> Problem<'a> {
             }
         }
     }
+}
+
+/// The keys that a statement mentions, as written: in conditions and as variables.
+fn keys(statement: &Statement) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for condition in &statement.conditions {
+        keys.push(condition.key.to_string());
+        keys.extend(condition.variables());
+    }
+    for pattern in statement.resources.patterns.iter().filter(|pattern| pattern.as_str().contains("${")) {
+        keys.extend(pattern.fields().into_iter().flatten().filter_map(|token| match token {
+            Token::Variable(variable) => Some(variable.key),
+            Token::Symbol(_) => None,
+        }));
+    }
+    keys
 }
 
 fn push(globs: &mut Vec<Glob>, glob: Glob) {

@@ -33,7 +33,7 @@ pub(super) enum Kind {
     Text(Universe),
     /// One of these.
     Choice(&'static [&'static str]),
-    /// A whole number from 0 on.
+    /// A number.
     Number,
     /// An instant in seconds since 1970, not before this one.
     InstantFrom(f64),
@@ -279,7 +279,7 @@ fn one_value(slot: &Slot, tests: &[Test<'_>], budget: &mut Budget) -> Result<Opt
     }
     match &slot.kind {
         Kind::Choice(choices) => Ok(choices.iter().map(|choice| (*choice).to_owned()).find(passes)),
-        Kind::Number => among(slot, whole_numbers(tests, 0.0), tests),
+        Kind::Number => among(slot, numbers(tests), tests),
         Kind::InstantFrom(from) => among(slot, whole_numbers(tests, *from), tests),
         Kind::InstantUntil(_) => among(slot, whole_numbers(tests, 0.0), tests),
         Kind::Address => among(slot, addresses(tests), tests),
@@ -319,13 +319,19 @@ fn among(slot: &Slot, candidates: Vec<String>, tests: &[Test<'_>]) -> Result<Opt
     let listed = listed_texts(tests);
     let complete = listed.is_some()
         || match slot.kind {
-            Kind::Text(_) | Kind::Choice(_) => false,
+            Kind::Choice(_) => false,
+            // A text may be a number and an address only of one kind, or none.
+            Kind::Text(_) => {
+                tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Number { .. }))
+                    || tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Networks(_)))
+            }
             _ => !tests.iter().any(|(comparison, _)| matches!(comparison, Comparison::Text(_))),
         };
     let possible = |value: &String| match &slot.kind {
         Kind::Text(universe) => contains(universe, value),
         Kind::Choice(choices) => choices.contains(&value.as_str()),
-        Kind::Number | Kind::InstantUntil(_) => value.parse::<u64>().is_ok(),
+        Kind::Number => value.parse::<f64>().is_ok(),
+        Kind::InstantUntil(_) => value.parse::<u64>().is_ok(),
         Kind::InstantFrom(from) => value.parse::<u64>().is_ok_and(|n| n as f64 >= *from),
         Kind::Address => value.parse::<std::net::IpAddr>().is_ok(),
     };
@@ -366,6 +372,21 @@ fn filled(tests: &[Test<'_>]) -> Vec<String> {
     texts
 }
 
+/// One number of each stretch between the numbers that the tests name, and these themselves.
+fn numbers(tests: &[Test<'_>]) -> Vec<String> {
+    let mut named = vec![0.0];
+    for (comparison, _) in tests {
+        if let Comparison::Number { numbers, .. } = comparison {
+            named.extend(numbers);
+        }
+    }
+    named.sort_by(f64::total_cmp);
+    let between =
+        named.windows(2).filter_map(|pair| if let [low, high] = pair { Some((low + high) / 2.0) } else { None });
+    let around = named.iter().flat_map(|n| [*n, n + 1.0, n - 1.0]);
+    around.chain(between).map(|n| n.to_string()).collect()
+}
+
 /// One whole number of each stretch between the numbers that the tests name.
 #[expect(clippy::cast_possible_truncation, reason = "the numbers of policies and instants fit 64 bits")]
 fn whole_numbers(tests: &[Test<'_>], from: f64) -> Vec<String> {
@@ -404,19 +425,7 @@ fn addresses(tests: &[Test<'_>]) -> Vec<String> {
 /// Texts for tests of numbers, instants and networks on a slot that may have any text.
 fn other_texts(tests: &[Test<'_>]) -> Vec<String> {
     let mut texts = vec!["app".to_owned()];
-    let mut numbers = vec![0.0];
-    for (comparison, _) in tests {
-        if let Comparison::Number { numbers: named, .. } = comparison {
-            numbers.extend(named);
-        }
-    }
-    numbers.sort_by(f64::total_cmp);
-    for pair in numbers.windows(2) {
-        if let [low, high] = pair {
-            texts.push(((low + high) / 2.0).to_string());
-        }
-    }
-    texts.extend(numbers.iter().flat_map(|n| [n - 1.0, *n, n + 1.0]).map(|n| n.to_string()));
+    texts.extend(numbers(tests));
     texts.extend(addresses(tests));
     texts
 }

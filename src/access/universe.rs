@@ -11,6 +11,8 @@ use crate::policy::language::Domain;
 pub(super) enum Universe {
     /// Any text.
     Text,
+    /// An ARN of any service.
+    Arn,
     /// `repository/` and a name of a private repository.
     Repository,
     /// `repository/` and a name of a public repository.
@@ -62,6 +64,7 @@ impl Domain for Universe {
             Self::Registry => "registry/",
             Self::Region(prefix) => prefix.unwrap_or_default(),
             Self::UserId { prefix, .. } => prefix,
+            Self::Arn => "arn:",
             Self::Text | Self::Account => "",
         }
     }
@@ -70,6 +73,12 @@ impl Domain for Universe {
         let word = c.is_ascii_lowercase() || c.is_ascii_digit();
         match self {
             Self::Text => Some(0),
+            // The colons passed, and 5 in the resource.
+            Self::Arn => match (state, c) {
+                (0..=3, ':') => Some(state + 1),
+                (0..=3, _) => Some(state),
+                _ => Some(5),
+            },
             Self::Account | Self::Registry => (c.is_ascii_digit() && state < 12).then_some(state + 1),
             // 0 start, 1 one character, 2 in a word, 3 after a separator, 4 after `_`, 5 after `-`.
             Self::Repository => match (state, c) {
@@ -116,6 +125,7 @@ impl Domain for Universe {
     fn accepts(&self, state: u16) -> bool {
         match self {
             Self::Text => true,
+            Self::Arn => state == 5,
             Self::Account | Self::Registry => state == 12,
             Self::Repository | Self::PublicRepository => state == 2,
             Self::Region(_) => state == 7,
@@ -126,6 +136,7 @@ impl Domain for Universe {
 
     fn classes(&self) -> &[&str] {
         match self {
+            Self::Arn => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", ":"],
             Self::Text => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
             Self::Repository => &["abcdefghijklmnopqrstuvwxyz0123456789", "-", "_", ".", "/"],
             Self::PublicRepository => &["abcdefghijklmnopqrstuvwxyz0123456789", "-_.", "/"],
@@ -139,13 +150,13 @@ impl Domain for Universe {
     }
 
     fn any_character(&self) -> bool {
-        *self == Self::Text
+        matches!(self, Self::Text | Self::Arn)
     }
 
     fn max_len(&self) -> usize {
         match self {
             // A tag's value or any other text of a request: longer than any pattern that a policy can hold.
-            Self::Text => 16_384,
+            Self::Text | Self::Arn => 16_384,
             Self::Repository => 256,
             Self::PublicRepository => 205,
             Self::Account | Self::Registry => 12,

@@ -6,6 +6,8 @@
 //! Sources: IAM User Guide, "IAM JSON policy elements: Condition operators" and "Single-valued vs. multivalued
 //! context keys".
 
+use base64::prelude::{BASE64_STANDARD, Engine};
+
 use super::DocumentError;
 use super::comparison::{Comparison, Network, Order, Texts, instant, number};
 use super::document::{Path, members};
@@ -103,6 +105,8 @@ pub enum Meaning {
     Absent,
     /// Any text at all, as far as the caller wants to know.
     Anything,
+    /// The very value that the condition compares.
+    Itself,
 }
 
 /// The kind of comparison an operator makes.
@@ -177,9 +181,9 @@ impl Condition {
         Ok(conditions)
     }
 
-    /// The values listed, as text.
-    pub fn listed(&self) -> &[String] {
-        &self.values
+    /// Whether the operator compares text without regard to case.
+    pub fn ignores_case(&self) -> bool {
+        matches!(self.parse_operator(), Some((_, Family::Text { ignore_case: true, .. }, _, _)))
     }
 
     /// The keys of the variables in the listed values, as written.
@@ -214,51 +218,49 @@ impl Condition {
     }
 
     /// What the condition asks of its key, under the reading in which it holds more or less often; `None` where
-    /// it is doubt whether it asks anything: an operator that IAM does not document, an empty list, a value that
-    /// its operator cannot read.
+    /// it is doubt what it asks: an operator that IAM does not document, a negated one with a value that it
+    /// cannot read.
     pub fn requirement(&self, reading: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Option<Requirement> {
         let (quantifier, family, negated, if_exists) = self.parse_operator()?;
-        if self.values.is_empty() {
-            return None;
-        }
         // A variable that may be anything makes a positive comparison match more and a negated one less.
         let texts = if negated { reading.other() } else { reading };
+        // A negated operator that lists nothing always holds, which nobody can have meant: doubt.
+        if self.values.is_empty() && negated && reading == Reading::Narrow {
+            return None;
+        }
         let comparison = match family {
             Family::Text { wildcards, ignore_case } => {
                 let globs = self.globs(|value| self.glob(value, wildcards, texts, meaning));
                 Comparison::Text(Texts { globs, ignore_case })
             }
             Family::Arn => {
-                let mut globs = Vec::new();
-                for value in &self.values {
-                    match self.arn_glob(value, texts, meaning) {
-                        ArnPattern::Glob(glob) => globs.push(glob),
-                        ArnPattern::Nothing => {}
-                        ArnPattern::Doubt => return None,
-                    }
-                }
+                let globs = self.values.iter().flat_map(|value| self.arn_globs(value, texts, meaning)).collect();
                 Comparison::Text(Texts { globs, ignore_case: false })
             }
             Family::Binary => {
-                Comparison::Text(Texts { globs: self.globs(|value| Some(Glob::literal(value))), ignore_case: false })
+                // The listed value is the base64 form of what the key's bytes have to be.
+                let bytes = |value: &str| String::from_utf8(BASE64_STANDARD.decode(value).ok()?).ok();
+                Comparison::Text(Texts {
+                    globs: self.globs(|value| Some(Glob::literal(&bytes(value)?))),
+                    ignore_case: false,
+                })
             }
             Family::Bool => {
-                if !self.values.iter().all(|v| v.eq_ignore_ascii_case("true") || v.eq_ignore_ascii_case("false")) {
-                    return None;
-                }
-                Comparison::Text(Texts { globs: self.globs(|value| Some(Glob::literal(value))), ignore_case: true })
+                // `True` may or may not be read as `true`.
+                let read = |value: &str| match (value.to_ascii_lowercase().as_str(), texts) {
+                    (lower @ ("true" | "false"), Reading::Wide) => Some(Glob::literal(lower)),
+                    ("true" | "false", Reading::Narrow) => Some(Glob::literal(value)),
+                    _ => None,
+                };
+                Comparison::Text(Texts { globs: self.globs(read), ignore_case: false })
             }
             Family::Number(order) => {
-                let numbers = self.values.iter().map(|value| number(value)).collect::<Option<_>>()?;
-                Comparison::Number { order, numbers, instants: false }
+                Comparison::Number { order, numbers: self.readable(number, negated)?, instants: false }
             }
             Family::Instant(order) => {
-                let numbers = self.values.iter().map(|value| instant(value)).collect::<Option<_>>()?;
-                Comparison::Number { order, numbers, instants: true }
+                Comparison::Number { order, numbers: self.readable(instant, negated)?, instants: true }
             }
-            Family::Address => {
-                Comparison::Networks(self.values.iter().map(|value| Network::parse(value)).collect::<Option<_>>()?)
-            }
+            Family::Address => Comparison::Networks(self.readable(Network::parse, negated)?),
             Family::Null => {
                 let holds = |text: &str| self.values.iter().any(|value| value.eq_ignore_ascii_case(text));
                 return Some(Requirement { if_absent: holds("true"), if_present: Ask::Presence(holds("false")) });
@@ -289,37 +291,47 @@ impl Condition {
         resolve(&tokens(value, self.variables, wildcards), texts, meaning)
     }
 
-    /// ARN operators compare six parts one by one; the last one may hold colons.
-    fn arn_glob(&self, value: &str, texts: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> ArnPattern {
-        let whole = tokens(value, self.variables, Wildcards::GlobInPart);
+    /// The listed values as their operator reads them. One that cannot be read matches nothing; whether a negated
+    /// operator then holds is doubt.
+    fn readable<T>(&self, read: impl Fn(&str) -> Option<T>, negated: bool) -> Option<Vec<T>> {
+        let values = self.values.iter().map(|value| read(value));
+        if negated { values.collect() } else { Some(values.flatten().collect()) }
+    }
+
+    /// ARN operators compare six parts one by one; the last one may hold colons. What they make of a pattern that
+    /// has not six parts is not documented: it may be completed, be compared as a whole, or match nothing.
+    fn arn_globs(&self, value: &str, texts: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Vec<Glob> {
         let mut colons = 0;
-        let tokens: Vec<Token> = whole
+        let parted: Vec<Token> = tokens(value, self.variables, Wildcards::GlobInPart)
             .into_iter()
-            .map(|token| match token {
-                Token::Symbol(Symbol::Char(':')) => {
-                    colons += 1;
-                    token
+            .map(|token| {
+                let last = colons >= 5;
+                match token {
+                    Token::Symbol(Symbol::Char(':')) => {
+                        colons += 1;
+                        token
+                    }
+                    Token::Symbol(Symbol::ManyInPart) if last => Token::Symbol(Symbol::Many),
+                    Token::Symbol(Symbol::OneInPart) if last => Token::Symbol(Symbol::One),
+                    other => other,
                 }
-                Token::Symbol(Symbol::ManyInPart) if colons >= 5 => Token::Symbol(Symbol::Many),
-                Token::Symbol(Symbol::OneInPart) if colons >= 5 => Token::Symbol(Symbol::One),
-                other => other,
             })
             .collect();
-        let lone_variable = matches!(tokens.as_slice(), [Token::Variable(_)]);
-        if colons < 5 && !lone_variable {
-            return ArnPattern::Doubt;
+        let lone_variable = matches!(parted.as_slice(), [Token::Variable(_)]);
+        if colons >= 5 || lone_variable {
+            return resolve(&parted, texts, meaning).into_iter().collect();
         }
-        match resolve(&tokens, texts, meaning) {
-            Some(glob) => ArnPattern::Glob(glob),
-            None => ArnPattern::Nothing,
+        if texts == Reading::Narrow {
+            return Vec::new();
         }
+        let mut completed = parted;
+        for missing in (colons..5).rev() {
+            completed.push(Token::Symbol(Symbol::Char(':')));
+            completed.push(Token::Symbol(if missing == colons { Symbol::Many } else { Symbol::ManyInPart }));
+        }
+        let whole = tokens(value, self.variables, Wildcards::Glob);
+        [completed, whole].iter().filter_map(|pattern| resolve(pattern, texts, meaning)).collect()
     }
-}
-
-enum ArnPattern {
-    Glob(Glob),
-    Nothing,
-    Doubt,
 }
 
 /// Puts the values of variables into a pattern. `None` where the pattern matches nothing: a variable without
@@ -332,8 +344,10 @@ pub fn resolve(pattern: &[Token], reading: Reading, meaning: &dyn Fn(&Variable) 
             Token::Variable(variable) => match (meaning(variable), reading) {
                 (Meaning::Text(text), _) => symbols.extend(text.chars().map(Symbol::Char)),
                 (Meaning::Absent, _) => symbols.extend(variable.default.as_ref()?.chars().map(Symbol::Char)),
-                (Meaning::Anything, Reading::Wide) => symbols.push(Symbol::Many),
-                (Meaning::Anything, Reading::Narrow) => return None,
+                // With text beside it nothing but an empty value could be matched: taken for anything.
+                (Meaning::Itself, _) if pattern.len() == 1 => symbols.push(Symbol::Many),
+                (Meaning::Anything | Meaning::Itself, Reading::Wide) => symbols.push(Symbol::Many),
+                (Meaning::Anything | Meaning::Itself, Reading::Narrow) => return None,
             },
         }
     }

@@ -244,7 +244,7 @@ impl ActionPattern {
             if own_service.eq_ignore_ascii_case(service) && !own_name.contains([' ', ',']) {
                 return ascii_glob(own_name.as_bytes(), name.as_bytes());
             }
-            if own_service.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-') && !own_name.contains(',') {
+            if self.is_of_other_service_than(&[service]) {
                 return false;
             }
         }
