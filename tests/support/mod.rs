@@ -1,8 +1,11 @@
-//! What the tests of the rule share: an AWS in memory, and events.
+//! What the tests share: an AWS in memory and events for the rule; for the core a naive evaluator of single requests
+//! and a generator of roles.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 pub mod events;
 pub mod fakes;
+pub mod generate;
+pub mod naive;
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

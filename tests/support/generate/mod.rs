@@ -1,0 +1,132 @@
+//! Roles and requests by chance, from a seed: the same seed gives the same bytes.
+//!
+//! Roles come in the shape of `aws iam get-account-authorization-details`. It knows how policies are written, and
+//! nothing of how they are decided.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "clippy takes the helpers of tests for no tests"
+)]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+
+pub mod account;
+pub mod conditions;
+pub mod probe;
+pub mod statements;
+
+/// A small generator of numbers (splitmix64).
+#[derive(Debug, Clone)]
+pub struct Rng(u64);
+
+impl Rng {
+    /// From a seed.
+    pub fn new(seed: u64) -> Rng {
+        Rng(seed ^ 0x5DEE_CE66_D1CE_4E5B)
+    }
+
+    /// The next number.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`, which is not zero.
+    pub fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).unwrap()
+    }
+
+    /// True so many times of a hundred.
+    pub fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of them.
+    pub fn pick<'a, T: ?Sized>(&mut self, items: &[&'a T]) -> &'a T {
+        items[self.below(items.len())]
+    }
+
+    /// One of them.
+    pub fn choose<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len())]
+    }
+}
+
+/// What kind of odd things a role is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// What people write.
+    Realistic,
+    /// Patterns of resources that overlap, short ARNs, wildcards everywhere.
+    Resources,
+    /// Conditions of every operator.
+    Conditions,
+    /// Patterns of actions, `NotAction`.
+    Actions,
+    /// All of it at once, and what no grammar knows.
+    Wild,
+}
+
+impl Flavour {
+    /// One in three is what people write.
+    pub fn by_chance(rng: &mut Rng) -> Flavour {
+        match rng.below(12) {
+            0..4 => Flavour::Realistic,
+            4..6 => Flavour::Resources,
+            6..9 => Flavour::Conditions,
+            9 => Flavour::Actions,
+            _ => Flavour::Wild,
+        }
+    }
+
+    /// Chance of a condition on a statement, of a hundred.
+    pub fn conditions(self) -> usize {
+        match self {
+            Flavour::Realistic => 25,
+            Flavour::Resources | Flavour::Actions => 15,
+            Flavour::Conditions => 90,
+            Flavour::Wild => 60,
+        }
+    }
+
+    /// Whether it likes odd resources.
+    pub fn odd_resources(self) -> bool {
+        matches!(self, Flavour::Resources | Flavour::Wild)
+    }
+
+    /// Whether it likes odd actions.
+    pub fn odd_actions(self) -> bool {
+        matches!(self, Flavour::Actions | Flavour::Wild)
+    }
+
+    /// Whether it likes odd conditions.
+    pub fn odd_conditions(self) -> bool {
+        matches!(self, Flavour::Conditions | Flavour::Wild)
+    }
+}
+
+/// Where a role lives.
+#[derive(Debug, Clone, Copy)]
+pub struct Home {
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: &'static str,
+    /// The role's own account.
+    pub account: &'static str,
+    /// Regions of the partition.
+    pub regions: &'static [&'static str],
+}
+
+impl Home {
+    /// Mostly the ordinary partition.
+    pub fn by_chance(rng: &mut Rng) -> Home {
+        let (partition, regions): (_, &[&str]) = match rng.below(20) {
+            0 => ("aws-cn", &["cn-north-1", "cn-northwest-1"]),
+            1 => ("aws-us-gov", &["us-gov-west-1", "us-gov-east-1"]),
+            _ => ("aws", &["us-east-1", "us-west-2", "eu-central-1"]),
+        };
+        Home { partition, account: "111122223333", regions }
+    }
+}

@@ -1,0 +1,381 @@
+//! Requests by chance that a role's policies make interesting: values from the policies' own constants, wildcards
+//! filled, values near them, keys left out. Only requests that can exist come out.
+
+use super::super::naive::catalogue::CatalogueAction;
+use super::super::naive::context::{Kind, Knowledge, Trust, View, multivalued, of_vpc_endpoint};
+use super::super::naive::pattern::{Part, parts};
+use super::super::naive::request::{can_exist, is_account, is_region, is_repository, knowledge};
+use super::super::naive::statement::{Condition, Effect, Statement, parse};
+use super::super::naive::value::{base64, dates, show_instant};
+use super::super::naive::{Request, RoleDocs, Tri};
+use super::Rng;
+use std::collections::BTreeMap;
+
+/// What a role's policies say, kept for many requests.
+pub struct Interest<'a> {
+    role: &'a RoleDocs,
+    trust: Trust,
+    allows: Vec<Statement>,
+    resources: Vec<String>,
+    /// Key (as first written) → the values that conditions compare it to.
+    keys: BTreeMap<String, (String, Vec<String>)>,
+}
+
+impl<'a> Interest<'a> {
+    /// Of a role; documents that cannot be read add nothing.
+    pub fn of(role: &'a RoleDocs) -> Interest<'a> {
+        let trust = Trust::of(&role.trust).unwrap_or_default();
+        let mut interest = Interest { role, trust, allows: Vec::new(), resources: Vec::new(), keys: BTreeMap::new() };
+        for (_, document) in role.policies.iter().chain(&role.boundary) {
+            for statement in parse(document).unwrap_or_default() {
+                interest.add(&statement);
+                if statement.effect == Effect::Allow {
+                    interest.allows.push(statement);
+                }
+            }
+        }
+        interest
+    }
+
+    fn add(&mut self, statement: &Statement) {
+        for resource in statement.resources() {
+            self.variables(resource);
+            self.resources.push(resource.clone());
+        }
+        for Condition { operator, key, values } in statement.conditions() {
+            let known = self.keys.entry(key.to_lowercase()).or_insert_with(|| (key.clone(), Vec::new()));
+            if operator != "Null" {
+                known.1.extend(values.iter().cloned());
+            }
+            if operator.contains("Binary") {
+                let bytes = values.iter().filter_map(|value| base64(value));
+                known.1.extend(bytes.filter_map(|bytes| String::from_utf8(bytes).ok()));
+            }
+            for value in values {
+                self.variables(value);
+            }
+        }
+    }
+
+    /// A key that only a variable asks for matters too.
+    fn variables(&mut self, text: &str) {
+        for part in parts(text, true) {
+            if let Part::Variable { key, .. } = part {
+                self.keys.entry(key.to_lowercase()).or_insert((key, Vec::new()));
+            }
+        }
+    }
+}
+
+/// A request for this action; `None` where chance found none that can exist.
+pub fn probe(
+    rng: &mut Rng,
+    interest: &Interest<'_>,
+    action: &CatalogueAction,
+    catalogue: &[CatalogueAction],
+    at: i64,
+) -> Option<Request> {
+    let role = interest.role;
+    for _ in 0..8 {
+        let mut request = Request { action: action.action.clone(), resource: "*".to_owned(), context: BTreeMap::new() };
+        let target = target(rng, interest, &request);
+        if !action.without_resource_type() {
+            request.resource = resource(rng, interest, action, target);
+        }
+        request.context = context(rng, interest, action, &request, target, at);
+        if can_exist(role, &interest.trust, &request, catalogue, at).is_ok() {
+            return Some(request);
+        }
+    }
+    None
+}
+
+/// Mostly an Allow that covers the action: its resources and its constants are worth more than others.
+fn target<'a>(rng: &mut Rng, interest: &'a Interest<'_>, request: &Request) -> Option<&'a Statement> {
+    let view = View::new(interest.role, &interest.trust, request).ok()?;
+    let covering: Vec<&Statement> =
+        interest.allows.iter().filter(|statement| statement.action(&view) != Ok(Tri::No)).collect();
+    if covering.is_empty() || rng.chance(20) { None } else { Some(covering[rng.below(covering.len())]) }
+}
+
+const NAMES: &[&str] = &[
+    "app",
+    "base",
+    "team-a/app",
+    "team-b/x",
+    "prod-1",
+    "a/secret",
+    "my-secret-2",
+    "ab",
+    "aa/bb",
+    "x-dev",
+    "a_b",
+    "a1",
+];
+
+fn resource(rng: &mut Rng, interest: &Interest<'_>, action: &CatalogueAction, target: Option<&Statement>) -> String {
+    let role = interest.role;
+    let own: Vec<&str> = role.arn.split(':').collect();
+    let (partition, account) = (own[1], own[4]);
+    let public = action.service() == "ecr-public";
+    let entries = match target {
+        Some(statement) if rng.chance(70) => statement.resources(),
+        _ => &interest.resources,
+    };
+    let entry = if entries.is_empty() || rng.chance(10) { "*" } else { rng.choose(entries) };
+    let mut fields: Vec<String> = colon_fields(entry).iter().map(|field| filled(rng, role, field)).collect();
+    // A short entry may lack its first fields' neighbours or its last: try the last field as the name.
+    if fields.len() < 6 {
+        let last = fields.pop().unwrap_or_default();
+        fields.resize(5, String::new());
+        fields.push(last);
+    }
+    let region = match &fields[3] {
+        _ if public => String::new(),
+        region if is_region(partition, region) && region.len() < 15 => region.clone(),
+        _ => match partition {
+            "aws-cn" => rng.pick(&["cn-north-1", "cn-northwest-1"]),
+            "aws-us-gov" => rng.pick(&["us-gov-west-1", "us-gov-east-1"]),
+            _ => rng.pick(&["us-east-1", "us-west-2", "eu-central-1", "ap-south-1"]),
+        }
+        .to_owned(),
+    };
+    let account = match &fields[4] {
+        text if is_account(text) => text.clone(),
+        _ => rng.pick(&[account, account, "999988887777"]).to_owned(),
+    };
+    let kind = rng.choose(&action.resource_types);
+    if kind == "registry" {
+        return format!("arn:{partition}:{}::{account}:registry/{account}", action.service());
+    }
+    if action.action == "ecr:DescribeRepositories" && rng.chance(15) {
+        return format!("arn:{partition}:ecr:{region}:{account}:repository/*");
+    }
+    let mut name = fields[5].strip_prefix("repository/").unwrap_or(&fields[5]).to_owned();
+    if rng.chance(20) {
+        name = nudged(rng, &name);
+    }
+    if !is_repository(action.service(), &name) {
+        name = rng.pick(NAMES).to_owned();
+    }
+    format!("arn:{partition}:{}:{region}:{account}:repository/{name}", action.service())
+}
+
+/// The fields of an entry; the colons of variables are not separators.
+fn colon_fields(entry: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut depth = 0_u32;
+    for character in entry.chars() {
+        match character {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            ':' if depth == 0 => {
+                fields.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        fields.last_mut().unwrap().push(character);
+    }
+    fields
+}
+
+/// A text that a pattern might match: variables by the role's tags or their defaults, wildcards by chance.
+fn filled(rng: &mut Rng, role: &RoleDocs, pattern: &str) -> String {
+    let mut text = String::new();
+    for part in parts(pattern, true) {
+        match part {
+            Part::Escaped(character) => text.push(character),
+            Part::Variable { key, default, .. } => text.push_str(&variable(rng, role, &key, default)),
+            Part::Plain(plain) => {
+                for character in plain.chars() {
+                    match character {
+                        '*' => text.push_str(rng.pick(&["", "", "a", "app", "1", "a/b", "team-a", "b-1", "x/secret"])),
+                        '?' => text.push(*rng.choose(&['a', 'b', '1', '-', 'x'])),
+                        other => text.push(other),
+                    }
+                }
+            }
+        }
+    }
+    text
+}
+
+fn variable(rng: &mut Rng, role: &RoleDocs, key: &str, default: Option<String>) -> String {
+    let tag = key.to_lowercase();
+    let tag = tag.split_once('/').map_or("", |(_, tag)| tag).to_owned();
+    let own = role.tags.iter().find(|(name, _)| name.to_lowercase() == tag).map(|(_, value)| value.clone());
+    let account = role.arn.split(':').nth(4).unwrap_or_default().to_owned();
+    match key.to_lowercase().as_str() {
+        "aws:principalaccount" | "aws:resourceaccount" => account,
+        _ => own.or(default).unwrap_or_else(|| rng.pick(&["platform", "team-a", "app"]).to_owned()),
+    }
+}
+
+/// A character more, less or other.
+fn nudged(rng: &mut Rng, text: &str) -> String {
+    let mut characters: Vec<char> = text.chars().collect();
+    let at = rng.below(characters.len() + 1);
+    let new = *rng.choose(&['a', 'b', '1', '-', '/', '.', '_']);
+    match rng.below(3) {
+        0 => characters.insert(at, new),
+        1 if at < characters.len() => characters[at] = new,
+        _ if at < characters.len() => {
+            characters.remove(at);
+        }
+        _ => characters.push(new),
+    }
+    characters.into_iter().collect()
+}
+
+/// The keys that some condition or variable asks for, each absent or with a value, then what is tied to them.
+fn context(
+    rng: &mut Rng,
+    interest: &Interest<'_>,
+    action: &CatalogueAction,
+    request: &Request,
+    target: Option<&Statement>,
+    at: i64,
+) -> BTreeMap<String, Vec<String>> {
+    let role = interest.role;
+    let Ok(view) = View::new(role, &interest.trust, request) else { return BTreeMap::new() };
+    let mut context = BTreeMap::new();
+    // Through an endpoint, from an address, or neither.
+    let way = rng.below(5);
+    let absent_by_chance = *rng.choose(&[10, 40, 80]);
+    for (lower, (key, constants)) in &interest.keys {
+        let (kind, must) = match knowledge(&view, Some(action), key) {
+            Knowledge::Known(value) => {
+                if rng.chance(20) {
+                    context.insert(key.clone(), vec![value]);
+                }
+                continue;
+            }
+            Knowledge::Absent => continue,
+            Knowledge::Present(kind) => (kind, true),
+            Knowledge::Free(kind) => (kind, false),
+        };
+        let wrong_way = (lower == "aws:sourceip" && way > 1) || (of_vpc_endpoint(lower) && !(2..4).contains(&way));
+        // A role's own tags are mostly there even where a session could pass others.
+        let own_tag = lower.strip_prefix("aws:principaltag/").and_then(|tag| {
+            role.tags.iter().find(|(name, _)| name.to_lowercase() == tag).map(|(_, value)| value.clone())
+        });
+        if wrong_way || (!must && own_tag.is_none() && rng.chance(absent_by_chance)) {
+            continue;
+        }
+        if let Some(value) = own_tag.filter(|_| rng.chance(40)) {
+            context.insert(key.clone(), vec![value]);
+            continue;
+        }
+        let wanted = wanted(target, lower);
+        let constants = if !wanted.is_empty() && rng.chance(70) { &wanted } else { constants };
+        let count = if multivalued(lower) { 1 + rng.below(2) } else { 1 };
+        let values = (0..count).map(|_| value(rng, role, kind, constants, at)).collect();
+        context.insert(key.clone(), values);
+    }
+    tie(rng, &mut context, at);
+    context
+}
+
+/// The values that a statement compares a key to.
+fn wanted(target: Option<&Statement>, key: &str) -> Vec<String> {
+    let conditions = target.map_or(&[][..], Statement::conditions).iter();
+    conditions.filter(|one| one.key.to_lowercase() == key).flat_map(|one| one.values.clone()).collect()
+}
+
+/// A value of a key's type: a constant of the policies (filled), one near it, or any.
+fn value(rng: &mut Rng, role: &RoleDocs, kind: Kind, constants: &[String], at: i64) -> String {
+    let constant = if constants.is_empty() || rng.chance(15) { None } else { Some(rng.choose(constants)) };
+    let text = constant.map(|constant| filled(rng, role, constant));
+    match kind {
+        Kind::Text => match text {
+            Some(text) if rng.chance(12) => nudged(rng, &text),
+            Some(text) if rng.chance(8) => text.to_uppercase(),
+            Some(text) => text,
+            None => rng.pick(&["", "x", "platform", "prod", "team-a", "true"]).to_owned(),
+        },
+        Kind::Bool => rng.pick(&["true", "false"]).to_owned(),
+        Kind::False => "false".to_owned(),
+        Kind::Number => {
+            let number = text.and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+            format!("{}", number + rng.pick::<f64>(&[&0.0, &0.0, &1.0, &-1.0, &0.5]))
+        }
+        Kind::Date | Kind::Seconds => {
+            let near =
+                text.and_then(|text| dates(&text)[0]).and_then(|instant| i64::try_from(instant / 1_000_000_000).ok());
+            let instant = near.unwrap_or(at) + rng.pick::<i64>(&[&0, &0, &1, &-1, &86_400]);
+            if kind == Kind::Seconds { instant.max(at).to_string() } else { show_instant(instant) }
+        }
+        Kind::Ip => {
+            let network = text.unwrap_or_else(|| "198.51.100.1".to_owned());
+            let address = network.split('/').next().unwrap_or_default().to_owned();
+            let other = rng.pick(&["198.51.100.1", "10.2.3.4", "10.1.0.9", "203.0.113.8", "2001:db8::5", "200.0.0.1"]);
+            if rng.chance(60) { address } else { other.to_owned() }
+        }
+        Kind::Arn => text
+            .filter(|text| text.starts_with("arn:"))
+            .unwrap_or_else(|| "arn:aws:ec2:us-east-1:111122223333:instance/i-0a".to_owned()),
+        Kind::Region => match (text, role.arn.split(':').nth(1).unwrap_or_default()) {
+            (Some(text), partition) if is_region(partition, &text) => text,
+            (_, "aws-cn") => rng.pick(&["cn-north-1", "cn-northwest-1"]).to_owned(),
+            (_, "aws-us-gov") => rng.pick(&["us-gov-west-1", "us-gov-east-1"]).to_owned(),
+            _ => rng.pick(&["us-east-1", "us-west-2", "eu-west-1"]).to_owned(),
+        },
+        Kind::PublicRegion => rng.pick(&["us-east-1", "us-west-2"]).to_owned(),
+        Kind::UserId => {
+            format!("{}:{}", role.id, rng.pick(&["i-0123456789abcdef0", "i-0123456789abcdef0", "ci", "session-1"]))
+        }
+    }
+}
+
+/// Makes tied keys agree: one instant, a session issued before it, calls through a service, the keys of tags.
+fn tie(rng: &mut Rng, context: &mut BTreeMap<String, Vec<String>>, at: i64) {
+    let find = |context: &BTreeMap<String, Vec<String>>, name: &str| {
+        context.keys().find(|key| key.to_lowercase() == name).cloned()
+    };
+    let seconds = |values: &[String]| {
+        dates(&values[0])[0].and_then(|instant| i64::try_from(instant.div_euclid(1_000_000_000)).ok()).unwrap_or(at)
+    };
+    let (current, epoch) = (find(context, "aws:currenttime"), find(context, "aws:epochtime"));
+    let now = [&current, &epoch].into_iter().flatten().map(|key| seconds(&context[key])).max().unwrap_or(at).max(at);
+    if let Some(key) = &current {
+        context.insert(key.clone(), vec![show_instant(now)]);
+    }
+    if let Some(key) = &epoch {
+        context.insert(key.clone(), vec![now.to_string()]);
+    }
+    if let Some(key) = find(context, "aws:tokenissuetime") {
+        let issued = seconds(&context[&key]);
+        if issued > now && current.is_none() && epoch.is_none() {
+            context.insert("aws:CurrentTime".to_owned(), vec![show_instant(issued)]);
+        } else if issued > now {
+            context.insert(key, vec![show_instant(now)]);
+        }
+    }
+    if context.keys().any(|key| key.to_lowercase().starts_with("aws:calledvia")) {
+        let key = find(context, "aws:viaawsservice").unwrap_or_else(|| "aws:ViaAWSService".to_owned());
+        context.insert(key, vec!["true".to_owned()]);
+    }
+    let tags: Vec<String> = context
+        .keys()
+        .filter_map(|key| {
+            key.to_lowercase().strip_prefix("aws:requesttag/").map(|_| key["aws:RequestTag/".len()..].to_owned())
+        })
+        .collect();
+    if !tags.is_empty() {
+        let key = find(context, "aws:tagkeys").unwrap_or_else(|| "aws:TagKeys".to_owned());
+        let mut all = context.remove(&key).unwrap_or_default();
+        // Sometimes nothing but what must be there.
+        if rng.chance(50) {
+            all.clear();
+        }
+        for tag in tags {
+            // A key's name may have been written in capitals; the tag itself is what a list would hold.
+            let tag = if rng.chance(50) { tag.to_lowercase() } else { tag };
+            if !all.iter().any(|one| one.eq_ignore_ascii_case(&tag)) {
+                all.push(tag);
+            }
+        }
+        context.insert(key, all);
+    }
+}

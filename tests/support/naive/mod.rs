@@ -1,0 +1,285 @@
+//! A naive evaluator of one request: the oracle against which the solver is tested.
+//!
+//! It is written from the rules alone (IAM User Guide, Service Authorization Reference) and shares nothing with the
+//! crate: no set algebra, no search, one function per rule. It knows one role, one request and nothing else.
+//!
+//! Where AWS's documentation leaves two readings, a rule answers [`Tri::Maybe`]: an Allow takes that as a match, a
+//! Deny does not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "clippy takes the helpers of tests for no tests"
+)]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+
+pub mod catalogue;
+pub mod condition;
+pub mod context;
+pub mod pattern;
+pub mod request;
+pub mod resource;
+pub mod statement;
+pub mod value;
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+use context::{Trust, View};
+use statement::{Effect, Statement};
+
+/// What somebody asks of AWS: one action on one resource, in one context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// `service:Name`.
+    pub action: String,
+    /// An ARN, or `*` for an action without resource type.
+    pub resource: String,
+    /// The condition keys with their values. What is not listed is absent, or known, or always present.
+    pub context: BTreeMap<String, Vec<String>>,
+}
+
+/// A role with everything that decides what it may do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoleDocs {
+    /// The role's ARN, path included.
+    pub arn: String,
+    /// The role's unique identifier, `AROA…`.
+    pub id: String,
+    /// The role's tags.
+    pub tags: Vec<(String, String)>,
+    /// The trust policy.
+    pub trust: Value,
+    /// Inline policies by name, managed policies by ARN (their default versions).
+    pub policies: Vec<(String, Value)>,
+    /// The permissions boundary's ARN and document.
+    pub boundary: Option<(String, Value)>,
+}
+
+/// Yes, no, or "one reading says yes and the other no".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tri {
+    /// Under every reading no.
+    No,
+    /// Under one reading yes, under another no.
+    Maybe,
+    /// Under every reading yes.
+    Yes,
+}
+
+impl Tri {
+    /// The opposite: doubt stays doubt.
+    pub fn negate(self) -> Tri {
+        match self {
+            Tri::No => Tri::Yes,
+            Tri::Maybe => Tri::Maybe,
+            Tri::Yes => Tri::No,
+        }
+    }
+
+    /// What several readings of one question come to.
+    pub fn of_readings(readings: &[bool]) -> Tri {
+        if readings.iter().all(|reading| *reading) {
+            Tri::Yes
+        } else if readings.iter().any(|reading| *reading) {
+            Tri::Maybe
+        } else {
+            Tri::No
+        }
+    }
+}
+
+impl From<bool> for Tri {
+    fn from(value: bool) -> Tri {
+        if value { Tri::Yes } else { Tri::No }
+    }
+}
+
+/// An answer, or what the request would have had to list for there to be one.
+pub type Outcome = Result<Tri, String>;
+
+/// One of them is enough. A missing value matters only where nothing else decides.
+pub fn any_of(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
+    let mut best = Ok(Tri::No);
+    for outcome in outcomes {
+        match (outcome, &best) {
+            (Ok(Tri::Yes), _) => return Ok(Tri::Yes),
+            (Err(text), Ok(_)) => best = Err(text),
+            (Ok(tri), Ok(so_far)) if tri > *so_far => best = Ok(tri),
+            _ => {}
+        }
+    }
+    best
+}
+
+/// All of them are needed. A missing value matters only where nothing else decides.
+pub fn all_of(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
+    negate(any_of(outcomes.into_iter().map(negate)))
+}
+
+/// The opposite of an outcome.
+pub fn negate(outcome: Outcome) -> Outcome {
+    outcome.map(Tri::negate)
+}
+
+/// Where a statement stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In one of the role's identity-based policies.
+    Identity,
+    /// In the role's permissions boundary.
+    Boundary,
+}
+
+/// A statement that matches the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matched {
+    /// Identity-based policy or boundary.
+    pub place: Place,
+    /// The inline policy's name or the managed policy's ARN.
+    pub policy: String,
+    /// The statement's position, from 0.
+    pub statement: usize,
+    /// The statement's `Sid`.
+    pub sid: Option<String>,
+    /// It matches under every reading.
+    pub certain: bool,
+}
+
+/// The decision on one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// IAM would allow it, under the reading that finds more access.
+    pub allowed: bool,
+    /// The decision is the same under every reading.
+    pub certain: bool,
+    /// Allow statements that match, of the identity-based policies and of the boundary.
+    pub allows: Vec<Matched>,
+    /// Deny statements that match under every reading.
+    pub denies: Vec<Matched>,
+}
+
+/// Whether IAM would allow this request to a session of this role.
+///
+/// # Errors
+/// A policy that cannot be understood, or a key that the decision depends on, that every request carries and that the
+/// request does not list.
+pub fn allowed(role: &RoleDocs, request: &Request) -> Result<Answer, String> {
+    Judge::new(role)?.allowed(request)
+}
+
+/// A role whose documents have been read, for many requests.
+pub struct Judge<'a> {
+    role: &'a RoleDocs,
+    trust: Trust,
+    sources: Vec<(Place, &'a str, Vec<Statement>)>,
+}
+
+impl<'a> Judge<'a> {
+    /// Reads a role's documents.
+    ///
+    /// # Errors
+    /// One that cannot be understood.
+    pub fn new(role: &'a RoleDocs) -> Result<Judge<'a>, String> {
+        let identity = role.policies.iter().map(|policy| (Place::Identity, policy));
+        let boundary = role.boundary.iter().map(|policy| (Place::Boundary, policy));
+        let mut sources = Vec::new();
+        for (place, (name, document)) in identity.chain(boundary) {
+            let statements = statement::parse(document).map_err(|text| format!("document `{name}`: {text}"))?;
+            sources.push((place, name.as_str(), statements));
+        }
+        Ok(Judge { role, trust: Trust::of(&role.trust)?, sources })
+    }
+
+    /// What the trust policy says.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// [`allowed`] for one more request.
+    ///
+    /// # Errors
+    /// A key that the decision depends on, that every request carries and that the request does not list.
+    pub fn allowed(&self, request: &Request) -> Result<Answer, String> {
+        let view = View::new(self.role, &self.trust, request)?;
+        let mut allows = Vec::new();
+        let mut denies = Vec::new();
+        let mut identity = Vec::new();
+        let mut boundary = Vec::new();
+        let mut deny = Vec::new();
+        for (place, policy, statements) in &self.sources {
+            for (index, statement) in statements.iter().enumerate() {
+                let outcome = statement.matches(&view);
+                let matched = |certain| Matched {
+                    place: *place,
+                    policy: (*policy).to_owned(),
+                    statement: index,
+                    sid: statement.sid.clone(),
+                    certain,
+                };
+                match statement.effect {
+                    Effect::Allow => {
+                        if let Ok(tri @ (Tri::Maybe | Tri::Yes)) = outcome {
+                            allows.push(matched(tri == Tri::Yes));
+                        }
+                        if *place == Place::Identity { identity.push(outcome) } else { boundary.push(outcome) }
+                    }
+                    Effect::Deny => {
+                        if outcome == Ok(Tri::Yes) {
+                            denies.push(matched(true));
+                        }
+                        // What is in doubt for its action or resource does not deny, whatever its condition says.
+                        let doubtful = [statement.action(&view), statement.resource(&view)].contains(&Ok(Tri::Maybe));
+                        deny.push(if doubtful && outcome.is_err() { Ok(Tri::Maybe) } else { outcome });
+                    }
+                }
+            }
+        }
+
+        let bounded = if self.role.boundary.is_some() { possible(boundary) } else { Ok(Tri::Yes) };
+        let granted = all_of([possible(identity), bounded]);
+        // `allowed` asks only whether the Allow may match and the Deny need not; `certain` looks at the doubt as well.
+        let (allowed, certain) = match (granted, any_of(deny)) {
+            (Ok(Tri::No), _) | (_, Ok(Tri::Yes)) => (false, true),
+            (Err(text), _) | (_, Err(text)) => return Err(text),
+            (Ok(grant), Ok(block)) => (true, grant == Tri::Yes && block == Tri::No),
+        };
+        Ok(Answer { allowed, certain, allows, denies })
+    }
+}
+
+/// An Allow that may match settles the question, even where another one cannot be decided.
+fn possible(outcomes: Vec<Outcome>) -> Outcome {
+    let doubtful = outcomes.contains(&Ok(Tri::Maybe));
+    match any_of(outcomes) {
+        Err(_) if doubtful => Ok(Tri::Maybe),
+        other => other,
+    }
+}
+
+/// What each statement says to a request, for a reader of a failed test.
+pub fn explain(role: &RoleDocs, request: &Request) -> Vec<String> {
+    let judge = match Judge::new(role) {
+        Ok(judge) => judge,
+        Err(text) => return vec![text],
+    };
+    let view = match View::new(role, &judge.trust, request) {
+        Ok(view) => view,
+        Err(text) => return vec![text],
+    };
+    let mut lines = Vec::new();
+    for (_, policy, statements) in &judge.sources {
+        lines.extend(statements.iter().enumerate().map(|(index, one)| line(policy, index, one, &view)));
+    }
+    lines
+}
+
+fn line(policy: &str, index: usize, statement: &Statement, view: &View<'_>) -> String {
+    format!(
+        "{policy}[{index}] {:?}: action {:?}, resource {:?}, condition {:?}",
+        statement.effect,
+        statement.action(view),
+        statement.resource(view),
+        statement.condition(view),
+    )
+}

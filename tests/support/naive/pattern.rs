@@ -1,0 +1,206 @@
+//! Text of policies: wildcards and policy variables. It knows how they are written, not where they are allowed.
+//!
+//! Sources: IAM User Guide, "IAM policy elements: Variables and tags" and "IAM JSON policy elements: Resource".
+
+/// A stretch of a policy's text before anything is substituted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Text in which `*` and `?` may be wildcards.
+    Plain(String),
+    /// `${*}`, `${?}` or `${$}`: the character itself.
+    Escaped(char),
+    /// `${key}` or `${key, 'default'}`.
+    Variable {
+        /// The condition key.
+        key: String,
+        /// The default, if it has one.
+        default: Option<String>,
+        /// How it was written.
+        written: String,
+    },
+}
+
+/// One step of a pattern after substitution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// This character.
+    Text(char),
+    /// Any one character.
+    One,
+    /// Any characters, but no colon.
+    Star,
+    /// Any characters, colons too.
+    WideStar,
+}
+
+/// Takes a text apart. Without `variables` (Version 2008-10-17, or none) it is all plain.
+pub fn parts(text: &str, variables: bool) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        if let Some((part, length)) = variables.then(|| variable(rest)).flatten() {
+            if !plain.is_empty() {
+                parts.push(Part::Plain(std::mem::take(&mut plain)));
+            }
+            parts.push(part);
+            rest = &rest[length..];
+        } else {
+            plain.push(character);
+            rest = &rest[character.len_utf8()..];
+        }
+    }
+    if !plain.is_empty() {
+        parts.push(Part::Plain(plain));
+    }
+    parts
+}
+
+/// The variable at the start of a text, and its length in bytes. A `${` without its `}` is text.
+fn variable(text: &str) -> Option<(Part, usize)> {
+    let inside = text.strip_prefix("${")?;
+    let mut quoted = false;
+    let end = inside.char_indices().find_map(|(at, character)| {
+        if character == '\'' {
+            quoted = !quoted;
+        }
+        (character == '}' && !quoted).then_some(at)
+    })?;
+    let body = &inside[..end];
+    let written = text[..end + 3].to_owned();
+    let part = match body {
+        "*" => Part::Escaped('*'),
+        "?" => Part::Escaped('?'),
+        "$" => Part::Escaped('$'),
+        _ => match body.split_once(',') {
+            Some((key, tail)) => {
+                let tail = tail.trim();
+                let default = tail.strip_prefix('\'').and_then(|tail| tail.strip_suffix('\''));
+                match default {
+                    Some(default) => {
+                        Part::Variable { key: key.trim().to_owned(), default: Some(default.to_owned()), written }
+                    }
+                    None => Part::Variable { key: body.to_owned(), default: None, written },
+                }
+            }
+            None => Part::Variable { key: body.trim().to_owned(), default: None, written },
+        },
+    };
+    Some((part, end + 3))
+}
+
+/// Where the values of variables come from: `None` is a variable without value.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, String>;
+
+/// Puts the values in. `None` where a variable has neither value nor default.
+///
+/// `inserted_wildcards` is the doubtful reading in which a `*` or `?` of an inserted value acts as a wildcard.
+///
+/// # Errors
+/// What the lookup answers.
+pub fn substitute(parts: &[Part], inserted_wildcards: bool, lookup: Lookup<'_>) -> Result<Option<Vec<Piece>>, String> {
+    let mut pieces = Vec::new();
+    for part in parts {
+        match part {
+            Part::Plain(text) => pieces.extend(text.chars().map(wildcard)),
+            Part::Escaped(character) => pieces.push(Piece::Text(*character)),
+            Part::Variable { key, default, .. } => match lookup(key)?.or_else(|| default.clone()) {
+                Some(value) if inserted_wildcards => pieces.extend(value.chars().map(wildcard)),
+                Some(value) => pieces.extend(value.chars().map(Piece::Text)),
+                None => return Ok(None),
+            },
+        }
+    }
+    Ok(Some(pieces))
+}
+
+/// Whether values are put in at all: then a wildcard in one of them is read in two ways.
+pub fn inserts(parts: &[Part]) -> &'static [bool] {
+    if parts.iter().any(|part| matches!(part, Part::Variable { .. })) { &[false, true] } else { &[false] }
+}
+
+/// The text with its variables' values and without any wildcards.
+///
+/// # Errors
+/// What the lookup answers.
+pub fn literal(parts: &[Part], lookup: Lookup<'_>) -> Result<Option<String>, String> {
+    let mut text = String::new();
+    for part in parts {
+        match part {
+            Part::Plain(plain) => text.push_str(plain),
+            Part::Escaped(character) => text.push(*character),
+            Part::Variable { key, default, .. } => match lookup(key)?.or_else(|| default.clone()) {
+                Some(value) => text.push_str(&value),
+                None => return Ok(None),
+            },
+        }
+    }
+    Ok(Some(text))
+}
+
+/// The parts as they were written: variables are text here.
+pub fn unsubstituted(parts: &[Part]) -> Vec<Piece> {
+    parts
+        .iter()
+        .flat_map(|part| match part {
+            Part::Plain(text) => text.chars().map(wildcard).collect::<Vec<_>>(),
+            Part::Escaped(character) => ['$', '{', *character, '}'].map(Piece::Text).to_vec(),
+            Part::Variable { written, .. } => written.chars().map(Piece::Text).collect(),
+        })
+        .collect()
+}
+
+/// A pattern without variables.
+pub fn pieces(text: &str) -> Vec<Piece> {
+    text.chars().map(wildcard).collect()
+}
+
+fn wildcard(character: char) -> Piece {
+    match character {
+        '*' => Piece::WideStar,
+        '?' => Piece::One,
+        other => Piece::Text(other),
+    }
+}
+
+/// Whether a pattern matches the whole of a text: which prefixes it can have eaten, piece by piece.
+pub fn glob(pattern: &[Piece], text: &str) -> bool {
+    // What stands before the first star decides most cases.
+    let mut characters = text.chars();
+    let fixed = pattern.iter().take_while(|piece| matches!(piece, Piece::Text(_) | Piece::One)).count();
+    let (before, pattern) = pattern.split_at(fixed);
+    for piece in before {
+        match characters.next() {
+            Some(character) if *piece == Piece::One || *piece == Piece::Text(character) => {}
+            _ => return false,
+        }
+    }
+    let text: Vec<char> = characters.collect();
+    if pattern.is_empty() || pattern == [Piece::WideStar] {
+        return text.is_empty() || !pattern.is_empty();
+    }
+    let mut eaten = vec![false; text.len() + 1];
+    eaten[0] = true;
+    for piece in pattern {
+        let mut next = vec![false; text.len() + 1];
+        match piece {
+            Piece::Text(_) | Piece::One => {
+                for (at, character) in text.iter().enumerate() {
+                    next[at + 1] = eaten[at] && (*piece == Piece::One || *piece == Piece::Text(*character));
+                }
+            }
+            Piece::Star | Piece::WideStar => {
+                let mut running = false;
+                for at in 0..=text.len() {
+                    running |= eaten[at];
+                    next[at] = running;
+                    if *piece == Piece::Star && text.get(at) == Some(&':') {
+                        running = false;
+                    }
+                }
+            }
+        }
+        eaten = next;
+    }
+    eaten[text.len()]
+}

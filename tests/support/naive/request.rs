@@ -1,0 +1,256 @@
+//! Can this request exist at all? The resource is in the action's universe, the context is one that a session of the
+//! role can have.
+//!
+//! Sources: Service Authorization Reference for Amazon ECR and Amazon ECR Public, the API models (repository names),
+//! IAM User Guide, "AWS global condition context keys".
+
+use super::catalogue::CatalogueAction;
+use super::context::{Kind, Knowledge, Trust, View, multivalued, of_vpc_endpoint};
+use super::value::{Fixed, dates, number};
+use super::{Request, RoleDocs};
+use std::net::IpAddr;
+
+/// Whether a session of this role could send this request at or after `at` (seconds since 1970).
+///
+/// # Errors
+/// Why it could not.
+pub fn well_formed(role: &RoleDocs, request: &Request, catalogue: &[CatalogueAction], at: i64) -> Result<(), String> {
+    can_exist(role, &Trust::of(&role.trust)?, request, catalogue, at)
+}
+
+/// [`well_formed`] with the trust policy already read.
+///
+/// # Errors
+/// As there.
+pub fn can_exist(
+    role: &RoleDocs,
+    trust: &Trust,
+    request: &Request,
+    catalogue: &[CatalogueAction],
+    at: i64,
+) -> Result<(), String> {
+    let entry = catalogue.iter().find(|entry| entry.action.eq_ignore_ascii_case(&request.action));
+    if entry.is_none() && !["ecr", "ecr-public"].contains(&service(&request.action)) {
+        return Err(format!("`{}` is no action of ECR", request.action));
+    }
+    let partition = role.arn.split(':').nth(1).unwrap_or_default();
+    resource(&request.action, entry, &request.resource, partition)?;
+    let view = View::new(role, trust, request)?;
+    for (key, values) in &request.context {
+        listed(&view, entry, key, values, partition).map_err(|text| format!("key `{key}`: {text}"))?;
+    }
+    time(&view, at)?;
+    network(request)?;
+    if request.context.keys().any(|key| key.to_lowercase().starts_with("aws:calledvia"))
+        && view.listed("aws:ViaAWSService") != Some(&vec!["true".to_owned()])
+    {
+        return Err("`aws:CalledVia*` where `aws:ViaAWSService` is not `true`".to_owned());
+    }
+    tag_keys(&view, request)
+}
+
+fn service(action: &str) -> &str {
+    action.split(':').next().unwrap_or_default()
+}
+
+/// Whether the resource is in the universe of the action.
+fn resource(action: &str, entry: Option<&CatalogueAction>, resource: &str, partition: &str) -> Result<(), String> {
+    let service = service(action);
+    if service == "ecr-public" && partition != "aws" {
+        return Err(format!("partition `{partition}` has no public registries"));
+    }
+    let types: Vec<&str> = match entry {
+        Some(entry) => entry.resource_types.iter().map(String::as_str).collect(),
+        // An action that the catalogue does not know may have any of its service's types, or none.
+        None if resource == "*" => Vec::new(),
+        None if service == "ecr-public" => vec!["repository", "registry"],
+        None => vec!["repository"],
+    };
+    if types.is_empty() {
+        return if resource == "*" {
+            Ok(())
+        } else {
+            Err("an action without resource type is asked for `*`".to_owned())
+        };
+    }
+    let [arn, of, named, region, account, last] = resource.split(':').collect::<Vec<_>>()[..] else {
+        return Err(format!("`{resource}` is no ARN of six fields"));
+    };
+    let region_fits = if service == "ecr-public" { region.is_empty() } else { is_region(partition, region) };
+    if arn != "arn" || of != partition || named != service || !region_fits || !is_account(account) {
+        return Err(format!("`{resource}` is no ARN of `{service}` in partition `{partition}`"));
+    }
+    // Without names this action is requested on all repositories, as one string.
+    if action.eq_ignore_ascii_case("ecr:DescribeRepositories") && last == "repository/*" {
+        return Ok(());
+    }
+    let fits = types.iter().any(|kind| match (last.strip_prefix(&format!("{kind}/")), *kind) {
+        (Some(name), "repository") => is_repository(service, name),
+        (Some(name), "registry") => is_account(name),
+        _ => false,
+    });
+    if fits { Ok(()) } else { Err(format!("`{last}` is no {}", types.join(" or "))) }
+}
+
+/// A region code of the partition's shape.
+pub fn is_region(partition: &str, region: &str) -> bool {
+    let parts: Vec<&str> = region.split('-').collect();
+    let letters = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
+    let digits = |text: &str| (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((last, names)) = parts.split_last() else { return false };
+    if !digits(last) || names.len() < 2 || !names.iter().all(|name| letters(name)) {
+        return false;
+    }
+    match partition {
+        "aws" => names.len() == 2 && names[0].len() == 2 && names[0] != "cn",
+        "aws-cn" => names.len() == 2 && names[0] == "cn",
+        "aws-us-gov" => names.len() == 3 && names[..2] == ["us", "gov"],
+        _ => true,
+    }
+}
+
+/// Twelve digits.
+pub fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The repository names of the two services' API models.
+pub fn is_repository(service: &str, name: &str) -> bool {
+    let longest = if service == "ecr-public" { 205 } else { 256 };
+    (2..=longest).contains(&name.len()) && name.split('/').all(|component| is_component(service, component))
+}
+
+/// Letters and digits, with separators between them: `.`, `_` or `-`; in `ecr` also `__` and any number of `-`.
+fn is_component(service: &str, component: &str) -> bool {
+    let plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
+    if !component.chars().all(|character| plain(character) || "._-".contains(character)) {
+        return false;
+    }
+    if !component.starts_with(plain) || !component.ends_with(plain) {
+        return false;
+    }
+    component.split(plain).filter(|separator| !separator.is_empty()).all(|separator| {
+        let long = service != "ecr-public" && (separator == "__" || separator.bytes().all(|byte| byte == b'-'));
+        separator.len() == 1 || long
+    })
+}
+
+/// Whether the request may list this key with these values.
+fn listed(
+    view: &View<'_>,
+    entry: Option<&CatalogueAction>,
+    key: &str,
+    values: &[String],
+    partition: &str,
+) -> Result<(), String> {
+    let knowledge = knowledge(view, entry, key);
+    if values.len() != 1 && !multivalued(&key.to_lowercase()) {
+        return Err(format!("has {} values, and is single-valued", values.len()));
+    }
+    let kind = match knowledge {
+        Knowledge::Known(value) if values == [value.clone()] => return Ok(()),
+        Knowledge::Known(value) => return Err(format!("is known to be `{value}`")),
+        Knowledge::Absent => return Err("is in no such request".to_owned()),
+        Knowledge::Present(_) if values.is_empty() => return Err("is in every request".to_owned()),
+        Knowledge::Present(kind) | Knowledge::Free(kind) => kind,
+    };
+    match values.iter().find(|value| !is_of(kind, value, view, partition)) {
+        Some(value) => Err(format!("`{value}` is no {kind:?}")),
+        None => Ok(()),
+    }
+}
+
+/// What is known of a key in a request of this action; keys of other actions are absent.
+pub fn knowledge(view: &View<'_>, entry: Option<&CatalogueAction>, key: &str) -> Knowledge {
+    match entry {
+        Some(entry) if !of_the_action(entry, &key.to_lowercase()) => Knowledge::Absent,
+        _ => view.knowledge(key),
+    }
+}
+
+/// Keys of single actions are there only where the catalogue lists them; all other keys are not its business.
+fn of_the_action(entry: &CatalogueAction, key: &str) -> bool {
+    let listed = |name: &str| entry.condition_keys.iter().any(|one| one.to_lowercase() == name);
+    if key.starts_with("aws:requesttag/") {
+        return listed("aws:requesttag/${tagkey}");
+    }
+    match key {
+        "aws:tagkeys" | "ecr:accountsetting" => listed(key),
+        _ => true,
+    }
+}
+
+fn is_of(kind: Kind, value: &str, view: &View<'_>, partition: &str) -> bool {
+    match kind {
+        Kind::Text => true,
+        Kind::Bool => value == "true" || value == "false",
+        Kind::False => value == "false",
+        Kind::Number => number(value).is_some(),
+        Kind::Date => value.contains('T') && matches!(dates(value)[..], [Some(_)]),
+        Kind::Seconds => value.parse::<i64>().is_ok(),
+        Kind::Ip => value.parse::<IpAddr>().is_ok(),
+        Kind::Arn => value.splitn(6, ':').count() == 6 && value.starts_with("arn:"),
+        Kind::Region => is_region(partition, value),
+        Kind::PublicRegion => value == "us-east-1" || value == "us-west-2",
+        Kind::UserId => match value.split_once(':') {
+            Some((id, session)) => id == view.role().id && is_session(session, view.trust().only_ec2()),
+            None => false,
+        },
+    }
+}
+
+fn is_session(name: &str, of_instance: bool) -> bool {
+    let in_name = |character: char| character.is_ascii_alphanumeric() || "_+=,.@-".contains(character);
+    let hexadecimal = |text: &str| {
+        (8..=17).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    if of_instance {
+        return name.strip_prefix("i-").is_some_and(hexadecimal);
+    }
+    (2..=64).contains(&name.len()) && name.chars().all(in_name)
+}
+
+/// One instant, not before the time of evaluation; the session was issued before it.
+fn time(view: &View<'_>, at: i64) -> Result<(), String> {
+    let instant = |key: &str| view.listed(key).and_then(|values| dates(&values[0])[0]);
+    let seconds = |instant: Fixed| instant.div_euclid(1_000_000_000);
+    let (current, issued) = (instant("aws:CurrentTime"), instant("aws:TokenIssueTime"));
+    let epoch = view.listed("aws:EpochTime").and_then(|values| values[0].parse::<Fixed>().ok());
+    if let (Some(current), Some(epoch)) = (current, epoch)
+        && seconds(current) != epoch
+    {
+        return Err("`aws:CurrentTime` and `aws:EpochTime` are two instants".to_owned());
+    }
+    if current.map(seconds).or(epoch).is_some_and(|now| now < Fixed::from(at)) {
+        return Err("the request was sent before the time of evaluation".to_owned());
+    }
+    match (issued, current.map(seconds).or(epoch)) {
+        (Some(issued), Some(now)) if seconds(issued) > now => {
+            Err("the session was issued after the request".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Through a VPC endpoint, or from an address, or neither.
+fn network(request: &Request) -> Result<(), String> {
+    let keys: Vec<String> = request.context.keys().map(|key| key.to_lowercase()).collect();
+    if keys.iter().any(|key| key == "aws:sourceip") && keys.iter().any(|key| of_vpc_endpoint(key)) {
+        return Err("both `aws:SourceIp` and the keys of a VPC endpoint".to_owned());
+    }
+    Ok(())
+}
+
+/// `aws:TagKeys` holds the key of every `aws:RequestTag`.
+fn tag_keys(view: &View<'_>, request: &Request) -> Result<(), String> {
+    let all = view.listed("aws:TagKeys").cloned().unwrap_or_default();
+    for key in request.context.keys().map(|key| key.to_lowercase()) {
+        if let Some(tag) = key.strip_prefix("aws:requesttag/")
+            && !all.iter().any(|one| one.to_lowercase() == tag)
+        {
+            return Err(format!("`aws:TagKeys` does not hold `{tag}`"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Does an entry of Action or Resource cover the requested one?
+//!
+//! Sources: IAM User Guide, "IAM JSON policy elements: Action", "… Resource", "IAM identifiers" (incomplete ARNs),
+//! "IAM policy elements: Variables and tags".
+
+use super::context::View;
+use super::pattern::{self, Part, Piece, glob, inserts, parts, pieces, substitute};
+use super::{Outcome, Tri};
+
+/// Whether an entry of `Action` covers an action. Both ignore case.
+pub fn action(entry: &str, requested: &str) -> Tri {
+    let entry = entry.to_lowercase();
+    let requested = requested.to_lowercase();
+    if entry == "*" {
+        return Tri::Yes;
+    }
+    // Blanks and commas are not in the grammar: either the entry is what it says (no action's name holds them), or it
+    // was meant as a list.
+    if entry.contains(|character: char| character == ',' || character.is_whitespace()) {
+        let meant = entry.split(',').any(|piece| {
+            let piece: String = piece.chars().filter(|character| !character.is_whitespace()).collect();
+            !piece.is_empty() && action(&piece, &requested) > Tri::No
+        });
+        return Tri::of_readings(&[meant, false]);
+    }
+    let covers = glob(&pieces(&entry), &requested);
+    match entry.split_once(':') {
+        Some((service, _)) if !service.contains(['*', '?']) => Tri::from(covers),
+        // A wildcard in the service prefix, or no service prefix: not in the grammar.
+        _ => Tri::of_readings(&[covers, false]),
+    }
+}
+
+/// Whether an entry of `Resource` covers the requested resource.
+///
+/// # Errors
+/// A variable of the entry needs a key that the request should have listed.
+pub fn resource(entry: &str, variables: bool, view: &View<'_>) -> Outcome {
+    if entry == "*" {
+        return Ok(Tri::Yes);
+    }
+    let parts = parts(entry, variables);
+    let twice = inserts(&parts);
+    let fields = fields(parts);
+    let requested = view.resource();
+    let mut readings = Vec::new();
+    for inserted_wildcards in twice.iter().copied() {
+        let reading = Reading { inserted_wildcards, view };
+        match fields.len() {
+            6 => readings.extend(reading.six_fields(&fields, requested)?),
+            0..6 => {
+                readings.extend(reading.completed(&fields, requested)?);
+                readings.extend(reading.run_on(&fields, requested)?);
+            }
+            // The requested ARN has five colons, a pattern of more never matches it.
+            _ => readings.push(false),
+        }
+    }
+    Ok(Tri::of_readings(&readings))
+}
+
+/// The fields of an entry, at its colons. A variable's own colons are not among them.
+fn fields(parts: Vec<Part>) -> Vec<Vec<Part>> {
+    let mut fields = vec![Vec::new()];
+    for part in parts {
+        let Part::Plain(text) = part else {
+            fields.last_mut().unwrap().push(part);
+            continue;
+        };
+        for (index, piece) in text.split(':').enumerate() {
+            if index > 0 {
+                fields.push(Vec::new());
+            }
+            if !piece.is_empty() {
+                fields.last_mut().unwrap().push(Part::Plain(piece.to_owned()));
+            }
+        }
+    }
+    fields
+}
+
+struct Reading<'a> {
+    inserted_wildcards: bool,
+    view: &'a View<'a>,
+}
+
+const ACCOUNT: usize = 4;
+const LAST: usize = 5;
+
+impl Reading<'_> {
+    fn substituted(&self, field: &[Part]) -> Result<Option<Vec<Piece>>, String> {
+        substitute(field, self.inserted_wildcards, &|key| self.view.variable(key))
+    }
+
+    /// Field by field. More than one answer where it is in doubt.
+    fn six_fields(&self, fields: &[Vec<Part>], requested: &str) -> Result<Vec<bool>, String> {
+        let requested: Vec<&str> = requested.split(':').collect();
+        if requested.len() != 6 {
+            return Ok(vec![false]);
+        }
+        let mut doubt = false;
+        for (index, (field, text)) in fields.iter().zip(&requested).enumerate() {
+            let plain = !field.iter().any(|part| matches!(part, Part::Variable { .. } | Part::Escaped(_)));
+            // Variables belong into the last field. AWS's own policies have one in the account field: two readings.
+            let pattern = match index {
+                LAST => self.substituted(field)?,
+                ACCOUNT if !plain => {
+                    doubt = true;
+                    self.substituted(field)?
+                }
+                _ => Some(pattern::unsubstituted(field)),
+            };
+            let Some(pattern) = pattern else { return Ok(vec![false]) };
+            if !glob(&pattern, text) {
+                return Ok(vec![false]);
+            }
+            // A wildcard in the resource type is documented as not allowed.
+            if index == LAST && wildcard_in_type(&pattern) {
+                doubt = true;
+            }
+        }
+        Ok(if doubt { vec![true, false] } else { vec![true] })
+    }
+
+    /// "AWS automatically completes the ARN by adding wildcard characters to all missing fields."
+    fn completed(&self, fields: &[Vec<Part>], requested: &str) -> Result<Vec<bool>, String> {
+        let mut completed = fields.to_vec();
+        completed.resize(6, vec![Part::Plain("*".to_owned())]);
+        self.six_fields(&completed, requested)
+    }
+
+    /// "If the `*` wildcard is the last character of a resource ARN segment, it can expand to match beyond the colon
+    /// boundaries." A pattern in which no `*` ends a field has no such reading.
+    fn run_on(&self, fields: &[Vec<Part>], requested: &str) -> Result<Option<bool>, String> {
+        let mut whole = Vec::new();
+        let mut runs_on = false;
+        for (index, field) in fields.iter().enumerate() {
+            let last = index + 1 == fields.len();
+            let pattern = if last { self.substituted(field)? } else { Some(pattern::unsubstituted(field)) };
+            let Some(mut pattern) = pattern else { return Ok(Some(false)) };
+            let ends_in_star = pattern.last() == Some(&Piece::WideStar);
+            runs_on |= ends_in_star;
+            let narrow = pattern.len() - usize::from(ends_in_star);
+            for piece in &mut pattern[..narrow] {
+                if *piece == Piece::WideStar {
+                    *piece = Piece::Star;
+                }
+            }
+            if index > 0 {
+                whole.push(Piece::Text(':'));
+            }
+            whole.extend(pattern);
+        }
+        Ok(runs_on.then(|| glob(&whole, requested)))
+    }
+}
+
+/// `repo*/app`, `*/app`, `repo*`; but not `*`, which is how AWS itself completes an ARN.
+fn wildcard_in_type(pattern: &[Piece]) -> bool {
+    let kind: Vec<Piece> = pattern.iter().copied().take_while(|piece| *piece != Piece::Text('/')).collect();
+    let everything = kind.len() == pattern.len() && kind.iter().all(|piece| *piece == Piece::WideStar);
+    !everything && kind.iter().any(|piece| !matches!(piece, Piece::Text(_)))
+}
