@@ -1,0 +1,255 @@
+//! What `aws iam get-account-authorization-details` prints: pages of roles and policies.
+//!
+//! Knows the shape of the answer. Roles stay text until they are asked for, one at a time, so that a file of
+//! thousands takes little more memory than itself.
+//!
+//! Source: IAM API reference, GetAccountAuthorizationDetails.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ecr_read_only::access::{Policy, PolicySource, Role};
+use ecr_read_only::policy::{Document, DocumentError, Json, TrustPolicy};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Why a file is not the account's details.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DetailsError {
+    #[error("not what `aws iam get-account-authorization-details` prints: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("pages are missing: the last one says that there are more (`IsTruncated` or `NextToken`)")]
+    Truncated,
+    #[error("not what `aws iam get-account-authorization-details` prints: no `RoleDetailList`")]
+    NoRoles,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Page<'a> {
+    #[serde(borrow)]
+    role_detail_list: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    policies: Option<Vec<ManagedPolicy<'a>>>,
+    is_truncated: Option<bool>,
+    #[serde(borrow)]
+    next_token: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ManagedPolicy<'a> {
+    #[serde(borrow)]
+    arn: Cow<'a, str>,
+    #[serde(borrow)]
+    default_version_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    policy_version_list: Vec<PolicyVersion<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PolicyVersion<'a> {
+    #[serde(borrow)]
+    document: Option<&'a RawValue>,
+    #[serde(borrow)]
+    version_id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    is_default_version: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RoleDetail<'a> {
+    #[serde(borrow)]
+    role_name: Cow<'a, str>,
+    #[serde(borrow)]
+    role_id: Cow<'a, str>,
+    #[serde(borrow)]
+    arn: Cow<'a, str>,
+    #[serde(borrow)]
+    assume_role_policy_document: Option<Json<'a>>,
+    #[serde(borrow, default)]
+    role_policy_list: Vec<InlinePolicy<'a>>,
+    #[serde(borrow, default)]
+    attached_managed_policies: Vec<AttachedPolicy<'a>>,
+    #[serde(borrow)]
+    permissions_boundary: Option<Boundary<'a>>,
+    #[serde(borrow, default)]
+    tags: Vec<Tag<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InlinePolicy<'a> {
+    #[serde(borrow)]
+    policy_name: Cow<'a, str>,
+    #[serde(borrow)]
+    policy_document: Option<Json<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AttachedPolicy<'a> {
+    #[serde(borrow)]
+    policy_arn: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Boundary<'a> {
+    #[serde(borrow)]
+    permissions_boundary_arn: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tag<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    #[serde(borrow, default)]
+    value: Cow<'a, str>,
+}
+
+/// An account's roles and the default versions of its managed policies.
+pub(crate) struct AccountDetails<'a> {
+    roles: Vec<&'a RawValue>,
+    policies: HashMap<Cow<'a, str>, Result<Arc<Document>, String>>,
+}
+
+impl<'a> AccountDetails<'a> {
+    /// Reads the pages, one after the other.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, DetailsError> {
+        let (mut roles, mut policies) = (Vec::new(), HashMap::new());
+        let (mut truncated, mut any_roles) = (false, false);
+        for page in serde_json::Deserializer::from_str(text).into_iter::<Page<'a>>() {
+            let page = page?;
+            truncated = page.is_truncated == Some(true) || page.next_token.is_some();
+            any_roles |= page.role_detail_list.is_some();
+            roles.extend(page.role_detail_list.into_iter().flatten());
+            for policy in page.policies.into_iter().flatten() {
+                let document = policy.default_document();
+                policies.insert(policy.arn, document);
+            }
+        }
+        match (truncated, any_roles) {
+            (true, _) => Err(DetailsError::Truncated),
+            (_, false) => Err(DetailsError::NoRoles),
+            _ => Ok(Self { roles, policies }),
+        }
+    }
+
+    /// The roles, in the file's order.
+    pub(crate) fn roles(&self) -> impl Iterator<Item = Result<RoleEntry<'_>, DetailsError>> {
+        self.roles.iter().map(|text| Ok(RoleEntry { detail: serde_json::from_str(text.get())?, account: self }))
+    }
+
+    fn policy(&self, arn: &str) -> Result<Policy, String> {
+        let document = self.policies.get(arn).ok_or_else(|| format!("the file has no document of policy `{arn}`"))?;
+        let document = document.as_ref().map_err(|error| format!("policy `{arn}`: {error}"))?;
+        Ok(Policy { source: PolicySource::Managed(arn.to_owned()), document: Arc::clone(document) })
+    }
+}
+
+impl ManagedPolicy<'_> {
+    fn default_document(&self) -> Result<Arc<Document>, String> {
+        let version = self.policy_version_list.iter().find(|version| version.is_default_version).or_else(|| {
+            let named = self.default_version_id.as_ref()?;
+            self.policy_version_list.iter().find(|version| version.version_id.as_ref() == Some(named))
+        });
+        let document = version.and_then(|version| version.document).ok_or("no document of the default version")?;
+        let json: Json<'_> = serde_json::from_str(document.get()).map_err(|error| error.to_string())?;
+        document_of(&json).map(Arc::new).map_err(|error| error.to_string())
+    }
+}
+
+/// A document as the AWS CLI prints it, an object, or as the API gives it, text.
+fn document_of(json: &Json<'_>) -> Result<Document, DocumentError> {
+    match json {
+        Json::String(text) => Document::parse(text),
+        tree => Document::from_json(tree),
+    }
+}
+
+/// One role of the account.
+pub(crate) struct RoleEntry<'a> {
+    detail: RoleDetail<'a>,
+    account: &'a AccountDetails<'a>,
+}
+
+/// Tags that those who start nodes put on roles, or their first part.
+const CLUSTER_TAGS: [&str; 5] = [
+    "kubernetes.io/cluster/",
+    "aws:eks:cluster-name",
+    "eks:eks-cluster-name",
+    "karpenter.k8s.aws/ec2nodeclass",
+    "alpha.eksctl.io/cluster-name",
+];
+
+/// AWS's policies for nodes.
+const WORKER_POLICIES: [&str; 2] = ["AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMinimalPolicy"];
+
+impl RoleEntry<'_> {
+    pub(crate) fn name(&self) -> &str {
+        &self.detail.role_name
+    }
+
+    pub(crate) fn arn(&self) -> &str {
+        &self.detail.arn
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.detail.role_id
+    }
+
+    pub(crate) fn trust_policy(&self) -> Result<TrustPolicy, String> {
+        let document = self.detail.assume_role_policy_document.as_ref().ok_or("the role has no trust policy")?;
+        let policy = match document {
+            Json::String(text) => TrustPolicy::parse(text),
+            tree => TrustPolicy::from_json(tree),
+        };
+        policy.map_err(|error| format!("trust policy: {error}"))
+    }
+
+    /// The fact by which the file shows the role to be a node's, the trust policy apart.
+    pub(crate) fn node_fact(&self) -> Option<String> {
+        let tag = self.detail.tags.iter().find(|tag| {
+            CLUSTER_TAGS.iter().any(|known| *tag.key == **known || (known.ends_with('/') && tag.key.starts_with(known)))
+        });
+        let worker_policy = || {
+            self.detail.attached_managed_policies.iter().find_map(|policy| {
+                let (owner, name) = policy.policy_arn.split_once(":policy/")?;
+                (owner.ends_with(":iam::aws") && WORKER_POLICIES.contains(&name)).then_some(name)
+            })
+        };
+        tag.map(|tag| format!("tag {}", tag.key)).or_else(|| worker_policy().map(|name| format!("policy {name}")))
+    }
+
+    /// The role with all its policies.
+    pub(crate) fn role(&self, trust_policy: TrustPolicy) -> Result<Role, String> {
+        let detail = &self.detail;
+        let mut policies = Vec::new();
+        for inline in &detail.role_policy_list {
+            let name = &inline.policy_name;
+            let document = inline.policy_document.as_ref().ok_or_else(|| format!("policy `{name}` has no document"))?;
+            let document = document_of(document).map_err(|error| format!("policy `{name}`: {error}"))?;
+            policies.push(Policy { source: PolicySource::Inline(name.to_string()), document: Arc::new(document) });
+        }
+        for attached in &detail.attached_managed_policies {
+            policies.push(self.account.policy(&attached.policy_arn)?);
+        }
+        let boundary = detail.permissions_boundary.as_ref();
+        Ok(Role {
+            arn: detail.arn.to_string(),
+            id: detail.role_id.to_string(),
+            trust_policy,
+            tags: detail.tags.iter().map(|tag| (tag.key.to_string(), tag.value.to_string())).collect(),
+            policies,
+            permissions_boundary: match boundary {
+                Some(boundary) => Some(self.account.policy(&boundary.permissions_boundary_arn)?),
+                None => None,
+            },
+        })
+    }
+}

@@ -1,0 +1,229 @@
+//! `check`: a verdict on each role of an account.
+//!
+//! Knows the options and the two forms of the report.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use clap::{Args, ValueEnum};
+use ecr_read_only::access::catalogue::CATALOGUE_DATE;
+use ecr_read_only::access::{Access, AllowedAccess, Compliance, Criteria, judge};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::account_details::{AccountDetails, DetailsError, RoleEntry};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// What `aws iam get-account-authorization-details` printed, all pages one after the other; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    account_details: PathBuf,
+    /// Judge this role whether or not the file shows it to be a node's; may be given several times
+    #[arg(long = "role", value_name = "NAME")]
+    roles: Vec<String>,
+    /// Judge every role whether or not the file shows it to be a node's
+    #[arg(long)]
+    all_roles: bool,
+    /// Which actions a node role may have: `read-only`, `pull-only` or `cis`
+    #[arg(long, value_name = "SET", default_value = "read-only")]
+    allowed_access: AllowedAccess,
+    /// Further actions allowed, separated by commas
+    #[arg(long, value_name = "ACTIONS", value_parser = Criteria::parse_actions, default_value = "", hide_default_value = true)]
+    additional_allowed_actions: Actions,
+    /// Report a role that cannot pull as NON_COMPLIANT
+    #[arg(long)]
+    require_pull_access: bool,
+    /// The instant before which no request is made, such as 2026-11-23T00:00:00Z [default: now]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    at: Option<OffsetDateTime>,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// A list that is one value of one option.
+type Actions = Vec<String>;
+
+fn instant(text: &str) -> Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339).map_err(|error| format!("not an RFC 3339 instant: {error}"))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckError {
+    #[error("{path}: {error}")]
+    Input { path: String, error: io::Error },
+    #[error("{path}: {error}")]
+    Details { path: String, error: DetailsError },
+    #[error("the file has no role `{0}`")]
+    UnknownRole(String),
+    #[error(transparent)]
+    Output(#[from] io::Error),
+    #[error("the report cannot be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The verdict on one role, or why there is none.
+#[derive(Serialize)]
+struct Report<'r> {
+    role_name: &'r str,
+    role_arn: &'r str,
+    role_id: &'r str,
+    verdict: Option<Compliance>,
+    undecided: Vec<String>,
+    annotation: Option<String>,
+    excess: Vec<Access>,
+    permitted: Vec<Access>,
+    missing: Vec<&'static str>,
+    error: Option<String>,
+}
+
+/// Writes the report and returns the exit status.
+pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<u8, CheckError> {
+    let path = options.account_details.display().to_string();
+    let text = read(options).map_err(|error| CheckError::Input { path: path.clone(), error })?;
+    let details = |error| CheckError::Details { path: path.clone(), error };
+    let account = AccountDetails::parse(&text).map_err(details)?;
+    for wanted in &options.roles {
+        let mut found = false;
+        for entry in account.roles() {
+            found |= entry.map_err(details)?.name() == wanted;
+        }
+        if !found {
+            return Err(CheckError::UnknownRole(wanted.clone()));
+        }
+    }
+    let criteria = Criteria {
+        allowed_access: options.allowed_access,
+        additional_allowed_actions: options.additional_allowed_actions.clone(),
+        require_pull_access: options.require_pull_access,
+    };
+    for unknown in criteria.unknown_actions() {
+        writeln!(io::stderr(), "ecr-read-only: the catalogue of {CATALOGUE_DATE} does not know `{unknown}`")?;
+    }
+    let at = options.at.unwrap_or_else(|| OffsetDateTime::from(SystemTime::now()));
+    let mut exit = 0;
+    if options.format == Format::Json {
+        write!(out, "{{\"catalogue_date\":\"{CATALOGUE_DATE}\",\"roles\":[")?;
+    }
+    for (i, entry) in account.roles().enumerate() {
+        let entry = entry.map_err(details)?;
+        let report = Report::new(&entry, options, &criteria, at);
+        exit = exit.max(report.exit_status());
+        match options.format {
+            Format::Json => {
+                out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
+                serde_json::to_writer(&mut *out, &report)?;
+            }
+            Format::Text => report.write_text(out)?,
+        }
+    }
+    if options.format == Format::Json {
+        out.write_all(b"\n]}\n")?;
+    }
+    Ok(exit)
+}
+
+fn read(options: &Options) -> io::Result<String> {
+    if options.account_details.as_os_str() == "-" {
+        let mut text = String::new();
+        io::stdin().lock().read_to_string(&mut text)?;
+        Ok(text)
+    } else {
+        std::fs::read_to_string(&options.account_details)
+    }
+}
+
+const NOT_A_NODE: &str = "Not an EKS node role as far as the file shows";
+
+impl<'r> Report<'r> {
+    fn new(entry: &'r RoleEntry<'_>, options: &Options, criteria: &Criteria, at: OffsetDateTime) -> Self {
+        let mut report = Self {
+            role_name: entry.name(),
+            role_arn: entry.arn(),
+            role_id: entry.id(),
+            verdict: None,
+            undecided: Vec::new(),
+            annotation: None,
+            excess: Vec::new(),
+            permitted: Vec::new(),
+            missing: Vec::new(),
+            error: None,
+        };
+        if let Err(error) = report.judge(entry, options, criteria, at) {
+            report.error = Some(error);
+        }
+        report
+    }
+
+    fn judge(
+        &mut self,
+        entry: &RoleEntry<'_>,
+        options: &Options,
+        criteria: &Criteria,
+        at: OffsetDateTime,
+    ) -> Result<(), String> {
+        let trust_policy = entry.trust_policy()?;
+        let regardless = options.all_roles || options.roles.iter().any(|name| name == entry.name());
+        let node_fact = if trust_policy.rules_out_nodes() { None } else { entry.node_fact() };
+        if node_fact.is_none() && !regardless {
+            self.verdict = Some(Compliance::NotApplicable);
+            self.annotation = Some(NOT_A_NODE.to_owned());
+            return Ok(());
+        }
+        let verdict = judge(&entry.role(trust_policy)?, criteria, at);
+        let node_of: Vec<String> = node_fact.into_iter().collect();
+        self.annotation = Some(verdict.annotation(&node_of));
+        self.verdict = Some(verdict.compliance);
+        self.excess = verdict.excess;
+        self.permitted = verdict.permitted;
+        self.missing = verdict.missing;
+        self.undecided = verdict.undecided;
+        Ok(())
+    }
+
+    fn exit_status(&self) -> u8 {
+        match (&self.error, self.verdict) {
+            (Some(_), _) => 2,
+            (None, Some(Compliance::NonCompliant)) => 1,
+            _ => 0,
+        }
+    }
+
+    fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
+        let verdict = match (&self.error, self.verdict) {
+            (None, Some(verdict)) => verdict.as_str(),
+            _ => "ERROR",
+        };
+        let remark = self.error.as_ref().or(self.annotation.as_ref()).map_or("", String::as_str);
+        writeln!(out, "{verdict:<14}  {}  {remark}", self.role_name)?;
+        for access in &self.excess {
+            let witness = &access.witness;
+            writeln!(out, "    {} ({}) on {}", access.action, access.access_level.as_str(), witness.resource)?;
+            for (key, values) in &witness.context {
+                writeln!(out, "        with {key} = {}", values.join(", "))?;
+            }
+            for grant in &witness.grants {
+                let sid = grant.sid.as_deref().map(|sid| format!(" ({sid})")).unwrap_or_default();
+                writeln!(
+                    out,
+                    "        by {} {} statement {}{sid}",
+                    grant.kind.as_str(),
+                    grant.policy,
+                    grant.statement
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
