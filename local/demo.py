@@ -27,12 +27,13 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--binary", default=default_binary(), help="the function's binary")
     arguments.add_argument("--calls", action="store_true", help="name every AWS call, not only their number")
+    arguments.add_argument("--most-memory", type=float, metavar="MIB", help="fail if the function holds more than this")
     options = arguments.parse_args()
     lab = Lab(options.binary, on_step=progress)
     lab.processes.catch_signals()
     try:
         with lab:
-            sys.exit(show(lab, options.calls))
+            sys.exit(show(lab, options))
     except Interrupted as stop:
         progress(f"stopped by {stop}")
         sys.exit(stop.exit_code)
@@ -42,8 +43,9 @@ def main():
         sys.exit(f"error: {missing}")
 
 
-def show(lab, name_calls):
-    """Sends the events and prints the tables; the exit code says whether every verdict is the one called for."""
+def show(lab, options):
+    """Sends the events and prints the tables; the exit code says whether all came out as it should."""
+    name_calls = options.calls
     costs = [send(lab, path) for path in sorted((ROOT / "events").glob("*.json"))]
     held = lab.evaluations()
     print("\nWhat AWS Config now holds\n")
@@ -52,13 +54,17 @@ def show(lab, name_calls):
     print_table(("event", "ms", "AWS calls", *(f"of {s}" for s in SERVICES), *(["which"] if name_calls else [])), [
         cost if name_calls else cost[:-1] for cost in costs
     ])  # fmt: skip
-    if memory := lab.resident_kib():
-        print(f"\nresident memory of the function after these events: {memory / 1024:.1f} MiB ({lab.binary.parent.name} build)")
+    memory = (lab.resident_kib() or 0) / 1024
+    if memory:
+        print(f"\nresident memory of the function after these events: {memory:.1f} MiB ({lab.binary.parent.name} build)")
     wrong = [role for role in account.ROLES if held.get(role.id, {}).get("ComplianceType") != role.verdict]
     for role in wrong:
         print(f"\n{role.name} should be {role.verdict}: {role.because}", file=sys.stderr)
     print(f"\n{len(account.ROLES) - len(wrong)} of {len(account.ROLES)} roles as the account calls for")
-    return 1 if wrong else 0
+    too_much = options.most_memory is not None and memory > options.most_memory
+    if too_much:
+        print(f"\nat most {options.most_memory:g} MiB of resident memory are wanted", file=sys.stderr)
+    return 1 if wrong or too_much else 0
 
 
 def send(lab, path):

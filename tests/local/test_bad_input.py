@@ -30,7 +30,14 @@ MALFORMED = {
     "parameters that are not JSON": ({**SCHEDULED, "ruleParameters": "AllowedAccess=cis"}, "ruleParameters"),
     "a wrong parameter value": (events.event(events.scheduled(), {"AllowedAccess": "write"}), "AllowedAccess"),
     "an unknown parameter": (events.event(events.scheduled(), {"AllowedAcces": "cis"}), "AllowedAcces"),
-    "a truncated document": (item_event(assumeRolePolicyDocument=events.encoded(NODE.trust)[:40]), "trust policy"),
+    "a truncated trust policy": (
+        item_event(assumeRolePolicyDocument=events.encoded(NODE.trust)[:40]),
+        "assumeRolePolicyDocument",
+    ),
+    "a truncated inline policy": (
+        item_event(rolePolicyList=[{"policyName": "p", "policyDocument": events.encoded(NODE.trust)[:40]}]),
+        "rolePolicyList[0].policyDocument",
+    ),
     "a document with an unknown Effect": (
         item_event(assumeRolePolicyDocument=json.dumps(account.document({**NODE.trust["Statement"][0], "Effect": "Perhaps"}))),
         "Perhaps",

@@ -1,0 +1,108 @@
+//! How long deciding takes, beside how long `serde_json` takes to read the same documents into a `Value`:
+//! `cargo bench --no-default-features --bench decide`.
+//!
+//! Each figure is the median of many rounds; the two sides of a ratio alternate, so that a noisy machine slows both.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ecr_read_only::access::{Decision, Policy, PolicySource, Role, permissions};
+use ecr_read_only::policy::{Document, TrustPolicy};
+
+const AT: f64 = 1_800_000_000.0;
+
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+
+/// AWS's three recommended policies for nodes, shortened where they do not speak of ECR, and one inline policy.
+const TYPICAL: [&str; 4] = [
+    r#"{"Version":"2012-10-17","Statement":[{"Sid":"WorkerNodePermissions","Effect":"Allow","Action":["ec2:DescribeInstances","ec2:DescribeInstanceTypes","ec2:DescribeRouteTables","ec2:DescribeSecurityGroups","ec2:DescribeSubnets","ec2:DescribeVolumes","ec2:DescribeVolumesModifications","ec2:DescribeVpcs","eks:DescribeCluster","eks-auth:AssumeRoleForPodIdentity"],"Resource":"*"}]}"#,
+    r#"{"Version":"2012-10-17","Statement":[{"Sid":"AmazonEKSCNIPolicy","Effect":"Allow","Action":["ec2:AssignPrivateIpAddresses","ec2:AttachNetworkInterface","ec2:CreateNetworkInterface","ec2:DeleteNetworkInterface","ec2:DescribeInstances","ec2:DescribeTags","ec2:DescribeNetworkInterfaces","ec2:DescribeInstanceTypes","ec2:DescribeSubnets","ec2:DetachNetworkInterface","ec2:ModifyNetworkInterfaceAttribute","ec2:UnassignPrivateIpAddresses"],"Resource":"*"},{"Sid":"AmazonEKSCNIPolicyENITag","Effect":"Allow","Action":["ec2:CreateTags"],"Resource":["arn:aws:ec2:*:*:network-interface/*"]}]}"#,
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ecr:GetAuthorizationToken","ecr:BatchCheckLayerAvailability","ecr:GetDownloadUrlForLayer","ecr:GetRepositoryPolicy","ecr:DescribeRepositories","ecr:ListImages","ecr:DescribeImages","ecr:BatchGetImage","ecr:GetLifecyclePolicy","ecr:GetLifecyclePolicyPreview","ecr:ListTagsForResource","ecr:DescribeImageScanFindings"],"Resource":"*"}]}"#,
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:ListBucket"],"Resource":["arn:aws:s3:::logs","arn:aws:s3:::logs/*"]},{"Effect":"Deny","Action":"ecr:*","Resource":"*","Condition":{"StringNotEquals":{"aws:RequestedRegion":"eu-west-1"}}}]}"#,
+];
+
+/// As much as IAM's size limits permit of what is hard: patterns with many stars, Denies under conditions.
+fn worst() -> Vec<String> {
+    let mut documents = Vec::new();
+    for i in 0..24 {
+        let mut statements = Vec::new();
+        let mut length = 0;
+        while length < 5_700 {
+            let n = statements.len();
+            let statement = match n % 3 {
+                0 => format!(
+                    r#"{{"Effect":"Allow","Action":"ecr:*","Resource":"arn:aws:ecr:*:*:repository/*a{i}*b{n}*c*"}}"#
+                ),
+                1 => {
+                    format!(r#"{{"Effect":"Deny","Action":"ecr:*","Resource":"arn:aws:ecr:*:*:repository/*{n}*{i}*"}}"#)
+                }
+                _ => format!(
+                    r#"{{"Effect":"Deny","Action":"ecr:*","Resource":"arn:aws:ecr:*-{n}:*:repository/*x*{i}*","Condition":{{"StringLike":{{"aws:PrincipalTag/t{n}":"*a*{i}*"}},"IpAddress":{{"aws:SourceIp":"10.{i}.0.0/16"}}}}}}"#
+                ),
+            };
+            length += statement.len();
+            statements.push(statement);
+        }
+        documents.push(format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(",")));
+    }
+    documents
+}
+
+fn role(documents: &[impl AsRef<str>]) -> Role {
+    let policy = |(i, text): (usize, &_)| Policy {
+        source: PolicySource::Inline(format!("policy-{i}")),
+        document: Arc::new(Document::parse(AsRef::<str>::as_ref(text)).unwrap()),
+    };
+    Role {
+        arn: "arn:aws:iam::123456789012:role/node".to_owned(),
+        id: "AROAEXAMPLEEXAMPLE123".to_owned(),
+        trust_policy: TrustPolicy::parse(TRUST).unwrap(),
+        tags: Vec::new(),
+        policies: documents.iter().enumerate().map(policy).collect(),
+        permissions_boundary: None,
+    }
+}
+
+fn time(rounds: usize, mut work: impl FnMut()) -> Duration {
+    let start = Instant::now();
+    for _ in 0..rounds {
+        work();
+    }
+    start.elapsed() / u32::try_from(rounds).unwrap()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn compare(name: &str, documents: &[impl AsRef<str>], rounds: usize, repeats: usize) {
+    let role = role(documents);
+    let (mut decide, mut read) = (Vec::new(), Vec::new());
+    for _ in 0..repeats {
+        decide.push(time(rounds, || {
+            black_box(permissions(black_box(&role), AT));
+        }));
+        read.push(time(rounds, || {
+            for text in documents {
+                black_box(serde_json::from_str::<serde_json::Value>(text.as_ref()).unwrap());
+            }
+        }));
+    }
+    let (decide, read) = (median(decide), median(read));
+    let decisions = permissions(&role, AT).catalogued;
+    let permitted = decisions.iter().filter(|d| matches!(d, Decision::Permitted(_))).count();
+    let undecided = decisions.iter().filter(|d| matches!(d, Decision::Undecided)).count();
+    println!(
+        "{name}: {decide:?} to decide 87 actions ({permitted} permitted, {undecided} undecided); serde_json reads the \
+         documents in {read:?}: {:.2} times that",
+        decide.as_secs_f64() / read.as_secs_f64()
+    );
+}
+
+fn main() {
+    compare("typical node role", &TYPICAL, 2_000, 21);
+    compare("worst role", &worst(), 1, 5);
+}
