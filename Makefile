@@ -39,6 +39,8 @@ demo: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## see it work on a loc
 test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## run all tests, those on the local AWS included
 	@echo "==> Rust tests (the first build takes some minutes)"
 	cargo test --locked
+	@echo "==> tests of the command line"
+	cargo test --locked --no-default-features --features cli --test cli
 	@echo "==> tests of the function on the local AWS (2 to 3 minutes)"
 	FUNCTION_BINARY=$(BINARY) $(LOCAL)/python -m pytest tests/local
 

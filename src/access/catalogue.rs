@@ -90,7 +90,7 @@ pub struct Action {
 impl Action {
     /// The name without the service prefix.
     pub fn name(&self) -> &'static str {
-        self.full_name.split_once(':').map_or(self.full_name, |(_, name)| name)
+        self.full_name.get(self.service.prefix().len() + 1..).unwrap_or_default()
     }
 }
 

@@ -143,15 +143,15 @@ impl Subject<'_> {
     /// The unknown as the search sees it; `now` is the slot of [`Unknown::Now`].
     pub(super) fn slot(&self, target: &Target, unknown: &Unknown, now: usize) -> Slot {
         let always = |kind: Kind, preferred: Vec<String>| Slot { kind, optional: false, multivalued: false, preferred };
-        let example_region = match self.partition() {
+        let example_region = || match self.partition() {
             "aws" => vec!["us-east-1".to_owned()],
             "aws-us-gov" => vec!["us-gov-west-1".to_owned()],
             "aws-cn" => vec!["cn-north-1".to_owned()],
             _ => Vec::new(),
         };
-        let at = vec![format!("{:.0}", self.at.ceil())];
+        let at = || vec![format!("{:.0}", self.at.ceil())];
         match unknown {
-            Unknown::Region => always(Kind::Text(Universe::region(self.partition())), example_region),
+            Unknown::Region => always(Kind::Text(Universe::region(self.partition())), example_region()),
             Unknown::Account => always(Kind::Text(Universe::Account), vec![self.account().to_owned()]),
             Unknown::Resource => match (target.resource, target.service) {
                 (ResourceType::Registry, _) => {
@@ -168,7 +168,7 @@ impl Subject<'_> {
                     always(Kind::Text(Universe::Repository), preferred)
                 }
             },
-            Unknown::Now => always(Kind::InstantFrom(self.at.ceil()), at),
+            Unknown::Now => always(Kind::InstantFrom(self.at.ceil()), at()),
             Unknown::Key(key) => {
                 let free = |kind: Kind| Slot { kind, optional: true, multivalued: false, preferred: Vec::new() };
                 let word = || vec!["app".to_owned()];
@@ -188,8 +188,8 @@ impl Subject<'_> {
                     "aws:requestedregion" if target.service == Service::EcrPublic => {
                         always(Kind::Choice(&["us-east-1", "us-west-2"]), Vec::new())
                     }
-                    "aws:requestedregion" => always(Kind::Text(Universe::region(self.partition())), example_region),
-                    "aws:tokenissuetime" => always(Kind::InstantUntil(now), at),
+                    "aws:requestedregion" => always(Kind::Text(Universe::region(self.partition())), example_region()),
+                    "aws:tokenissuetime" => always(Kind::InstantUntil(now), at()),
                     "aws:viaawsservice" => always(Kind::Choice(&["false", "true"]), Vec::new()),
                     "aws:useragent" => always(Kind::Text(Universe::Text), word()),
                     "aws:multifactorauthpresent" if self.trust.admits_aws_principal() => {

@@ -117,6 +117,19 @@ impl Rule<'_> {
         self.statement.effect == Effect::Allow && (self.kind == GrantKind::Boundary) == boundary
     }
 
+    /// Whether a condition or a variable names a key that only some actions' requests have.
+    fn looks_at_keys_of_single_actions(&self) -> bool {
+        let single = |key: &str| {
+            let key = key.to_ascii_lowercase();
+            catalogue::actions().iter().flat_map(|action| action.keys).any(|own| key.starts_with(own))
+        };
+        let conditions = &self.statement.conditions;
+        self.statement.resources.patterns.iter().any(|pattern| pattern.as_str().contains("${"))
+            || conditions
+                .iter()
+                .any(|condition| single(&condition.key) || condition.variables().any(|key| single(&key)))
+    }
+
     fn grant(&self) -> Grant {
         let policy = match &self.policy.source {
             PolicySource::Inline(name) => name.clone(),
@@ -147,6 +160,9 @@ pub fn permissions(role: &Role, at: f64) -> Permissions {
         budget: Budget::new(STEPS_PER_ROLE),
         decided: Vec::new(),
     };
+    // What sets single actions apart matters only where some statement looks at it.
+    let own_keys = rules.iter().any(Rule::looks_at_keys_of_single_actions);
+    let some_resources = rules.iter().any(|rule| !rule.statement.resources.patterns.iter().all(|p| p.is_everything()));
     let catalogued = catalogue::actions()
         .iter()
         .enumerate()
@@ -154,8 +170,8 @@ pub fn permissions(role: &Role, at: f64) -> Permissions {
             let target = Target {
                 service: action.service,
                 resource: action.resource,
-                keys: Some(action.keys),
-                all_repositories: action.full_name == "ecr:DescribeRepositories",
+                keys: Some(if own_keys { action.keys } else { &[] }),
+                all_repositories: some_resources && action.full_name == "ecr:DescribeRepositories",
             };
             decider.decide(target, rules.iter().map(|rule| rule.actions.contains(i)))
         })
@@ -221,13 +237,16 @@ struct Decider<'r> {
 }
 
 impl Decider<'_> {
-    fn decide(&mut self, target: Target, matching: impl Iterator<Item = bool>) -> Decision {
-        let public_elsewhere = target.service == Service::EcrPublic && self.subject.partition() != "aws";
-        let matching: Vec<usize> = matching.enumerate().filter_map(|(i, matches)| matches.then_some(i)).collect();
-        let rules = || matching.iter().filter_map(|i| self.rules.get(*i));
-        if public_elsewhere || !rules().any(|rule| rule.allows(false)) {
+    fn decide(&mut self, target: Target, matching: impl Iterator<Item = bool> + Clone) -> Decision {
+        if target.service == Service::EcrPublic && self.subject.partition() != "aws" {
             return Decision::Refused(Refusal::NoAllow);
         }
+        // Most actions are granted by nothing at all.
+        if !self.rules.iter().zip(matching.clone()).any(|(rule, matches)| matches && rule.allows(false)) {
+            return Decision::Refused(Refusal::NoAllow);
+        }
+        let matching: Vec<usize> = matching.enumerate().filter_map(|(i, matches)| matches.then_some(i)).collect();
+        let rules = || matching.iter().filter_map(|i| self.rules.get(*i));
         if self.bounded && !rules().any(|rule| rule.allows(true)) {
             return Decision::Refused(Refusal::Boundary);
         }

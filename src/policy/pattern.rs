@@ -187,7 +187,11 @@ fn variable(text: &str) -> Option<(Token, &str)> {
 /// A wildcard in the service prefix, a blank or a comma is not in the grammar of actions: whether IAM would
 /// still match it is doubt, so such an entry matches under one reading and not under the other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ActionPattern(Box<str>);
+pub struct ActionPattern {
+    text: Box<str>,
+    /// Where the first colon stands.
+    colon: Option<usize>,
+}
 
 /// The two readings of what the documentation leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,24 +215,30 @@ impl Reading {
 impl ActionPattern {
     /// Reads an entry; any text is one.
     pub fn new(text: &str) -> Self {
-        Self(text.into())
+        Self { text: text.into(), colon: text.find(':') }
+    }
+
+    /// What stands before and after the first colon.
+    fn parts(&self) -> Option<(&str, &str)> {
+        let colon = self.colon?;
+        Some((self.text.get(..colon)?, self.text.get(colon + 1..)?))
     }
 
     /// Whether the entry is `*` alone, which matches every action.
     pub fn is_everything(&self) -> bool {
-        &*self.0 == "*"
+        &*self.text == "*"
     }
 
     /// The action, where the entry names a single one: `service:name`, as written.
     pub fn as_literal(&self) -> Option<&str> {
-        let (service, name) = self.0.split_once(':')?;
+        let (service, name) = self.parts()?;
         let plain = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
-        (plain(service) && plain(name)).then_some(&*self.0)
+        (plain(service) && plain(name)).then_some(&*self.text)
     }
 
     /// Whether the entry can only match actions of a service other than these, under any reading.
     pub fn is_of_other_service_than(&self, services: &[&str]) -> bool {
-        self.0.split_once(':').is_some_and(|(service, name)| {
+        self.parts().is_some_and(|(service, name)| {
             service.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
                 && !name.contains(',')
                 && !services.iter().any(|one| one.eq_ignore_ascii_case(service))
@@ -240,7 +250,7 @@ impl ActionPattern {
         if self.is_everything() {
             return true;
         }
-        if let Some((own_service, own_name)) = self.0.split_once(':') {
+        if let Some((own_service, own_name)) = self.parts() {
             if own_service.eq_ignore_ascii_case(service) && !own_name.contains([' ', ',']) {
                 return ascii_glob(own_name.as_bytes(), name.as_bytes());
             }
@@ -250,7 +260,7 @@ impl ActionPattern {
         }
         // Outside the grammar of actions from here on.
         reading == Reading::Wide
-            && self.0.split(',').any(|entry| {
+            && self.text.split(',').any(|entry| {
                 let entry: String = entry.split_whitespace().collect();
                 match entry.split_once(':') {
                     Some((own_service, own_name)) => {
@@ -265,7 +275,7 @@ impl ActionPattern {
 
 impl fmt::Display for ActionPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

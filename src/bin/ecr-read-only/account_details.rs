@@ -140,9 +140,22 @@ impl<'a> AccountDetails<'a> {
         }
     }
 
-    /// The roles, in the file's order.
-    pub(crate) fn roles(&self) -> impl Iterator<Item = Result<RoleEntry<'_>, DetailsError>> {
-        self.roles.iter().map(|text| Ok(RoleEntry { detail: serde_json::from_str(text.get())?, account: self }))
+    /// How many roles there are.
+    pub(crate) fn len(&self) -> usize {
+        self.roles.len()
+    }
+
+    /// So many roles from the one with this number on, in the file's order.
+    pub(crate) fn roles(
+        &self,
+        start: usize,
+        count: usize,
+    ) -> impl Iterator<Item = Result<RoleEntry<'_>, DetailsError>> {
+        self.roles
+            .iter()
+            .skip(start)
+            .take(count)
+            .map(|text| Ok(RoleEntry { detail: serde_json::from_str(text.get())?, account: self }))
     }
 
     fn policy(&self, arn: &str) -> Result<Policy, String> {

@@ -58,6 +58,9 @@ enum Format {
     Json,
 }
 
+/// How many roles a thread takes at a time.
+const ROLES_PER_BATCH: usize = 256;
+
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckError {
@@ -69,6 +72,8 @@ pub(crate) enum CheckError {
     UnknownRole(String),
     #[error(transparent)]
     Output(#[from] io::Error),
+    #[error("a role could not be judged: this is a defect of the program")]
+    Panicked,
     #[error("the report cannot be written: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -96,7 +101,7 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<u8, CheckEr
     let account = AccountDetails::parse(&text).map_err(details)?;
     for wanted in &options.roles {
         let mut found = false;
-        for entry in account.roles() {
+        for entry in account.roles(0, account.len()) {
             found |= entry.map_err(details)?.name() == wanted;
         }
         if !found {
@@ -112,23 +117,43 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<u8, CheckEr
         writeln!(io::stderr(), "ecr-read-only: the catalogue of {CATALOGUE_DATE} does not know `{unknown}`")?;
     }
     let at = options.at.unwrap_or_else(|| OffsetDateTime::from(SystemTime::now()));
-    let mut exit = 0;
-    if options.format == Format::Json {
+    let json = options.format == Format::Json;
+    if json {
         write!(out, "{{\"catalogue_date\":\"{CATALOGUE_DATE}\",\"roles\":[")?;
     }
-    for (i, entry) in account.roles().enumerate() {
-        let entry = entry.map_err(details)?;
-        let report = Report::new(&entry, options, &criteria, at);
-        exit = exit.max(report.exit_status());
-        match options.format {
-            Format::Json => {
-                out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-                serde_json::to_writer(&mut *out, &report)?;
+    let (mut exit, mut first) = (0, true);
+    // Roles are independent of each other: a batch for each processor at a time, written in the file's order.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let batch = |start: usize| -> Result<(Vec<u8>, u8), CheckError> {
+        let (mut text, mut exit) = (Vec::new(), 0);
+        for entry in account.roles(start, ROLES_PER_BATCH) {
+            let entry = entry.map_err(|error| CheckError::Details { path: path.clone(), error })?;
+            let report = Report::new(&entry, options, &criteria, at);
+            exit = exit.max(report.exit_status());
+            if json {
+                text.extend_from_slice(b",\n");
+                serde_json::to_writer(&mut text, &report)?;
+            } else {
+                report.write_text(&mut text)?;
             }
-            Format::Text => report.write_text(out)?,
+        }
+        Ok((text, exit))
+    };
+    for start in (0..account.len()).step_by(threads * ROLES_PER_BATCH) {
+        let starts = (0..threads).map(|i| start + i * ROLES_PER_BATCH);
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let running: Vec<_> = starts.map(|start| scope.spawn(move || batch(start))).collect();
+            running.into_iter().map(|thread| thread.join().unwrap_or(Err(CheckError::Panicked))).collect()
+        });
+        for result in results {
+            let (text, worst) = result?;
+            exit = exit.max(worst);
+            // The first role has no comma before it.
+            out.write_all(text.get(usize::from(json && first)..).unwrap_or_default())?;
+            first = false;
         }
     }
-    if options.format == Format::Json {
+    if json {
         out.write_all(b"\n]}\n")?;
     }
     Ok(exit)

@@ -1,0 +1,141 @@
+//! The command line as a user runs it: what it prints and its exit status.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "clippy takes the helpers of tests for no tests")]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+fn run(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ecr-read-only"))
+        .args(["check", "--account-details", "-"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Who refuses its arguments reads no input.
+    let _refused = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// The roles of the JSON report, and the exit status.
+fn report(arguments: &[&str], input: &Value) -> (Vec<Value>, i32) {
+    let output = run(&[&["--format", "json"], arguments].concat(), &input.to_string());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["catalogue_date"], "2026-10-27");
+    (report["roles"].as_array().unwrap().clone(), output.status.code().unwrap())
+}
+
+fn role(name: &str, document: &Value, attached: &[&str]) -> Value {
+    let attached: Vec<Value> = attached.iter().map(|arn| json!({ "PolicyName": "p", "PolicyArn": arn })).collect();
+    json!({
+        "RoleName": name, "RoleId": format!("AROA{name}"), "Arn": format!("arn:aws:iam::123456789012:role/{name}"),
+        "AssumeRolePolicyDocument": { "Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Principal": { "Service": "ec2.amazonaws.com" }, "Action": "sts:AssumeRole" } },
+        "RolePolicyList": [{ "PolicyName": "inline", "PolicyDocument": document }],
+        "AttachedManagedPolicies": attached,
+        "Tags": [],
+    })
+}
+
+fn allow(actions: &str) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }] })
+}
+
+const WORKER: &str = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy";
+
+fn page(roles: &[Value]) -> Value {
+    json!({ "RoleDetailList": roles, "Policies": [{ "Arn": WORKER, "DefaultVersionId": "v2", "PolicyVersionList": [
+        { "VersionId": "v1", "IsDefaultVersion": false, "Document": allow("*") },
+        { "VersionId": "v2", "IsDefaultVersion": true, "Document": allow("ec2:Describe*") },
+    ] }] })
+}
+
+fn verdicts(roles: &[Value]) -> Vec<&str> {
+    roles.iter().map(|role| role["verdict"].as_str().unwrap_or("error")).collect()
+}
+
+#[test]
+fn a_role_is_judged_where_the_file_shows_it_to_be_a_nodes_or_the_user_says_so() {
+    let mut tagged = role("tagged", &allow("ecr:PutImage"), &[]);
+    tagged["Tags"] = json!([{ "Key": "kubernetes.io/cluster/prod", "Value": "owned" }]);
+    let mut lambda = role("lambda", &allow("ecr:PutImage"), &[WORKER]);
+    lambda["AssumeRolePolicyDocument"]["Statement"]["Principal"]["Service"] = json!("lambda.amazonaws.com");
+    let file = page(&[role("worker", &allow("ecr:Get*"), &[WORKER]), tagged, lambda, role("web", &allow("*"), &[])]);
+    let (no, yes, not) = ("NON_COMPLIANT", "COMPLIANT", "NOT_APPLICABLE");
+    for (arguments, expected, status) in [
+        (&[][..], [yes, no, not, not], 1),
+        (&["--role", "web", "--role", "worker"], [yes, no, not, no], 1),
+        (&["--all-roles"], [yes, no, no, no], 1),
+        (&["--additional-allowed-actions", "ecr:putimage, ecr:TagResource"], [yes, yes, not, not], 0),
+        (&["--allowed-access", "pull-only"], [no, no, not, not], 1),
+        (&["--require-pull-access"], [no, no, not, not], 1),
+    ] {
+        let (roles, exit) = report(arguments, &file);
+        assert_eq!((verdicts(&roles), exit), (expected.to_vec(), status), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_report_holds_the_request_and_the_statements_that_allow_it() {
+    let (roles, _) = report(&[], &page(&[role("worker", &allow("ecr:PutImage"), &[WORKER])]));
+    assert_eq!(
+        roles[0]["excess"][0],
+        json!({
+            "action": "ecr:PutImage", "access_level": "Write", "context": {},
+            "resource": "arn:aws:ecr:us-east-1:123456789012:repository/app",
+            "grants": [{ "policy": "inline", "kind": "inline", "sid": null, "statement": 0 }],
+        })
+    );
+    let missing = ["ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"];
+    assert_eq!(roles[0]["missing"], json!(missing));
+    assert_eq!((&roles[0]["error"], &roles[0]["undecided"]), (&Value::Null, &json!([])));
+}
+
+#[test]
+fn one_roles_bad_document_is_that_roles_error() {
+    let broken = role("broken", &json!({ "Statement": [{ "Effect": "Permit" }] }), &[WORKER]);
+    let lacking = role("lacking", &allow("ecr:Get*"), &[WORKER, "arn:aws:iam::123456789012:policy/gone"]);
+    let sound = role("sound", &allow("ecr:PutImage"), &[WORKER]);
+    let (roles, exit) = report(&[], &page(&[broken, lacking, sound]));
+    assert_eq!((verdicts(&roles), exit), (vec!["error", "error", "NON_COMPLIANT"], 2));
+    let error = |i: usize| roles[i]["error"].as_str().unwrap();
+    assert_eq!(error(0), "policy `inline`: $.Statement[0].Effect: `Permit` is not an effect; `Allow` and `Deny` are");
+    assert_eq!(error(1), "the file has no document of policy `arn:aws:iam::123456789012:policy/gone`");
+    assert_eq!((&roles[0]["annotation"], &roles[0]["permitted"]), (&Value::Null, &json!([])));
+}
+
+#[test]
+fn pages_stand_one_after_the_other_and_the_last_one_says_so() {
+    let first = json!({ "RoleDetailList": [role("first", &allow("ecr:PutImage"), &[WORKER])], "IsTruncated": true });
+    let second = page(&[role("second", &allow("ecr:Get*"), &[WORKER])]);
+    let output = run(&["--format", "json"], &format!("{first}\n{second}"));
+    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(verdicts(all["roles"].as_array().unwrap()), ["NON_COMPLIANT", "COMPLIANT"]);
+    for last in [first, json!({ "RoleDetailList": [], "NextToken": "more" })] {
+        let output = run(&[], &last.to_string());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8(output.stderr).unwrap().contains("pages are missing"));
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_an_error_and_prints_no_report() {
+    let file = page(&[role("worker", &allow("ecr:Get*"), &[WORKER])]).to_string();
+    for (arguments, input, said) in [
+        (&["--role", "nobody"][..], file.as_str(), "the file has no role `nobody`"),
+        (&["--allowed-access", "write"], &file, "expected `read-only`, `pull-only` or `cis`"),
+        (&["--additional-allowed-actions", "ecr:*"], &file, "`ecr:*` is not accepted"),
+        (&["--at", "noon"], &file, "RFC 3339"),
+        (&[], "{", "not what `aws iam get-account-authorization-details` prints"),
+        (&[], "{}", "no `RoleDetailList`"),
+        (&[], "", "no `RoleDetailList`"),
+    ] {
+        let output = run(arguments, input);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{arguments:?} {input} {errors}");
+        assert!(errors.contains(said), "{errors}");
+    }
+}
