@@ -238,9 +238,22 @@ impl<'a> Problem<'a> {
         let Some(mut requirement) = requirement else { return doubt };
         match knowledge {
             Knowledge::Absent => Term::Settled(requirement.holds(None)),
-            Knowledge::Value(value) => Term::Settled(requirement.holds(Some(&[value]))),
+            Knowledge::Value(value) => {
+                let holds = requirement.holds(Some(std::slice::from_ref(&value)));
+                // To a set operator an empty value may be a missing key: the documentation has it both ways.
+                Term::Settled(if value.is_empty() && requirement.of_set() {
+                    let missing = requirement.holds(None);
+                    if reading == Reading::Wide { holds || missing } else { holds && missing }
+                } else {
+                    holds
+                })
+            }
             Knowledge::Unknown(unknown) => {
-                if let Ask::Values { comparison, quantifier, .. } = &mut requirement.if_present {
+                let may_be_missing = requirement.of_set() && requirement.if_absent && reading == Reading::Wide;
+                if let Ask::Values { comparison, quantifier, positive } = &mut requirement.if_present {
+                    if let (Comparison::Text(texts), true, true) = (&mut *comparison, *positive, may_be_missing) {
+                        texts.globs.push(Glob::literal(""));
+                    }
                     // Instants are kept as seconds: their text form is not what these comparisons would see.
                     let comparable = match comparison {
                         Comparison::Number { instants, .. } => *instants || key == "aws:epochtime",

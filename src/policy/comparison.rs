@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use time::format_description::well_known::Iso8601;
 use time::{Date, Month, OffsetDateTime, Time};
 
-use super::pattern::Glob;
+use super::pattern::{Glob, Reading};
 
 /// What a condition lists: a value matches where it matches one of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,6 +133,23 @@ pub(super) fn number(text: &str) -> Option<f64> {
     let text = text.trim();
     let plain = text.bytes().all(|c| c.is_ascii_digit() || matches!(c, b'+' | b'-' | b'.' | b'e' | b'E'));
     if plain { text.parse().ok() } else { None }
+}
+
+/// Reads a listed instant as the seconds since 1970. Four digits may be a year or seconds: in doubt the numbers that
+/// make the comparison match more or less.
+pub(super) fn listed_instants(text: &str, order: Order, reading: Reading) -> Vec<f64> {
+    let text = text.trim();
+    let year = if text.len() == 4 { number(text) } else { None };
+    match (instant(text), year, reading, order) {
+        (None, _, _, _) => Vec::new(),
+        (Some(instant), None, _, _) => vec![instant],
+        (Some(instant), Some(seconds), Reading::Wide, _) => vec![instant, seconds],
+        (Some(_), Some(_), Reading::Narrow, Order::Equal) => Vec::new(),
+        (Some(instant), Some(seconds), Reading::Narrow, Order::Greater | Order::GreaterOrEqual) => {
+            vec![instant.max(seconds)]
+        }
+        (Some(instant), Some(seconds), Reading::Narrow, Order::Less | Order::LessOrEqual) => vec![instant.min(seconds)],
+    }
 }
 
 /// Reads an instant as the seconds since 1970: one of the W3C's forms of ISO 8601, or the seconds themselves.

@@ -9,7 +9,7 @@
 use base64::prelude::{BASE64_STANDARD, Engine};
 
 use super::DocumentError;
-use super::comparison::{Comparison, Network, Order, Texts, instant, number};
+use super::comparison::{Comparison, Network, Order, Texts, listed_instants, number};
 use super::document::{Path, members};
 use super::json::Json;
 use super::pattern::{Glob, Reading, Symbol, Token, Variable, Wildcards, tokens};
@@ -51,6 +51,11 @@ impl Requirement {
             }
         };
         Self { if_absent: !self.if_absent, if_present }
+    }
+
+    /// Whether it comes of a set operator.
+    pub fn of_set(&self) -> bool {
+        matches!(self.if_present, Ask::Values { quantifier: Quantifier::Any | Quantifier::All, .. })
     }
 
     /// Whether it holds of a key with these values; none if the request has not the key.
@@ -217,17 +222,14 @@ impl Condition {
         Some((quantifier, *family, *negated, if_exists))
     }
 
-    /// What the condition asks of its key, under the reading in which it holds more or less often; `None` where
-    /// it is doubt what it asks: an operator that IAM does not document, a negated one with a value that it
-    /// cannot read.
+    /// What the condition asks of its key, under the reading in which it holds more or less often; `None`
+    /// for an operator that IAM does not document, of which it is doubt what it asks.
     pub fn requirement(&self, reading: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Option<Requirement> {
         let (quantifier, family, negated, if_exists) = self.parse_operator()?;
         // A variable that may be anything makes a positive comparison match more and a negated one less.
         let texts = if negated { reading.other() } else { reading };
-        // A negated operator that lists nothing always holds, which nobody can have meant: doubt.
-        if self.values.is_empty() && negated && reading == Reading::Narrow {
-            return None;
-        }
+        // Whether a negated operator holds that lists nothing, or what it cannot read, is doubt.
+        let mut unread = self.values.is_empty();
         let comparison = match family {
             Family::Text { wildcards, ignore_case } => {
                 let globs = self.globs(|value| self.glob(value, wildcards, texts, meaning));
@@ -255,12 +257,14 @@ impl Condition {
                 Comparison::Text(Texts { globs: self.globs(read), ignore_case: false })
             }
             Family::Number(order) => {
-                Comparison::Number { order, numbers: self.readable(number, negated)?, instants: false }
+                Comparison::Number { order, numbers: self.readable(number, &mut unread), instants: false }
             }
             Family::Instant(order) => {
-                Comparison::Number { order, numbers: self.readable(instant, negated)?, instants: true }
+                let read = |value: &str| Some(listed_instants(value, order, texts)).filter(|read| !read.is_empty());
+                let numbers = self.readable(read, &mut unread).concat();
+                Comparison::Number { order, numbers, instants: true }
             }
-            Family::Address => Comparison::Networks(self.readable(Network::parse, negated)?),
+            Family::Address => Comparison::Networks(self.readable(Network::parse, &mut unread)),
             Family::Null => {
                 let holds = |text: &str| self.values.iter().any(|value| value.eq_ignore_ascii_case(text));
                 return Some(Requirement { if_absent: holds("true"), if_present: Ask::Presence(holds("false")) });
@@ -273,7 +277,12 @@ impl Condition {
             Quantifier::Any => negated && reading == Reading::Wide,
             Quantifier::Value => negated,
         };
-        Some(Requirement { if_absent, if_present: Ask::Values { quantifier, comparison, positive: !negated } })
+        let if_present = if negated && unread && reading == Reading::Narrow {
+            Ask::Presence(false)
+        } else {
+            Ask::Values { quantifier, comparison, positive: !negated }
+        };
+        Some(Requirement { if_absent, if_present })
     }
 
     fn globs(&self, read: impl Fn(&str) -> Option<Glob>) -> Vec<Glob> {
@@ -291,11 +300,11 @@ impl Condition {
         resolve(&tokens(value, self.variables, wildcards), texts, meaning)
     }
 
-    /// The listed values as their operator reads them. One that cannot be read matches nothing; whether a negated
-    /// operator then holds is doubt.
-    fn readable<T>(&self, read: impl Fn(&str) -> Option<T>, negated: bool) -> Option<Vec<T>> {
-        let values = self.values.iter().map(|value| read(value));
-        if negated { values.collect() } else { Some(values.flatten().collect()) }
+    /// The listed values as their operator reads them; one that it cannot read matches nothing.
+    fn readable<T>(&self, read: impl Fn(&str) -> Option<T>, unread: &mut bool) -> Vec<T> {
+        let read: Vec<T> = self.values.iter().filter_map(|value| read(value)).collect();
+        *unread |= read.len() < self.values.len();
+        read
     }
 
     /// ARN operators compare six parts one by one; the last one may hold colons. What they make of a pattern that
