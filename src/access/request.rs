@@ -249,7 +249,10 @@ impl<'a> Problem<'a> {
                 })
             }
             Knowledge::Unknown(unknown) => {
-                let may_be_missing = requirement.of_set() && requirement.if_absent && reading == Reading::Wide;
+                let slot = self.slot_of(&unknown);
+                let several = self.slots.get(slot).is_some_and(|slot| slot.multivalued);
+                let may_be_missing =
+                    requirement.of_set() && requirement.if_absent && reading == Reading::Wide && !several;
                 if let Ask::Values { comparison, quantifier, positive } = &mut requirement.if_present {
                     if let (Comparison::Text(texts), true, true) = (&mut *comparison, *positive, may_be_missing) {
                         texts.globs.push(Glob::literal(""));
@@ -262,14 +265,12 @@ impl<'a> Problem<'a> {
                     if is_instant(&unknown) && !comparable {
                         return doubt;
                     }
-                    let slot = self.slot_of(&unknown);
-                    let several = self.slots.get(slot).is_some_and(|slot| slot.multivalued);
                     if several && *quantifier == Quantifier::Value {
                         // Without a set operator, how a key of several values is compared is not documented.
                         *quantifier = if reading == Reading::Wide { Quantifier::Any } else { Quantifier::All };
                     }
                 }
-                Term::Literal(Literal::new(self.slot_of(&unknown), requirement))
+                Term::Literal(Literal::new(slot, requirement))
             }
         }
     }
