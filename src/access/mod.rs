@@ -3,6 +3,7 @@
 //! Knows ECR, roles and how IAM evaluates requests. Does no I/O and reads no clock; knows nothing of AWS Config
 //! beyond the length of an annotation.
 
+mod arn;
 pub mod catalogue;
 #[rustfmt::skip]
 mod catalogue_data;

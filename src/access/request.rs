@@ -11,13 +11,14 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::arn::{SixFields, has_doubtful_type, six_fields};
 use super::catalogue::{ResourceType, Service};
 use super::context::{Knowledge, Subject, Target, Unknown};
 use super::solver::{Clause, Cube, Literal, Slot, Values};
 use crate::policy::Statement;
 use crate::policy::comparison::{Comparison, Texts};
 use crate::policy::condition::{Ask, Condition, Meaning, Quantifier, Requirement, resolve};
-use crate::policy::pattern::{Glob, Reading, ResourcePattern, Symbol, Token, Variable};
+use crate::policy::pattern::{Glob, Reading, ResourcePattern, Token, Variable};
 
 /// The unknowns of the requests for one target, made as statements mention them.
 pub(super) struct Problem<'a> {
@@ -54,9 +55,6 @@ struct ArnTerms {
     account: Vec<Glob>,
     resource: Vec<Glob>,
 }
-
-/// A pattern of six fields.
-type SixFields = Vec<Vec<Token>>;
 
 impl<'a> Problem<'a> {
     pub(super) fn new(subject: &'a Subject<'a>, target: Target, assumed: &'a Assumptions) -> Self {
@@ -553,54 +551,5 @@ fn spell_value(key: &str, unknown: &Unknown, value: &str) -> String {
         date().unwrap_or_else(|| value.to_owned())
     } else {
         value.to_owned()
-    }
-}
-
-/// Wildcards in the resource type are documented as not allowed, `*` for the whole resource aside: doubt.
-fn has_doubtful_type(resource: &[Token]) -> bool {
-    let slash = |token: &Token| *token == Token::Symbol(Symbol::Char('/'));
-    let wild = |token: &Token| !matches!(token, Token::Symbol(Symbol::Char(_)));
-    let everything = resource.iter().all(|token| *token == Token::Symbol(Symbol::Many));
-    !everything && resource.iter().take_while(|token| !slash(token)).any(wild)
-}
-
-/// A pattern as patterns of six fields: alternatives, each of one or more patterns that all have to match.
-///
-/// A pattern of more fields matches nothing. One of fewer is completed with `*`; but a `*` that ends a field may
-/// also run over colons, and which of the two IAM does is not documented: the wide reading takes either, the
-/// narrow one both.
-fn six_fields(fields: Vec<Vec<Token>>, reading: Reading) -> Vec<Vec<SixFields>> {
-    let star = || vec![Token::Symbol(Symbol::Many)];
-    let missing = match 6_usize.checked_sub(fields.len()) {
-        None => return Vec::new(),
-        Some(0) => return vec![vec![fields]],
-        Some(missing) => missing,
-    };
-    let mut run_on: Vec<SixFields> = vec![Vec::new()];
-    for field in &fields {
-        let may_run = field.last() == Some(&Token::Symbol(Symbol::Many));
-        let mut longer = Vec::new();
-        for start in run_on {
-            for extra in 0..=(if may_run { missing } else { 0 }) {
-                let mut next = start.clone();
-                next.push(field.clone());
-                next.extend(std::iter::repeat_with(star).take(extra));
-                longer.push(next);
-            }
-        }
-        run_on = longer;
-    }
-    run_on.retain(|fields| fields.len() == 6);
-    let mut completed = fields;
-    completed.extend(std::iter::repeat_with(star).take(missing));
-    match reading {
-        _ if run_on.is_empty() || (reading == Reading::Narrow && run_on.contains(&completed)) => vec![vec![completed]],
-        Reading::Narrow => run_on.into_iter().map(|fields| vec![completed.clone(), fields]).collect(),
-        Reading::Wide => {
-            let mut all = vec![completed];
-            all.extend(run_on);
-            all.dedup();
-            all.into_iter().map(|fields| vec![fields]).collect()
-        }
     }
 }
