@@ -5,13 +5,13 @@ PYTHON ?= python3
 FUNCTION := eks-node-role-ecr-read-only
 # A target directory of the user's own choice moves the binaries.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-ZIP := target/lambda/$(FUNCTION)/bootstrap.zip
+ZIP := $(TARGET)/lambda/$(FUNCTION)/bootstrap.zip
 
 # RELEASE=1 takes what `make build` makes, and holds it to its memory.
 ifdef RELEASE
 BINARY := $(TARGET)/x86_64-unknown-linux-gnu/release/$(FUNCTION)
 BUILT := build
-DEMO_OPTIONS += --most-memory 16
+override DEMO_OPTIONS += --most-memory 16
 else
 BINARY := $(TARGET)/debug/$(FUNCTION)
 BUILT := function
@@ -42,7 +42,7 @@ test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## run all tests, those
 	@echo "==> tests of the command line"
 	cargo test --locked --no-default-features --features cli --test cli
 	@echo "==> tests of the function on the local AWS (2 to 3 minutes)"
-	FUNCTION_BINARY=$(BINARY) $(LOCAL)/python -m pytest tests/local
+	FUNCTION_BINARY=$(BINARY) CLI_BINARY=$(TARGET)/debug/ecr-read-only $(LOCAL)/python -m pytest tests/local
 
 check: validate $(VENVS)/tools.stamp ## formatting, lints, documentation, the template and the catalogue, as CI does
 	$(VENVS)/tools/bin/python tools/catalogue.py --check
