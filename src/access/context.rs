@@ -197,7 +197,9 @@ impl Subject<'_> {
                     }
                     "aws:multifactorauthpresent" => free(Kind::Choice(&["false"])),
                     "aws:multifactorauthage" | "ec2:roledelivery" => free(Kind::Number),
-                    "aws:sourceip" | "aws:vpcsourceip" | "aws:ec2instancesourceprivateipv4" => free(Kind::Address),
+                    "aws:sourceip" | "aws:vpcsourceip" | "aws:ec2instancesourceprivateipv4" => {
+                        Slot { preferred: vec!["203.0.113.10".to_owned()], ..free(Kind::Address) }
+                    }
                     "aws:tagkeys" | "aws:calledvia" => text(true),
                     _ if key.ends_with("orgpaths") => text(true),
                     _ if key.ends_with("arn") => {

@@ -294,7 +294,9 @@ fn one_value(slot: &Slot, tests: &[Test<'_>], budget: &mut Budget) -> Result<Opt
             if complete {
                 return Ok(None);
             }
-            if let Some(value) = filled(tests).into_iter().filter(|value| contains(universe, value)).find(passes) {
+            if let Some(value) =
+                filled(tests, "app", 'a').into_iter().filter(|value| contains(universe, value)).find(passes)
+            {
                 return Ok(Some(value));
             }
             let texts = |wanted: bool| -> Option<Vec<&Texts>> {
@@ -335,7 +337,9 @@ fn among(slot: &Slot, candidates: Vec<String>, tests: &[Test<'_>]) -> Result<Opt
         Kind::InstantFrom(from) => value.parse::<u64>().is_ok_and(|n| n as f64 >= *from),
         Kind::Address => value.parse::<std::net::IpAddr>().is_ok(),
     };
-    let found = candidates.into_iter().chain(listed.unwrap_or_default()).filter(possible).find(passes);
+    let fillings = [("0", '0'), ("1", '1'), ("9", '9'), ("0.1", '5'), ("0.0.1", '2')];
+    let filled = fillings.iter().flat_map(|(word, letter)| filled(tests, word, *letter));
+    let found = candidates.into_iter().chain(listed.unwrap_or_default()).chain(filled).filter(possible).find(passes);
     if found.is_none() && !complete { Err(Undecidable) } else { Ok(found) }
 }
 
@@ -349,8 +353,8 @@ fn listed_texts(tests: &[Test<'_>]) -> Option<Vec<String>> {
     })
 }
 
-/// Texts made from the patterns by putting a word for each wildcard.
-fn filled(tests: &[Test<'_>]) -> Vec<String> {
+/// Texts made from the patterns by putting a word for each `*` and a letter for each `?`.
+fn filled(tests: &[Test<'_>], word: &str, letter: char) -> Vec<String> {
     let mut texts = Vec::new();
     for (comparison, positive) in tests {
         let Comparison::Text(union) = comparison else { continue };
@@ -362,8 +366,8 @@ fn filled(tests: &[Test<'_>]) -> Vec<String> {
             for symbol in &glob.0 {
                 match symbol {
                     Symbol::Char(c) => text.push(*c),
-                    Symbol::One | Symbol::OneInPart => text.push('a'),
-                    Symbol::Many | Symbol::ManyInPart => text.push_str("app"),
+                    Symbol::One | Symbol::OneInPart => text.push(letter),
+                    Symbol::Many | Symbol::ManyInPart => text.push_str(word),
                 }
             }
             texts.push(text);
