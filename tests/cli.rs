@@ -98,12 +98,21 @@ fn the_report_holds_the_request_and_the_statements_that_allow_it() {
 fn one_roles_bad_document_is_that_roles_error() {
     let broken = role("broken", &json!({ "Statement": [{ "Effect": "Permit" }] }), &[WORKER]);
     let lacking = role("lacking", &allow("ecr:Get*"), &[WORKER, "arn:aws:iam::123456789012:policy/gone"]);
+    let mut shapeless = role("shapeless", &allow("ecr:Get*"), &[WORKER]);
+    shapeless["RolePolicyList"] = json!("none");
+    let mut nowhere = role("nowhere", &allow("ecr:*"), &[WORKER]);
+    nowhere["Arn"] = json!("");
+    let mut bare = role("bare", &allow("ecr:PutImage"), &[WORKER]);
+    bare["RolePolicyList"] = Value::Null;
     let sound = role("sound", &allow("ecr:PutImage"), &[WORKER]);
-    let (roles, exit) = report(&[], &page(&[broken, lacking, sound]));
-    assert_eq!((verdicts(&roles), exit), (vec!["error", "error", "NON_COMPLIANT"], 2));
+    let (roles, exit) = report(&[], &page(&[broken, lacking, shapeless, nowhere, bare, sound]));
+    let expected = vec!["error", "error", "error", "error", "COMPLIANT", "NON_COMPLIANT"];
+    assert_eq!((verdicts(&roles), exit), (expected, 2));
     let error = |i: usize| roles[i]["error"].as_str().unwrap();
     assert_eq!(error(0), "policy `inline`: $.Statement[0].Effect: `Permit` is not an effect; `Allow` and `Deny` are");
     assert_eq!(error(1), "the file has no document of policy `arn:aws:iam::123456789012:policy/gone`");
+    assert!(error(2).starts_with("not a role's details: "), "{}", error(2));
+    assert_eq!((error(3), &roles[2]["role_name"]), ("`` is not the ARN of a role", &json!("shapeless")));
     assert_eq!((&roles[0]["annotation"], &roles[0]["permitted"]), (&Value::Null, &json!([])));
 }
 

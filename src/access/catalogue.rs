@@ -38,6 +38,8 @@ pub enum ResourceType {
     Repository,
     /// A public registry.
     Registry,
+    /// Something that the catalogue does not know, of an action that it does not know.
+    Other,
 }
 
 /// An access level of the Service Authorization Reference, worst first.

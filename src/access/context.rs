@@ -88,7 +88,9 @@ impl Subject<'_> {
             && (service == "aws" || service == target.service.prefix())
         {
             return match target.resource {
-                ResourceType::Repository => Knowledge::Unknown(Unknown::Key(format!("aws:resourcetag/{tag}"))),
+                ResourceType::Repository | ResourceType::Other => {
+                    Knowledge::Unknown(Unknown::Key(format!("aws:resourcetag/{tag}")))
+                }
                 ResourceType::None | ResourceType::Registry => Knowledge::Absent,
             };
         }
@@ -154,6 +156,7 @@ impl Subject<'_> {
             Unknown::Region => always(Kind::Text(Universe::region(self.partition())), example_region()),
             Unknown::Account => always(Kind::Text(Universe::Account), vec![self.account().to_owned()]),
             Unknown::Resource => match (target.resource, target.service) {
+                (ResourceType::Other, _) => always(Kind::Text(Universe::Text), vec!["repository/app".to_owned()]),
                 (ResourceType::Registry, _) => {
                     always(Kind::Text(Universe::Registry), vec![format!("registry/{}", self.account())])
                 }
@@ -200,7 +203,13 @@ impl Subject<'_> {
                     "aws:sourceip" | "aws:vpcsourceip" | "aws:ec2instancesourceprivateipv4" => {
                         Slot { preferred: vec!["203.0.113.10".to_owned()], ..free(Kind::Address) }
                     }
+                    // Before anything is made of a key's name: names of tags are the user's.
+                    _ if key.contains("tag/") => text(false),
                     "aws:tagkeys" | "aws:calledvia" => text(true),
+                    "aws:assumedroot" | "aws:viaawsmcpservice" | "aws:ismcpserviceaction" => {
+                        free(Kind::Choice(&["false", "true"]))
+                    }
+                    _ if key.ends_with(":amr") => text(true),
                     _ if key.ends_with("orgpaths") => text(true),
                     _ if key.ends_with("arn") => {
                         let example = format!("arn:{}:ec2:us-east-1:{}:app", self.partition(), self.account());

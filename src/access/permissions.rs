@@ -22,15 +22,14 @@ use crate::policy::language::Budget;
 use crate::policy::pattern::{Reading, Token, Variable};
 use crate::policy::{Effect, Statement};
 
-/// Steps of work for one role, all its actions together. The worst roles that IAM's size limits permit spend it
-/// within half a second.
+/// Steps of work for one role, all its actions together.
 pub const STEPS_PER_ROLE: u64 = 2_000_000;
 
 /// How many values are tried for the keys that variables stand for, before the action is left undecided.
 const MOST_ATTEMPTS: usize = 24;
 
-/// How many values are made of a resource that was found, for each pattern.
-const MOST_FITTING: usize = 4;
+/// How many values are made of a resource that was found.
+const MOST_FITTING: usize = 8;
 
 /// Where a policy bears on a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -260,7 +259,8 @@ impl Decider<'_> {
         decision
     }
 
-    /// An action that the catalogue does not know may be requested on a repository or on `*`, with any key.
+    /// An action that the catalogue does not know may be requested on a repository, on a resource of a type that is
+    /// not known either, or on `*`, and with any key.
     fn decide_unknown(&mut self, name: &str) -> Decision {
         let (prefix, action) = name.split_once(':').unwrap_or(("", name));
         let public = prefix.eq_ignore_ascii_case(Service::EcrPublic.prefix());
@@ -275,15 +275,16 @@ impl Decider<'_> {
                 scope.patterns.iter().any(|p| p.matches(service.prefix(), action, inner)) != scope.negated
             })
             .collect();
-        let mut last = Decision::Refused(Refusal::NoAllow);
-        for resource in [ResourceType::Repository, ResourceType::None] {
+        let mut best = Decision::Refused(Refusal::NoAllow);
+        for resource in [ResourceType::Repository, ResourceType::Other, ResourceType::None] {
             let target = Target { service, resource, keys: None, all_repositories: false };
-            last = self.decide(target, matching.iter().copied());
-            if matches!(last, Decision::Permitted(_)) {
-                break;
+            match (self.decide(target, matching.iter().copied()), &best) {
+                (permitted @ Decision::Permitted(_), _) => return permitted,
+                (_, Decision::Undecided) => {}
+                (other, _) => best = other,
             }
         }
-        last
+        best
     }
 
     fn search(&mut self, target: Target, rules: &[&Rule<'_>]) -> Decision {
@@ -320,10 +321,20 @@ impl Decider<'_> {
     }
 
     /// Values of unknowns with which a pattern in a statement matches a resource that was found.
-    fn fitting(&self, target: Target, rules: &[&Rule<'_>], open: &[Unknown], resource: &str) -> Vec<(Unknown, String)> {
+    fn fitting(
+        &mut self,
+        target: Target,
+        rules: &[&Rule<'_>],
+        open: &[Unknown],
+        resource: &str,
+    ) -> Vec<(Unknown, String)> {
         let mut fitting = Vec::new();
         let name = resource.splitn(6, ':').nth(5).unwrap_or_default();
         for pattern in rules.iter().flat_map(|rule| &rule.statement.resources.patterns) {
+            // Every part of the name is held against every pattern: that has its price.
+            if fitting.len() >= MOST_FITTING || self.budget.spend(name.len() * name.len()).is_err() {
+                break;
+            }
             let Some(last) = pattern.fields().pop() else { continue };
             for unknown in open {
                 let mut ends: Vec<usize> = name.char_indices().map(|(i, _)| i).collect();
@@ -332,9 +343,10 @@ impl Decider<'_> {
                     .iter()
                     .enumerate()
                     .flat_map(|(i, start)| ends.iter().skip(i + 1).filter_map(|end| name.get(*start..*end)));
+                let subject = self.subject;
                 let stands_for = |variable: &Variable| {
                     let key = variable.key.to_lowercase();
-                    self.subject.knowledge(&target, &key) == Knowledge::Unknown(unknown.clone())
+                    subject.knowledge(&target, &key) == Knowledge::Unknown(unknown.clone())
                 };
                 if !last.iter().any(|token| matches!(token, Token::Variable(variable) if stands_for(variable))) {
                     continue;
@@ -364,6 +376,9 @@ impl Decider<'_> {
             }
         }
         common.extend(problem.ties());
+        if self.budget.spend(problem.work()).is_err() {
+            return Searched::Unknown;
+        }
         let open = problem.open();
         let mut unknown = false;
         let (bounds, grants): (Vec<_>, Vec<_>) = allows.iter().partition(|(rule, _)| rule.kind == GrantKind::Boundary);
@@ -372,7 +387,7 @@ impl Decider<'_> {
             if self.bounded { bounds.iter().map(|(_, clauses)| clauses).collect() } else { vec![&no_bound] };
         for (_, grant) in &grants {
             for bound in &bounds {
-                let clauses: Vec<Clause> = grant.iter().chain(*bound).chain(&common).cloned().collect();
+                let clauses: Vec<&Clause> = grant.iter().chain(*bound).chain(&common).collect();
                 match solve(&problem.slots, &clauses, &mut self.budget) {
                     Found::Nothing => {}
                     Found::Unknown => unknown = true,

@@ -31,6 +31,8 @@ pub(super) struct Problem<'a> {
     assumed: &'a Assumptions,
     /// Unknowns that a variable stands for and whose values are not assumed: these were read as anything.
     open: RefCell<Vec<Unknown>>,
+    /// Steps of work that making clauses took, beyond what is proportional to the statements.
+    work: usize,
 }
 
 /// What is assumed of the unknowns that variables stand for; `None` is an absent key.
@@ -41,6 +43,9 @@ pub(super) struct Assumptions {
     /// None of these holds as a whole.
     pub(super) excluded: Vec<Vec<(Unknown, Option<String>)>>,
 }
+
+/// The longest known value that an unknown one is derived from, in bytes.
+const MOST_KNOWN: usize = 48;
 
 /// A condition on the request, or what is left of it once the known keys are filled in.
 enum Term {
@@ -66,6 +71,7 @@ impl<'a> Problem<'a> {
             slots: Vec::new(),
             assumed,
             open: RefCell::default(),
+            work: 0,
         };
         if target.resource != ResourceType::None {
             for unknown in [Unknown::Region, Unknown::Account, Unknown::Resource] {
@@ -73,6 +79,11 @@ impl<'a> Problem<'a> {
             }
         }
         problem
+    }
+
+    /// Steps of work that making clauses took.
+    pub(super) fn work(&self) -> usize {
+        self.work
     }
 
     /// The unknowns that variables left open so far.
@@ -225,7 +236,8 @@ impl<'a> Problem<'a> {
         let requirement = {
             let own = |variable: &Variable| {
                 let other = self.subject.knowledge(&self.target, &variable.key.to_lowercase());
-                if matches!(knowledge, Knowledge::Unknown(_)) && other == knowledge {
+                if matches!(knowledge, Knowledge::Unknown(_)) && other == knowledge && condition.variables_stand_alone()
+                {
                     Meaning::Itself
                 } else {
                     self.meaning(variable)
@@ -237,6 +249,10 @@ impl<'a> Problem<'a> {
         match knowledge {
             Knowledge::Absent => Term::Settled(requirement.holds(None)),
             Knowledge::Value(value) => {
+                // What a negated operator makes of a value that it cannot read is not documented.
+                if reading == Reading::Narrow && requirement.cannot_read(&value) {
+                    return doubt;
+                }
                 let holds = requirement.holds(Some(std::slice::from_ref(&value)));
                 // To a set operator an empty value may be a missing key: the documentation has it both ways.
                 Term::Settled(if value.is_empty() && requirement.of_set() {
@@ -300,6 +316,10 @@ impl<'a> Problem<'a> {
             let requirement = condition.requirement(reading, &meaning)?;
             (!other_open.into_inner()).then(|| requirement.holds(Some(&[known.to_owned()])))
         };
+        // All parts of the known value are tried: worth it for names and accounts, not for paths.
+        if known.len() > MOST_KNOWN {
+            return None;
+        }
         let absent = holds(&Meaning::Absent)?;
         let elsewhere = holds(&Meaning::Text(format!("{known}\u{0}")))?;
         let ends: Vec<usize> = known.char_indices().map(|(i, _)| i).chain([known.len()]).collect();
@@ -314,8 +334,10 @@ impl<'a> Problem<'a> {
         }
         globs.sort_unstable();
         globs.dedup();
+        let steps = ends.len() * ends.len() * known.len() * condition.listed();
         let comparison = Comparison::Text(Texts { globs, ignore_case: condition.ignores_case() });
         let if_present = Ask::Values { quantifier: Quantifier::Value, comparison, positive: !elsewhere };
+        self.work += steps;
         Some(Literal::new(self.slot_of(&open), Requirement { if_absent: absent, if_present }))
     }
 
@@ -547,9 +569,10 @@ fn spell_value(key: &str, unknown: &Unknown, value: &str) -> String {
         let instant = OffsetDateTime::from_unix_timestamp(value.parse().ok()?).ok()?;
         instant.format(&Rfc3339).ok()
     };
-    if is_instant(unknown) && key != "aws:epochtime" {
-        date().unwrap_or_else(|| value.to_owned())
-    } else {
-        value.to_owned()
-    }
+    let spelled = match (is_instant(unknown), key) {
+        (true, "aws:epochtime") => value.parse::<i64>().ok().map(|seconds| seconds.to_string()),
+        (true, _) => date(),
+        (false, _) => None,
+    };
+    spelled.unwrap_or_else(|| value.to_owned())
 }

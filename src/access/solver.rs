@@ -85,7 +85,7 @@ pub(super) enum Found {
 }
 
 /// Searches for values of the slots that satisfy all clauses.
-pub(super) fn solve(slots: &[Slot], clauses: &[Clause], budget: &mut Budget) -> Found {
+pub(super) fn solve(slots: &[Slot], clauses: &[&Clause], budget: &mut Budget) -> Found {
     let mut search = Search { slots, taken: vec![Vec::new(); slots.len()], values: vec![None; slots.len()], budget };
     let all: Vec<usize> = (0..slots.len()).collect();
     match search.assign(&all) {
@@ -112,13 +112,16 @@ enum Settled {
 }
 
 impl Search<'_, '_> {
-    fn run(&mut self, clauses: &[Clause]) -> Found {
+    fn run(&mut self, clauses: &[&Clause]) -> Found {
+        if self.budget.spend(1 + clauses.len()).is_err() {
+            return Found::Unknown;
+        }
         let failed = clauses.iter().filter(|clause| !clause.iter().any(|cube| self.cube_holds(cube)));
         let Some(clause) = failed.min_by_key(|clause| clause.len()) else { return Found::Values(self.values.clone()) };
         let depth: Vec<usize> = self.taken.iter().map(Vec::len).collect();
         let before = self.values.clone();
         let mut unknown = false;
-        for cube in clause {
+        for cube in clause.iter() {
             // The cubes tried before hold nowhere in what is left: their negations stay, where they are literals.
             let here: Vec<usize> = self.taken.iter().map(Vec::len).collect();
             match self.take(cube) {
@@ -320,12 +323,13 @@ fn among(slot: &Slot, candidates: Vec<String>, tests: &[Test<'_>]) -> Result<Opt
     let passes = |value: &String| tests.iter().all(|(comparison, positive)| comparison.matches(value) == *positive);
     let listed = listed_texts(tests);
     let complete = listed.is_some()
-        || match slot.kind {
+        || match &slot.kind {
             Kind::Choice(_) => false,
             // A text may be a number and an address only of one kind, or none.
-            Kind::Text(_) => {
-                tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Number { .. }))
-                    || tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Networks(_)))
+            Kind::Text(universe) => {
+                *universe == Universe::Text
+                    && (tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Number { .. }))
+                        || tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Networks(_))))
             }
             _ => !tests.iter().any(|(comparison, _)| matches!(comparison, Comparison::Text(_))),
         };
@@ -387,8 +391,13 @@ fn numbers(tests: &[Test<'_>]) -> Vec<String> {
     named.sort_by(f64::total_cmp);
     let between =
         named.windows(2).filter_map(|pair| if let [low, high] = pair { Some((low + high) / 2.0) } else { None });
-    let around = named.iter().flat_map(|n| [*n, n + 1.0, n - 1.0]);
-    around.chain(between).map(|n| n.to_string()).collect()
+    // Beyond 2^53 a step of one is none.
+    let around = named.iter().flat_map(|n| [*n, n + 1.0, n - 1.0, n.abs() * 2.0 + 1.0, -(n.abs() * 2.0 + 1.0)]);
+    let all: Vec<f64> = around.chain(between).collect();
+    // Padded too: four digits may be read as a year, and accounts have twelve.
+    let padded = all.iter().filter(|n| n.fract() == 0.0 && (0.0..1e12).contains(*n));
+    let padded: Vec<String> = padded.flat_map(|n| [format!("{n:010}"), format!("{n:012}")]).collect();
+    all.iter().map(f64::to_string).chain(padded).collect()
 }
 
 /// One whole number of each stretch between the numbers that the tests name.
@@ -402,7 +411,8 @@ fn whole_numbers(tests: &[Test<'_>], from: f64) -> Vec<String> {
     }
     numbers.retain(|n| *n >= from);
     numbers.sort_by(f64::total_cmp);
-    numbers.into_iter().map(|n| (n as i64).to_string()).collect()
+    // Padded, because four digits would be read as a year.
+    numbers.into_iter().map(|n| format!("{:010}", n as i64)).collect()
 }
 
 /// One address of each stretch between the networks that the tests name.

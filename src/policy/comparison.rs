@@ -113,6 +113,16 @@ impl Network {
 }
 
 impl Comparison {
+    /// Whether the comparison can make anything of a value of the request.
+    pub fn reads(&self, value: &str) -> bool {
+        match self {
+            Self::Text(_) => true,
+            Self::Number { instants: false, .. } => number(value).is_some(),
+            Self::Number { instants: true, .. } => instant(value).is_some(),
+            Self::Networks(_) => Network::parse(value).is_some(),
+        }
+    }
+
     /// Whether a value of the request matches one of the listed values.
     pub fn matches(&self, value: &str) -> bool {
         match self {
@@ -140,7 +150,9 @@ pub(super) fn number(text: &str) -> Option<f64> {
 pub(super) fn listed_instants(text: &str, order: Order, reading: Reading) -> Vec<f64> {
     let text = text.trim();
     let year = if text.len() == 4 { number(text) } else { None };
-    match (instant(text), year, reading, order) {
+    // A time without a zone may be in UTC, or not be read at all.
+    let zoned = instant(text).or_else(|| instant(&format!("{text}Z")).filter(|_| reading == Reading::Wide));
+    match (zoned, year, reading, order) {
         (None, _, _, _) => Vec::new(),
         (Some(instant), None, _, _) => vec![instant],
         (Some(instant), Some(seconds), Reading::Wide, _) => vec![instant, seconds],

@@ -53,6 +53,11 @@ impl Requirement {
         Self { if_absent: !self.if_absent, if_present }
     }
 
+    /// Whether it is a negated comparison, of numbers, instants or networks, and the value is none.
+    pub fn cannot_read(&self, value: &str) -> bool {
+        matches!(&self.if_present, Ask::Values { comparison, positive: false, .. } if !comparison.reads(value))
+    }
+
     /// Whether it comes of a set operator.
     pub fn of_set(&self) -> bool {
         matches!(self.if_present, Ask::Values { quantifier: Quantifier::Any | Quantifier::All, .. })
@@ -110,7 +115,7 @@ pub enum Meaning {
     Absent,
     /// Any text at all, as far as the caller wants to know.
     Anything,
-    /// The very value that the condition compares.
+    /// The very value that the condition compares; only for a variable that stands alone.
     Itself,
 }
 
@@ -184,6 +189,19 @@ impl Condition {
         }
         conditions.sort_unstable();
         Ok(conditions)
+    }
+
+    /// How many values are listed.
+    pub fn listed(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether each variable in the listed values is all there is of its value.
+    pub fn variables_stand_alone(&self) -> bool {
+        self.values.iter().all(|value| {
+            let tokens = tokens(value, true, Wildcards::Text);
+            tokens.len() == 1 || !tokens.iter().any(|token| matches!(token, Token::Variable(_)))
+        })
     }
 
     /// Whether the operator compares text without regard to case.
@@ -353,10 +371,8 @@ pub fn resolve(pattern: &[Token], reading: Reading, meaning: &dyn Fn(&Variable) 
             Token::Variable(variable) => match (meaning(variable), reading) {
                 (Meaning::Text(text), _) => symbols.extend(text.chars().map(Symbol::Char)),
                 (Meaning::Absent, _) => symbols.extend(variable.default.as_ref()?.chars().map(Symbol::Char)),
-                // With text beside it nothing but an empty value could be matched: taken for anything.
-                (Meaning::Itself, _) if pattern.len() == 1 => symbols.push(Symbol::Many),
-                (Meaning::Anything | Meaning::Itself, Reading::Wide) => symbols.push(Symbol::Many),
-                (Meaning::Anything | Meaning::Itself, Reading::Narrow) => return None,
+                (Meaning::Itself, _) | (Meaning::Anything, Reading::Wide) => symbols.push(Symbol::Many),
+                (Meaning::Anything, Reading::Narrow) => return None,
             },
         }
     }

@@ -59,6 +59,18 @@ struct PolicyVersion<'a> {
     is_default_version: bool,
 }
 
+/// As much of a role as can be told whatever is wrong with the rest.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct RoleIdentity<'a> {
+    #[serde(borrow)]
+    role_name: Cow<'a, str>,
+    #[serde(borrow)]
+    role_id: Cow<'a, str>,
+    #[serde(borrow)]
+    arn: Cow<'a, str>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct RoleDetail<'a> {
@@ -70,14 +82,14 @@ struct RoleDetail<'a> {
     arn: Cow<'a, str>,
     #[serde(borrow)]
     assume_role_policy_document: Option<Json<'a>>,
-    #[serde(borrow, default)]
-    role_policy_list: Vec<InlinePolicy<'a>>,
-    #[serde(borrow, default)]
-    attached_managed_policies: Vec<AttachedPolicy<'a>>,
+    #[serde(borrow)]
+    role_policy_list: Option<Vec<InlinePolicy<'a>>>,
+    #[serde(borrow)]
+    attached_managed_policies: Option<Vec<AttachedPolicy<'a>>>,
     #[serde(borrow)]
     permissions_boundary: Option<Boundary<'a>>,
-    #[serde(borrow, default)]
-    tags: Vec<Tag<'a>>,
+    #[serde(borrow)]
+    tags: Option<Vec<Tag<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -146,16 +158,21 @@ impl<'a> AccountDetails<'a> {
     }
 
     /// So many roles from the one with this number on, in the file's order.
-    pub(crate) fn roles(
-        &self,
-        start: usize,
-        count: usize,
-    ) -> impl Iterator<Item = Result<RoleEntry<'_>, DetailsError>> {
-        self.roles
-            .iter()
-            .skip(start)
-            .take(count)
-            .map(|text| Ok(RoleEntry { detail: serde_json::from_str(text.get())?, account: self }))
+    pub(crate) fn roles(&self, start: usize, count: usize) -> impl Iterator<Item = RoleEntry<'_>> {
+        self.roles.iter().skip(start).take(count).map(|text| {
+            let (identity, detail) = match serde_json::from_str::<RoleDetail<'_>>(text.get()) {
+                Ok(mut detail) => {
+                    let role_name = std::mem::take(&mut detail.role_name);
+                    let role_id = std::mem::take(&mut detail.role_id);
+                    (RoleIdentity { role_name, role_id, arn: std::mem::take(&mut detail.arn) }, Ok(detail))
+                }
+                Err(error) => {
+                    let identity = serde_json::from_str(text.get()).unwrap_or_default();
+                    (identity, Err(format!("not a role's details: {error}")))
+                }
+            };
+            RoleEntry { identity, detail, account: self }
+        })
     }
 
     fn policy(&self, arn: &str) -> Result<Policy, String> {
@@ -187,7 +204,8 @@ fn document_of(json: &Json<'_>) -> Result<Document, DocumentError> {
 
 /// One role of the account.
 pub(crate) struct RoleEntry<'a> {
-    detail: RoleDetail<'a>,
+    identity: RoleIdentity<'a>,
+    detail: Result<RoleDetail<'a>, String>,
     account: &'a AccountDetails<'a>,
 }
 
@@ -205,19 +223,20 @@ const WORKER_POLICIES: [&str; 2] = ["AmazonEKSWorkerNodePolicy", "AmazonEKSWorke
 
 impl RoleEntry<'_> {
     pub(crate) fn name(&self) -> &str {
-        &self.detail.role_name
+        &self.identity.role_name
     }
 
     pub(crate) fn arn(&self) -> &str {
-        &self.detail.arn
+        &self.identity.arn
     }
 
     pub(crate) fn id(&self) -> &str {
-        &self.detail.role_id
+        &self.identity.role_id
     }
 
     pub(crate) fn trust_policy(&self) -> Result<TrustPolicy, String> {
-        let document = self.detail.assume_role_policy_document.as_ref().ok_or("the role has no trust policy")?;
+        let detail = self.detail.as_ref().map_err(Clone::clone)?;
+        let document = detail.assume_role_policy_document.as_ref().ok_or("the role has no trust policy")?;
         let policy = match document {
             Json::String(text) => TrustPolicy::parse(text),
             tree => TrustPolicy::from_json(tree),
@@ -227,11 +246,12 @@ impl RoleEntry<'_> {
 
     /// The fact by which the file shows the role to be a node's, the trust policy apart.
     pub(crate) fn node_fact(&self) -> Option<String> {
-        let tag = self.detail.tags.iter().find(|tag| {
+        let detail = self.detail.as_ref().ok()?;
+        let tag = detail.tags.iter().flatten().find(|tag| {
             CLUSTER_TAGS.iter().any(|known| *tag.key == **known || (known.ends_with('/') && tag.key.starts_with(known)))
         });
         let worker_policy = || {
-            self.detail.attached_managed_policies.iter().find_map(|policy| {
+            detail.attached_managed_policies.iter().flatten().find_map(|policy| {
                 let (owner, name) = policy.policy_arn.split_once(":policy/")?;
                 (owner.ends_with(":iam::aws") && WORKER_POLICIES.contains(&name)).then_some(name)
             })
@@ -241,23 +261,30 @@ impl RoleEntry<'_> {
 
     /// The role with all its policies.
     pub(crate) fn role(&self, trust_policy: TrustPolicy) -> Result<Role, String> {
-        let detail = &self.detail;
+        let detail = self.detail.as_ref().map_err(Clone::clone)?;
+        let arn: Vec<&str> = self.identity.arn.split(':').collect();
+        let of_role = matches!(arn.as_slice(), ["arn", partition, "iam", "", account, name]
+            if !partition.is_empty() && account.len() == 12 && name.starts_with("role/"));
+        if !of_role {
+            // The partition and the account decide which resources there are: a wrong ARN would make a wrong verdict.
+            return Err(format!("`{}` is not the ARN of a role", self.identity.arn));
+        }
         let mut policies = Vec::new();
-        for inline in &detail.role_policy_list {
+        for inline in detail.role_policy_list.iter().flatten() {
             let name = &inline.policy_name;
             let document = inline.policy_document.as_ref().ok_or_else(|| format!("policy `{name}` has no document"))?;
             let document = document_of(document).map_err(|error| format!("policy `{name}`: {error}"))?;
             policies.push(Policy { source: PolicySource::Inline(name.to_string()), document: Arc::new(document) });
         }
-        for attached in &detail.attached_managed_policies {
+        for attached in detail.attached_managed_policies.iter().flatten() {
             policies.push(self.account.policy(&attached.policy_arn)?);
         }
         let boundary = detail.permissions_boundary.as_ref();
         Ok(Role {
-            arn: detail.arn.to_string(),
-            id: detail.role_id.to_string(),
+            arn: self.identity.arn.to_string(),
+            id: self.identity.role_id.to_string(),
             trust_policy,
-            tags: detail.tags.iter().map(|tag| (tag.key.to_string(), tag.value.to_string())).collect(),
+            tags: detail.tags.iter().flatten().map(|tag| (tag.key.to_string(), tag.value.to_string())).collect(),
             policies,
             permissions_boundary: match boundary {
                 Some(boundary) => Some(self.account.policy(&boundary.permissions_boundary_arn)?),

@@ -97,16 +97,13 @@ struct Report<'r> {
 pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<u8, CheckError> {
     let path = options.account_details.display().to_string();
     let text = read(options).map_err(|error| CheckError::Input { path: path.clone(), error })?;
-    let details = |error| CheckError::Details { path: path.clone(), error };
-    let account = AccountDetails::parse(&text).map_err(details)?;
-    for wanted in &options.roles {
-        let mut found = false;
-        for entry in account.roles(0, account.len()) {
-            found |= entry.map_err(details)?.name() == wanted;
-        }
-        if !found {
-            return Err(CheckError::UnknownRole(wanted.clone()));
-        }
+    let account = AccountDetails::parse(&text).map_err(|error| CheckError::Details { path, error })?;
+    let mut unknown = options.roles.clone();
+    if !unknown.is_empty() {
+        account.roles(0, account.len()).for_each(|entry| unknown.retain(|wanted| wanted != entry.name()));
+    }
+    if let Some(wanted) = unknown.first() {
+        return Err(CheckError::UnknownRole(wanted.clone()));
     }
     let criteria = Criteria {
         allowed_access: options.allowed_access,
@@ -127,7 +124,6 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<u8, CheckEr
     let batch = |start: usize| -> Result<(Vec<u8>, u8), CheckError> {
         let (mut text, mut exit) = (Vec::new(), 0);
         for entry in account.roles(start, ROLES_PER_BATCH) {
-            let entry = entry.map_err(|error| CheckError::Details { path: path.clone(), error })?;
             let report = Report::new(&entry, options, &criteria, at);
             exit = exit.max(report.exit_status());
             if json {
