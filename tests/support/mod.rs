@@ -1,7 +1,8 @@
-//! What the tests share: an AWS in memory and events for the rule; for the core a naive evaluator of single requests
-//! and a generator of roles.
+//! What the tests share: an AWS in memory and events for the rule; for the core a naive evaluator of single requests,
+//! a generator of roles and an enumeration of short strings.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+pub mod brute_force;
 pub mod events;
 pub mod fakes;
 pub mod generate;

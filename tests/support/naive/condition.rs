@@ -48,6 +48,10 @@ pub fn holds(operator: &str, key: &str, values: &[String], variables: bool, view
         // An operator that is not documented: nobody knows.
         return Ok(Tri::Maybe);
     };
+    // A negated operator that lists nothing would always hold, which nobody can have meant.
+    if operator.negated && values.is_empty() {
+        return Ok(Tri::Maybe);
+    }
     // A present key's value may be unknown; its absence is always known.
     if !view.present(key) {
         return Ok(missing(operator));

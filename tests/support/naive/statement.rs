@@ -3,7 +3,7 @@
 //! Source: IAM User Guide, "Grammar of the IAM JSON policy language".
 
 use super::context::View;
-use super::{Outcome, all_of, any_of, condition, negate, resource};
+use super::{Outcome, Tri, all_of, any_of, condition, negate, resource};
 use serde_json::{Map, Value};
 
 /// `Allow` or `Deny`.
@@ -33,6 +33,13 @@ pub struct Statement {
 struct List {
     entries: Vec<String>,
     not: bool,
+}
+
+impl List {
+    /// `NotAction: []` would cover everything, which nobody can have meant.
+    fn lists_nothing_out(&self) -> bool {
+        self.not && self.entries.is_empty()
+    }
 }
 
 /// One operator with one key and its values.
@@ -147,7 +154,7 @@ impl Statement {
     pub fn matches(&self, view: &View<'_>) -> Outcome {
         // In this order, so that a statement about something else asks for no key.
         let action = self.action(view);
-        if action == Ok(super::Tri::No) {
+        if action == Ok(Tri::No) {
             return action;
         }
         all_of([action, self.resource(view), self.condition(view)])
@@ -155,12 +162,18 @@ impl Statement {
 
     /// Whether `Action` or `NotAction` covers the request.
     pub fn action(&self, view: &View<'_>) -> Outcome {
+        if self.actions.lists_nothing_out() {
+            return Ok(Tri::Maybe);
+        }
         let listed = any_of(self.actions.entries.iter().map(|entry| Ok(resource::action(entry, view.action()))));
         if self.actions.not { negate(listed) } else { listed }
     }
 
     /// Whether `Resource` or `NotResource` covers the request.
     pub fn resource(&self, view: &View<'_>) -> Outcome {
+        if self.resources.lists_nothing_out() {
+            return Ok(Tri::Maybe);
+        }
         let listed = any_of(self.resources.entries.iter().map(|entry| resource::resource(entry, self.variables, view)));
         if self.resources.not { negate(listed) } else { listed }
     }

@@ -1,0 +1,457 @@
+//! What holds of every role, held against generated ones: what may be rewritten without changing a decision, and
+//! what may only take away or only add.
+//!
+//! An action that is undecided may be permitted, and counts as such. `PROPERTY_ROLES` (default 60, for each
+//! property) and `PROPERTY_FIRST_SEED` (default 1) choose the size; a failure prints the role's seed.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::sync::Arc;
+
+use ecr_read_only::access::{
+    AllowedAccess, Compliance, Criteria, Decision, GrantKind, Permissions, Policy, PolicySource, Role, catalogue,
+    judge, permissions,
+};
+use ecr_read_only::policy::{Document, TrustPolicy};
+use serde_json::{Value, json};
+use support::generate::account::{account, role_docs, role_names};
+use support::generate::{Flavour, Home, Rng, statements};
+use support::naive::catalogue::catalogue as naive_catalogue;
+use support::naive::request::well_formed;
+use support::naive::{Judge, Request, RoleDocs};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// 2027-01-15T08:00:00Z, the time of evaluation.
+const AT: i64 = 1_800_000_000;
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// The role of a seed, its documents as JSON trees.
+fn docs(seed: u64) -> RoleDocs {
+    let details = account(seed, 1);
+    role_docs(&details, &role_names(&details)[0]).unwrap()
+}
+
+fn role_of(docs: &RoleDocs, text: impl Fn(&Value) -> String) -> Role {
+    let policy = |(name, value): &(String, Value)| Policy {
+        source: if name.starts_with("arn:") {
+            PolicySource::Managed(name.clone())
+        } else {
+            PolicySource::Inline(name.clone())
+        },
+        document: Arc::new(Document::parse(&text(value)).unwrap()),
+    };
+    Role {
+        arn: docs.arn.clone(),
+        id: docs.id.clone(),
+        trust_policy: TrustPolicy::parse(&text(&docs.trust)).unwrap(),
+        tags: docs.tags.clone(),
+        policies: docs.policies.iter().map(policy).collect(),
+        permissions_boundary: docs.boundary.as_ref().map(policy),
+    }
+}
+
+fn role(docs: &RoleDocs) -> Role {
+    role_of(docs, Value::to_string)
+}
+
+fn decide(docs: &RoleDocs) -> Permissions {
+    permissions(&role(docs), AT as f64)
+}
+
+/// Every action with its decision, those that the catalogue does not know in lower case.
+fn decisions(permissions: &Permissions) -> impl Iterator<Item = (String, &Decision)> {
+    let catalogued = catalogue::actions().iter().map(|action| action.full_name.to_owned()).zip(&permissions.catalogued);
+    catalogued.chain(permissions.unknown.iter().map(|(name, decision)| (name.to_lowercase(), decision)))
+}
+
+/// The actions that are permitted, or may be.
+fn may(permissions: &Permissions) -> BTreeSet<String> {
+    let refused = |decision: &Decision| matches!(decision, Decision::Refused(_));
+    decisions(permissions).filter(|(_, decision)| !refused(decision)).map(|(name, _)| name).collect()
+}
+
+/// What a decision is, without its evidence.
+fn verdicts(permissions: &Permissions) -> Vec<(String, String)> {
+    let word = |decision: &Decision| match decision {
+        Decision::Permitted(_) => "permitted".to_owned(),
+        Decision::Refused(why) => format!("refused: {why:?}"),
+        Decision::Undecided => "undecided".to_owned(),
+    };
+    decisions(permissions).map(|(name, decision)| (name, word(decision))).collect()
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(one: &[T], other: &[T]) -> Result<(), String> {
+    if one == other {
+        return Ok(());
+    }
+    let differing: Vec<_> = one.iter().zip(other).filter(|(one, other)| one != other).take(3).collect();
+    Err(format!("{} and {} decisions, differing in {differing:?}", one.len(), other.len()))
+}
+
+fn within(smaller: &BTreeSet<String>, larger: &BTreeSet<String>) -> Result<(), String> {
+    let more: Vec<&String> = smaller.difference(larger).collect();
+    if more.is_empty() { Ok(()) } else { Err(format!("{more:?}")) }
+}
+
+/// Holds the property against the roles of some seeds.
+fn for_roles(property: impl Fn(&RoleDocs, &mut Rng) -> Result<(), String>) {
+    let (first, count) = (setting("PROPERTY_FIRST_SEED", 1), setting("PROPERTY_ROLES", 60));
+    let mut failures = Vec::new();
+    for seed in first..first + count {
+        let mut rng = Rng::new(seed ^ 0x0dd5);
+        failures.extend(property(&docs(seed), &mut rng).err().map(|problem| format!("seed {seed}: {problem}")));
+    }
+    let shown = failures.iter().take(8).cloned().collect::<Vec<_>>().join("\n");
+    assert!(failures.is_empty(), "{} roles:\n{shown}", failures.len());
+}
+
+fn shuffle<T>(rng: &mut Rng, items: &mut [T]) {
+    for i in (1..items.len()).rev() {
+        items.swap(i, rng.below(i + 1));
+    }
+}
+
+/// All documents of a role that say what it may do.
+fn documents(docs: &mut RoleDocs) -> impl Iterator<Item = &mut (String, Value)> {
+    docs.policies.iter_mut().chain(&mut docs.boundary)
+}
+
+/// The statements of a document, which becomes one with a list of them.
+fn statements_of(document: &mut Value) -> &mut Vec<Value> {
+    let statements = &mut document["Statement"];
+    if !statements.is_array() {
+        *statements = Value::Array(vec![statements.take()]);
+    }
+    statements.as_array_mut().unwrap()
+}
+
+/// A list where there is a single text.
+fn listed(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
+}
+
+/// Statements such as roles have, of the same partition.
+fn more_statements(rng: &mut Rng, docs: &RoleDocs) -> Value {
+    let partition = docs.arn.split(':').nth(1).unwrap_or_default();
+    let home = loop {
+        let home = Home::by_chance(rng);
+        if home.partition == partition {
+            break home;
+        }
+    };
+    let flavour = Flavour::by_chance(rng);
+    statements::document(rng, flavour, home, false)
+}
+
+/// The role with one more policy, or with more statements in one of those it has, all of one effect.
+fn with_more(rng: &mut Rng, docs: &RoleDocs, effect: &str) -> RoleDocs {
+    let mut docs = docs.clone();
+    let mut document = more_statements(rng, &docs);
+    for statement in statements_of(&mut document) {
+        statement["Effect"] = effect.into();
+    }
+    if rng.chance(50) {
+        let at = rng.below(docs.policies.len() + 1);
+        docs.policies.insert(at, ("more".to_owned(), document));
+    } else {
+        let mut places: Vec<_> = documents(&mut docs).collect();
+        let at = rng.below(places.len());
+        let statements = statements_of(&mut places[at].1);
+        for statement in statements_of(&mut document) {
+            statements.insert(rng.below(statements.len() + 1), statement.take());
+        }
+    }
+    docs
+}
+
+fn percent_encoded(text: &str, plain: impl Fn(u8) -> bool, upper: bool) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match (plain(byte), upper) {
+            (true, _) => encoded.push(char::from(byte)),
+            (false, true) => write!(encoded, "%{byte:02X}").unwrap(),
+            (false, false) => write!(encoded, "%{byte:02x}").unwrap(),
+        }
+    }
+    encoded
+}
+
+#[test]
+fn the_order_of_policies_statements_and_lists_changes_neither_verdicts_nor_witnesses() {
+    for_roles(|docs, rng| {
+        let mut shuffled = docs.clone();
+        shuffle(rng, &mut shuffled.policies);
+        shuffle(rng, &mut shuffled.tags);
+        // Of each document, where each of its statements stood before.
+        let mut places: Vec<(String, bool, Vec<usize>)> = Vec::new();
+        let boundary = shuffled.boundary.as_ref().map(|(name, _)| name.clone());
+        for (name, document) in documents(&mut shuffled) {
+            let statements = statements_of(document);
+            let mut numbered: Vec<(usize, Value)> = statements.drain(..).enumerate().collect();
+            shuffle(rng, &mut numbered);
+            for (_, statement) in &mut numbered {
+                for element in ["Action", "NotAction", "Resource", "NotResource"] {
+                    if let Some(Value::Array(items)) = statement.get_mut(element) {
+                        shuffle(rng, items);
+                    }
+                }
+                for keys in statement.get_mut("Condition").and_then(Value::as_object_mut).into_iter().flatten() {
+                    for values in keys.1.as_object_mut().unwrap().values_mut() {
+                        if let Value::Array(items) = values {
+                            shuffle(rng, items);
+                        }
+                    }
+                }
+            }
+            let (order, shuffled): (Vec<usize>, Vec<Value>) = numbered.into_iter().unzip();
+            *statements = shuffled;
+            places.push((name.clone(), boundary.as_ref() == Some(name), order));
+        }
+        let before = decide(docs);
+        let mut after = decide(&shuffled);
+        let unknown = after.unknown.iter_mut().map(|(_, decision)| decision);
+        for decision in after.catalogued.iter_mut().chain(unknown) {
+            if let Decision::Permitted(witness) = decision {
+                let witness = Arc::make_mut(witness);
+                for grant in &mut witness.grants {
+                    let of_boundary = grant.kind == GrantKind::Boundary;
+                    let place = |(name, boundary, _): &&(String, bool, Vec<usize>)| {
+                        *name == grant.policy && *boundary == of_boundary
+                    };
+                    grant.statement = places.iter().find(place).unwrap().2[grant.statement];
+                }
+                witness.grants.sort_unstable_by(|a, b| {
+                    (a.kind == GrantKind::Boundary, a).cmp(&(b.kind == GrantKind::Boundary, b))
+                });
+            }
+        }
+        same(&before.catalogued, &after.catalogued)?;
+        same(&before.unknown, &after.unknown)
+    });
+}
+
+#[test]
+fn deciding_twice_gives_the_same_bytes() {
+    for_roles(|docs, _| {
+        let at = OffsetDateTime::from_unix_timestamp(AT).unwrap();
+        let bytes = || serde_json::to_string(&judge(&role(docs), &Criteria::default(), at)).unwrap();
+        let (one, other) = (bytes(), bytes());
+        if one == other { Ok(()) } else { Err(format!("{one}\n{other}")) }
+    });
+}
+
+#[test]
+fn percent_encoded_documents_give_the_same_as_plain_ones() {
+    for_roles(|docs, rng| {
+        let plain = decide(docs);
+        let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+        let (upper, all) = (rng.chance(50), rng.chance(30));
+        let encode = |value: &Value| percent_encoded(&value.to_string(), |byte| !all && unreserved(byte), upper);
+        let encoded = permissions(&role_of(docs, encode), AT as f64);
+        same(&plain.catalogued, &encoded.catalogued)?;
+        same(&plain.unknown, &encoded.unknown)
+    });
+}
+
+#[test]
+fn the_letter_case_of_actions_does_not_matter() {
+    for_roles(|docs, rng| {
+        let mut changed = docs.clone();
+        for (_, document) in documents(&mut changed) {
+            for statement in statements_of(document) {
+                for element in ["Action", "NotAction"] {
+                    let Some(actions) = statement.get_mut(element) else { continue };
+                    let mut turn = |c: char| {
+                        if rng.chance(50) { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
+                    };
+                    let texts: Vec<String> = listed(actions)
+                        .iter()
+                        .map(|action| action.as_str().unwrap().chars().map(&mut turn).collect())
+                        .collect();
+                    *actions = json!(texts);
+                }
+            }
+        }
+        same(&verdicts(&decide(docs)), &verdicts(&decide(&changed)))
+    });
+}
+
+#[test]
+fn a_further_deny_never_adds_a_permitted_action() {
+    for_roles(|docs, rng| {
+        let after = with_more(rng, docs, "Deny");
+        within(&may(&decide(&after)), &may(&decide(docs)))
+    });
+}
+
+#[test]
+fn a_further_allow_never_removes_a_permitted_action() {
+    for_roles(|docs, rng| {
+        let after = with_more(rng, docs, "Allow");
+        within(&may(&decide(docs)), &may(&decide(&after)))
+    });
+}
+
+#[test]
+fn a_boundary_only_shrinks() {
+    for_roles(|docs, rng| {
+        let mut bounded = docs.clone();
+        let mut free = docs.clone();
+        free.boundary = None;
+        if bounded.boundary.is_none() {
+            bounded.boundary = Some(("arn:aws:iam::111122223333:policy/bound".to_owned(), more_statements(rng, docs)));
+        }
+        within(&may(&decide(&bounded)), &may(&decide(&free)))
+    });
+}
+
+#[test]
+fn a_boundary_that_allows_everything_changes_no_verdict() {
+    for_roles(|docs, _| {
+        let mut free = docs.clone();
+        free.boundary = None;
+        let mut bounded = docs.clone();
+        let all =
+            json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": "*", "Resource": "*" } });
+        bounded.boundary = Some(("arn:aws:iam::aws:policy/AdministratorAccess".to_owned(), all));
+        same(&verdicts(&decide(&free)), &verdicts(&decide(&bounded)))
+    });
+}
+
+#[test]
+fn a_statement_in_parts_says_what_it_says_in_one() {
+    for_roles(|docs, _| {
+        let mut split = docs.clone();
+        for (_, document) in documents(&mut split) {
+            let statements = statements_of(document);
+            for statement in std::mem::take(statements) {
+                let mut parts = vec![statement];
+                for element in ["Action", "Resource"] {
+                    parts = parts
+                        .into_iter()
+                        .flat_map(|part| {
+                            let Some(items) = part.get(element).map(listed) else { return vec![part] };
+                            let with = |item| {
+                                let mut one = part.clone();
+                                one[element] = item;
+                                one
+                            };
+                            items.into_iter().map(with).collect()
+                        })
+                        .collect();
+                }
+                statements.extend(parts);
+            }
+        }
+        same(&verdicts(&decide(docs)), &verdicts(&decide(&split)))
+    });
+}
+
+#[test]
+fn statements_on_other_services_change_neither_verdicts_nor_witnesses() {
+    for_roles(|docs, rng| {
+        let mut more = docs.clone();
+        let others = json!({ "Version": "2012-10-17", "Statement": [
+            { "Effect": "Allow", "Action": ["s3:*", "ec2:Describe*"], "Resource": "*" },
+            { "Effect": "Deny", "Action": "s3:Delete*", "NotResource": "arn:aws:s3:::scratch/*" },
+            { "Effect": "Deny", "Action": "iam:*", "Resource": "*",
+              "Condition": { "StringNotEquals": { "aws:ResourceTag/team": "${aws:PrincipalTag/team}" } } },
+        ] });
+        let at = rng.below(more.policies.len() + 1);
+        more.policies.insert(at, ("others".to_owned(), others));
+        let (before, after) = (decide(docs), decide(&more));
+        same(&before.catalogued, &after.catalogued)?;
+        same(&before.unknown, &after.unknown)
+    });
+}
+
+#[test]
+fn the_naive_evaluator_allows_every_witness_of_the_written_cases() {
+    let actions = naive_catalogue(&serde_json::from_str(include_str!("support/catalogue.json")).unwrap()).unwrap();
+    let ec2 = json!({ "Statement":
+        { "Effect": "Allow", "Principal": { "Service": "ec2.amazonaws.com" }, "Action": "sts:AssumeRole" } });
+    let (mut witnesses, mut failures) = (0, Vec::new());
+    let mut files: Vec<_> = fs::read_dir("tests/cases").unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        let cases: Vec<Value> = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        for case in cases {
+            let given = &case["role"];
+            let policies: Vec<Value> = given["policies"].as_array().unwrap().clone();
+            // Documents as text and documents that nobody understands have nothing more to say here.
+            if policies.iter().any(Value::is_string) || case["expect"].get("error").is_some() {
+                continue;
+            }
+            let tags = given["tags"].as_object().into_iter().flatten();
+            let docs = RoleDocs {
+                arn: given["arn"].as_str().unwrap_or("arn:aws:iam::123456789012:role/node").to_owned(),
+                id: "AROAEXAMPLEEXAMPLE123".to_owned(),
+                tags: tags.map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned())).collect(),
+                trust: given.get("trust").unwrap_or(&ec2).clone(),
+                policies: policies.into_iter().enumerate().map(|(i, one)| (format!("inline-{i}"), one)).collect(),
+                boundary: given
+                    .get("boundary")
+                    .map(|document| ("arn:aws:iam::aws:policy/bound".into(), document.clone())),
+            };
+            let at = given["at"].as_str().unwrap_or("2026-11-23T00:00:00Z");
+            let at = OffsetDateTime::parse(at, &Rfc3339).unwrap().unix_timestamp();
+            let judge = Judge::new(&docs).unwrap();
+            let decided = permissions(&role(&docs), at as f64);
+            for (action, decision) in catalogue::actions().iter().zip(&decided.catalogued) {
+                let Decision::Permitted(witness) = decision else { continue };
+                witnesses += 1;
+                let request = Request {
+                    action: action.full_name.to_owned(),
+                    resource: witness.resource.clone(),
+                    context: witness.context.clone(),
+                };
+                let sound = well_formed(&docs, &request, &actions, at).and_then(|()| judge.allowed(&request));
+                if !sound.as_ref().is_ok_and(|answer| answer.allowed) {
+                    failures.push(format!("{}: {request:?}: {sound:?}", case["name"]));
+                    break;
+                }
+            }
+        }
+    }
+    assert!(witnesses > 1000, "{witnesses} witnesses");
+    assert!(failures.is_empty(), "{} cases:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn each_allowed_set_holds_the_stricter_ones() {
+    let sets = [AllowedAccess::Cis, AllowedAccess::PullOnly, AllowedAccess::ReadOnly];
+    let at = OffsetDateTime::from_unix_timestamp(AT).unwrap();
+    let excess = |docs: &RoleDocs| {
+        sets.map(|allowed_access| {
+            let verdict = judge(&role(docs), &Criteria { allowed_access, ..Criteria::default() }, at);
+            let excess: BTreeSet<String> = verdict.excess.iter().map(|access| access.action.clone()).collect();
+            (excess, verdict.compliance)
+        })
+    };
+    for_roles(|docs, _| {
+        let [cis, pull_only, read_only] = excess(docs);
+        within(&read_only.0, &pull_only.0)?;
+        within(&pull_only.0, &cis.0)?;
+        for (stricter, wider) in [(&cis, &pull_only), (&pull_only, &read_only)] {
+            if stricter.1 == Compliance::Compliant && wider.1 != Compliance::Compliant {
+                return Err("COMPLIANT with the stricter set only".to_owned());
+            }
+        }
+        Ok(())
+    });
+
+    // A role that may do everything tells the sets apart.
+    let mut admin = docs(1);
+    let all = json!({ "Statement": { "Effect": "Allow", "Action": "*", "Resource": "*" } });
+    (admin.policies, admin.boundary) = (vec![("all".to_owned(), all)], None);
+    let [cis, pull_only, read_only] = excess(&admin).map(|(excess, _)| excess.len());
+    assert!(cis > pull_only && pull_only > read_only && read_only > 0, "{cis} {pull_only} {read_only}");
+}

@@ -1,0 +1,253 @@
+//! The pattern algebra by enumeration: every string of a small domain, tried against every pattern.
+//!
+//! It shares the data types with the crate and none of its code. Tests and fuzz targets both use it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "clippy takes the helpers of tests for no tests"
+)]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+
+use std::fmt;
+
+use ecr_read_only::policy::comparison::Texts;
+use ecr_read_only::policy::language::{Budget, Domain, OverBudget, contains, shortest};
+use ecr_read_only::policy::pattern::{Glob, Symbol};
+
+/// A domain of few short strings, written down as a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Small {
+    /// What the domain is, for failures.
+    pub name: &'static str,
+    /// The text that all strings start with.
+    pub prefix: &'static str,
+    /// The characters to try after the prefix; in a domain of any character some that stand for the rest as well.
+    pub letters: &'static str,
+    /// The classes that the domain names.
+    pub classes: &'static [&'static str],
+    /// Whether characters outside the classes occur.
+    pub any_character: bool,
+    /// The most characters after the prefix.
+    pub longest: usize,
+    /// The automaton.
+    pub step: fn(u16, char) -> Option<u16>,
+    /// Where a string may end.
+    pub end: fn(u16) -> bool,
+}
+
+impl Domain for Small {
+    fn prefix(&self) -> &str {
+        self.prefix
+    }
+
+    fn step(&self, state: u16, c: char) -> Option<u16> {
+        (self.step)(state, c)
+    }
+
+    fn accepts(&self, state: u16) -> bool {
+        (self.end)(state)
+    }
+
+    fn classes(&self) -> &[&str] {
+        self.classes
+    }
+
+    fn any_character(&self) -> bool {
+        self.any_character
+    }
+
+    fn max_len(&self) -> usize {
+        self.longest
+    }
+}
+
+/// Every string over four letters, the empty one included.
+pub const EVERYTHING: Small = Small {
+    name: "everything",
+    prefix: "",
+    letters: "aAb:",
+    classes: &["abA:"],
+    any_character: false,
+    longest: 5,
+    step: |_, c| "aAb:".contains(c).then_some(0),
+    end: |_| true,
+};
+
+/// Words of `a` and `b`, with single slashes between them, after a prefix.
+pub const NAMES: Small = Small {
+    name: "names",
+    prefix: "r/",
+    letters: "ab/",
+    classes: &["ab", "/"],
+    any_character: false,
+    longest: 6,
+    // 0 at the start of a word, 1 in it.
+    step: |state, c| match (state, c) {
+        (_, 'a' | 'b') => Some(1),
+        (1, '/') => Some(0),
+        _ => None,
+    },
+    end: |state| state == 1,
+};
+
+/// Just three digits.
+pub const DIGITS: Small = Small {
+    name: "digits",
+    prefix: "",
+    letters: "012",
+    classes: &["210"],
+    any_character: false,
+    longest: 3,
+    step: |state, c| "012".contains(c).then_some(state + 1),
+    end: |state| state == 3,
+};
+
+/// Any text with a colon in it; `!` stands for all that nobody mentions.
+pub const ANYTHING: Small = Small {
+    name: "anything",
+    prefix: "",
+    letters: "aA:éÉ!",
+    classes: &["aA", ":"],
+    any_character: true,
+    longest: 4,
+    step: |state, c| Some(if c == ':' { 1 } else { state }),
+    end: |state| state == 1,
+};
+
+/// All of them.
+pub const DOMAINS: [Small; 4] = [EVERYTHING, NAMES, DIGITS, ANYTHING];
+
+impl Small {
+    /// The domain's strings, shorter ones first, found by trying every string of its letters.
+    pub fn strings(&self) -> Vec<String> {
+        let mut strings = Vec::new();
+        let mut level = vec![(String::new(), 0)];
+        for len in 0..=self.longest {
+            strings.extend(level.iter().filter(|(_, state)| (self.end)(*state)).map(|(text, _)| text.clone()));
+            if len < self.longest {
+                let longer = |(text, state): &(String, u16)| {
+                    let after = |c| (self.step)(*state, c).map(|next| (format!("{text}{c}"), next));
+                    self.letters.chars().filter_map(after).collect::<Vec<_>>()
+                };
+                level = level.iter().flat_map(longer).collect();
+            }
+        }
+        strings.into_iter().map(|text| format!("{}{text}", self.prefix)).collect()
+    }
+}
+
+/// Whether the pattern matches the whole text: by the definition of each symbol, one after the other.
+pub fn matches(symbols: &[Symbol], text: &[char], ignore_case: bool) -> bool {
+    let Some((symbol, rest)) = symbols.split_first() else { return text.is_empty() };
+    let first = text.split_first();
+    let after_one = |passes: &dyn Fn(char) -> bool| {
+        first.is_some_and(|(c, others)| passes(*c) && matches(rest, others, ignore_case))
+    };
+    let after_many = |passes: &dyn Fn(char) -> bool| {
+        let most = text.iter().take_while(|c| passes(**c)).count();
+        (0..=most).any(|taken| matches(rest, &text[taken..], ignore_case))
+    };
+    match symbol {
+        Symbol::Char(own) if ignore_case => after_one(&|c| own.to_lowercase().eq(c.to_lowercase())),
+        Symbol::Char(own) => after_one(&|c| *own == c),
+        Symbol::One => after_one(&|_| true),
+        Symbol::OneInPart => after_one(&|c| c != ':'),
+        Symbol::Many => after_many(&|_| true),
+        Symbol::ManyInPart => after_many(&|c| c != ':'),
+    }
+}
+
+/// Whether one of the union's patterns matches.
+pub fn one_matches(union: &Texts, text: &str) -> bool {
+    let text: Vec<char> = text.chars().collect();
+    union.globs.iter().any(|glob| matches(&glob.0, &text, union.ignore_case))
+}
+
+/// A union as people write it: `~` for a `*` and `.` for a `?` that take no colon.
+pub fn union(patterns: &[&str], ignore_case: bool) -> Texts {
+    let symbol = |c| match c {
+        '*' => Symbol::Many,
+        '?' => Symbol::One,
+        '~' => Symbol::ManyInPart,
+        '.' => Symbol::OneInPart,
+        c => Symbol::Char(c),
+    };
+    Texts { globs: patterns.iter().map(|pattern| Glob(pattern.chars().map(symbol).collect())).collect(), ignore_case }
+}
+
+/// The inverse of [`union`], for failures.
+fn written(union: &Texts) -> Vec<String> {
+    let letter = |symbol: &Symbol| match symbol {
+        Symbol::Many => '*',
+        Symbol::One => '?',
+        Symbol::ManyInPart => '~',
+        Symbol::OneInPart => '.',
+        Symbol::Char(c) => *c,
+    };
+    union.globs.iter().map(|glob| glob.0.iter().map(letter).collect()).collect()
+}
+
+/// Some unions to match, some to miss, and the domain that the text is to be of.
+pub struct Question {
+    /// The domain.
+    pub domain: Small,
+    /// One pattern of each has to match.
+    pub inside: Vec<Texts>,
+    /// No pattern of any may match.
+    pub outside: Vec<Texts>,
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "in {}", self.domain.name)?;
+        for (word, unions) in [("inside", &self.inside), ("outside", &self.outside)] {
+            for union in unions {
+                write!(f, ", {word}{} {:?}", if union.ignore_case { " (any case)" } else { "" }, written(union))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Question {
+    /// What the crate answers.
+    ///
+    /// # Errors
+    /// The budget is spent.
+    pub fn answer(&self, steps: u64) -> Result<Option<String>, OverBudget> {
+        let inside: Vec<&Texts> = self.inside.iter().collect();
+        let outside: Vec<&Texts> = self.outside.iter().collect();
+        shortest(&self.domain, &inside, &outside, &mut Budget::new(steps))
+    }
+
+    /// Whether a text is an answer, by definition.
+    pub fn satisfied(&self, text: &str) -> bool {
+        self.inside.iter().all(|union| one_matches(union, text))
+            && !self.outside.iter().any(|union| one_matches(union, text))
+    }
+
+    /// How long a shortest answer is, by trying every string.
+    pub fn least(&self, strings: &[String]) -> Option<usize> {
+        strings.iter().find(|text| self.satisfied(text)).map(|text| text.chars().count())
+    }
+
+    /// Holds an answer of the crate against the enumeration.
+    ///
+    /// # Errors
+    /// What is wrong with the answer.
+    pub fn check(&self, answer: Option<&str>, strings: &[String]) -> Result<(), String> {
+        let least = self.least(strings);
+        let problem = match (answer, least) {
+            (None, None) => return Ok(()),
+            (None, Some(_)) => format!("nothing, but there is {:?}", strings.iter().find(|text| self.satisfied(text))),
+            (Some(text), _) if !contains(&self.domain, text) => format!("`{text}`, which is not of the domain"),
+            (Some(text), _) if !self.satisfied(text) => format!("`{text}`, which is no answer"),
+            (Some(text), least) if Some(text.chars().count()) != least => {
+                format!("`{text}`, where {least:?} characters suffice")
+            }
+            (Some(_), _) => return Ok(()),
+        };
+        Err(format!("{problem}: {self:?}"))
+    }
+}
