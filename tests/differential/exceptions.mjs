@@ -1,0 +1,138 @@
+// Where iam-simulate is known to depart from AWS's documentation: each exception with its rule, its page, and how a
+// statement's part in which the two differ is recognised to fall under it.
+
+const GUIDE = 'https://docs.aws.amazon.com/IAM/latest/UserGuide/'
+
+export const UNKNOWN_ACTION = 'actions that its data does not know'
+export const WILDCARD_REQUEST = 'requests on repository/*'
+
+const VARIABLE = /\$\{([^*?$][^}]*)\}/g
+
+const MULTIVALUED = /^aws:(tagkeys|calledvia|(principal|resource|source|vpce)orgpaths|principalservicenameslist)$|:amr$/i
+
+/** The keys of the variables in the texts. */
+const variables = (texts) =>
+  texts.flatMap((text) => [...text.matchAll(VARIABLE)].map(([, inside]) => inside.split(',')[0].trim()))
+
+const valuesOf = (context, name) =>
+  Object.entries(context).find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1] ?? []
+
+const isShort = (arn) => arn !== '*' && arn.replace(VARIABLE, '').split(':').length < 6
+
+const isSeconds = (text) => /^\d+$/.test(text)
+
+const EXCEPTIONS = [
+  {
+    name: 'keys that it drops',
+    rule: 'A key of the session travels to every service. It drops what its data does not list for the action.',
+    page: 'reference_policies_condition-keys.html',
+    recognises: ({ resources, condition, part }, { ignored }) => {
+      const asked = part === 'resource' ? variables(resources) : [condition?.key, ...variables(condition?.values ?? [])]
+      return asked.some((key) => ignored.some((one) => one.toLowerCase() === key?.toLowerCase()))
+    }
+  },
+  {
+    name: 'variables without Version 2012-10-17',
+    rule: 'Without Version 2012-10-17 `${…}` is literal text. It puts values in.',
+    page: 'reference_policies_elements_version.html',
+    recognises: ({ part, resources, condition, variables: known }) =>
+      !known && (part === 'resource' ? resources : (condition?.values ?? [])).some((text) => text.includes('${'))
+  },
+  {
+    name: '${*}, ${?}, ${$} under String…Equals',
+    rule: 'They stand for the character. Where there are no wildcards it takes them for literal text.',
+    page: 'reference_policies_variables.html#policy-vars-specialchars',
+    recognises: ({ condition }) =>
+      /String(Not)?Equals/.test(condition?.operator) && condition.values.some((value) => /\$\{[*?$]\}/.test(value))
+  },
+  {
+    name: 'empty values of variables',
+    rule: 'A tag may be empty, and then its variable is. It takes that for a missing key.',
+    page: 'reference_policies_variables.html',
+    recognises: ({ part, resources, condition }, { context }) =>
+      variables(part === 'resource' ? resources : (condition?.values ?? [])).some((key) =>
+        valuesOf(context, key).includes('')
+      )
+  },
+  {
+    name: 'unresolved variables in NotResource',
+    rule: 'An entry whose variable has no value matches nothing, so NotResource excludes nothing by it. It lets such a statement match nothing.',
+    page: 'reference_policies_variables.html#policy-vars-no-value',
+    recognises: ({ part, statement, resources }, { context }) =>
+      part === 'resource' &&
+      'NotResource' in statement &&
+      variables(resources).some((key) => valuesOf(context, key).length === 0)
+  },
+  {
+    name: 'unresolved variables under negated operators',
+    rule: 'A value whose variable has no value equals nothing, so a negated operator holds. It says that it does not.',
+    page: 'reference_policies_variables.html#policy-vars-no-value',
+    recognises: ({ condition }, { context }) =>
+      /Not/.test(condition?.operator) && variables(condition.values).some((key) => valuesOf(context, key).length === 0)
+  },
+  {
+    name: 'short ARNs in NotResource',
+    rule: 'A short ARN is completed with wildcards, in NotResource too. What such an entry does not exclude it excludes nevertheless.',
+    page: 'reference_policies_elements_resource.html',
+    recognises: ({ part, statement, resources, matches }) =>
+      part === 'resource' && 'NotResource' in statement && !matches && resources.some(isShort)
+  },
+  {
+    name: 'networks of /0',
+    rule: '0.0.0.0/0 is every IPv4 address. It takes it for the one address 0.0.0.0.',
+    page: 'reference_policies_elements_condition_operators.html#Conditions_IPAddress',
+    recognises: ({ condition }) =>
+      /IpAddress/.test(condition?.operator) && condition.values.some((value) => /^[\d.]+\/0$/.test(value))
+  },
+  {
+    name: 'BinaryEquals',
+    rule: 'The policy holds the Base64 of the bytes. It compares the two texts.',
+    page: 'reference_policies_elements_condition_operators.html#Conditions_BinaryEquals',
+    recognises: ({ condition }) => /BinaryEquals/.test(condition?.operator)
+  },
+  {
+    name: 'seconds beside dates',
+    rule: 'Dates may be written as seconds since 1970. It compares them with the milliseconds of other dates.',
+    page: 'reference_policies_elements_condition_operators.html#Conditions_Date',
+    recognises: ({ condition }, { context }) => {
+      if (!/Date/.test(condition?.operator)) {
+        return false
+      }
+      const texts = [...condition.values, ...valuesOf(context, condition.key)]
+      return texts.some(isSeconds) && !texts.every(isSeconds)
+    }
+  },
+  {
+    name: 'ForAnyValue:…IfExists without the key',
+    rule: 'With IfExists a missing key makes the condition true. It looks at ForAnyValue first.',
+    page: 'reference_policies_elements_condition_operators.html#Conditions_IfExists',
+    recognises: ({ condition }, { context }) =>
+      /^ForAnyValue:.*IfExists$/.test(condition?.operator) && valuesOf(context, condition.key).length === 0
+  },
+  {
+    name: 'multivalued keys without a set operator',
+    rule: 'They need a set operator; that a single value fails without one is not documented. It lets them fail.',
+    page: 'reference_policies_condition-single-vs-multi-valued-context-keys.html',
+    recognises: ({ condition }) => MULTIVALUED.test(condition?.key) && !condition.operator.includes(':')
+  },
+  {
+    name: 'colons of variables in ARNs',
+    rule: 'The colon in `${aws:PrincipalAccount}` does not end a field of the ARN. It splits there.',
+    page: 'reference_policies_variables.html',
+    recognises: ({ condition }) =>
+      /Arn/.test(condition?.operator) && condition.values.some((value) => /^([^:]*:){2,4}\$\{[^}]*:/.test(value))
+  },
+  {
+    name: 'wildcards before the first /',
+    rule: 'A `*` may stand for the whole last field. It takes what precedes the first `/` literally.',
+    page: 'reference-arns.html',
+    recognises: ({ part, resources }) =>
+      part === 'resource' && resources.some((arn) => /^([^:]*:){5}[^/]*[*?]/.test(arn))
+  }
+]
+
+/** The exception under which a difference falls. */
+export function exceptionOf(difference, { context }, ignored) {
+  const exception = EXCEPTIONS.find(({ recognises }) => recognises(difference, { context, ignored }))
+  return exception && `${exception.name} (${exception.page.split(/[.#]/)[0]})`
+}
