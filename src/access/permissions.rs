@@ -332,7 +332,7 @@ impl Decider<'_> {
         let name = resource.splitn(6, ':').nth(5).unwrap_or_default();
         for pattern in rules.iter().flat_map(|rule| &rule.statement.resources.patterns) {
             // Every part of the name is held against every pattern: that has its price.
-            if fitting.len() >= MOST_FITTING || self.budget.spend(name.len() * name.len()).is_err() {
+            if fitting.len() >= MOST_FITTING || self.budget.spend(name.len().pow(3) / 8).is_err() {
                 break;
             }
             let Some(last) = pattern.fields().pop() else { continue };
