@@ -95,7 +95,7 @@ impl Tally {
                         self.failures.push(format!("seed {seed}: unsound {request:?}: {problem}"));
                     }
                 }
-                Decision::Refused(why) => {
+                Decision::Refused => {
                     self.refused += 1;
                     let known = actions.iter().find(|known| known.action == action.full_name).unwrap();
                     for _ in 0..probes {
@@ -103,7 +103,7 @@ impl Tally {
                         self.probes += 1;
                         if judge.allowed(&request).is_ok_and(|answer| answer.allowed) {
                             let explained = bearing(&docs, &request);
-                            self.failures.push(format!("seed {seed}: missed ({why:?}) {request:?}\n{explained}"));
+                            self.failures.push(format!("seed {seed}: missed {request:?}\n{explained}"));
                             break;
                         }
                     }

@@ -74,7 +74,7 @@ fn decisions(permissions: &Permissions) -> impl Iterator<Item = (String, &Decisi
 
 /// The actions that are permitted, or may be.
 fn may(permissions: &Permissions) -> BTreeSet<String> {
-    let refused = |decision: &Decision| matches!(decision, Decision::Refused(_));
+    let refused = |decision: &Decision| matches!(decision, Decision::Refused);
     decisions(permissions).filter(|(_, decision)| !refused(decision)).map(|(name, _)| name).collect()
 }
 
@@ -82,7 +82,7 @@ fn may(permissions: &Permissions) -> BTreeSet<String> {
 fn verdicts(permissions: &Permissions) -> Vec<(String, String)> {
     let word = |decision: &Decision| match decision {
         Decision::Permitted(_) => "permitted".to_owned(),
-        Decision::Refused(why) => format!("refused: {why:?}"),
+        Decision::Refused => "refused".to_owned(),
         Decision::Undecided => "undecided".to_owned(),
     };
     decisions(permissions).map(|(name, decision)| (name, word(decision))).collect()
@@ -221,13 +221,15 @@ fn the_order_of_policies_statements_and_lists_changes_neither_verdicts_nor_witne
         for decision in after.catalogued.iter_mut().chain(unknown) {
             if let Decision::Permitted(witness) = decision {
                 let witness = Arc::make_mut(witness);
-                for grant in &mut witness.grants {
+                let assumed = witness.assumed.iter_mut().map(|assumption| &mut assumption.statement);
+                for grant in witness.grants.iter_mut().chain(assumed) {
                     let of_boundary = grant.kind == GrantKind::Boundary;
                     let place = |(name, boundary, _): &&(String, bool, Vec<usize>)| {
                         *name == grant.policy && *boundary == of_boundary
                     };
                     grant.statement = places.iter().find(place).unwrap().2[grant.statement];
                 }
+                witness.assumed.sort_unstable();
                 witness.grants.sort_unstable_by(|a, b| {
                     (a.kind == GrantKind::Boundary, a).cmp(&(b.kind == GrantKind::Boundary, b))
                 });

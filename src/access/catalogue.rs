@@ -133,6 +133,11 @@ impl ActionSet {
         self.0 == 0
     }
 
+    /// The actions of both sets.
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// The actions that satisfy the predicate.
     pub fn of(predicate: impl Fn(&Action) -> bool) -> Self {
         Self(ACTIONS.iter().enumerate().filter(|(_, action)| predicate(action)).fold(0, |set, (i, _)| set | 1 << i))
@@ -161,6 +166,14 @@ impl ActionSet {
             None => Self::of(|action| pattern.matches(action.service.prefix(), action.name(), reading)),
         }
     }
+
+    /// The actions of which the two readings say different things.
+    pub fn doubtful(scope: &Scope<ActionPattern>) -> Self {
+        if scope.patterns.iter().all(ActionPattern::is_grammatical) && !scope.patterns.is_empty() {
+            return Self::default();
+        }
+        Self(Self::matching(scope, Reading::Wide).0 ^ Self::matching(scope, Reading::Narrow).0)
+    }
 }
 
 /// The literal actions under ECR's prefixes that the catalogue does not know.
@@ -172,8 +185,8 @@ pub fn unknown_literals(scope: &Scope<ActionPattern>) -> impl Iterator<Item = &s
     })
 }
 
-/// Whether a statement may bear on an action that the catalogue does not know, though it matches none that it does.
-pub fn names_unknown_action(scope: &Scope<ActionPattern>) -> bool {
+/// Whether a statement may bear on an action of ECR, be it one that the catalogue does not know.
+pub fn concerns_ecr(scope: &Scope<ActionPattern>) -> bool {
     let ours = [Service::Ecr.prefix(), Service::EcrPublic.prefix()];
     scope.negated || scope.patterns.iter().any(|pattern| !pattern.is_of_other_service_than(&ours))
 }

@@ -142,6 +142,13 @@ impl Subject<'_> {
         }
     }
 
+    /// Whether the unknown may have several values.
+    pub(super) fn is_multivalued(unknown: &Unknown) -> bool {
+        // Names of tags are the user's: nothing is made of them.
+        matches!(unknown, Unknown::Key(key) if !key.contains("tag/")
+            && (key == "aws:tagkeys" || key == "aws:calledvia" || key.ends_with(":amr") || key.ends_with("orgpaths")))
+    }
+
     /// The unknown as the search sees it; `now` is the slot of [`Unknown::Now`].
     pub(super) fn slot(&self, target: &Target, unknown: &Unknown, now: usize) -> Slot {
         let always = |kind: Kind, preferred: Vec<String>| Slot { kind, optional: false, multivalued: false, preferred };
@@ -175,12 +182,8 @@ impl Subject<'_> {
             Unknown::Key(key) => {
                 let free = |kind: Kind| Slot { kind, optional: true, multivalued: false, preferred: Vec::new() };
                 let word = || vec!["app".to_owned()];
-                let text = |multivalued| Slot {
-                    kind: Kind::Text(Universe::Text),
-                    optional: true,
-                    multivalued,
-                    preferred: word(),
-                };
+                let multivalued = Self::is_multivalued(unknown);
+                let text = || Slot { kind: Kind::Text(Universe::Text), optional: true, multivalued, preferred: word() };
                 match key.as_str() {
                     "aws:userid" => {
                         let instance = self.trust.admits_only_ec2();
@@ -204,18 +207,15 @@ impl Subject<'_> {
                         Slot { preferred: vec!["203.0.113.10".to_owned()], ..free(Kind::Address) }
                     }
                     // Before anything is made of a key's name: names of tags are the user's.
-                    _ if key.contains("tag/") => text(false),
-                    "aws:tagkeys" | "aws:calledvia" => text(true),
+                    _ if key.contains("tag/") => text(),
                     "aws:assumedroot" | "aws:viaawsmcpservice" | "aws:ismcpserviceaction" => {
                         free(Kind::Choice(&["false", "true"]))
                     }
-                    _ if key.ends_with(":amr") => text(true),
-                    _ if key.ends_with("orgpaths") => text(true),
                     _ if key.ends_with("arn") => {
                         let example = format!("arn:{}:ec2:us-east-1:{}:app", self.partition(), self.account());
                         Slot { preferred: vec![example], ..free(Kind::Text(Universe::Arn)) }
                     }
-                    _ => text(false),
+                    _ => text(),
                 }
             }
         }

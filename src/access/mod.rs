@@ -8,15 +8,19 @@ pub mod catalogue;
 #[rustfmt::skip]
 mod catalogue_data;
 mod context;
+mod decider;
 mod permissions;
 mod request;
+mod rules;
 mod solver;
 mod universe;
 mod verdict;
 
 use std::sync::Arc;
 
-pub use permissions::{Decision, Grant, GrantKind, Permissions, Refusal, STEPS_PER_ROLE, Witness, permissions};
+pub use permissions::{
+    Assumption, Decision, Grant, GrantKind, Permissions, Refusal, STEPS_PER_ROLE, Witness, permissions, refusals,
+};
 pub use verdict::{ANNOTATION_CHARACTERS, Access, AllowedAccess, Compliance, Criteria, NotAccepted, Verdict, judge};
 
 use crate::policy::{Document, TrustPolicy};

@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -14,34 +15,48 @@ use time::format_description::well_known::Rfc3339;
 use super::arn::{SixFields, has_doubtful_type, six_fields};
 use super::catalogue::{ResourceType, Service};
 use super::context::{Knowledge, Subject, Target, Unknown};
-use super::solver::{Clause, Cube, Literal, Slot, Values};
-use crate::policy::Statement;
+use super::solver::{Clause, Cube, Literal, Slot, Values, holds};
 use crate::policy::comparison::{Comparison, Texts};
 use crate::policy::condition::{Ask, Condition, Meaning, Quantifier, Requirement, resolve};
+use crate::policy::language::Budget;
 use crate::policy::pattern::{Glob, Reading, ResourcePattern, Token, Variable};
+use crate::policy::{Effect, Statement};
 
 /// The unknowns of the requests for one target, made as statements mention them.
+#[derive(Clone)]
 pub(super) struct Problem<'a> {
     subject: &'a Subject<'a>,
     target: Target,
     unknowns: Vec<Unknown>,
+    /// The slot of each unknown.
+    places: BTreeMap<Unknown, usize>,
     /// Condition keys that statements mention, in lower case and as written.
     spelled: BTreeMap<String, String>,
     pub(super) slots: Vec<Slot>,
-    assumed: &'a Assumptions,
+    /// Values that the unknowns are assumed to have that variables stand for.
+    assumed: Vec<(Unknown, Option<String>)>,
     /// Unknowns that a variable stands for and whose values are not assumed: these were read as anything.
     open: RefCell<Vec<Unknown>>,
-    /// Steps of work that making clauses took, beyond what is proportional to the statements.
-    work: usize,
+    budget: &'a Budget,
 }
 
-/// What is assumed of the unknowns that variables stand for; `None` is an absent key.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Assumptions {
-    /// These have these values.
-    pub(super) values: Vec<(Unknown, Option<String>)>,
-    /// None of these holds as a whole.
-    pub(super) excluded: Vec<Vec<(Unknown, Option<String>)>>,
+/// A statement as clauses over the unknowns.
+pub(super) struct Translated {
+    /// All of them have to hold: that an Allow matches, or that a Deny does not. None for an Allow that matches no
+    /// request for the target.
+    pub(super) clauses: Option<Vec<Clause>>,
+    /// The unknowns that variables in the statement left open.
+    pub(super) open: Vec<Unknown>,
+}
+
+/// How many symbols of a pattern are read in the time of a step of the budget.
+const SYMBOLS_PER_STEP: usize = 8;
+
+impl Translated {
+    /// Whether the clauses hold of these values.
+    pub(super) fn hold(&self, values: &Values, budget: &Budget) -> bool {
+        self.clauses.as_ref().is_some_and(|clauses| clauses.iter().all(|clause| holds(clause, values, budget)))
+    }
 }
 
 /// The longest known value that an unknown one is derived from, in bytes.
@@ -62,16 +77,22 @@ struct ArnTerms {
 }
 
 impl<'a> Problem<'a> {
-    pub(super) fn new(subject: &'a Subject<'a>, target: Target, assumed: &'a Assumptions) -> Self {
+    pub(super) fn new(
+        subject: &'a Subject<'a>,
+        target: Target,
+        assumed: Vec<(Unknown, Option<String>)>,
+        budget: &'a Budget,
+    ) -> Self {
         let mut problem = Self {
             subject,
             target,
             unknowns: Vec::new(),
+            places: BTreeMap::new(),
             spelled: BTreeMap::new(),
             slots: Vec::new(),
             assumed,
             open: RefCell::default(),
-            work: 0,
+            budget,
         };
         if target.resource != ResourceType::None {
             for unknown in [Unknown::Region, Unknown::Account, Unknown::Resource] {
@@ -81,21 +102,18 @@ impl<'a> Problem<'a> {
         problem
     }
 
-    /// Steps of work that making clauses took.
-    pub(super) fn work(&self) -> usize {
-        self.work
+    /// The same unknowns, with these values assumed of them.
+    pub(super) fn assuming(&self, assumed: Vec<(Unknown, Option<String>)>) -> Self {
+        Self { assumed, ..self.clone() }
     }
 
-    /// The unknowns that variables left open so far.
-    pub(super) fn open(&self) -> Vec<Unknown> {
-        let mut open = self.open.borrow().clone();
-        open.sort_unstable();
-        open.dedup();
-        open
+    /// The first value that an unknown has.
+    pub(super) fn value(&self, unknown: &Unknown, values: &Values) -> Option<String> {
+        values.get(self.find_slot(unknown)?)?.as_ref()?.first().cloned()
     }
 
     pub(super) fn find_slot(&self, unknown: &Unknown) -> Option<usize> {
-        self.unknowns.iter().position(|known| known == unknown)
+        self.places.get(unknown).copied()
     }
 
     pub(super) fn slot_of(&mut self, unknown: &Unknown) -> usize {
@@ -109,13 +127,15 @@ impl<'a> Problem<'a> {
         };
         self.slots.push(self.subject.slot(&self.target, unknown, now));
         self.unknowns.push(unknown.clone());
+        self.places.insert(unknown.clone(), self.slots.len() - 1);
         self.slots.len() - 1
     }
 
-    /// What holds between the unknowns, beside what the statements ask, and the values assigned.
-    pub(super) fn ties(&mut self) -> Vec<Clause> {
-        let assumed = self.assumed;
-        for (unknown, _) in assumed.values.iter().chain(assumed.excluded.iter().flatten()) {
+    /// What holds between the unknowns, beside what the statements ask: what belongs together, the values assumed, and
+    /// that none of those excluded holds as a whole.
+    pub(super) fn ties(&mut self, excluded: &[Vec<(Unknown, Option<String>)>]) -> Vec<Clause> {
+        let assumed = self.assumed.clone();
+        for (unknown, _) in assumed.iter().chain(excluded.iter().flatten()) {
             self.slot_of(unknown);
         }
         let key = |unknown: &Unknown| if let Unknown::Key(key) = unknown { Some(key.clone()) } else { None };
@@ -152,32 +172,45 @@ impl<'a> Problem<'a> {
             let slot = self.slot_of(unknown);
             value.as_ref().map_or_else(|| absent(slot), |value| equals(slot, value, Quantifier::Value))
         };
-        clauses.extend(assumed.values.iter().map(|value| vec![vec![has(value)]]));
-        clauses.extend(assumed.excluded.iter().map(|all| all.iter().map(|value| vec![has(value).negated()]).collect()));
+        clauses.extend(assumed.iter().map(|value| vec![vec![has(value)]]));
+        clauses.extend(excluded.iter().map(|all| all.iter().map(|value| vec![has(value).negated()]).collect()));
         clauses
+    }
+
+    /// Makes clauses of a statement: under which it matches if it allows, under which it does not if it denies. The
+    /// keys are those that it mentions.
+    pub(super) fn translate(&mut self, statement: &Statement, keys: &[Key], reading: Reading) -> Translated {
+        self.meet(keys);
+        self.open.get_mut().clear();
+        let clauses = match statement.effect {
+            Effect::Allow => self.matches(statement, reading),
+            Effect::Deny => Some(self.escape(statement, reading)),
+        };
+        let mut open = std::mem::take(self.open.get_mut());
+        open.sort_unstable();
+        open.dedup();
+        Translated { clauses, open }
     }
 
     /// Makes unknowns of the keys that a statement mentions, whether or not it then asks anything of them: a witness
     /// lists them all.
-    fn meet(&mut self, statement: &Statement) {
-        for key in keys(statement) {
-            let lower = key.to_lowercase();
-            if let Knowledge::Unknown(unknown) = self.subject.knowledge(&self.target, &lower) {
+    fn meet(&mut self, keys: &[Key]) {
+        for Key { spelled, lower } in keys {
+            if let Knowledge::Unknown(unknown) = self.subject.knowledge(&self.target, lower) {
                 self.slot_of(&unknown);
-                let spelled = self.spelled.entry(lower).or_insert_with(|| key.clone());
-                if key < *spelled {
-                    *spelled = key;
+                let known = self.spelled.entry(lower.clone()).or_insert_with(|| spelled.clone());
+                if spelled < known {
+                    known.clone_from(spelled);
                 }
             }
         }
     }
 
-    /// The clauses under which an Allow matches; `None` if it matches no request for the target.
-    pub(super) fn allow(&mut self, statement: &Statement) -> Option<Vec<Clause>> {
-        self.meet(statement);
+    /// The clauses under which a statement matches; `None` if it matches no request for the target.
+    fn matches(&mut self, statement: &Statement, reading: Reading) -> Option<Vec<Clause>> {
         let mut clauses = Vec::new();
         for condition in &statement.conditions {
-            match self.condition(condition, Reading::Wide) {
+            match self.condition(condition, reading) {
                 Term::Settled(true) => {}
                 Term::Settled(false) => return None,
                 Term::Literal(literal) => clauses.push(vec![vec![literal]]),
@@ -185,23 +218,22 @@ impl<'a> Problem<'a> {
         }
         let patterns = &statement.resources.patterns;
         if statement.resources.negated {
-            for cube in self.resources(patterns, Reading::Narrow) {
+            for cube in self.resources(patterns, reading.other()) {
                 clauses.push(cube.into_iter().map(|literal| vec![literal.negated()]).collect());
             }
         } else {
-            clauses.push(self.resources(patterns, Reading::Wide));
+            clauses.push(self.resources(patterns, reading));
         }
         // A cube without literals holds of every request, a clause without cubes of none.
         clauses.retain(|clause| !clause.iter().any(Vec::is_empty));
         if clauses.iter().any(Vec::is_empty) { None } else { Some(clauses) }
     }
 
-    /// The clauses under which a Deny does not match.
-    pub(super) fn escape(&mut self, statement: &Statement) -> Vec<Clause> {
-        self.meet(statement);
+    /// The clauses under which a statement does not match.
+    fn escape(&mut self, statement: &Statement, reading: Reading) -> Vec<Clause> {
         let mut way_out: Clause = Vec::new();
         for condition in &statement.conditions {
-            match self.condition(condition, Reading::Narrow) {
+            match self.condition(condition, reading) {
                 Term::Settled(true) => {}
                 Term::Settled(false) => return Vec::new(),
                 Term::Literal(literal) => way_out.push(vec![literal.negated()]),
@@ -210,13 +242,13 @@ impl<'a> Problem<'a> {
         let patterns = &statement.resources.patterns;
         if statement.resources.negated {
             // `NotResource: []` would deny everything, which nobody can have meant: doubt.
-            if patterns.is_empty() {
+            if patterns.is_empty() && reading == Reading::Narrow {
                 return Vec::new();
             }
-            way_out.extend(self.resources(patterns, Reading::Wide));
+            way_out.extend(self.resources(patterns, reading.other()));
             return if way_out.iter().any(Vec::is_empty) { Vec::new() } else { vec![way_out] };
         }
-        self.resources(patterns, Reading::Narrow)
+        self.resources(patterns, reading)
             .into_iter()
             .map(|cube| {
                 way_out.iter().cloned().chain(cube.into_iter().map(|literal| vec![literal.negated()])).collect()
@@ -247,16 +279,16 @@ impl<'a> Problem<'a> {
         };
         let Some(mut requirement) = requirement else { return doubt };
         match knowledge {
-            Knowledge::Absent => Term::Settled(requirement.holds(None)),
+            Knowledge::Absent => Term::Settled(requirement.holds(None, self.budget)),
             Knowledge::Value(value) => {
                 // What a negated operator makes of a value that it cannot read is not documented.
                 if reading == Reading::Narrow && requirement.cannot_read(&value) {
                     return doubt;
                 }
-                let holds = requirement.holds(Some(std::slice::from_ref(&value)));
+                let holds = requirement.holds(Some(std::slice::from_ref(&value)), self.budget);
                 // To a set operator an empty value may be a missing key: the documentation has it both ways.
                 Term::Settled(if value.is_empty() && requirement.of_set() {
-                    let missing = requirement.holds(None);
+                    let missing = requirement.holds(None, self.budget);
                     if reading == Reading::Wide { holds || missing } else { holds && missing }
                 } else {
                     holds
@@ -268,11 +300,11 @@ impl<'a> Problem<'a> {
                 let may_be_missing =
                     requirement.of_set() && requirement.if_absent && reading == Reading::Wide && !several;
                 if let Ask::Values { comparison, quantifier, positive } = &mut requirement.if_present {
-                    if let (Comparison::Text(texts), true, true) = (&mut *comparison, *positive, may_be_missing) {
-                        texts.globs.push(Glob::literal(""));
+                    if let (Comparison::Text(texts), true, true) = (&**comparison, *positive, may_be_missing) {
+                        *comparison = Arc::new(Comparison::Text(texts.clone().with("")));
                     }
                     // Instants are kept as seconds: their text form is not what these comparisons would see.
-                    let comparable = match comparison {
+                    let comparable = match &**comparison {
                         Comparison::Number { instants, .. } => *instants || key == "aws:epochtime",
                         Comparison::Text(_) | Comparison::Networks(_) => false,
                     };
@@ -297,8 +329,8 @@ impl<'a> Problem<'a> {
             let Knowledge::Unknown(unknown) = self.subject.knowledge(&self.target, &key.to_lowercase()) else {
                 return None;
             };
-            let several = self.subject.slot(&self.target, &unknown, 0).multivalued;
-            let assumed = self.assumed.values.iter().any(|(other, _)| *other == unknown);
+            let several = Subject::is_multivalued(&unknown);
+            let assumed = self.assumed.iter().any(|(other, _)| *other == unknown);
             (!several && !assumed && !is_instant(&unknown)).then_some(unknown)
         })?;
         let holds = |assumed: &Meaning| -> Option<bool> {
@@ -314,15 +346,16 @@ impl<'a> Problem<'a> {
                 }
             };
             let requirement = condition.requirement(reading, &meaning)?;
-            (!other_open.into_inner()).then(|| requirement.holds(Some(&[known.to_owned()])))
+            (!other_open.into_inner()).then(|| requirement.holds(Some(&[known.to_owned()]), self.budget))
         };
         // All parts of the known value are tried: worth it for names and accounts, not for paths.
         if known.len() > MOST_KNOWN {
             return None;
         }
+        let ends: Vec<usize> = known.char_indices().map(|(i, _)| i).chain([known.len()]).collect();
+        self.budget.spend(ends.len() * ends.len() / 2 * condition.listed()).ok()?;
         let absent = holds(&Meaning::Absent)?;
         let elsewhere = holds(&Meaning::Text(format!("{known}\u{0}")))?;
-        let ends: Vec<usize> = known.char_indices().map(|(i, _)| i).chain([known.len()]).collect();
         let mut globs = Vec::new();
         for (i, start) in ends.iter().enumerate() {
             for end in ends.iter().skip(i) {
@@ -332,12 +365,8 @@ impl<'a> Problem<'a> {
                 }
             }
         }
-        globs.sort_unstable();
-        globs.dedup();
-        let steps = ends.len() * ends.len() * known.len() * condition.listed();
-        let comparison = Comparison::Text(Texts { globs, ignore_case: condition.ignores_case() });
+        let comparison = Arc::new(Comparison::Text(Texts::new(globs, condition.ignores_case())));
         let if_present = Ask::Values { quantifier: Quantifier::Value, comparison, positive: !elsewhere };
-        self.work += steps;
         Some(Literal::new(self.slot_of(&open), Requirement { if_absent: absent, if_present }))
     }
 
@@ -347,12 +376,12 @@ impl<'a> Problem<'a> {
         match self.subject.knowledge(&self.target, &key) {
             Knowledge::Absent => Meaning::Absent,
             Knowledge::Value(value) => Meaning::Text(value),
-            Knowledge::Unknown(unknown) => match self.assumed.values.iter().find(|(known, _)| *known == unknown) {
+            Knowledge::Unknown(unknown) => match self.assumed.iter().find(|(known, _)| *known == unknown) {
                 Some((_, Some(value))) => Meaning::Text(spell_value(&key, &unknown, value)),
                 Some((_, None)) => Meaning::Absent,
                 None => {
                     // Variables of keys with several values have no documented meaning: anything, for good.
-                    if !self.subject.slot(&self.target, &unknown, 0).multivalued {
+                    if !Subject::is_multivalued(&unknown) {
                         self.open.borrow_mut().push(unknown);
                     }
                     Meaning::Anything
@@ -372,7 +401,8 @@ impl<'a> Problem<'a> {
         }
         // Patterns that differ in the last field only are one union of globs.
         let mut merged: Vec<(ArnTerms, Vec<Vec<Glob>>)> = Vec::new();
-        for pattern in patterns {
+        let prefix = self.target.service.prefix();
+        for pattern in patterns.iter().filter(|pattern| !pattern.is_of_other_service_than(prefix)) {
             for mut terms in self.arn_terms(pattern, reading) {
                 let resource = std::mem::take(&mut terms.resource);
                 match merged.iter_mut().find(|(place, _)| *place == terms) {
@@ -413,32 +443,39 @@ impl<'a> Problem<'a> {
     fn matches_star(&self, pattern: &ResourcePattern, reading: Reading) -> bool {
         let fields = pattern.fields();
         let [field] = fields.as_slice() else { return false };
-        resolve(field, reading, &|variable| self.meaning(variable)).is_some_and(|glob| glob.matches("*", false))
+        self.glob(pattern, field, reading).is_some_and(|glob| glob.matches("*", false))
     }
 
     /// What a pattern asks of the unknown parts of the request's ARN; several alternatives, or none.
     fn arn_terms(&self, pattern: &ResourcePattern, reading: Reading) -> Vec<ArnTerms> {
-        let fields = pattern.fields();
+        self.budget.charge(1 + pattern.as_str().len() / SYMBOLS_PER_STEP);
         let mut alternatives = Vec::new();
-        for patterns in six_fields(fields, reading) {
+        for patterns in six_fields(pattern.fields(), reading) {
             let mut terms = ArnTerms::default();
-            if patterns.iter().all(|pattern| self.add_terms(pattern, reading, &mut terms)) {
+            if patterns.iter().all(|fields| self.add_terms(pattern, fields, reading, &mut terms)) {
                 alternatives.push(terms);
             }
         }
         alternatives
     }
 
-    /// Adds what a pattern of six fields asks; false if it matches no ARN of the target.
-    fn add_terms(&self, fields: &SixFields, reading: Reading, terms: &mut ArnTerms) -> bool {
+    /// Adds what a pattern asks, taken as these six fields; false if it matches no ARN of the target.
+    fn add_terms(
+        &self,
+        pattern: &ResourcePattern,
+        fields: &SixFields<'_>,
+        reading: Reading,
+        terms: &mut ArnTerms,
+    ) -> bool {
         let [arn, partition, service, region, account, resource] = fields.as_slice() else { return false };
-        let meaning = |variable: &Variable| self.meaning(variable);
         // Variables have meaning in the last field only; AWS's own policies also use one for the account.
-        let plain = |field: &[Token]| {
-            let variable = field.iter().any(|token| matches!(token, Token::Variable(_)));
-            if variable { None } else { resolve(field, reading, &meaning) }
+        let plain = |field: &str| {
+            let tokens = if pattern.has_variables() { pattern.tokens_of(field) } else { Vec::new() };
+            let variable = tokens.iter().any(|token| matches!(token, Token::Variable(_)));
+            if variable { None } else { self.glob(pattern, field, reading) }
         };
-        let known = |field: &[Token], value: &str| plain(field).is_some_and(|glob| glob.matches(value, false));
+        let known =
+            |field: &str, value: &str| field == value || plain(field).is_some_and(|glob| glob.matches(value, false));
         if !known(arn, "arn")
             || !known(partition, self.subject.partition())
             || !known(service, self.target.service.prefix())
@@ -446,12 +483,12 @@ impl<'a> Problem<'a> {
             return false;
         }
         let Some(region) = plain(region) else { return false };
-        let account = if reading == Reading::Wide { resolve(account, reading, &meaning) } else { plain(account) };
+        let account = if reading == Reading::Wide { self.glob(pattern, account, reading) } else { plain(account) };
         let Some(account) = account else { return false };
         if reading == Reading::Narrow && has_doubtful_type(resource) {
             return false;
         }
-        let Some(resource) = resolve(resource, reading, &meaning) else { return false };
+        let Some(resource) = self.glob(pattern, resource, reading) else { return false };
         match self.target.service {
             Service::Ecr => push(&mut terms.region, region),
             // The ARNs of ECR Public have no region.
@@ -461,6 +498,14 @@ impl<'a> Problem<'a> {
         push(&mut terms.account, account);
         push(&mut terms.resource, resource);
         true
+    }
+
+    /// One field of a pattern, with what variables in it stand for.
+    fn glob(&self, pattern: &ResourcePattern, field: &str, reading: Reading) -> Option<Glob> {
+        if !pattern.has_variables() {
+            return Some(Glob::new(field));
+        }
+        resolve(&pattern.tokens_of(field), reading, &|variable| self.meaning(variable))
     }
 
     /// The ARN that the values give the request's resource; `*` for a target without resource.
@@ -477,28 +522,27 @@ impl<'a> Problem<'a> {
         format!("arn:{partition}:{service}:{region}:{}:{}", value(&Unknown::Account), value(&Unknown::Resource))
     }
 
-    /// Adds the keys that a statement mentions, with the values that the request has for them.
-    pub(super) fn mention(&self, statement: &Statement, values: &Values, context: &mut BTreeMap<String, Vec<String>>) {
-        for key in keys(statement) {
-            self.mention_key(&key, values, context);
+    /// Adds keys that a statement mentions, with the values that the request has for them.
+    pub(super) fn mention(&self, keys: &[Key], values: &Values, context: &mut BTreeMap<String, Vec<String>>) {
+        for Key { spelled, lower } in keys {
+            self.mention_key(spelled, lower, values, context);
             // What `aws:TagKeys` has to hold is part of the request that has the tag.
-            if key.to_lowercase().starts_with("aws:requesttag/") {
-                self.mention_key("aws:TagKeys", values, context);
+            if lower.starts_with("aws:requesttag/") {
+                self.mention_key("aws:TagKeys", "aws:tagkeys", values, context);
             }
-            if key.to_lowercase().starts_with("aws:calledvia") {
-                self.mention_key("aws:ViaAWSService", values, context);
+            if lower.starts_with("aws:calledvia") {
+                self.mention_key("aws:ViaAWSService", "aws:viaawsservice", values, context);
             }
         }
     }
 
-    fn mention_key(&self, key: &str, values: &Values, context: &mut BTreeMap<String, Vec<String>>) {
-        let lower = key.to_lowercase();
-        let known = match self.subject.knowledge(&self.target, &lower) {
+    fn mention_key(&self, key: &str, lower: &str, values: &Values, context: &mut BTreeMap<String, Vec<String>>) {
+        let known = match self.subject.knowledge(&self.target, lower) {
             Knowledge::Absent => None,
             Knowledge::Value(value) => Some(vec![value]),
             Knowledge::Unknown(unknown) => {
                 let found = self.find_slot(&unknown).and_then(|slot| values.get(slot).cloned().flatten());
-                found.map(|found| found.iter().map(|value| spell_value(&lower, &unknown, value)).collect())
+                found.map(|found| found.iter().map(|value| spell_value(lower, &unknown, value)).collect())
             }
         };
         let Some(known) = known else { return };
@@ -516,20 +560,23 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// The keys that a statement mentions, as written: in conditions and as variables.
-fn keys(statement: &Statement) -> Vec<String> {
+/// A context key as a statement spells it, and in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) spelled: String,
+    pub(super) lower: String,
+}
+
+/// The keys that a statement mentions: in conditions and as variables.
+pub(super) fn keys(statement: &Statement) -> Vec<Key> {
     let mut keys: Vec<String> = Vec::new();
     for condition in &statement.conditions {
         keys.push(condition.key.to_string());
         keys.extend(condition.variables());
     }
-    for pattern in statement.resources.patterns.iter().filter(|pattern| pattern.as_str().contains("${")) {
-        keys.extend(pattern.fields().into_iter().flatten().filter_map(|token| match token {
-            Token::Variable(variable) => Some(variable.key),
-            Token::Symbol(_) => None,
-        }));
-    }
-    keys
+    let patterns = statement.resources.patterns.iter();
+    keys.extend(patterns.flat_map(ResourcePattern::variables).map(|variable| variable.key));
+    keys.into_iter().map(|spelled| Key { lower: spelled.to_lowercase(), spelled }).collect()
 }
 
 fn push(globs: &mut Vec<Glob>, glob: Glob) {
@@ -539,15 +586,15 @@ fn push(globs: &mut Vec<Glob>, glob: Glob) {
 }
 
 fn text(slot: usize, globs: Vec<Glob>) -> Literal {
-    let comparison = Comparison::Text(Texts { globs, ignore_case: false });
+    let comparison = Arc::new(Comparison::Text(Texts::new(globs, false)));
     let if_present = Ask::Values { quantifier: Quantifier::Value, comparison, positive: true };
     Literal::new(slot, Requirement { if_absent: false, if_present })
 }
 
 fn equals(slot: usize, value: &str, quantifier: Quantifier) -> Literal {
     // Names of tags ignore case in condition keys, and `aws:TagKeys` is the only set that is compared here.
-    let texts = Texts { globs: vec![Glob::literal(value)], ignore_case: quantifier == Quantifier::Any };
-    let if_present = Ask::Values { quantifier, comparison: Comparison::Text(texts), positive: true };
+    let texts = Texts::new(vec![Glob::literal(value)], quantifier == Quantifier::Any);
+    let if_present = Ask::Values { quantifier, comparison: Arc::new(Comparison::Text(texts)), positive: true };
     Literal::new(slot, Requirement { if_absent: false, if_present })
 }
 

@@ -8,6 +8,8 @@
 //!
 //! Knows nothing of policies' effects, of ECR or of roles.
 
+use std::sync::Arc;
+
 use super::universe::Universe;
 use crate::policy::comparison::{Comparison, Order, Texts};
 use crate::policy::condition::{Ask, Quantifier, Requirement};
@@ -44,7 +46,7 @@ pub(super) enum Kind {
 }
 
 /// What is asked of one slot.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Literal {
     pub(super) slot: usize,
     pub(super) requirement: Requirement,
@@ -59,8 +61,8 @@ impl Literal {
         Self { slot: self.slot, requirement: self.requirement.negated() }
     }
 
-    pub(super) fn holds(&self, values: &Values) -> bool {
-        self.requirement.holds(values.get(self.slot).and_then(Option::as_deref))
+    fn holds(&self, values: &Values, budget: &Budget) -> bool {
+        self.requirement.holds(values.get(self.slot).and_then(Option::as_deref), budget)
     }
 }
 
@@ -84,24 +86,46 @@ pub(super) enum Found {
     Unknown,
 }
 
+/// Whether one of the clause's cubes holds.
+pub(super) fn holds(clause: &Clause, values: &Values, budget: &Budget) -> bool {
+    clause.iter().any(|cube| cube.iter().all(|literal| literal.holds(values, budget)))
+}
+
 /// Searches for values of the slots that satisfy all clauses.
-pub(super) fn solve(slots: &[Slot], clauses: &[&Clause], budget: &mut Budget) -> Found {
-    let mut search = Search { slots, taken: vec![Vec::new(); slots.len()], values: vec![None; slots.len()], budget };
+pub(super) fn solve(slots: &[Slot], clauses: &[&Clause], budget: &Budget) -> Found {
+    let mut search = Search {
+        slots,
+        clauses,
+        budget,
+        taken: vec![Vec::new(); slots.len()],
+        values: vec![None; slots.len()],
+        trail: Vec::new(),
+    };
     let all: Vec<usize> = (0..slots.len()).collect();
     match search.assign(&all) {
-        Settled::Yes => search.run(clauses),
+        Settled::Yes => search.run(),
         Settled::No => Found::Nothing,
         Settled::Unknown => Found::Unknown,
     }
 }
 
-struct Search<'s, 'b> {
+struct Search<'s> {
     slots: &'s [Slot],
+    clauses: &'s [&'s Clause],
+    budget: &'s Budget,
     /// The requirements taken on, by slot.
     taken: Vec<Vec<Requirement>>,
     /// Values that satisfy them.
     values: Values,
-    budget: &'b mut Budget,
+    /// What was done to the two above, to be undone.
+    trail: Vec<Change>,
+}
+
+enum Change {
+    /// A requirement was taken on for this slot.
+    Taken(usize),
+    /// This slot had this value.
+    Value(usize, Option<Vec<String>>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,21 +135,19 @@ enum Settled {
     Unknown,
 }
 
-impl Search<'_, '_> {
-    fn run(&mut self, clauses: &[&Clause]) -> Found {
-        if self.budget.spend(1 + clauses.len()).is_err() {
+impl Search<'_> {
+    fn run(&mut self) -> Found {
+        if self.budget.spend(1 + self.clauses.len()).is_err() {
             return Found::Unknown;
         }
-        let failed = clauses.iter().filter(|clause| !clause.iter().any(|cube| self.cube_holds(cube)));
+        let failed = self.clauses.iter().filter(|clause| !holds(clause, &self.values, self.budget));
         let Some(clause) = failed.min_by_key(|clause| clause.len()) else { return Found::Values(self.values.clone()) };
-        let depth: Vec<usize> = self.taken.iter().map(Vec::len).collect();
-        let before = self.values.clone();
+        let start = self.trail.len();
         let mut unknown = false;
         for cube in clause.iter() {
-            // The cubes tried before hold nowhere in what is left: their negations stay, where they are literals.
-            let here: Vec<usize> = self.taken.iter().map(Vec::len).collect();
+            let here = self.trail.len();
             match self.take(cube) {
-                Settled::Yes => match self.run(clauses) {
+                Settled::Yes => match self.run() {
                     Found::Nothing => {}
                     Found::Unknown => unknown = true,
                     found @ Found::Values(_) => return found,
@@ -133,43 +155,52 @@ impl Search<'_, '_> {
                 Settled::No => {}
                 Settled::Unknown => unknown = true,
             }
-            self.back_to(&here, &before);
+            self.back_to(here);
             if self.budget.spend(1).is_err() {
                 unknown = true;
                 break;
             }
-            if let [only] = cube.as_slice()
-                && let Some(taken) = self.taken.get_mut(only.slot)
-            {
-                taken.push(only.requirement.clone().negated());
+            // The cubes tried before hold nowhere in what is left: their negations stay, where they are literals.
+            if let [only] = cube.as_slice() {
+                self.take_on(only.slot, only.requirement.clone().negated());
             }
         }
-        self.back_to(&depth, &before);
+        self.back_to(start);
         if unknown { Found::Unknown } else { Found::Nothing }
     }
 
-    fn cube_holds(&self, cube: &Cube) -> bool {
-        cube.iter().all(|literal| literal.holds(&self.values))
-    }
-
     fn take(&mut self, cube: &Cube) -> Settled {
-        let mut touched = Vec::with_capacity(cube.len());
         for literal in cube {
-            if let Some(taken) = self.taken.get_mut(literal.slot) {
-                taken.push(literal.requirement.clone());
-                touched.push(literal.slot);
-            }
+            self.take_on(literal.slot, literal.requirement.clone());
         }
+        let mut touched: Vec<usize> = cube.iter().map(|literal| literal.slot).collect();
         touched.sort_unstable();
         touched.dedup();
         self.assign(&touched)
     }
 
-    fn back_to(&mut self, depth: &[usize], values: &Values) {
-        for (taken, len) in self.taken.iter_mut().zip(depth) {
-            taken.truncate(*len);
+    fn take_on(&mut self, slot: usize, requirement: Requirement) {
+        if let Some(taken) = self.taken.get_mut(slot) {
+            taken.push(requirement);
+            self.trail.push(Change::Taken(slot));
         }
-        self.values.clone_from(values);
+    }
+
+    fn back_to(&mut self, length: usize) {
+        while self.trail.len() > length
+            && let Some(change) = self.trail.pop()
+        {
+            match change {
+                Change::Taken(slot) => {
+                    self.taken.get_mut(slot).map(Vec::pop);
+                }
+                Change::Value(slot, old) => {
+                    if let Some(value) = self.values.get_mut(slot) {
+                        *value = old;
+                    }
+                }
+            }
+        }
     }
 
     /// Finds new values for the slots given.
@@ -207,14 +238,16 @@ impl Search<'_, '_> {
         let late;
         if let Some(from) = from {
             let comparison = Comparison::Number { order: Order::GreaterOrEqual, numbers: vec![from], instants: true };
-            let if_present = Ask::Values { quantifier: Quantifier::Value, comparison, positive: true };
+            let if_present =
+                Ask::Values { quantifier: Quantifier::Value, comparison: Arc::new(comparison), positive: true };
             late = Requirement { if_absent: true, if_present };
             requirements.push(&late);
         }
         match value_of(slot, &requirements, self.budget) {
             Ok(Some(found)) => {
                 if let Some(value) = self.values.get_mut(index) {
-                    *value = found;
+                    let old = std::mem::replace(value, found);
+                    self.trail.push(Change::Value(index, old));
                 }
                 Settled::Yes
             }
@@ -223,6 +256,9 @@ impl Search<'_, '_> {
         }
     }
 }
+
+/// How many listed values are looked at in the time of a step of the budget.
+const VALUES_PER_STEP: usize = 8;
 
 /// The values asked for are neither found nor ruled out.
 struct Undecidable;
@@ -240,7 +276,7 @@ type Test<'r> = (&'r Comparison, bool);
 fn value_of(
     slot: &Slot,
     requirements: &[&Requirement],
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Option<Option<Vec<String>>>, Undecidable> {
     if slot.optional && requirements.iter().all(|requirement| requirement.if_absent) {
         return Ok(Some(None));
@@ -251,9 +287,9 @@ fn value_of(
             Ask::Presence(true) => {}
             Ask::Presence(false) => return Ok(None),
             Ask::Values { quantifier: Quantifier::Any, comparison, positive } if slot.multivalued => {
-                some.push((comparison, *positive));
+                some.push((&**comparison, *positive));
             }
-            Ask::Values { comparison, positive, .. } => every.push((comparison, *positive)),
+            Ask::Values { comparison, positive, .. } => every.push((&**comparison, *positive)),
         }
     }
     if some.is_empty() {
@@ -274,32 +310,24 @@ fn value_of(
 }
 
 /// One value that passes all tests; `None` if there is none.
-fn one_value(slot: &Slot, tests: &[Test<'_>], budget: &mut Budget) -> Result<Option<String>, Undecidable> {
-    budget.spend(1 + tests.len())?;
-    let passes = |value: &String| tests.iter().all(|(comparison, positive)| comparison.matches(value) == *positive);
-    if let Some(value) = slot.preferred.iter().find(|value| passes(value)) {
-        return Ok(Some(value.clone()));
+fn one_value(slot: &Slot, tests: &[Test<'_>], budget: &Budget) -> Result<Option<String>, Undecidable> {
+    let listed: usize = tests.iter().map(|(comparison, _)| comparison.listed()).sum();
+    budget.spend(1 + tests.len() + listed / VALUES_PER_STEP)?;
+    if let Some(value) = first(slot.preferred.iter().cloned(), tests, budget)? {
+        return Ok(Some(value));
     }
     match &slot.kind {
-        Kind::Choice(choices) => Ok(choices.iter().map(|choice| (*choice).to_owned()).find(passes)),
-        Kind::Number => among(slot, numbers(tests), tests),
-        Kind::InstantFrom(from) => among(slot, whole_numbers(tests, *from), tests),
-        Kind::InstantUntil(_) => among(slot, whole_numbers(tests, 0.0), tests),
-        Kind::Address => among(slot, addresses(tests), tests),
+        Kind::Choice(choices) => first(choices.iter().map(|choice| (*choice).to_owned()), tests, budget),
+        Kind::Number => among(slot, numbers(tests), tests, budget),
+        Kind::InstantFrom(from) => among(slot, whole_numbers(tests, *from), tests, budget),
+        Kind::InstantUntil(_) => among(slot, whole_numbers(tests, 0.0), tests, budget),
+        Kind::Address => among(slot, addresses(tests), tests, budget),
         Kind::Text(universe) => {
-            let literals = listed_texts(tests);
-            let complete = literals.is_some();
-            let mut candidates = literals.unwrap_or_default();
-            candidates.retain(|value| contains(universe, value));
-            if let Some(value) = candidates.into_iter().find(passes) {
-                return Ok(Some(value));
+            let possible = |value: &String| contains(universe, value);
+            if let Some(texts) = listed_texts(tests) {
+                return first(texts.filter(possible), tests, budget);
             }
-            if complete {
-                return Ok(None);
-            }
-            if let Some(value) =
-                filled(tests, "app", 'a').into_iter().filter(|value| contains(universe, value)).find(passes)
-            {
+            if let Some(value) = first(filled(tests, "app", 'a').filter(possible), tests, budget)? {
                 return Ok(Some(value));
             }
             let texts = |wanted: bool| -> Option<Vec<&Texts>> {
@@ -311,16 +339,35 @@ fn one_value(slot: &Slot, tests: &[Test<'_>], budget: &mut Budget) -> Result<Opt
             match (texts(true), texts(false)) {
                 (Some(inside), Some(outside)) => Ok(shortest(universe, &inside, &outside, budget)?),
                 // A text that is also asked to be a number or an address.
-                _ => among(slot, other_texts(tests), tests),
+                _ => among(slot, other_texts(tests), tests, budget),
             }
         }
     }
 }
 
+/// The first of the candidates that passes all tests.
+fn first(
+    candidates: impl Iterator<Item = String>,
+    tests: &[Test<'_>],
+    budget: &Budget,
+) -> Result<Option<String>, Undecidable> {
+    for value in candidates {
+        if tests.iter().all(|(comparison, positive)| comparison.matches(&value, budget) == *positive) {
+            return Ok(Some(value));
+        }
+        budget.spend(1)?;
+    }
+    Ok(None)
+}
+
 /// The first of the candidates that passes; where some of the tests are on the text, the candidates do not stand
 /// for all values, and finding none proves nothing.
-fn among(slot: &Slot, candidates: Vec<String>, tests: &[Test<'_>]) -> Result<Option<String>, Undecidable> {
-    let passes = |value: &String| tests.iter().all(|(comparison, positive)| comparison.matches(value) == *positive);
+fn among(
+    slot: &Slot,
+    candidates: Vec<String>,
+    tests: &[Test<'_>],
+    budget: &Budget,
+) -> Result<Option<String>, Undecidable> {
     let listed = listed_texts(tests);
     let complete = listed.is_some()
         || match &slot.kind {
@@ -343,41 +390,40 @@ fn among(slot: &Slot, candidates: Vec<String>, tests: &[Test<'_>]) -> Result<Opt
     };
     let fillings = [("0", '0'), ("1", '1'), ("9", '9'), ("0.1", '5'), ("0.0.1", '2')];
     let filled = fillings.iter().flat_map(|(word, letter)| filled(tests, word, *letter));
-    let found = candidates.into_iter().chain(listed.unwrap_or_default()).chain(filled).filter(possible).find(passes);
-    if found.is_none() && !complete { Err(Undecidable) } else { Ok(found) }
+    let candidates = candidates.into_iter().chain(listed.into_iter().flatten()).chain(filled);
+    match first(candidates.filter(possible), tests, budget)? {
+        None if !complete => Err(Undecidable),
+        found => Ok(found),
+    }
 }
 
 /// The texts that a test lists without wildcards, if one does: then the value is one of them.
-fn listed_texts(tests: &[Test<'_>]) -> Option<Vec<String>> {
+fn listed_texts(tests: &[Test<'_>]) -> Option<impl Iterator<Item = String>> {
     tests.iter().find_map(|(comparison, positive)| match comparison {
-        Comparison::Text(texts) if *positive && !texts.ignore_case => {
-            texts.globs.iter().map(Glob::as_literal).collect()
+        Comparison::Text(texts) if *positive && texts.only_literals() => {
+            Some(texts.globs().iter().filter_map(Glob::as_literal))
         }
         _ => None,
     })
 }
 
 /// Texts made from the patterns by putting a word for each `*` and a letter for each `?`.
-fn filled(tests: &[Test<'_>], word: &str, letter: char) -> Vec<String> {
-    let mut texts = Vec::new();
-    for (comparison, positive) in tests {
-        let Comparison::Text(union) = comparison else { continue };
-        if !*positive {
-            continue;
-        }
-        for glob in &union.globs {
-            let mut text = String::new();
-            for symbol in &glob.0 {
-                match symbol {
-                    Symbol::Char(c) => text.push(*c),
-                    Symbol::One | Symbol::OneInPart => text.push(letter),
-                    Symbol::Many | Symbol::ManyInPart => text.push_str(word),
-                }
+fn filled(tests: &[Test<'_>], word: &str, letter: char) -> impl Iterator<Item = String> {
+    let globs = tests.iter().filter(|(_, positive)| *positive).flat_map(|(comparison, _)| match comparison {
+        Comparison::Text(union) => union.globs(),
+        Comparison::Number { .. } | Comparison::Networks(_) => &[],
+    });
+    globs.map(move |glob| {
+        let mut text = String::new();
+        for symbol in &glob.0 {
+            match symbol {
+                Symbol::Char(c) => text.push(*c),
+                Symbol::One | Symbol::OneInPart => text.push(letter),
+                Symbol::Many | Symbol::ManyInPart => text.push_str(word),
             }
-            texts.push(text);
         }
-    }
-    texts
+        text
+    })
 }
 
 /// One number of each stretch between the numbers that the tests name, and these themselves.

@@ -190,7 +190,7 @@ impl Verdict {
         let mut missing = NEEDED_TO_PULL.to_vec();
         for (action, decision) in catalogue::actions().iter().zip(permissions.catalogued) {
             match decision {
-                Decision::Refused(_) => continue,
+                Decision::Refused => continue,
                 Decision::Permitted(witness) => {
                     let access = Access { action: action.full_name.to_owned(), access_level: action.level, witness };
                     if !criteria.allows(action) {
@@ -212,7 +212,7 @@ impl Verdict {
                 continue;
             }
             match decision {
-                Decision::Refused(_) => {}
+                Decision::Refused => {}
                 Decision::Permitted(witness) => {
                     excess.push(Access { action, access_level: Level::Unknown, witness });
                 }

@@ -10,7 +10,11 @@ use std::net::IpAddr;
 use time::format_description::well_known::Iso8601;
 use time::{Date, Month, OffsetDateTime, Time};
 
+use super::language::Budget;
 use super::pattern::{Glob, Reading};
+
+/// How many symbols are tried in the time of a step of the budget.
+const SYMBOLS_PER_STEP: usize = 8;
 
 /// What a condition lists: a value matches where it matches one of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,21 +37,60 @@ pub enum Comparison {
 /// A union of text patterns.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Texts {
-    /// The patterns; one has to match.
-    pub globs: Vec<Glob>,
-    /// Whether letter case is ignored.
-    pub ignore_case: bool,
+    /// Those without wildcards first, these sorted: a policy may list hundreds.
+    globs: Vec<Glob>,
+    literals: usize,
+    ignore_case: bool,
 }
 
 impl Texts {
-    /// The union that holds one text.
-    pub fn literal(text: &str) -> Self {
-        Self { globs: vec![Glob::literal(text)], ignore_case: false }
+    /// The union of these patterns.
+    pub fn new(globs: Vec<Glob>, ignore_case: bool) -> Self {
+        let (mut all, wild): (Vec<Glob>, Vec<Glob>) = globs.into_iter().partition(Glob::is_literal);
+        all.sort_unstable();
+        all.dedup();
+        let literals = all.len();
+        all.extend(wild);
+        Self { globs: all, literals, ignore_case }
     }
 
-    /// Whether one of the patterns matches.
-    pub fn matches(&self, text: &str) -> bool {
-        self.globs.iter().any(|glob| glob.matches(text, self.ignore_case))
+    /// The union that holds one text.
+    pub fn literal(text: &str) -> Self {
+        Self { globs: vec![Glob::literal(text)], literals: 1, ignore_case: false }
+    }
+
+    /// The patterns, of which one has to match.
+    pub fn globs(&self) -> &[Glob] {
+        &self.globs
+    }
+
+    /// Whether letter case is ignored.
+    pub fn ignores_case(&self) -> bool {
+        self.ignore_case
+    }
+
+    /// Whether the texts that match are just the patterns as they stand.
+    pub fn only_literals(&self) -> bool {
+        self.literals == self.globs.len() && !self.ignore_case
+    }
+
+    /// The same union, with one text more.
+    #[must_use]
+    pub fn with(self, text: &str) -> Self {
+        let mut globs = self.globs;
+        globs.push(Glob::literal(text));
+        Self::new(globs, self.ignore_case)
+    }
+
+    /// Whether one of the patterns matches, at the budget's cost.
+    pub fn matches(&self, text: &str, budget: &Budget) -> bool {
+        let (literals, wild) = self.globs.split_at_checked(self.literals).unwrap_or((&[], &self.globs));
+        let (literals, tried) = if self.ignore_case { (&[][..], &*self.globs) } else { (literals, wild) };
+        let mut steps = 0;
+        let matched = literals.binary_search_by(|glob| glob.cmp_text(text)).is_ok()
+            || tried.iter().any(|glob| glob.matches_in_steps(text, self.ignore_case, &mut steps));
+        budget.charge(steps / SYMBOLS_PER_STEP);
+        matched
     }
 }
 
@@ -113,6 +156,15 @@ impl Network {
 }
 
 impl Comparison {
+    /// How many values are listed.
+    pub fn listed(&self) -> usize {
+        match self {
+            Self::Text(texts) => texts.globs.len(),
+            Self::Number { numbers, .. } => numbers.len(),
+            Self::Networks(networks) => networks.len(),
+        }
+    }
+
     /// Whether the comparison can make anything of a value of the request.
     pub fn reads(&self, value: &str) -> bool {
         match self {
@@ -123,15 +175,17 @@ impl Comparison {
         }
     }
 
-    /// Whether a value of the request matches one of the listed values.
-    pub fn matches(&self, value: &str) -> bool {
+    /// Whether a value of the request matches one of the listed values, at the budget's cost.
+    pub fn matches(&self, value: &str, budget: &Budget) -> bool {
         match self {
-            Self::Text(texts) => texts.matches(value),
+            Self::Text(texts) => texts.matches(value, budget),
             Self::Number { order, numbers, instants } => {
+                budget.charge(1 + numbers.len() / SYMBOLS_PER_STEP);
                 let read = if *instants { instant(value) } else { number(value) };
                 read.is_some_and(|value| numbers.iter().any(|listed| order.holds(value, *listed)))
             }
             Self::Networks(networks) => {
+                budget.charge(1 + networks.len() / SYMBOLS_PER_STEP);
                 Network::parse(value).is_some_and(|value| networks.iter().any(|network| network.holds(&value)))
             }
         }

@@ -6,12 +6,15 @@
 //! Sources: IAM User Guide, "IAM JSON policy elements: Condition operators" and "Single-valued vs. multivalued
 //! context keys".
 
+use std::sync::Arc;
+
 use base64::prelude::{BASE64_STANDARD, Engine};
 
 use super::DocumentError;
 use super::comparison::{Comparison, Network, Order, Texts, listed_instants, number};
 use super::document::{Path, members};
 use super::json::Json;
+use super::language::Budget;
 use super::pattern::{Glob, Reading, Symbol, Token, Variable, Wildcards, tokens};
 
 /// One operator on one key of a condition block.
@@ -63,13 +66,13 @@ impl Requirement {
         matches!(self.if_present, Ask::Values { quantifier: Quantifier::Any | Quantifier::All, .. })
     }
 
-    /// Whether it holds of a key with these values; none if the request has not the key.
-    pub fn holds(&self, values: Option<&[String]>) -> bool {
+    /// Whether it holds of a key with these values, none if the request has not the key; at the budget's cost.
+    pub fn holds(&self, values: Option<&[String]>, budget: &Budget) -> bool {
         let Some(values) = values else { return self.if_absent };
         match &self.if_present {
             Ask::Presence(holds) => *holds,
             Ask::Values { quantifier, comparison, positive } => {
-                let as_asked = |value: &String| comparison.matches(value) == *positive;
+                let as_asked = |value: &String| comparison.matches(value, budget) == *positive;
                 match quantifier {
                     Quantifier::Any => values.iter().any(as_asked),
                     Quantifier::All | Quantifier::Value => values.iter().all(as_asked),
@@ -89,7 +92,7 @@ pub enum Ask {
         /// For which of the key's values.
         quantifier: Quantifier,
         /// With what.
-        comparison: Comparison,
+        comparison: Arc<Comparison>,
         /// Whether it has to match (`StringEquals`) or must not (`StringNotEquals`).
         positive: bool,
     },
@@ -198,7 +201,7 @@ impl Condition {
 
     /// Whether each variable in the listed values is all there is of its value.
     pub fn variables_stand_alone(&self) -> bool {
-        self.values.iter().all(|value| {
+        self.values.iter().filter(|value| value.contains("${")).all(|value| {
             let tokens = tokens(value, true, Wildcards::Text);
             tokens.len() == 1 || !tokens.iter().any(|token| matches!(token, Token::Variable(_)))
         })
@@ -214,7 +217,8 @@ impl Condition {
         let takes_variables =
             self.variables && matches!(self.parse_operator(), Some((_, Family::Text { .. } | Family::Arn, _, _)));
         let values = if takes_variables { self.values.as_slice() } else { &[] };
-        values.iter().flat_map(|value| tokens(value, true, Wildcards::Text)).filter_map(|token| match token {
+        let with_variables = values.iter().filter(|value| value.contains("${"));
+        with_variables.flat_map(|value| tokens(value, true, Wildcards::Text)).filter_map(|token| match token {
             Token::Variable(variable) => Some(variable.key),
             Token::Symbol(_) => None,
         })
@@ -251,19 +255,16 @@ impl Condition {
         let comparison = match family {
             Family::Text { wildcards, ignore_case } => {
                 let globs = self.globs(|value| self.glob(value, wildcards, texts, meaning));
-                Comparison::Text(Texts { globs, ignore_case })
+                Comparison::Text(Texts::new(globs, ignore_case))
             }
             Family::Arn => {
                 let globs = self.values.iter().flat_map(|value| self.arn_globs(value, texts, meaning)).collect();
-                Comparison::Text(Texts { globs, ignore_case: false })
+                Comparison::Text(Texts::new(globs, false))
             }
             Family::Binary => {
                 // The listed value is the base64 form of what the key's bytes have to be.
                 let bytes = |value: &str| String::from_utf8(BASE64_STANDARD.decode(value).ok()?).ok();
-                Comparison::Text(Texts {
-                    globs: self.globs(|value| Some(Glob::literal(&bytes(value)?))),
-                    ignore_case: false,
-                })
+                Comparison::Text(Texts::new(self.globs(|value| Some(Glob::literal(&bytes(value)?))), false))
             }
             Family::Bool => {
                 // `True` may or may not be read as `true`.
@@ -272,7 +273,7 @@ impl Condition {
                     ("true" | "false", Reading::Narrow) => Some(Glob::literal(value)),
                     _ => None,
                 };
-                Comparison::Text(Texts { globs: self.globs(read), ignore_case: false })
+                Comparison::Text(Texts::new(self.globs(read), false))
             }
             Family::Number(order) => {
                 Comparison::Number { order, numbers: self.readable(number, &mut unread), instants: false }
@@ -298,7 +299,7 @@ impl Condition {
         let if_present = if negated && unread && reading == Reading::Narrow {
             Ask::Presence(false)
         } else {
-            Ask::Values { quantifier, comparison, positive: !negated }
+            Ask::Values { quantifier, comparison: Arc::new(comparison), positive: !negated }
         };
         Some(Requirement { if_absent, if_present })
     }

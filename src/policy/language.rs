@@ -9,7 +9,9 @@
 //! The worst case is exponential in the number of patterns with several stars each, so each step is paid from a
 //! [`Budget`]. Knows nothing of policies.
 
+use std::cell::Cell;
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use super::comparison::Texts;
 use super::pattern::Symbol;
@@ -52,7 +54,7 @@ pub fn contains(domain: &dyn Domain, text: &str) -> bool {
 /// A limit of work, in steps of the walk; not of time, so that the same question always gets the same answer.
 #[derive(Debug, Clone)]
 pub struct Budget {
-    left: u64,
+    left: Cell<u64>,
 }
 
 /// The budget is spent: nothing is known of the question.
@@ -62,24 +64,22 @@ pub struct OverBudget;
 impl Budget {
     /// A budget of so many steps.
     pub fn new(steps: u64) -> Self {
-        Self { left: steps }
+        Self { left: Cell::new(steps) }
+    }
+
+    /// Takes steps for work done; where they are not there, the next [`Budget::spend`] says so.
+    pub fn charge(&self, steps: usize) {
+        self.left.set(self.left.get().saturating_sub(steps as u64));
     }
 
     /// Pays for work.
     ///
     /// # Errors
     /// The budget is spent.
-    pub fn spend(&mut self, steps: usize) -> Result<(), OverBudget> {
-        match self.left.checked_sub(steps as u64) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => {
-                self.left = 0;
-                Err(OverBudget)
-            }
-        }
+    pub fn spend(&self, steps: usize) -> Result<(), OverBudget> {
+        let enough = self.left.get() > steps as u64;
+        self.charge(steps);
+        if enough { Ok(()) } else { Err(OverBudget) }
     }
 }
 
@@ -100,7 +100,7 @@ pub fn shortest(
     domain: &dyn Domain,
     inside: &[&Texts],
     outside: &[&Texts],
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<Option<String>, OverBudget> {
     let unions: Vec<&Texts> = inside.iter().chain(outside).copied().collect();
     let alphabet = alphabet(domain, &unions);
@@ -116,13 +116,14 @@ pub fn shortest(
 
     // INVARIANT: each entry's parent stands before it.
     let mut walk: Vec<(usize, char, usize)> = vec![(0, '\0', 0)];
-    let mut frontier = vec![(0, 0, start.clone())];
-    let mut seen = HashSet::new();
-    seen.insert((0, start));
+    let start = Rc::new((0, start));
+    let mut frontier = vec![(0, Rc::clone(&start))];
+    let mut seen = HashSet::from([start]);
     while !frontier.is_empty() {
         let mut next_frontier = Vec::new();
-        for (at, state, progress) in frontier {
-            if domain.accepts(state) && accepted(&unions, &progress, inside.len()) {
+        for (at, place) in frontier {
+            let (state, progress) = &*place;
+            if domain.accepts(*state) && accepted(&unions, progress, inside.len()) {
                 return Ok(Some(format!("{}{}", domain.prefix(), spell(&walk, at))));
             }
             let len = walk.get(at).map_or(0, |(_, _, len)| *len);
@@ -130,10 +131,10 @@ pub fn shortest(
                 continue;
             }
             for &c in &alphabet {
-                let Some(next_state) = domain.step(state, c) else { continue };
+                let Some(next_state) = domain.step(*state, c) else { continue };
                 let mut work = 1;
                 let mut next = Vec::with_capacity(progress.len());
-                for (i, (union, progress)) in unions.iter().zip(&progress).enumerate() {
+                for (i, (union, progress)) in unions.iter().zip(progress).enumerate() {
                     let after = advance(union, progress, c, &mut work);
                     let dead = dead(&after, i < inside.len());
                     next.push(after);
@@ -149,10 +150,10 @@ pub fn shortest(
                 if seen.contains(&key) {
                     continue;
                 }
-                let entry = walk.len();
+                let place = Rc::new(key);
+                next_frontier.push((walk.len(), Rc::clone(&place)));
                 walk.push((at, c, len + 1));
-                seen.insert(key.clone());
-                next_frontier.push((entry, key.0, key.1));
+                seen.insert(place);
             }
         }
         frontier = next_frontier;
@@ -164,9 +165,9 @@ pub fn shortest(
 fn alphabet(domain: &dyn Domain, unions: &[&Texts]) -> Vec<char> {
     let mut mentioned = Vec::new();
     for union in unions {
-        for symbol in union.globs.iter().flat_map(|glob| &glob.0) {
+        for symbol in union.globs().iter().flat_map(|glob| &glob.0) {
             match symbol {
-                Symbol::Char(c) if union.ignore_case => {
+                Symbol::Char(c) if union.ignores_case() => {
                     mentioned.push(*c);
                     mentioned.extend(c.to_lowercase().chain(c.to_uppercase()));
                 }
@@ -193,14 +194,14 @@ fn alphabet(domain: &dyn Domain, unions: &[&Texts]) -> Vec<char> {
 }
 
 fn begin(union: &Texts) -> Progress {
-    close(union, (0..union.globs.len()).map(|pattern| (pattern as u32, 0)).collect())
+    close(union, (0..union.globs().len()).map(|pattern| (pattern as u32, 0)).collect())
 }
 
 /// Passes what can be passed without a character, and sees whether all that may follow is matched.
 fn close(union: &Texts, mut positions: Vec<(u32, u32)>) -> Progress {
     let mut i = 0;
     while let Some(&(pattern, at)) = positions.get(i) {
-        let symbols = union.globs.get(pattern as usize).map_or(&[] as &[Symbol], |glob| &glob.0);
+        let symbols = union.globs().get(pattern as usize).map_or(&[] as &[Symbol], |glob| &glob.0);
         match symbols.get(at as usize) {
             Some(Symbol::Many)
                 if symbols.get(at as usize..).is_some_and(|rest| rest.iter().all(|s| *s == Symbol::Many)) =>
@@ -222,8 +223,8 @@ fn advance(union: &Texts, progress: &Progress, c: char, work: &mut usize) -> Pro
     *work += positions.len();
     let mut next = Vec::with_capacity(positions.len());
     for &(pattern, at) in positions {
-        let symbol = union.globs.get(pattern as usize).and_then(|glob| glob.0.get(at as usize));
-        if let Some(symbol) = symbol.filter(|symbol| symbol.takes(c, union.ignore_case)) {
+        let symbol = union.globs().get(pattern as usize).and_then(|glob| glob.0.get(at as usize));
+        if let Some(symbol) = symbol.filter(|symbol| symbol.takes(c, union.ignores_case())) {
             next.push((pattern, if symbol.skippable() { at } else { at + 1 }));
         }
     }
@@ -247,7 +248,7 @@ fn accepted(unions: &[&Texts], progress: &[Progress], inside: usize) -> bool {
         let matched = match progress {
             Progress::Everything => true,
             Progress::Positions(positions) => positions.iter().any(|(pattern, at)| {
-                union.globs.get(*pattern as usize).is_some_and(|glob| glob.0.len() == *at as usize)
+                union.globs().get(*pattern as usize).is_some_and(|glob| glob.0.len() == *at as usize)
             }),
         };
         matched == (i < inside)

@@ -5,6 +5,7 @@
 //!
 //! Sources: IAM User Guide, "IAM JSON policy elements: Action", "… Resource", "Variables and tags".
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// One place of a glob.
@@ -39,6 +40,9 @@ impl Symbol {
 }
 
 /// A pattern without variables.
+///
+/// INVARIANT: no [`Symbol::One`] stands between two [`Symbol::ManyInPart`]. Patterns of ARN conditions have the former
+/// in the last part only, and the latter in the others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Glob(pub Vec<Symbol>);
 
@@ -58,6 +62,17 @@ impl Glob {
         self.0.iter().map(|symbol| if let Symbol::Char(c) = symbol { Some(*c) } else { None }).collect()
     }
 
+    /// Whether there is just one text that the glob matches.
+    pub fn is_literal(&self) -> bool {
+        self.0.iter().all(|symbol| matches!(symbol, Symbol::Char(_)))
+    }
+
+    /// The order of a glob without wildcards and a text.
+    pub(super) fn cmp_text(&self, text: &str) -> Ordering {
+        let own = self.0.iter().map(|symbol| if let Symbol::Char(c) = symbol { *c } else { char::MAX });
+        own.cmp(text.chars())
+    }
+
     /// Whether the glob matches every text.
     pub fn is_everything(&self) -> bool {
         !self.0.is_empty() && self.0.iter().all(|symbol| *symbol == Symbol::Many)
@@ -65,35 +80,58 @@ impl Glob {
 
     /// Whether the glob matches the whole text.
     pub fn matches(&self, text: &str, ignore_case: bool) -> bool {
-        // INVARIANT: `live` holds the positions before which the text read so far may end, skippable symbols passed.
-        let symbols = &self.0;
-        let close = |live: &mut Vec<usize>| {
-            let mut i = 0;
-            while let Some(&at) = live.get(i) {
-                if symbols.get(at).is_some_and(|s| s.skippable()) && !live.contains(&(at + 1)) {
-                    live.push(at + 1);
+        self.matches_in_steps(text, ignore_case, &mut 0)
+    }
+
+    /// Whether the glob matches the whole text; adds the steps that it took, one for about each symbol tried.
+    ///
+    /// Goes back to the last `*` alone when nothing else helps: what stands before it matched as early as it could,
+    /// which leaves the most for the rest. A `*` that stops at colons may run out; then the last one that does not
+    /// stop there has its turn.
+    pub(super) fn matches_in_steps(&self, text: &str, ignore_case: bool, steps: &mut usize) -> bool {
+        let (mut at, mut rest) = (0, text.chars());
+        let (mut many, mut many_in_part) = (None, None);
+        loop {
+            *steps += 1;
+            match self.0.get(at) {
+                Some(Symbol::Many) => {
+                    at += 1;
+                    if at == self.0.len() {
+                        return true;
+                    }
+                    many = Some((at, rest.clone()));
+                    many_in_part = None;
+                    continue;
                 }
-                i += 1;
-            }
-        };
-        let mut live = vec![0];
-        close(&mut live);
-        for c in text.chars() {
-            let mut next = Vec::with_capacity(live.len());
-            for at in live {
-                let Some(symbol) = symbols.get(at).filter(|s| s.takes(c, ignore_case)) else { continue };
-                let to = if symbol.skippable() { at } else { at + 1 };
-                if !next.contains(&to) {
-                    next.push(to);
+                Some(Symbol::ManyInPart) => {
+                    at += 1;
+                    many_in_part = Some((at, rest.clone()));
+                    continue;
                 }
+                Some(symbol) => {
+                    let mut ahead = rest.clone();
+                    if ahead.next().is_some_and(|c| symbol.takes(c, ignore_case)) {
+                        at += 1;
+                        rest = ahead;
+                        continue;
+                    }
+                }
+                None if rest.as_str().is_empty() => return true,
+                None => {}
             }
-            if next.is_empty() {
+            if let Some((after, from)) = &mut many_in_part
+                && from.next().is_some_and(|c| c != ':')
+            {
+                (at, rest) = (*after, from.clone());
+                continue;
+            }
+            many_in_part = None;
+            let Some((after, from)) = &mut many else { return false };
+            if from.next().is_none() {
                 return false;
             }
-            close(&mut next);
-            live = next;
+            (at, rest) = (*after, from.clone());
         }
-        live.contains(&symbols.len())
     }
 }
 
@@ -120,7 +158,7 @@ pub enum Token {
     /// A symbol of a glob.
     Symbol(Symbol),
     /// A variable, to be replaced by its value; the value's own `*` and `?` are text.
-    Variable(Variable),
+    Variable(Box<Variable>),
 }
 
 /// Whether `*` and `?` are wildcards (`StringLike`, resources) or text (`StringEquals`).
@@ -179,7 +217,7 @@ fn variable(text: &str) -> Option<(Token, &str)> {
         }
         None => (inside, None),
     };
-    Some((Token::Variable(Variable { key: key.trim().to_owned(), default }), after))
+    Some((Token::Variable(Box::new(Variable { key: key.trim().to_owned(), default })), after))
 }
 
 /// One entry of `Action` or `NotAction`.
@@ -191,6 +229,7 @@ pub struct ActionPattern {
     text: Box<str>,
     /// Where the first colon stands.
     colon: Option<usize>,
+    grammatical: bool,
 }
 
 /// The two readings of what the documentation leaves open.
@@ -215,7 +254,19 @@ impl Reading {
 impl ActionPattern {
     /// Reads an entry; any text is one.
     pub fn new(text: &str) -> Self {
-        Self { text: text.into(), colon: text.find(':') }
+        let plain = |service: &str| service.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+        let parts = text.split_once(':');
+        let grammatical = parts.is_some_and(|(service, name)| plain(service) && !name.contains([' ', ',']));
+        Self {
+            text: text.into(),
+            colon: parts.map(|(service, _)| service.len()),
+            grammatical: grammatical || text == "*",
+        }
+    }
+
+    /// Whether the entry is in the grammar, so that both readings see it alike.
+    pub fn is_grammatical(&self) -> bool {
+        self.grammatical
     }
 
     /// What stands before and after the first colon.
@@ -239,8 +290,8 @@ impl ActionPattern {
     /// Whether the entry can only match actions of a service other than these, under any reading.
     pub fn is_of_other_service_than(&self, services: &[&str]) -> bool {
         self.parts().is_some_and(|(service, name)| {
-            service.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
-                && !name.contains(',')
+            (self.grammatical
+                || (service.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-') && !name.contains(',')))
                 && !services.iter().any(|one| one.eq_ignore_ascii_case(service))
         })
     }
@@ -251,8 +302,8 @@ impl ActionPattern {
             return true;
         }
         if let Some((own_service, own_name)) = self.parts() {
-            if own_service.eq_ignore_ascii_case(service) && !own_name.contains([' ', ',']) {
-                return ascii_glob(own_name.as_bytes(), name.as_bytes());
+            if self.grammatical {
+                return own_service.eq_ignore_ascii_case(service) && ascii_glob(own_name.as_bytes(), name.as_bytes());
             }
             if self.is_of_other_service_than(&[service]) {
                 return false;
@@ -326,20 +377,49 @@ impl ResourcePattern {
         &self.text
     }
 
+    /// Whether the entry can only match resources of a service other than this one, under any reading.
+    pub fn is_of_other_service_than(&self, service: &str) -> bool {
+        let mut fields = self.text.split(':');
+        let plain = |field: &&str| !field.contains(['*', '?', '$']);
+        let mut next = || fields.next().filter(plain);
+        let (Some(_), Some(_), Some(own)) = (next(), next(), next()) else { return false };
+        own != service
+    }
+
     /// The entry's fields, split at the colons outside of variables.
-    ///
-    /// Variables have meaning only in the last field. AWS's own policies also use one in the account field,
-    /// which is left to the caller as doubt; elsewhere a variable is text.
-    pub fn fields(&self) -> Vec<Vec<Token>> {
-        let mut fields = vec![Vec::new()];
-        for token in tokens(&self.text, self.variables, Wildcards::Glob) {
-            match (token, fields.last_mut()) {
-                (Token::Symbol(Symbol::Char(':')), _) => fields.push(Vec::new()),
-                (token, Some(field)) => field.push(token),
-                (_, None) => {}
-            }
+    pub fn fields(&self) -> Vec<&str> {
+        if !self.has_variables() {
+            return self.text.split(':').collect();
         }
+        let (mut fields, mut field, mut rest) = (Vec::new(), &*self.text, &*self.text);
+        while let Some(c) = rest.chars().next() {
+            let after = rest.get(c.len_utf8()..).unwrap_or_default();
+            if c == ':' {
+                fields.push(field.get(..field.len() - rest.len()).unwrap_or_default());
+                field = after;
+            }
+            rest = if c == '$' { variable(rest).map_or(after, |(_, after)| after) } else { after };
+        }
+        fields.push(field);
         fields
+    }
+
+    /// The variables in the entry.
+    pub fn variables(&self) -> impl Iterator<Item = Variable> {
+        let tokens = if self.has_variables() { self.tokens_of(&self.text) } else { Vec::new() };
+        tokens
+            .into_iter()
+            .filter_map(|token| if let Token::Variable(variable) = token { Some(*variable) } else { None })
+    }
+
+    /// Whether there are variables in the entry, or what else has meaning only where they do.
+    pub fn has_variables(&self) -> bool {
+        self.variables && self.text.contains("${")
+    }
+
+    /// The symbols and variables of one of the fields.
+    pub fn tokens_of(&self, field: &str) -> Vec<Token> {
+        tokens(field, self.variables, Wildcards::Glob)
     }
 }
 

@@ -161,7 +161,7 @@ pub fn matches(symbols: &[Symbol], text: &[char], ignore_case: bool) -> bool {
 /// Whether one of the union's patterns matches.
 pub fn one_matches(union: &Texts, text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
-    union.globs.iter().any(|glob| matches(&glob.0, &text, union.ignore_case))
+    union.globs().iter().any(|glob| matches(&glob.0, &text, union.ignores_case()))
 }
 
 /// A union as people write it: `~` for a `*` and `.` for a `?` that take no colon.
@@ -173,7 +173,7 @@ pub fn union(patterns: &[&str], ignore_case: bool) -> Texts {
         '.' => Symbol::OneInPart,
         c => Symbol::Char(c),
     };
-    Texts { globs: patterns.iter().map(|pattern| Glob(pattern.chars().map(symbol).collect())).collect(), ignore_case }
+    Texts::new(patterns.iter().map(|pattern| Glob(pattern.chars().map(symbol).collect())).collect(), ignore_case)
 }
 
 /// The inverse of [`union`], for failures.
@@ -185,7 +185,7 @@ fn written(union: &Texts) -> Vec<String> {
         Symbol::OneInPart => '.',
         Symbol::Char(c) => *c,
     };
-    union.globs.iter().map(|glob| glob.0.iter().map(letter).collect()).collect()
+    union.globs().iter().map(|glob| glob.0.iter().map(letter).collect()).collect()
 }
 
 /// Some unions to match, some to miss, and the domain that the text is to be of.
@@ -203,7 +203,7 @@ impl fmt::Debug for Question {
         write!(f, "in {}", self.domain.name)?;
         for (word, unions) in [("inside", &self.inside), ("outside", &self.outside)] {
             for union in unions {
-                write!(f, ", {word}{} {:?}", if union.ignore_case { " (any case)" } else { "" }, written(union))?;
+                write!(f, ", {word}{} {:?}", if union.ignores_case() { " (any case)" } else { "" }, written(union))?;
             }
         }
         Ok(())
@@ -218,7 +218,7 @@ impl Question {
     pub fn answer(&self, steps: u64) -> Result<Option<String>, OverBudget> {
         let inside: Vec<&Texts> = self.inside.iter().collect();
         let outside: Vec<&Texts> = self.outside.iter().collect();
-        shortest(&self.domain, &inside, &outside, &mut Budget::new(steps))
+        shortest(&self.domain, &inside, &outside, &Budget::new(steps))
     }
 
     /// Whether a text is an answer, by definition.

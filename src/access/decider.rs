@@ -1,0 +1,429 @@
+//! Decides: for an action, is there a request that IAM would allow the role?
+//!
+//! Knows how IAM puts policies together: the union of the identity-based policies, cut by the permissions
+//! boundary and by every Deny. [`super::request`] makes clauses of statements, [`super::solver`] finds the
+//! request.
+//!
+//! Source: IAM User Guide, "Policy evaluation logic".
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::catalogue::{Action, ActionSet, ResourceType, Service};
+use super::context::{Knowledge, Subject, Target, Unknown};
+use super::permissions::{Assumption, Decision, GrantKind, Refusal, Witness};
+use super::request::{Problem, Translated};
+use super::rules::Rule;
+use super::solver::{Clause, Found, Values, solve};
+use crate::policy::condition::{Meaning, resolve};
+use crate::policy::language::Budget;
+use crate::policy::pattern::{Reading, Token, Variable};
+
+/// How many values are tried for the keys that variables stand for, before the action is left undecided.
+const MOST_ATTEMPTS: usize = 24;
+
+/// How many values are made of a resource that was found.
+const MOST_FITTING: usize = 8;
+
+/// What decides about an action. Actions with the same question share one answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Question {
+    target: Target,
+    /// The statements that match the action, by their place among the rules.
+    matching: Vec<usize>,
+    /// Those of which it is doubt whether they match the action.
+    doubtful: Vec<usize>,
+}
+
+/// The statements as clauses for the requests of one target, each made when it is first needed.
+struct Translation<'a> {
+    target: Target,
+    problem: Problem<'a>,
+    /// By the place among the rules: in the reading that finds more access, and in the other one.
+    clauses: Vec<[Option<Translated>; 2]>,
+}
+
+impl<'a> Translation<'a> {
+    fn new(decider: &Decider<'a>, target: Target, assumed: Vec<(Unknown, Option<String>)>) -> Self {
+        let mut clauses = Vec::new();
+        clauses.resize_with(decider.rules.len(), || [None, None]);
+        Self { target, problem: Problem::new(decider.subject, target, assumed, decider.budget), clauses }
+    }
+
+    fn make(&mut self, index: usize, rule: &Rule<'_>, other_reading: bool) -> Option<&Translated> {
+        let reading = if other_reading { rule.reading().other() } else { rule.reading() };
+        let made = self.clauses.get_mut(index)?.get_mut(usize::from(other_reading))?;
+        if made.is_none() {
+            *made = Some(self.problem.translate(rule.statement, &rule.keys, reading));
+        }
+        made.as_ref()
+    }
+
+    /// Whether the clauses hold in the other reading too, with what variables leave open as these values have it.
+    fn hold_in_other_reading(&mut self, place: usize, rule: &Rule<'_>, values: &Values, budget: &Budget) -> bool {
+        let Some(made) = self.make(place, rule, true) else { return false };
+        if made.open.is_empty() {
+            return made.hold(values, budget);
+        }
+        let open = made.open.clone();
+        let assumed = open.into_iter().map(|unknown| (unknown.clone(), self.problem.value(&unknown, values)));
+        let mut problem = self.problem.assuming(assumed.collect());
+        problem.translate(rule.statement, &rule.keys, rule.reading().other()).hold(values, budget)
+    }
+
+    fn made(&self, index: usize) -> Option<&Translated> {
+        self.clauses.get(index)?.first()?.as_ref()
+    }
+}
+
+/// What is assumed of the unknowns that variables stand for; `None` is an absent key.
+#[derive(Debug, Clone, Default)]
+struct Assumed {
+    /// These have these values.
+    values: Vec<(Unknown, Option<String>)>,
+    /// None of these holds as a whole.
+    excluded: Vec<Vec<(Unknown, Option<String>)>>,
+}
+
+pub(super) struct Decider<'r> {
+    subject: &'r Subject<'r>,
+    rules: &'r [Rule<'r>],
+    bounded: bool,
+    budget: &'r Budget,
+    /// What some Allow of the identity-based policies matches.
+    granted: ActionSet,
+    /// Whether a statement looks at keys that only some actions' requests have.
+    own_keys: bool,
+    /// Whether a statement names resources.
+    some_resources: bool,
+    /// Decisions taken.
+    decided: Vec<(Question, Decision)>,
+    /// By target, with nothing assumed.
+    translations: Vec<Translation<'r>>,
+}
+
+impl<'r> Decider<'r> {
+    pub(super) fn new(subject: &'r Subject<'r>, rules: &'r [Rule<'r>], bounded: bool, budget: &'r Budget) -> Self {
+        let grants = rules.iter().filter(|rule| rule.allows(false));
+        let everything = |rule: &Rule<'_>| rule.statement.resources.patterns.iter().all(|one| one.is_everything());
+        Self {
+            subject,
+            rules,
+            bounded,
+            budget,
+            granted: grants.fold(ActionSet::default(), |all, rule| all.union(rule.actions)),
+            own_keys: rules.iter().any(Rule::looks_at_keys_of_single_actions),
+            some_resources: !rules.iter().all(everything),
+            decided: Vec::new(),
+            translations: Vec::new(),
+        }
+    }
+
+    /// What decides about an action of the catalogue, given with its place there.
+    pub(super) fn question(&self, place: usize, action: &Action) -> Question {
+        // What sets single actions apart matters only where some statement looks at it.
+        let target = Target {
+            service: action.service,
+            resource: action.resource,
+            keys: Some(if self.own_keys { action.keys } else { &[] }),
+            all_repositories: self.some_resources && action.full_name == "ecr:DescribeRepositories",
+        };
+        let places = |set: fn(&Rule<'_>) -> ActionSet| {
+            self.rules.iter().enumerate().filter_map(|(i, rule)| set(rule).contains(place).then_some(i)).collect()
+        };
+        Question { target, matching: places(|rule| rule.actions), doubtful: places(|rule| rule.doubtful) }
+    }
+
+    /// Decides an action of the catalogue, given with its place there.
+    pub(super) fn decide_catalogued(&mut self, place: usize, action: &Action) -> Decision {
+        // Most actions are granted by nothing at all.
+        if self.granted.contains(place) { self.decide(self.question(place, action)) } else { Decision::Refused }
+    }
+
+    /// An action that the catalogue does not know may be requested on a repository, on a resource of a type that is
+    /// not known either, or on `*`, and with any key.
+    pub(super) fn decide_unknown(&mut self, name: &str) -> Decision {
+        let (prefix, action) = name.split_once(':').unwrap_or(("", name));
+        let public = prefix.eq_ignore_ascii_case(Service::EcrPublic.prefix());
+        let service = if public { Service::EcrPublic } else { Service::Ecr };
+        let (mut matching, mut doubtful) = (Vec::new(), Vec::new());
+        for (i, rule) in self.rules.iter().enumerate() {
+            let matches = |reading| rule.matches_action(service, action, reading, self.budget);
+            let found = matches(rule.reading());
+            if found {
+                matching.push(i);
+            }
+            if found != matches(rule.reading().other()) {
+                doubtful.push(i);
+            }
+            if self.budget.spend(1).is_err() {
+                return Decision::Undecided;
+            }
+        }
+        let mut best = Decision::Refused;
+        for resource in [ResourceType::Repository, ResourceType::Other, ResourceType::None] {
+            let target = Target { service, resource, keys: None, all_repositories: false };
+            match self.decide(Question { target, matching: matching.clone(), doubtful: doubtful.clone() }) {
+                permitted @ Decision::Permitted(_) => return permitted,
+                Decision::Undecided => best = Decision::Undecided,
+                Decision::Refused => {}
+            }
+        }
+        best
+    }
+
+    fn matching(&self, question: &Question) -> impl Iterator<Item = (usize, &'r Rule<'r>)> {
+        let rules = self.rules;
+        question.matching.iter().filter_map(move |place| Some((*place, rules.get(*place)?)))
+    }
+
+    fn decide(&mut self, question: Question) -> Decision {
+        let exists = question.target.service == Service::Ecr || self.subject.partition() == "aws";
+        let granted = self.matching(&question).any(|(_, rule)| rule.allows(false));
+        let within_bounds = !self.bounded || self.matching(&question).any(|(_, rule)| rule.allows(true));
+        if !exists || !granted || !within_bounds {
+            return Decision::Refused;
+        }
+        if let Some((_, decision)) = self.decided.iter().find(|(known, _)| *known == question) {
+            return decision.clone();
+        }
+        let decision = self.search(&question);
+        self.decided.push((question, decision.clone()));
+        decision
+    }
+
+    /// Why an action is refused: found by leaving statements out.
+    pub(super) fn refusal(&mut self, question: &Question) -> Refusal {
+        let refused = |decider: &mut Self, keep: &dyn Fn(usize, &Rule<'_>) -> bool| {
+            let matching = decider.matching(question).filter(|(place, rule)| keep(*place, rule));
+            let matching = matching.map(|(place, _)| place).collect();
+            decider.decide(Question { matching, ..question.clone() }) == Decision::Refused
+        };
+        let bounded = std::mem::take(&mut self.bounded);
+        let no_allow = refused(self, &|_, rule| rule.allows(false));
+        self.bounded = bounded;
+        if no_allow {
+            return Refusal::NoAllow;
+        }
+        if refused(self, &|_, rule| !rule.denies()) {
+            return Refusal::Boundary;
+        }
+        let mut denies: Vec<usize> =
+            self.matching(question).filter(|(_, rule)| rule.denies()).map(|(place, _)| place).collect();
+        for deny in denies.clone() {
+            if refused(self, &|place, rule| place != deny && (!rule.denies() || denies.contains(&place))) {
+                denies.retain(|place| *place != deny);
+            }
+        }
+        let mut grants: Vec<_> = denies.iter().filter_map(|place| self.rules.get(*place)).map(Rule::grant).collect();
+        grants.sort_unstable();
+        Refusal::Denied(grants)
+    }
+
+    fn search(&mut self, question: &Question) -> Decision {
+        // Variables may stand for keys whose values are unknown. These are read as anything first, which finds too
+        // much; whether a request is left when they have the values of the very request found is asked then, and if
+        // not, these values are shut out and the next ones are tried.
+        let mut assumed = Assumed::default();
+        let mut undecided = false;
+        for _ in 0..MOST_ATTEMPTS {
+            let (values, resource) = match self.search_with(question, &assumed) {
+                Searched::Permitted(witness) => return Decision::Permitted(witness),
+                Searched::Nothing if undecided => return Decision::Undecided,
+                Searched::Nothing => return Decision::Refused,
+                Searched::Unknown => return Decision::Undecided,
+                Searched::Open { values, resource } => (values, resource),
+            };
+            let mut attempts = vec![values.clone()];
+            attempts.extend(self.fitting(question, &values, &resource).into_iter().map(|(unknown, value)| {
+                let other = |(known, old): &(Unknown, Option<String>)| {
+                    (known.clone(), if *known == unknown { Some(value.clone()) } else { old.clone() })
+                };
+                values.iter().map(other).collect()
+            }));
+            for values in attempts {
+                match self.search_with(question, &Assumed { values, excluded: Vec::new() }) {
+                    Searched::Permitted(witness) => return Decision::Permitted(witness),
+                    Searched::Nothing => {}
+                    Searched::Open { .. } | Searched::Unknown => undecided = true,
+                }
+            }
+            assumed.excluded.push(values);
+        }
+        Decision::Undecided
+    }
+
+    /// Values of unknowns with which a pattern in a statement matches a resource that was found.
+    fn fitting(
+        &self,
+        question: &Question,
+        open: &[(Unknown, Option<String>)],
+        resource: &str,
+    ) -> Vec<(Unknown, String)> {
+        let mut fitting = Vec::new();
+        let name = resource.splitn(6, ':').nth(5).unwrap_or_default();
+        for pattern in self.matching(question).flat_map(|(_, rule)| &rule.statement.resources.patterns) {
+            // Every part of the name is held against every pattern: that has its price.
+            if fitting.len() >= MOST_FITTING || self.budget.spend(name.len().pow(3) / 8).is_err() {
+                break;
+            }
+            let Some(last) = pattern.fields().pop() else { continue };
+            let last = pattern.tokens_of(last);
+            for (unknown, _) in open {
+                let mut ends: Vec<usize> = name.char_indices().map(|(i, _)| i).collect();
+                ends.push(name.len());
+                let parts = ends
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(i, start)| ends.iter().skip(i + 1).filter_map(|end| name.get(*start..*end)));
+                let subject = self.subject;
+                let stands_for = |variable: &Variable| {
+                    let key = variable.key.to_lowercase();
+                    subject.knowledge(&question.target, &key) == Knowledge::Unknown(unknown.clone())
+                };
+                if !last.iter().any(|token| matches!(token, Token::Variable(variable) if stands_for(variable))) {
+                    continue;
+                }
+                let fits = |part: &&str| {
+                    let meaning = |variable: &Variable| {
+                        if stands_for(variable) { Meaning::Text((*part).to_owned()) } else { Meaning::Anything }
+                    };
+                    resolve(&last, Reading::Wide, &meaning).is_some_and(|glob| glob.matches(name, false))
+                };
+                fitting.extend(parts.filter(fits).take(MOST_FITTING).map(|part| (unknown.clone(), part.to_owned())));
+            }
+        }
+        fitting
+    }
+
+    /// Searches for a request that an Allow of the identity-based policies and, where there is one, of the
+    /// boundary match and that escapes every Deny.
+    fn search_with(&mut self, question: &Question, assumed: &Assumed) -> Searched {
+        let kept = assumed.values.is_empty();
+        let known = self.translations.iter().position(|known| kept && known.target == question.target);
+        let mut translation = match known {
+            Some(place) => self.translations.swap_remove(place),
+            None => Translation::new(self, question.target, assumed.values.clone()),
+        };
+        let searched = self.search_in(&mut translation, question, &assumed.excluded);
+        if kept {
+            self.translations.push(translation);
+        }
+        searched
+    }
+
+    fn search_in(
+        &self,
+        translation: &mut Translation<'r>,
+        question: &Question,
+        excluded: &[Vec<(Unknown, Option<String>)>],
+    ) -> Searched {
+        for (place, rule) in self.matching(question) {
+            translation.make(place, rule, false);
+        }
+        let ties = translation.problem.ties(excluded);
+        let (mut common, mut grants, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
+        let mut open = Vec::new();
+        for (place, rule) in self.matching(question) {
+            let Some(made) = translation.made(place) else { continue };
+            open.extend(&made.open);
+            match &made.clauses {
+                Some(clauses) if rule.denies() => common.extend(clauses),
+                Some(clauses) if rule.allows(true) => bounds.push(clauses.as_slice()),
+                Some(clauses) => grants.push(clauses.as_slice()),
+                None => {}
+            }
+        }
+        common.extend(&ties);
+        if !self.bounded {
+            bounds = vec![&[]];
+        }
+        let slots = &translation.problem.slots;
+        if self.budget.spend(slots.len() + common.len()).is_err() {
+            return Searched::Unknown;
+        }
+        let mut unknown = false;
+        let pairs = grants.iter().flat_map(|grant| bounds.iter().map(move |bound| (grant, bound)));
+        let found = pairs.into_iter().find_map(|(grant, bound)| {
+            let clauses: Vec<&Clause> = grant.iter().chain(*bound).chain(common.iter().copied()).collect();
+            match solve(slots, &clauses, self.budget) {
+                Found::Values(values) => return Some(values),
+                Found::Nothing => {}
+                Found::Unknown => unknown = true,
+            }
+            None
+        });
+        let Some(values) = found else { return if unknown { Searched::Unknown } else { Searched::Nothing } };
+        open.sort_unstable();
+        open.dedup();
+        if open.is_empty() {
+            return Searched::Permitted(Arc::new(self.witness(translation, question, &values)));
+        }
+        let values_of = |unknown: &&Unknown| ((*unknown).clone(), translation.problem.value(unknown, &values));
+        Searched::Open {
+            values: open.iter().map(values_of).collect(),
+            resource: translation.problem.resource_arn(&values),
+        }
+    }
+
+    fn witness(&self, translation: &mut Translation<'r>, question: &Question, values: &Values) -> Witness {
+        let mut context = BTreeMap::new();
+        let mut grants = Vec::new();
+        for (place, rule) in self.matching(question) {
+            let holds = translation.made(place).is_some_and(|made| made.hold(values, self.budget));
+            if holds || rule.denies() {
+                translation.problem.mention(&rule.keys, values, &mut context);
+            }
+            if holds && !rule.denies() {
+                grants.push(rule.grant());
+            }
+        }
+        grants.sort_unstable_by(|a, b| (a.kind == GrantKind::Boundary, a).cmp(&(b.kind == GrantKind::Boundary, b)));
+        let assumed = self.assumptions(translation, question, values);
+        Witness { resource: translation.problem.resource_arn(values), context, grants, assumed }
+    }
+
+    /// Which statements the other reading sees differently, of this request. Where several allow it, one that both
+    /// readings see alike is enough.
+    fn assumptions(&self, translation: &mut Translation<'r>, question: &Question, values: &Values) -> Vec<Assumption> {
+        let mut bearing: Vec<usize> = question.matching.iter().chain(&question.doubtful).copied().collect();
+        bearing.sort_unstable();
+        bearing.dedup();
+        let mut assumed: Vec<&Rule<'_>> = Vec::new();
+        let (mut granted, mut within_bounds) = (false, false);
+        for place in bearing {
+            let Some(rule) = self.rules.get(place) else { continue };
+            let holds = translation.made(place).is_some_and(|made| made.hold(values, self.budget));
+            if !rule.denies() && !holds {
+                continue;
+            }
+            let doubtful = question.doubtful.contains(&place);
+            let certain = (rule.denies() || !doubtful)
+                && (rule.is_plain() && !doubtful
+                    || translation.hold_in_other_reading(place, rule, values, self.budget));
+            if certain {
+                granted |= rule.allows(false);
+                within_bounds |= rule.allows(true);
+            } else {
+                assumed.push(rule);
+            }
+        }
+        assumed.retain(|rule| !(granted && rule.allows(false) || within_bounds && rule.allows(true)));
+        let assumption = |rule: &Rule<'_>| Assumption { statement: rule.grant(), matches: !rule.denies() };
+        let mut assumed: Vec<_> = assumed.into_iter().map(assumption).collect();
+        assumed.sort_unstable();
+        assumed
+    }
+}
+
+enum Searched {
+    /// This request is allowed.
+    Permitted(Arc<Witness>),
+    /// So would be one on this resource, if variables that stand for these unknowns, which have these values in it,
+    /// stood for whatever the statements want.
+    Open { values: Vec<(Unknown, Option<String>)>, resource: String },
+    /// No request is.
+    Nothing,
+    /// It is not known whether one is.
+    Unknown,
+}

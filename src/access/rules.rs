@@ -1,0 +1,121 @@
+//! The statements of a role that bear on ECR.
+//!
+//! Knows which actions a statement matches, where it stands, and that an Allow is read in the wide reading and a Deny
+//! in the narrow one where the documentation leaves two. Knows nothing of requests.
+
+use super::arn::has_doubtful_type;
+use super::catalogue::{self, ActionSet, Service};
+use super::permissions::{Grant, GrantKind};
+use super::request::{Key, keys};
+use super::{Policy, PolicySource, Role};
+use crate::policy::language::Budget;
+use crate::policy::pattern::{Reading, ResourcePattern};
+use crate::policy::{Effect, Statement};
+
+/// A statement that bears on ECR, and where it stands.
+pub(super) struct Rule<'r> {
+    pub(super) statement: &'r Statement,
+    policy: &'r Policy,
+    pub(super) kind: GrantKind,
+    index: usize,
+    pub(super) keys: Vec<Key>,
+    /// The actions of the catalogue that it matches, in the reading that finds more access.
+    pub(super) actions: ActionSet,
+    /// Those of which the other reading says otherwise.
+    pub(super) doubtful: ActionSet,
+}
+
+impl Rule<'_> {
+    pub(super) fn allows(&self, boundary: bool) -> bool {
+        self.statement.effect == Effect::Allow && (self.kind == GrantKind::Boundary) == boundary
+    }
+
+    pub(super) fn denies(&self) -> bool {
+        self.statement.effect == Effect::Deny
+    }
+
+    pub(super) fn reading(&self) -> Reading {
+        reading(self.statement.effect)
+    }
+
+    /// Whether a condition or a variable names a key that only some actions' requests have.
+    pub(super) fn looks_at_keys_of_single_actions(&self) -> bool {
+        let single = |key: &Key| {
+            catalogue::actions().iter().flat_map(|action| action.keys).any(|own| key.lower.starts_with(own))
+        };
+        self.keys.iter().any(single)
+    }
+
+    /// Whether both readings see alike which requests the statement matches, its actions apart: true of what most
+    /// statements are, and quickly found out.
+    pub(super) fn is_plain(&self) -> bool {
+        let plain = |pattern: &ResourcePattern| {
+            pattern.is_everything()
+                || !pattern.has_variables()
+                    && matches!(*pattern.fields(), [_, _, _, _, _, resource] if !has_doubtful_type(resource))
+        };
+        let patterns = &self.statement.resources.patterns;
+        self.statement.conditions.is_empty() && !patterns.is_empty() && patterns.iter().all(plain)
+    }
+
+    /// Whether it matches an action that the catalogue does not know.
+    pub(super) fn matches_action(&self, service: Service, name: &str, reading: Reading, budget: &Budget) -> bool {
+        let scope = &self.statement.actions;
+        budget.charge(1 + scope.patterns.len());
+        let inner = if scope.negated { reading.other() } else { reading };
+        scope.patterns.iter().any(|pattern| pattern.matches(service.prefix(), name, inner)) != scope.negated
+    }
+
+    pub(super) fn grant(&self) -> Grant {
+        let policy = match &self.policy.source {
+            PolicySource::Inline(name) => name.clone(),
+            PolicySource::Managed(arn) => arn.clone(),
+        };
+        Grant { policy, kind: self.kind, sid: self.statement.sid.clone(), statement: self.index }
+    }
+}
+
+/// The statements that bear on an action of the catalogue or may bear on an unknown one, in an order that does not
+/// depend on where they stand.
+pub(super) fn rules(role: &Role) -> Vec<Rule<'_>> {
+    let kind = |policy: &Policy| match policy.source {
+        PolicySource::Inline(_) => GrantKind::Inline,
+        PolicySource::Managed(_) => GrantKind::Managed,
+    };
+    let identity = role.policies.iter().map(|policy| (policy, kind(policy)));
+    let boundary = role.permissions_boundary.iter().map(|policy| (policy, GrantKind::Boundary));
+    let mut rules = Vec::new();
+    for (policy, kind) in identity.chain(boundary) {
+        for (index, statement) in policy.document.statements.iter().enumerate() {
+            if catalogue::concerns_ecr(&statement.actions) {
+                let actions = ActionSet::matching(&statement.actions, reading(statement.effect));
+                let doubtful = ActionSet::doubtful(&statement.actions);
+                rules.push(Rule { statement, policy, kind, index, keys: keys(statement), actions, doubtful });
+            }
+        }
+    }
+    rules.sort_by(|a, b| {
+        let place = |rule: &Rule<'_>| (rule.kind, rule.policy.source.clone(), rule.index);
+        a.statement.cmp_content(b.statement).then_with(|| place(a).cmp(&place(b)))
+    });
+    rules
+}
+
+fn reading(effect: Effect) -> Reading {
+    match effect {
+        Effect::Allow => Reading::Wide,
+        Effect::Deny => Reading::Narrow,
+    }
+}
+
+/// The literal actions under ECR's prefixes that an identity-based policy allows and the catalogue does not know,
+/// each in one spelling.
+pub(super) fn unknown_actions(role: &Role) -> Vec<String> {
+    let statements = role.policies.iter().flat_map(|policy| &policy.document.statements);
+    let allows = statements.filter(|statement| statement.effect == Effect::Allow && !statement.actions.negated);
+    let mut names: Vec<String> =
+        allows.flat_map(|statement| catalogue::unknown_literals(&statement.actions)).map(str::to_owned).collect();
+    names.sort_unstable_by(|a, b| a.to_lowercase().cmp(&b.to_lowercase()).then_with(|| a.cmp(b)));
+    names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+    names
+}
