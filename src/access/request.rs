@@ -281,10 +281,6 @@ impl<'a> Problem<'a> {
         match knowledge {
             Knowledge::Absent => Term::Settled(requirement.holds(None, self.budget)),
             Knowledge::Value(value) => {
-                // What a negated operator makes of a value that it cannot read is not documented.
-                if reading == Reading::Narrow && requirement.cannot_read(&value) {
-                    return doubt;
-                }
                 let holds = requirement.holds(Some(std::slice::from_ref(&value)), self.budget);
                 // To a set operator an empty value may be a missing key: the documentation has it both ways.
                 Term::Settled(if value.is_empty() && requirement.of_set() {
@@ -306,7 +302,7 @@ impl<'a> Problem<'a> {
                     // Instants are kept as seconds: their text form is not what these comparisons would see.
                     let comparable = match &**comparison {
                         Comparison::Number { instants, .. } => *instants || key == "aws:epochtime",
-                        Comparison::Text(_) | Comparison::Networks(_) => false,
+                        Comparison::Text(_) | Comparison::Networks { .. } => false,
                     };
                     if is_instant(&unknown) && !comparable {
                         return doubt;

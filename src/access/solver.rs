@@ -237,7 +237,8 @@ impl Search<'_> {
         let mut requirements: Vec<&Requirement> = taken.iter().collect();
         let late;
         if let Some(from) = from {
-            let comparison = Comparison::Number { order: Order::GreaterOrEqual, numbers: vec![from], instants: true };
+            let comparison =
+                Comparison::Number { order: Order::GreaterOrEqual, numbers: vec![from], instants: true, unread: false };
             let if_present =
                 Ask::Values { quantifier: Quantifier::Value, comparison: Arc::new(comparison), positive: true };
             late = Requirement { if_absent: true, if_present };
@@ -376,7 +377,7 @@ fn among(
             Kind::Text(universe) => {
                 *universe == Universe::Text
                     && (tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Number { .. }))
-                        || tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Networks(_))))
+                        || tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Networks { .. })))
             }
             _ => !tests.iter().any(|(comparison, _)| matches!(comparison, Comparison::Text(_))),
         };
@@ -411,7 +412,7 @@ fn listed_texts(tests: &[Test<'_>]) -> Option<impl Iterator<Item = String>> {
 fn filled(tests: &[Test<'_>], word: &str, letter: char) -> impl Iterator<Item = String> {
     let globs = tests.iter().filter(|(_, positive)| *positive).flat_map(|(comparison, _)| match comparison {
         Comparison::Text(union) => union.globs(),
-        Comparison::Number { .. } | Comparison::Networks(_) => &[],
+        Comparison::Number { .. } | Comparison::Networks { .. } => &[],
     });
     globs.map(move |glob| {
         let mut text = String::new();
@@ -465,7 +466,7 @@ fn whole_numbers(tests: &[Test<'_>], from: f64) -> Vec<String> {
 fn addresses(tests: &[Test<'_>]) -> Vec<String> {
     let (mut v4, mut v6) = (vec![0_u32], vec![0_u128]);
     for (comparison, _) in tests {
-        let Comparison::Networks(networks) = comparison else { continue };
+        let Comparison::Networks { networks, .. } = comparison else { continue };
         for network in networks {
             for edge in [Some(network.first), network.last.checked_add(1)].into_iter().flatten() {
                 if network.v6 {

@@ -29,9 +29,16 @@ pub enum Comparison {
         numbers: Vec<f64>,
         /// Whether the values are instants, written as dates or as seconds.
         instants: bool,
+        /// Whether a value of the request that is none counts as one that matches.
+        unread: bool,
     },
     /// IP networks.
-    Networks(Vec<Network>),
+    Networks {
+        /// The networks.
+        networks: Vec<Network>,
+        /// Whether a value of the request that is no address counts as one that matches.
+        unread: bool,
+    },
 }
 
 /// A union of text patterns.
@@ -161,17 +168,7 @@ impl Comparison {
         match self {
             Self::Text(texts) => texts.globs.len(),
             Self::Number { numbers, .. } => numbers.len(),
-            Self::Networks(networks) => networks.len(),
-        }
-    }
-
-    /// Whether the comparison can make anything of a value of the request.
-    pub fn reads(&self, value: &str) -> bool {
-        match self {
-            Self::Text(_) => true,
-            Self::Number { instants: false, .. } => number(value).is_some(),
-            Self::Number { instants: true, .. } => instant(value).is_some(),
-            Self::Networks(_) => Network::parse(value).is_some(),
+            Self::Networks { networks, .. } => networks.len(),
         }
     }
 
@@ -179,14 +176,14 @@ impl Comparison {
     pub fn matches(&self, value: &str, budget: &Budget) -> bool {
         match self {
             Self::Text(texts) => texts.matches(value, budget),
-            Self::Number { order, numbers, instants } => {
+            Self::Number { order, numbers, instants, unread } => {
                 budget.charge(1 + numbers.len() / SYMBOLS_PER_STEP);
                 let read = if *instants { instant(value) } else { number(value) };
-                read.is_some_and(|value| numbers.iter().any(|listed| order.holds(value, *listed)))
+                read.map_or(*unread, |value| numbers.iter().any(|listed| order.holds(value, *listed)))
             }
-            Self::Networks(networks) => {
+            Self::Networks { networks, unread } => {
                 budget.charge(1 + networks.len() / SYMBOLS_PER_STEP);
-                Network::parse(value).is_some_and(|value| networks.iter().any(|network| network.holds(&value)))
+                Network::parse(value).map_or(*unread, |value| networks.iter().any(|network| network.holds(&value)))
             }
         }
     }

@@ -56,11 +56,6 @@ impl Requirement {
         Self { if_absent: !self.if_absent, if_present }
     }
 
-    /// Whether it is a negated comparison, of numbers, instants or networks, and the value is none.
-    pub fn cannot_read(&self, value: &str) -> bool {
-        matches!(&self.if_present, Ask::Values { comparison, positive: false, .. } if !comparison.reads(value))
-    }
-
     /// Whether it comes of a set operator.
     pub fn of_set(&self) -> bool {
         matches!(self.if_present, Ask::Values { quantifier: Quantifier::Any | Quantifier::All, .. })
@@ -251,14 +246,20 @@ impl Condition {
         // A variable that may be anything makes a positive comparison match more and a negated one less.
         let texts = if negated { reading.other() } else { reading };
         // Whether a negated operator holds that lists nothing, or what it cannot read, is doubt.
-        let mut unread = self.values.is_empty();
+        let mut unlisted = self.values.is_empty();
+        // So is whether it holds of a value of the request that it cannot read.
+        let unread = negated && reading == Reading::Narrow;
         let comparison = match family {
             Family::Text { wildcards, ignore_case } => {
                 let globs = self.globs(|value| self.glob(value, wildcards, texts, meaning));
                 Comparison::Text(Texts::new(globs, ignore_case))
             }
             Family::Arn => {
-                let globs = self.values.iter().flat_map(|value| self.arn_globs(value, texts, meaning)).collect();
+                let mut globs: Vec<Glob> =
+                    self.values.iter().flat_map(|value| self.arn_globs(value, texts, meaning)).collect();
+                if unread {
+                    globs.extend((0..5).map(|colons| Glob::of_parts(colons + 1)));
+                }
                 Comparison::Text(Texts::new(globs, false))
             }
             Family::Binary => {
@@ -276,14 +277,14 @@ impl Condition {
                 Comparison::Text(Texts::new(self.globs(read), false))
             }
             Family::Number(order) => {
-                Comparison::Number { order, numbers: self.readable(number, &mut unread), instants: false }
+                Comparison::Number { order, numbers: self.readable(number, &mut unlisted), instants: false, unread }
             }
             Family::Instant(order) => {
                 let read = |value: &str| Some(listed_instants(value, order, texts)).filter(|read| !read.is_empty());
-                let numbers = self.readable(read, &mut unread).concat();
-                Comparison::Number { order, numbers, instants: true }
+                let numbers = self.readable(read, &mut unlisted).concat();
+                Comparison::Number { order, numbers, instants: true, unread }
             }
-            Family::Address => Comparison::Networks(self.readable(Network::parse, &mut unread)),
+            Family::Address => Comparison::Networks { networks: self.readable(Network::parse, &mut unlisted), unread },
             Family::Null => {
                 let holds = |text: &str| self.values.iter().any(|value| value.eq_ignore_ascii_case(text));
                 return Some(Requirement { if_absent: holds("true"), if_present: Ask::Presence(holds("false")) });
@@ -296,7 +297,7 @@ impl Condition {
             Quantifier::Any => negated && reading == Reading::Wide,
             Quantifier::Value => negated,
         };
-        let if_present = if negated && unread && reading == Reading::Narrow {
+        let if_present = if negated && unlisted && reading == Reading::Narrow {
             Ask::Presence(false)
         } else {
             Ask::Values { quantifier, comparison: Arc::new(comparison), positive: !negated }
@@ -320,9 +321,9 @@ impl Condition {
     }
 
     /// The listed values as their operator reads them; one that it cannot read matches nothing.
-    fn readable<T>(&self, read: impl Fn(&str) -> Option<T>, unread: &mut bool) -> Vec<T> {
+    fn readable<T>(&self, read: impl Fn(&str) -> Option<T>, unlisted: &mut bool) -> Vec<T> {
         let read: Vec<T> = self.values.iter().filter_map(|value| read(value)).collect();
-        *unread |= read.len() < self.values.len();
+        *unlisted |= read.len() < self.values.len();
         read
     }
 

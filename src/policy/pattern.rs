@@ -57,6 +57,12 @@ impl Glob {
         Self(text.chars().map(symbol).collect())
     }
 
+    /// The glob that matches the texts of so many parts, with colons between them.
+    pub fn of_parts(parts: usize) -> Self {
+        let symbols = (0..parts * 2).skip(1).map(|i| if i % 2 == 1 { Symbol::ManyInPart } else { Symbol::Char(':') });
+        Self(symbols.collect())
+    }
+
     /// The text, where it is the only one that the glob matches.
     pub fn as_literal(&self) -> Option<String> {
         self.0.iter().map(|symbol| if let Symbol::Char(c) = symbol { Some(*c) } else { None }).collect()
