@@ -163,7 +163,13 @@ impl ActionSet {
         }
         match pattern.as_literal() {
             Some(name) => Self(find(name).map_or(0, |i| 1 << i)),
-            None => Self::of(|action| pattern.matches(action.service.prefix(), action.name(), reading)),
+            None => [Service::Ecr, Service::EcrPublic]
+                .into_iter()
+                .filter(|service| !pattern.is_of_other_service_than(&[service.prefix()]))
+                .fold(Self::default(), |all, service| {
+                    let matches = |action: &Action| pattern.matches(service.prefix(), action.name(), reading);
+                    all.union(Self::of(|action| action.service == service && matches(action)))
+                }),
         }
     }
 

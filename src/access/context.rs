@@ -152,26 +152,28 @@ impl Subject<'_> {
     /// The unknown as the search sees it; `now` is the slot of [`Unknown::Now`].
     pub(super) fn slot(&self, target: &Target, unknown: &Unknown, now: usize) -> Slot {
         let always = |kind: Kind, preferred: Vec<String>| Slot { kind, optional: false, multivalued: false, preferred };
-        let example_region = || match self.partition() {
-            "aws" => vec!["us-east-1".to_owned()],
-            "aws-us-gov" => vec!["us-gov-west-1".to_owned()],
-            "aws-cn" => vec!["cn-north-1".to_owned()],
-            _ => Vec::new(),
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let example_regions = || {
+            texts(match self.partition() {
+                "aws" => &["us-east-1", "us-west-2", "eu-west-1"],
+                "aws-us-gov" => &["us-gov-west-1", "us-gov-east-1"],
+                "aws-cn" => &["cn-north-1", "cn-northwest-1"],
+                _ => &[],
+            })
         };
+        let example_names = || texts(&["repository/app", "repository/base"]);
         let at = || vec![format!("{:.0}", self.at.ceil())];
         match unknown {
-            Unknown::Region => always(Kind::Text(Universe::region(self.partition())), example_region()),
-            Unknown::Account => always(Kind::Text(Universe::Account), vec![self.account().to_owned()]),
+            Unknown::Region => always(Kind::Text(Universe::region(self.partition())), example_regions()),
+            Unknown::Account => always(Kind::Text(Universe::Account), texts(&[self.account(), "210987654321"])),
             Unknown::Resource => match (target.resource, target.service) {
-                (ResourceType::Other, _) => always(Kind::Text(Universe::Text), vec!["repository/app".to_owned()]),
+                (ResourceType::Other, _) => always(Kind::Text(Universe::Text), example_names()),
                 (ResourceType::Registry, _) => {
                     always(Kind::Text(Universe::Registry), vec![format!("registry/{}", self.account())])
                 }
-                (_, Service::EcrPublic) => {
-                    always(Kind::Text(Universe::PublicRepository), vec!["repository/app".to_owned()])
-                }
+                (_, Service::EcrPublic) => always(Kind::Text(Universe::PublicRepository), example_names()),
                 (_, Service::Ecr) => {
-                    let mut preferred = vec!["repository/app".to_owned()];
+                    let mut preferred = example_names();
                     if target.all_repositories {
                         preferred.push("repository/*".to_owned());
                     }
@@ -181,7 +183,7 @@ impl Subject<'_> {
             Unknown::Now => always(Kind::InstantFrom(self.at.ceil()), at()),
             Unknown::Key(key) => {
                 let free = |kind: Kind| Slot { kind, optional: true, multivalued: false, preferred: Vec::new() };
-                let word = || vec!["app".to_owned()];
+                let word = || texts(&["app", "base"]);
                 let multivalued = Self::is_multivalued(unknown);
                 let text = || Slot { kind: Kind::Text(Universe::Text), optional: true, multivalued, preferred: word() };
                 match key.as_str() {
@@ -194,7 +196,7 @@ impl Subject<'_> {
                     "aws:requestedregion" if target.service == Service::EcrPublic => {
                         always(Kind::Choice(&["us-east-1", "us-west-2"]), Vec::new())
                     }
-                    "aws:requestedregion" => always(Kind::Text(Universe::region(self.partition())), example_region()),
+                    "aws:requestedregion" => always(Kind::Text(Universe::region(self.partition())), example_regions()),
                     "aws:tokenissuetime" => always(Kind::InstantUntil(now), at()),
                     "aws:viaawsservice" => always(Kind::Choice(&["false", "true"]), Vec::new()),
                     "aws:useragent" => always(Kind::Text(Universe::Text), word()),

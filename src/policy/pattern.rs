@@ -49,12 +49,18 @@ pub struct Glob(pub Vec<Symbol>);
 impl Glob {
     /// The glob that matches just this text.
     pub fn literal(text: &str) -> Self {
-        Self(text.chars().map(Symbol::Char).collect())
+        Self::of(text, Symbol::Char)
     }
 
     /// Reads `*` and `?` as wildcards and all else as text.
     pub fn new(text: &str) -> Self {
-        Self(text.chars().map(symbol).collect())
+        Self::of(text, symbol)
+    }
+
+    fn of(text: &str, symbol: impl Fn(char) -> Symbol) -> Self {
+        let mut symbols = Vec::with_capacity(text.len());
+        symbols.extend(text.chars().map(symbol));
+        Self(symbols)
     }
 
     /// The glob that matches the texts of so many parts, with colons between them.
@@ -342,6 +348,7 @@ fn ascii_glob(pattern: &[u8], text: &[u8]) -> bool {
     let mut retry: Option<(usize, usize)> = None;
     while let Some(&c) = text.get(t) {
         match pattern.get(p) {
+            Some(b'*') if pattern.len() == p + 1 => return true,
             Some(b'*') => {
                 retry = Some((p + 1, t));
                 p += 1;
