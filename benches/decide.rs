@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use ecr_read_only::access::{Decision, Policy, PolicySource, Role, permissions};
 use ecr_read_only::policy::{Document, TrustPolicy};
+use time::OffsetDateTime;
 
-const AT: f64 = 1_800_000_000.0;
+const AT: i64 = 1_800_000_000;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
@@ -50,6 +51,10 @@ fn worst() -> Vec<String> {
     documents
 }
 
+fn at() -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(AT).unwrap()
+}
+
 fn role(documents: &[impl AsRef<str>]) -> Role {
     let policy = |(i, text): (usize, &_)| Policy {
         source: PolicySource::Inline(format!("policy-{i}")),
@@ -83,7 +88,7 @@ fn compare(name: &str, documents: &[impl AsRef<str>], rounds: usize, repeats: us
     let (mut decide, mut read) = (Vec::new(), Vec::new());
     for _ in 0..repeats {
         decide.push(time(rounds, || {
-            black_box(permissions(black_box(&role), AT));
+            black_box(permissions(black_box(&role), at()));
         }));
         read.push(time(rounds, || {
             for text in documents {
@@ -92,7 +97,7 @@ fn compare(name: &str, documents: &[impl AsRef<str>], rounds: usize, repeats: us
         }));
     }
     let (decide, read) = (median(decide), median(read));
-    let decisions = permissions(&role, AT).catalogued;
+    let decisions = permissions(&role, at()).catalogued;
     let permitted = decisions.iter().filter(|d| matches!(d, Decision::Permitted(_))).count();
     let undecided = decisions.iter().filter(|d| matches!(d, Decision::Undecided)).count();
     println!(

@@ -95,6 +95,41 @@ fn the_report_holds_the_request_and_the_statements_that_allow_it() {
 }
 
 #[test]
+fn what_blocks_a_refused_action_is_said_where_it_is_asked_for() {
+    let mut document = allow("ecr:*");
+    for (sid, effect, action) in [("NoPush", "Deny", "ecr:PutImage"), ("NoDelete", "Deny", "ecr:*Delete*")] {
+        let statement = json!({ "Sid": sid, "Effect": effect, "Action": action, "Resource": "*" });
+        document["Statement"].as_array_mut().unwrap().push(statement);
+    }
+    let file = page(&[role("worker", &document, &[WORKER])]);
+    assert!(report(&[], &file).0[0].get("refused").is_none());
+    let (roles, _) = report(&["--refused"], &file);
+    let refused = roles[0]["refused"].as_array().unwrap();
+    let of = |action: &str| refused.iter().find(|one| one["action"] == action);
+    let no_push = json!([{ "policy": "inline", "kind": "inline", "sid": "NoPush", "statement": 1 }]);
+    let denied = json!({ "action": "ecr:PutImage", "access_level": "Write", "by": "denied", "statements": no_push });
+    assert_eq!(of("ecr:PutImage"), Some(&denied));
+    assert_eq!(of("ecr-public:PutImage").unwrap()["by"], "no_allow");
+    assert_eq!(of("ecr:InitiateLayerUpload"), None);
+    let output = run(&["--refused"], &file.to_string());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("    refused, denied by inline inline statement 1 (NoPush): ecr:PutImage\n"), "{text}");
+}
+
+#[test]
+fn a_finding_says_which_reading_it_takes_where_the_documentation_leaves_two() {
+    let mut document = allow("ecr:PutImage");
+    document["Statement"][0]["Condition"] = json!({ "StringMatches": { "aws:UserAgent": "x" } });
+    let file = page(&[role("worker", &document, &[WORKER])]);
+    let (roles, _) = report(&[], &file);
+    let statement = json!({ "policy": "inline", "kind": "inline", "sid": null, "statement": 0, "matches": true });
+    assert_eq!(roles[0]["excess"][0]["assumed"], json!([statement]));
+    let text = String::from_utf8(run(&[], &file.to_string()).stdout).unwrap();
+    let said = "assuming that it matches, which AWS does not document: inline inline statement 0\n";
+    assert!(text.contains(said), "{text}");
+}
+
+#[test]
 fn one_roles_bad_document_is_that_roles_error() {
     let broken = role("broken", &json!({ "Statement": [{ "Effect": "Permit" }] }), &[WORKER]);
     let lacking = role("lacking", &allow("ecr:Get*"), &[WORKER, "arn:aws:iam::123456789012:policy/gone"]);

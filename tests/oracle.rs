@@ -19,9 +19,14 @@ use support::generate::probe::{Interest, probe};
 use support::naive::catalogue::{CatalogueAction, catalogue as naive_catalogue};
 use support::naive::request::well_formed;
 use support::naive::{Judge, Request, RoleDocs, explain};
+use time::OffsetDateTime;
 
 /// 2027-01-15T08:00:00Z, the time of evaluation.
 const AT: i64 = 1_800_000_000;
+
+fn at() -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(AT).unwrap()
+}
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
@@ -73,7 +78,7 @@ impl Tally {
         let interest = Interest::of(&docs);
         let mut rng = Rng::new(seed ^ 0x5eed);
         self.roles += 1;
-        let permissions = permissions(&role(&docs), AT as f64);
+        let permissions = permissions(&role(&docs), at());
         for (action, decision) in catalogue::actions().iter().zip(&permissions.catalogued) {
             match decision {
                 Decision::Undecided => {
@@ -89,7 +94,12 @@ impl Tally {
                     };
                     let sound = well_formed(&docs, &request, actions, AT).and_then(|()| {
                         let answer = judge.allowed(&request)?;
-                        if answer.allowed { Ok(()) } else { Err(format!("refused\n{}", bearing(&docs, &request))) }
+                        let problem = match (answer.allowed, answer.certain == witness.assumed.is_empty()) {
+                            (true, true) => return Ok(()),
+                            (true, false) => format!("takes for granted {:?}", witness.assumed),
+                            (false, _) => "refused".to_owned(),
+                        };
+                        Err(format!("{problem}\n{}", bearing(&docs, &request)))
                     });
                     if let Err(problem) = sound {
                         self.failures.push(format!("seed {seed}: unsound {request:?}: {problem}"));

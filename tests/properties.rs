@@ -12,9 +12,10 @@ use std::fmt::Write;
 use std::fs;
 use std::sync::Arc;
 
+use ecr_read_only::access::catalogue::Action;
 use ecr_read_only::access::{
-    AllowedAccess, Compliance, Criteria, Decision, GrantKind, Permissions, Policy, PolicySource, Role, catalogue,
-    judge, permissions,
+    AllowedAccess, Compliance, Criteria, Decision, GrantKind, Permissions, Policy, PolicySource, Refusal, Role,
+    catalogue, judge, permissions, refusals,
 };
 use ecr_read_only::policy::{Document, TrustPolicy};
 use serde_json::{Value, json};
@@ -28,6 +29,10 @@ use time::format_description::well_known::Rfc3339;
 
 /// 2027-01-15T08:00:00Z, the time of evaluation.
 const AT: i64 = 1_800_000_000;
+
+fn at() -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(AT).unwrap()
+}
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
@@ -63,7 +68,7 @@ fn role(docs: &RoleDocs) -> Role {
 }
 
 fn decide(docs: &RoleDocs) -> Permissions {
-    permissions(&role(docs), AT as f64)
+    permissions(&role(docs), at())
 }
 
 /// Every action with its decision, those that the catalogue does not know in lower case.
@@ -257,7 +262,7 @@ fn percent_encoded_documents_give_the_same_as_plain_ones() {
         let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
         let (upper, all) = (rng.chance(50), rng.chance(30));
         let encode = |value: &Value| percent_encoded(&value.to_string(), |byte| !all && unreserved(byte), upper);
-        let encoded = permissions(&role_of(docs, encode), AT as f64);
+        let encoded = permissions(&role_of(docs, encode), at());
         same(&plain.catalogued, &encoded.catalogued)?;
         same(&plain.unknown, &encoded.unknown)
     });
@@ -404,9 +409,9 @@ fn the_naive_evaluator_allows_every_witness_of_the_written_cases() {
                     .map(|document| ("arn:aws:iam::aws:policy/bound".into(), document.clone())),
             };
             let at = given["at"].as_str().unwrap_or("2026-11-23T00:00:00Z");
-            let at = OffsetDateTime::parse(at, &Rfc3339).unwrap().unix_timestamp();
+            let at = OffsetDateTime::parse(at, &Rfc3339).unwrap();
             let judge = Judge::new(&docs).unwrap();
-            let decided = permissions(&role(&docs), at as f64);
+            let decided = permissions(&role(&docs), at);
             for (action, decision) in catalogue::actions().iter().zip(&decided.catalogued) {
                 let Decision::Permitted(witness) = decision else { continue };
                 witnesses += 1;
@@ -415,7 +420,8 @@ fn the_naive_evaluator_allows_every_witness_of_the_written_cases() {
                     resource: witness.resource.clone(),
                     context: witness.context.clone(),
                 };
-                let sound = well_formed(&docs, &request, &actions, at).and_then(|()| judge.allowed(&request));
+                let sound = well_formed(&docs, &request, &actions, at.unix_timestamp());
+                let sound = sound.and_then(|()| judge.allowed(&request));
                 if !sound.as_ref().is_ok_and(|answer| answer.allowed) {
                     failures.push(format!("{}: {request:?}: {sound:?}", case["name"]));
                     break;
@@ -427,13 +433,79 @@ fn the_naive_evaluator_allows_every_witness_of_the_written_cases() {
     assert!(failures.is_empty(), "{} cases:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// The role without some statements.
+fn without(docs: &RoleDocs, leave_out: impl Fn(&str, usize, &Value) -> bool) -> RoleDocs {
+    let mut rest = docs.clone();
+    for (name, document) in documents(&mut rest) {
+        let statements = match document["Statement"].take() {
+            Value::Array(statements) => statements,
+            one => vec![one],
+        };
+        let kept = statements.into_iter().enumerate().filter(|(i, statement)| !leave_out(name, *i, statement));
+        document["Statement"] = kept.map(|(_, statement)| statement).collect();
+    }
+    rest
+}
+
+#[test]
+fn a_refusal_names_the_statements_without_any_of_which_some_request_would_be_left() {
+    let named = std::cell::Cell::new(0);
+    for_roles(|docs, _| {
+        let decision = |docs: &RoleDocs, action: &Action| {
+            let place = catalogue::find(action.full_name).unwrap();
+            decide(docs).catalogued.swap_remove(place)
+        };
+        let denies = |statement: &Value| statement["Effect"] == "Deny";
+        let mut seen = BTreeSet::new();
+        for (action, refusal) in refusals(&role(docs), at()) {
+            // Actions with the same answer say the same.
+            if !seen.insert(refusal.clone()) {
+                continue;
+            }
+            let free = RoleDocs { boundary: None, ..without(docs, |_, _, statement| denies(statement)) };
+            let granted = decision(&free, action) != Decision::Refused;
+            let bounded = without(docs, |_, _, statement| denies(statement));
+            let within_bounds = decision(&bounded, action) != Decision::Refused;
+            let problem = match &refusal {
+                Refusal::NoAllow => granted.then_some("something is allowed"),
+                Refusal::Boundary => (!granted || within_bounds).then_some("it is not the boundary"),
+                Refusal::Denied(statements) => {
+                    let is_named = |name: &str, place: usize| {
+                        statements.iter().any(|one| one.policy == name && one.statement == place)
+                    };
+                    let only = without(docs, |name, place, statement| denies(statement) && !is_named(name, place));
+                    let mut needed = statements.iter().map(|one| {
+                        let less = without(docs, |name, place, statement| {
+                            let this = one.policy == name && one.statement == place;
+                            denies(statement) && (this || !is_named(name, place))
+                        });
+                        decision(&less, action) != Decision::Refused
+                    });
+                    named.set(named.get() + statements.len());
+                    (!within_bounds).then_some("it is not the Deny statements").or(if needed.any(|needed| !needed) {
+                        Some("one of them is not needed")
+                    } else if decision(&only, action) != Decision::Refused {
+                        Some("they are not all that refuse it")
+                    } else {
+                        None
+                    })
+                }
+            };
+            if let Some(problem) = problem {
+                return Err(format!("{}: {refusal:?}: {problem}", action.full_name));
+            }
+        }
+        Ok(())
+    });
+    assert!(named.get() > 10, "{} statements named", named.get());
+}
+
 #[test]
 fn each_allowed_set_holds_the_stricter_ones() {
     let sets = [AllowedAccess::Cis, AllowedAccess::PullOnly, AllowedAccess::ReadOnly];
-    let at = OffsetDateTime::from_unix_timestamp(AT).unwrap();
     let excess = |docs: &RoleDocs| {
         sets.map(|allowed_access| {
-            let verdict = judge(&role(docs), &Criteria { allowed_access, ..Criteria::default() }, at);
+            let verdict = judge(&role(docs), &Criteria { allowed_access, ..Criteria::default() }, at());
             let excess: BTreeSet<String> = verdict.excess.iter().map(|access| access.action.clone()).collect();
             (excess, verdict.compliance)
         })

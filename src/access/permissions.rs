@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::Role;
-use super::catalogue;
+use super::catalogue::{self, Action};
 use super::context::Subject;
 use super::decider::{Decider, Question};
 use super::rules::{rules, unknown_actions};
@@ -90,7 +91,8 @@ pub enum Decision {
 }
 
 /// Why no request for an action is allowed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case", tag = "by", content = "statements")]
 pub enum Refusal {
     /// No Allow of an identity-based policy matches any request for the action.
     NoAllow,
@@ -110,9 +112,9 @@ pub struct Permissions {
 }
 
 /// Decides every action of the catalogue, and the literal actions that it does not know, for requests made at
-/// `at` (seconds since 1970) or later.
-pub fn permissions(role: &Role, at: f64) -> Permissions {
-    let subject = subject(role, at);
+/// `at` or later.
+pub fn permissions(role: &Role, at: OffsetDateTime) -> Permissions {
+    let subject = subject(role, seconds(at));
     let rules = rules(role);
     let budget = Budget::new(STEPS_PER_ROLE);
     let mut decider = Decider::new(&subject, &rules, role.permissions_boundary.is_some(), &budget);
@@ -125,12 +127,12 @@ pub fn permissions(role: &Role, at: f64) -> Permissions {
     Permissions { catalogued, unknown: unknown.collect() }
 }
 
-/// Why each refused action of the catalogue is refused, by its place there.
+/// Why each refused action of the catalogue is refused, for requests made at `at` or later.
 ///
 /// Decides the role once more, and under a budget of its own. What that does not suffice to narrow down names every
 /// Deny that bears on the action.
-pub fn refusals(role: &Role, at: f64) -> Vec<(usize, Refusal)> {
-    let subject = subject(role, at);
+pub fn refusals(role: &Role, at: OffsetDateTime) -> Vec<(&'static Action, Refusal)> {
+    let subject = subject(role, seconds(at));
     let rules = rules(role);
     let budget = Budget::new(STEPS_PER_ROLE);
     let mut decider = Decider::new(&subject, &rules, role.permissions_boundary.is_some(), &budget);
@@ -149,9 +151,14 @@ pub fn refusals(role: &Role, at: f64) -> Vec<(usize, Refusal)> {
                 refusal
             }
         };
-        refusals.push((place, refusal));
+        refusals.push((action, refusal));
     }
     refusals
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in an f64")]
+fn seconds(at: OffsetDateTime) -> f64 {
+    at.unix_timestamp() as f64
 }
 
 fn subject(role: &Role, at: f64) -> Subject<'_> {

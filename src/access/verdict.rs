@@ -178,9 +178,7 @@ pub struct Verdict {
 
 /// Judges a role at the instant `at`, before which none of its requests is made.
 pub fn judge(role: &Role, criteria: &Criteria, at: OffsetDateTime) -> Verdict {
-    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in an f64")]
-    let permissions = permissions(role, at.unix_timestamp() as f64);
-    Verdict::new(permissions, criteria)
+    Verdict::new(permissions(role, at), criteria)
 }
 
 impl Verdict {

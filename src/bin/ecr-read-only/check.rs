@@ -2,13 +2,14 @@
 //!
 //! Knows the options and the two forms of the report.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
-use ecr_read_only::access::catalogue::CATALOGUE_DATE;
-use ecr_read_only::access::{Access, AllowedAccess, Compliance, Criteria, judge};
+use ecr_read_only::access::catalogue::{Action, CATALOGUE_DATE, Level};
+use ecr_read_only::access::{Access, AllowedAccess, Assumption, Compliance, Criteria, Grant, Refusal, judge, refusals};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -32,6 +33,9 @@ pub(crate) struct Options {
     /// Further actions allowed, separated by commas
     #[arg(long, value_name = "ACTIONS", value_parser = Criteria::parse_actions, default_value = "", hide_default_value = true)]
     additional_allowed_actions: Actions,
+    /// Say of each refused action what blocks it: no Allow, the permissions boundary, or which Deny statements
+    #[arg(long)]
+    refused: bool,
     /// Report a role that cannot pull as NON_COMPLIANT
     #[arg(long)]
     require_pull_access: bool,
@@ -90,7 +94,19 @@ struct Report<'r> {
     excess: Vec<Access>,
     permitted: Vec<Access>,
     missing: Vec<&'static str>,
+    /// Only where it is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<Vec<Refused>>,
     error: Option<String>,
+}
+
+/// An action that no request may perform, and what blocks it.
+#[derive(Serialize)]
+struct Refused {
+    action: &'static str,
+    access_level: Level,
+    #[serde(flatten)]
+    refusal: Refusal,
 }
 
 /// Writes the report and returns the exit status.
@@ -179,6 +195,7 @@ impl<'r> Report<'r> {
             excess: Vec::new(),
             permitted: Vec::new(),
             missing: Vec::new(),
+            refused: None,
             error: None,
         };
         if let Err(error) = report.judge(entry, options, criteria, at) {
@@ -202,7 +219,16 @@ impl<'r> Report<'r> {
             self.annotation = Some(NOT_A_NODE.to_owned());
             return Ok(());
         }
-        let verdict = judge(&entry.role(trust_policy)?, criteria, at);
+        let role = entry.role(trust_policy)?;
+        let verdict = judge(&role, criteria, at);
+        if options.refused {
+            let refused = |(action, refusal): (&Action, Refusal)| Refused {
+                action: action.full_name,
+                access_level: action.level,
+                refusal,
+            };
+            self.refused = Some(refusals(&role, at).into_iter().map(refused).collect());
+        }
         let node_of: Vec<String> = node_fact.into_iter().collect();
         self.annotation = Some(verdict.annotation(&node_of));
         self.verdict = Some(verdict.compliance);
@@ -235,16 +261,32 @@ impl<'r> Report<'r> {
                 writeln!(out, "        with {key} = {}", values.join(", "))?;
             }
             for grant in &witness.grants {
-                let sid = grant.sid.as_deref().map(|sid| format!(" ({sid})")).unwrap_or_default();
-                writeln!(
-                    out,
-                    "        by {} {} statement {}{sid}",
-                    grant.kind.as_str(),
-                    grant.policy,
-                    grant.statement
-                )?;
+                writeln!(out, "        by {}", place(grant))?;
             }
+            for Assumption { statement, matches } in &witness.assumed {
+                let matches = if *matches { "matches" } else { "does not match" };
+                writeln!(out, "        assuming that it {matches}, which AWS does not document: {}", place(statement))?;
+            }
+        }
+        let mut blocked: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for Refused { action, refusal, .. } in self.refused.iter().flatten() {
+            let what = match refusal {
+                Refusal::NoAllow => "no Allow matches".to_owned(),
+                Refusal::Boundary => "the permissions boundary does not allow".to_owned(),
+                Refusal::Denied(statements) => {
+                    format!("denied by {}", statements.iter().map(place).collect::<Vec<_>>().join(" and "))
+                }
+            };
+            blocked.entry(what).or_default().push(action);
+        }
+        for (what, actions) in blocked {
+            writeln!(out, "    refused, {what}: {}", actions.join(", "))?;
         }
         Ok(())
     }
+}
+
+fn place(Grant { policy, kind, sid, statement }: &Grant) -> String {
+    let sid = sid.as_deref().map(|sid| format!(" ({sid})")).unwrap_or_default();
+    format!("{} {policy} statement {statement}{sid}", kind.as_str())
 }
