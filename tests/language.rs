@@ -9,7 +9,7 @@ mod support;
 
 use ecr_read_only::policy::comparison::Texts;
 use ecr_read_only::policy::language::{Budget, OverBudget, contains, shortest};
-use ecr_read_only::policy::pattern::{Glob, Symbol};
+
 use support::brute_force::{ANYTHING, DIGITS, DOMAINS, EVERYTHING, NAMES, Question, Small, one_matches, union};
 use support::generate::Rng;
 
@@ -20,50 +20,13 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-fn glob(rng: &mut Rng, domain: &Small) -> Glob {
-    // The last letter of the domain stays unmentioned, so that it stands for all others.
-    let letters: Vec<char> = domain.letters.chars().collect();
-    let letters = if domain.any_character { &letters[..letters.len() - 1] } else { &letters[..] };
-    let mut symbols = Vec::new();
-    if rng.chance(70) {
-        symbols.extend(domain.prefix.chars().map(Symbol::Char));
-    }
-    for _ in 0..rng.below(6) {
-        symbols.push(match rng.below(10) {
-            0..3 => Symbol::Many,
-            // Glob's invariant: this one takes colons.
-            3 if symbols.iter().rev().find(|symbol| matches!(symbol, Symbol::Many | Symbol::ManyInPart))
-                != Some(&Symbol::ManyInPart) =>
-            {
-                Symbol::One
-            }
-            4 => Symbol::ManyInPart,
-            5 => Symbol::OneInPart,
-            _ => Symbol::Char(*rng.choose(letters)),
-        });
-    }
-    Glob(symbols)
-}
-
-fn unions(rng: &mut Rng, domain: &Small, most: usize) -> Vec<Texts> {
-    let count = rng.below(most + 1);
-    let mut one = || Texts::new((0..=rng.below(3)).map(|_| glob(rng, domain)).collect(), rng.chance(25));
-    (0..count).map(|_| one()).collect()
-}
-
-fn question(seed: u64) -> Question {
-    let mut rng = Rng::new(seed);
-    let domain = *rng.choose(&DOMAINS);
-    Question { domain, inside: unions(&mut rng, &domain, 2), outside: unions(&mut rng, &domain, 3) }
-}
-
 /// Asks the question of every seed.
 fn for_questions(mut property: impl FnMut(&Question, &[String]) -> Result<(), String>) {
     let strings: Vec<(&str, Vec<String>)> = DOMAINS.iter().map(|domain| (domain.name, domain.strings())).collect();
     let (first, count) = (setting("LANGUAGE_FIRST_SEED", 1), setting("LANGUAGE_QUESTIONS", 600));
     let mut failures = Vec::new();
     for seed in first..first + count {
-        let question = question(seed);
+        let question = Question::by_chance(&mut Rng::new(seed));
         let (_, strings) = strings.iter().find(|(name, _)| *name == question.domain.name).unwrap();
         failures.extend(property(&question, strings).err().map(|problem| format!("seed {seed}: {problem}")));
     }

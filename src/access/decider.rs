@@ -177,6 +177,13 @@ impl<'r> Decider<'r> {
         question.matching.iter().filter_map(move |place| Some((*place, rules.get(*place)?)))
     }
 
+    /// Denies of which it is doubt whether they match the action.
+    fn doubtful_denies(&self, question: &Question) -> impl Iterator<Item = (usize, &'r Rule<'r>)> {
+        let rules = self.rules;
+        let doubtful = question.doubtful.iter().filter_map(move |place| Some((*place, rules.get(*place)?)));
+        doubtful.filter(|(_, rule)| rule.denies())
+    }
+
     fn decide(&mut self, question: Question) -> Decision {
         let exists = question.target.service == Service::Ecr || self.subject.partition() == "aws";
         let granted = self.matching(&question).any(|(_, rule)| rule.allows(false));
@@ -321,6 +328,10 @@ impl<'r> Decider<'r> {
         for (place, rule) in self.matching(question) {
             translation.make(place, rule, false);
         }
+        // What may deny is a part of the finding: it has to say what the request has for the keys that this names.
+        for (place, rule) in self.doubtful_denies(question) {
+            translation.make(place, rule, true);
+        }
         let ties = translation.problem.ties(excluded);
         let (mut common, mut grants, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
         let mut open = Vec::new();
@@ -377,6 +388,9 @@ impl<'r> Decider<'r> {
             if holds && !rule.denies() {
                 grants.push(rule.grant());
             }
+        }
+        for (_, rule) in self.doubtful_denies(question) {
+            translation.problem.mention(&rule.keys, values, &mut context);
         }
         grants.sort_unstable_by(|a, b| (a.kind == GrantKind::Boundary, a).cmp(&(b.kind == GrantKind::Boundary, b)));
         let assumed = self.assumptions(translation, question, values);

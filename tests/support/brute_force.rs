@@ -15,6 +15,8 @@ use ecr_read_only::policy::comparison::Texts;
 use ecr_read_only::policy::language::{Budget, Domain, OverBudget, contains, shortest};
 use ecr_read_only::policy::pattern::{Glob, Symbol};
 
+use super::generate::Rng;
+
 /// A domain of few short strings, written down as a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Small {
@@ -188,6 +190,37 @@ fn written(union: &Texts) -> Vec<String> {
     union.globs().iter().map(|glob| glob.0.iter().map(letter).collect()).collect()
 }
 
+fn glob(rng: &mut Rng, domain: &Small) -> Glob {
+    // The last letter of the domain stays unmentioned, so that it stands for all others.
+    let letters: Vec<char> = domain.letters.chars().collect();
+    let letters = if domain.any_character { &letters[..letters.len() - 1] } else { &letters[..] };
+    let mut symbols = Vec::new();
+    if rng.chance(70) {
+        symbols.extend(domain.prefix.chars().map(Symbol::Char));
+    }
+    for _ in 0..rng.below(6) {
+        symbols.push(match rng.below(10) {
+            0..3 => Symbol::Many,
+            // Glob's invariant: this one takes colons.
+            3 if symbols.iter().rev().find(|symbol| matches!(symbol, Symbol::Many | Symbol::ManyInPart))
+                != Some(&Symbol::ManyInPart) =>
+            {
+                Symbol::One
+            }
+            4 => Symbol::ManyInPart,
+            5 => Symbol::OneInPart,
+            _ => Symbol::Char(*rng.choose(letters)),
+        });
+    }
+    Glob(symbols)
+}
+
+fn unions(rng: &mut Rng, domain: &Small, most: usize) -> Vec<Texts> {
+    let count = rng.below(most + 1);
+    let mut one = || Texts::new((0..=rng.below(3)).map(|_| glob(rng, domain)).collect(), rng.chance(25));
+    (0..count).map(|_| one()).collect()
+}
+
 /// Some unions to match, some to miss, and the domain that the text is to be of.
 pub struct Question {
     /// The domain.
@@ -211,6 +244,12 @@ impl fmt::Debug for Question {
 }
 
 impl Question {
+    /// Any question about any of the domains.
+    pub fn by_chance(rng: &mut Rng) -> Question {
+        let domain = *rng.choose(&DOMAINS);
+        Question { domain, inside: unions(rng, &domain, 2), outside: unions(rng, &domain, 3) }
+    }
+
     /// What the crate answers.
     ///
     /// # Errors

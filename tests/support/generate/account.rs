@@ -19,17 +19,27 @@ pub fn account(first_seed: u64, roles: usize) -> Value {
     let mut details = Vec::new();
     let mut policies = Vec::new();
     for seed in (first_seed..).take(roles) {
-        details.push(role(seed, &mut policies));
+        details.push(role(&mut Rng::new(seed), seed, &mut policies));
     }
+    account_of(details, policies)
+}
+
+/// The details of an account of one role, by these choices.
+pub fn account_of_one(rng: &mut Rng) -> Value {
+    let mut policies = Vec::new();
+    let details = role(rng, 0, &mut policies);
+    account_of(vec![details], policies)
+}
+
+fn account_of(roles: Vec<Value>, policies: Vec<Value>) -> Value {
     json!({
-        "UserDetailList": [], "GroupDetailList": [], "RoleDetailList": details, "Policies": policies, "IsTruncated": false
+        "UserDetailList": [], "GroupDetailList": [], "RoleDetailList": roles, "Policies": policies, "IsTruncated": false
     })
 }
 
-fn role(seed: u64, policies: &mut Vec<Value>) -> Value {
-    let mut rng = Rng::new(seed);
-    let flavour = Flavour::by_chance(&mut rng);
-    let home = Home::by_chance(&mut rng);
+fn role(rng: &mut Rng, seed: u64, policies: &mut Vec<Value>) -> Value {
+    let flavour = Flavour::by_chance(rng);
+    let home = Home::by_chance(rng);
     let path = if rng.chance(20) { "/eks/nodes/" } else { "/" };
     let name = format!("generated-{seed}");
     let mut tags = Vec::new();
@@ -40,13 +50,13 @@ fn role(seed: u64, policies: &mut Vec<Value>) -> Value {
     }
     let inline: Vec<Value> = (0..=rng.below(2))
         .map(|index| {
-            let statements = document(&mut rng, flavour, home, false);
-            json!({ "PolicyName": format!("inline-{index}"), "PolicyDocument": stored(&mut rng, statements) })
+            let statements = document(rng, flavour, home, false);
+            json!({ "PolicyName": format!("inline-{index}"), "PolicyDocument": stored(rng, statements) })
         })
         .collect();
     let mut attached = Vec::new();
     for index in 0..rng.below(3) {
-        let arn = managed(&mut rng, flavour, home, &format!("{name}-managed-{index}"), false, policies);
+        let arn = managed(rng, flavour, home, &format!("{name}-managed-{index}"), false, policies);
         attached.push(json!({ "PolicyName": format!("{name}-managed-{index}"), "PolicyArn": arn }));
     }
     let mut role = json!({
@@ -61,10 +71,10 @@ fn role(seed: u64, policies: &mut Vec<Value>) -> Value {
         "AttachedManagedPolicies": attached,
         "Tags": tags,
     });
-    let trust = trust_policy(&mut rng, flavour, home);
-    role["AssumeRolePolicyDocument"] = stored(&mut rng, trust);
+    let trust = trust_policy(rng, flavour, home);
+    role["AssumeRolePolicyDocument"] = stored(rng, trust);
     if rng.chance(30) {
-        let arn = managed(&mut rng, flavour, home, &format!("{name}-boundary"), true, policies);
+        let arn = managed(rng, flavour, home, &format!("{name}-boundary"), true, policies);
         role["PermissionsBoundary"] = json!({ "PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn });
     }
     role

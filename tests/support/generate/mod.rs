@@ -10,25 +10,38 @@
 )]
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
+use std::collections::VecDeque;
+
 pub mod account;
 pub mod conditions;
 pub mod probe;
 pub mod statements;
 
-/// A small generator of numbers (splitmix64).
+/// A small generator of numbers (splitmix64). A fuzzer's bytes may stand for its first choices.
 #[derive(Debug, Clone)]
-pub struct Rng(u64);
+pub struct Rng {
+    state: u64,
+    script: VecDeque<u8>,
+}
 
 impl Rng {
     /// From a seed.
     pub fn new(seed: u64) -> Rng {
-        Rng(seed ^ 0x5DEE_CE66_D1CE_4E5B)
+        Rng { state: seed ^ 0x5DEE_CE66_D1CE_4E5B, script: VecDeque::new() }
+    }
+
+    /// One choice for each byte, then by chance.
+    pub fn scripted(bytes: &[u8]) -> Rng {
+        Rng { script: bytes.to_vec().into(), ..Rng::new(0) }
     }
 
     /// The next number.
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
+        if let Some(choice) = self.script.pop_front() {
+            return choice.into();
+        }
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
