@@ -71,8 +71,8 @@ impl<'a> Translation<'a> {
         problem.translate(rule.statement, &rule.keys, rule.reading().other()).hold(values, budget)
     }
 
-    fn made(&self, index: usize) -> Option<&Translated> {
-        self.clauses.get(index)?.first()?.as_ref()
+    fn made(&self, index: usize, other_reading: bool) -> Option<&Translated> {
+        self.clauses.get(index)?.get(usize::from(other_reading))?.as_ref()
     }
 }
 
@@ -83,6 +83,10 @@ struct Assumed {
     values: Vec<(Unknown, Option<String>)>,
     /// None of these holds as a whole.
     excluded: Vec<Vec<(Unknown, Option<String>)>>,
+    /// The resource is one of the role's own account.
+    own_account: bool,
+    /// Statements match in both readings if they allow, and in one if they deny.
+    both_readings: bool,
 }
 
 pub(super) struct Decider<'r> {
@@ -235,7 +239,7 @@ impl<'r> Decider<'r> {
         let mut undecided = false;
         for _ in 0..MOST_ATTEMPTS {
             let (values, resource) = match self.search_with(question, &assumed) {
-                Searched::Permitted(witness) => return Decision::Permitted(witness),
+                Searched::Permitted(witness) => return self.better(question, &assumed, witness),
                 Searched::Nothing if undecided => return Decision::Undecided,
                 Searched::Nothing => return Decision::Refused,
                 Searched::Unknown => return Decision::Undecided,
@@ -249,8 +253,9 @@ impl<'r> Decider<'r> {
                 values.iter().map(other).collect()
             }));
             for values in attempts {
-                match self.search_with(question, &Assumed { values, excluded: Vec::new() }) {
-                    Searched::Permitted(witness) => return Decision::Permitted(witness),
+                let assumed = Assumed { values, ..Assumed::default() };
+                match self.search_with(question, &assumed) {
+                    Searched::Permitted(witness) => return self.better(question, &assumed, witness),
                     Searched::Nothing => {}
                     Searched::Open { .. } | Searched::Unknown => undecided = true,
                 }
@@ -258,6 +263,26 @@ impl<'r> Decider<'r> {
             assumed.excluded.push(values);
         }
         Decision::Undecided
+    }
+
+    /// The same decision, with a request that proves more if there is one: on a repository of the role's own account,
+    /// and allowed in both readings.
+    fn better(&mut self, question: &Question, assumed: &Assumed, mut witness: Arc<Witness>) -> Decision {
+        let mut wished = assumed.clone();
+        if witness.other_account.is_some() {
+            wished.own_account = true;
+            match self.search_with(question, &wished) {
+                Searched::Permitted(own) => witness = own,
+                _ => wished.own_account = false,
+            }
+        }
+        if !witness.assumed.is_empty() {
+            wished.both_readings = true;
+            if let Searched::Permitted(certain) = self.search_with(question, &wished) {
+                witness = certain;
+            }
+        }
+        Decision::Permitted(witness)
     }
 
     /// Values of unknowns with which a pattern in a statement matches a resource that was found.
@@ -312,31 +337,42 @@ impl<'r> Decider<'r> {
             Some(place) => self.translations.swap_remove(place),
             None => Translation::new(self, question.target, assumed.values.clone()),
         };
-        let searched = self.search_in(&mut translation, question, &assumed.excluded);
+        let searched = self.search_in(&mut translation, question, assumed);
         if kept {
             self.translations.push(translation);
         }
         searched
     }
 
-    fn search_in(
-        &self,
-        translation: &mut Translation<'r>,
-        question: &Question,
-        excluded: &[Vec<(Unknown, Option<String>)>],
-    ) -> Searched {
+    fn search_in(&self, translation: &mut Translation<'r>, question: &Question, assumed: &Assumed) -> Searched {
+        let mut bearing: Vec<(usize, &Rule<'_>)> = Vec::new();
         for (place, rule) in self.matching(question) {
             translation.make(place, rule, false);
+            let doubtful = || question.doubtful.contains(&place);
+            if !assumed.both_readings || rule.denies() || !doubtful() {
+                bearing.push((place, rule));
+            }
         }
         // What may deny is a part of the finding: it has to say what the request has for the keys that this names.
         for (place, rule) in self.doubtful_denies(question) {
             translation.make(place, rule, true);
+            if assumed.both_readings {
+                bearing.push((place, rule));
+            }
         }
-        let ties = translation.problem.ties(excluded);
+        if assumed.both_readings {
+            for (place, rule) in &bearing {
+                translation.make(*place, rule, true);
+            }
+        }
+        let mut ties = translation.problem.ties(&assumed.excluded);
+        if assumed.own_account {
+            ties.extend(translation.problem.own_account());
+        }
         let (mut common, mut grants, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
         let mut open = Vec::new();
-        for (place, rule) in self.matching(question) {
-            let Some(made) = translation.made(place) else { continue };
+        for (place, rule) in bearing {
+            let Some(made) = translation.made(place, assumed.both_readings) else { continue };
             open.extend(&made.open);
             match &made.clauses {
                 Some(clauses) if rule.denies() => common.extend(clauses),
@@ -381,7 +417,7 @@ impl<'r> Decider<'r> {
         let mut context = BTreeMap::new();
         let mut grants = Vec::new();
         for (place, rule) in self.matching(question) {
-            let holds = translation.made(place).is_some_and(|made| made.hold(values, self.budget));
+            let holds = translation.made(place, false).is_some_and(|made| made.hold(values, self.budget));
             if holds || rule.denies() {
                 translation.problem.mention(&rule.keys, values, &mut context);
             }
@@ -394,7 +430,9 @@ impl<'r> Decider<'r> {
         }
         grants.sort_unstable_by(|a, b| (a.kind == GrantKind::Boundary, a).cmp(&(b.kind == GrantKind::Boundary, b)));
         let assumed = self.assumptions(translation, question, values);
-        Witness { resource: translation.problem.resource_arn(values), context, grants, assumed }
+        let other_account = translation.problem.value(&Unknown::Account, values);
+        let other_account = other_account.filter(|account| account != self.subject.account());
+        Witness { resource: translation.problem.resource_arn(values), context, grants, other_account, assumed }
     }
 
     /// Which statements the other reading sees differently, of this request. Where several allow it, one that both
@@ -407,7 +445,7 @@ impl<'r> Decider<'r> {
         let (mut granted, mut within_bounds) = (false, false);
         for place in bearing {
             let Some(rule) = self.rules.get(place) else { continue };
-            let holds = translation.made(place).is_some_and(|made| made.hold(values, self.budget));
+            let holds = translation.made(place, false).is_some_and(|made| made.hold(values, self.budget));
             if !rule.denies() && !holds {
                 continue;
             }

@@ -14,6 +14,7 @@ mod request;
 mod rules;
 mod solver;
 mod universe;
+mod values;
 mod verdict;
 
 use std::sync::Arc;

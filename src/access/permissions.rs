@@ -64,6 +64,9 @@ pub struct Witness {
     pub context: BTreeMap<String, Vec<String>>,
     /// The Allow statements that match the request, the boundary's included.
     pub grants: Vec<Grant>,
+    /// The account of the resource, where that is not the role's own: a policy there has to agree too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_account: Option<String>,
     /// What the request takes for granted where AWS's documentation leaves two readings; mostly nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assumed: Vec<Assumption>,
@@ -156,9 +159,10 @@ pub fn refusals(role: &Role, at: OffsetDateTime) -> Vec<(&'static Action, Refusa
     refusals
 }
 
+/// The first whole second that is not before the instant.
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in an f64")]
 fn seconds(at: OffsetDateTime) -> f64 {
-    at.unix_timestamp() as f64
+    (at.unix_timestamp() + i64::from(at.nanosecond() > 0)) as f64
 }
 
 fn subject(role: &Role, at: f64) -> Subject<'_> {

@@ -9,14 +9,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use super::arn::{SixFields, has_doubtful_type, six_fields};
 use super::catalogue::{ResourceType, Service};
 use super::context::{Knowledge, Subject, Target, Unknown};
 use super::solver::{Clause, Cube, Literal, Slot, Values, holds};
-use crate::policy::comparison::{Comparison, Texts};
+use crate::policy::comparison::{Comparison, Texts, date};
 use crate::policy::condition::{Ask, Condition, Meaning, Quantifier, Requirement, resolve};
 use crate::policy::language::Budget;
 use crate::policy::pattern::{Glob, Reading, ResourcePattern, Token, Variable};
@@ -177,6 +174,12 @@ impl<'a> Problem<'a> {
         clauses
     }
 
+    /// That the resource is one of the role's own account.
+    pub(super) fn own_account(&self) -> Option<Clause> {
+        let slot = self.find_slot(&Unknown::Account)?;
+        Some(vec![vec![equals(slot, self.subject.account(), Quantifier::Value)]])
+    }
+
     /// Makes clauses of a statement: under which it matches if it allows, under which it does not if it denies. The
     /// keys are those that it mentions.
     pub(super) fn translate(&mut self, statement: &Statement, keys: &[Key], reading: Reading) -> Translated {
@@ -299,13 +302,10 @@ impl<'a> Problem<'a> {
                     if let (Comparison::Text(texts), true, true) = (&**comparison, *positive, may_be_missing) {
                         *comparison = Arc::new(Comparison::Text(texts.clone().with("")));
                     }
-                    // Instants are kept as seconds: their text form is not what these comparisons would see.
-                    let comparable = match &**comparison {
-                        Comparison::Number { instants, .. } => *instants || key == "aws:epochtime",
-                        Comparison::Text(_) | Comparison::Networks { .. } => false,
-                    };
-                    if is_instant(&unknown) && !comparable {
-                        return doubt;
+                    // Instants are kept as seconds; what is no comparison of instants sees them as requests carry them.
+                    let of_instants = matches!(&**comparison, Comparison::Number { instants: true, .. });
+                    if is_instant(&unknown) && !of_instants && key != "aws:epochtime" {
+                        *comparison = Arc::new(Comparison::AsDate(Arc::clone(comparison)));
                     }
                     if several && *quantifier == Quantifier::Value {
                         // Without a set operator, how a key of several values is compared is not documented.
@@ -608,13 +608,9 @@ fn is_instant(unknown: &Unknown) -> bool {
 
 /// The value of a key as requests carry it: instants are kept as seconds, and all but `aws:EpochTime` are dates.
 fn spell_value(key: &str, unknown: &Unknown, value: &str) -> String {
-    let date = || {
-        let instant = OffsetDateTime::from_unix_timestamp(value.parse().ok()?).ok()?;
-        instant.format(&Rfc3339).ok()
-    };
     let spelled = match (is_instant(unknown), key) {
         (true, "aws:epochtime") => value.parse::<i64>().ok().map(|seconds| seconds.to_string()),
-        (true, _) => date(),
+        (true, _) => date(value),
         (false, _) => None,
     };
     spelled.unwrap_or_else(|| value.to_owned())

@@ -30,9 +30,25 @@ pub(super) enum Universe {
         /// Whether the session name is an instance's id.
         instance: bool,
     },
+    /// All ways to write a number, and more.
+    Number,
+    /// All ways to write an IP address, and more.
+    Address,
+    /// All ways to write an instant as a date in UTC to the second, and more.
+    Date,
 }
 
 impl Universe {
+    /// Whether none of the strings is a number, an instant or an IP address.
+    pub(super) fn is_text_only(&self) -> bool {
+        match self {
+            Self::Text | Self::Account | Self::Number | Self::Address | Self::Date => false,
+            Self::Arn | Self::Repository | Self::PublicRepository | Self::Registry | Self::Region(_) => true,
+            // The ids of roles start with `AROA`.
+            Self::UserId { prefix, .. } => prefix.contains(|c: char| c.is_ascii_uppercase() && !c.is_ascii_hexdigit()),
+        }
+    }
+
     /// The region codes of a partition.
     pub(super) fn region(partition: &str) -> Self {
         Self::Region(match partition {
@@ -65,7 +81,7 @@ impl Domain for Universe {
             Self::Region(prefix) => prefix.unwrap_or_default(),
             Self::UserId { prefix, .. } => prefix,
             Self::Arn => "arn:",
-            Self::Text | Self::Account => "",
+            Self::Text | Self::Account | Self::Number | Self::Address | Self::Date => "",
         }
     }
 
@@ -73,6 +89,18 @@ impl Domain for Universe {
         let word = c.is_ascii_lowercase() || c.is_ascii_digit();
         match self {
             Self::Text => Some(0),
+            Self::Number => (c.is_ascii_digit() || "+-.eE".contains(c)).then_some(0),
+            Self::Address => (c.is_ascii_hexdigit() || ".:".contains(c)).then_some(0),
+            Self::Date => {
+                let as_it_has_to_be = match state {
+                    4 | 7 => c == '-',
+                    10 => c == 'T',
+                    13 | 16 => c == ':',
+                    19 => c == 'Z',
+                    _ => c.is_ascii_digit() && state < 19,
+                };
+                as_it_has_to_be.then_some(state + 1)
+            }
             // The colons passed, and 5 in the resource.
             Self::Arn => match (state, c) {
                 (0..=3, ':') => Some(state + 1),
@@ -124,7 +152,8 @@ impl Domain for Universe {
 
     fn accepts(&self, state: u16) -> bool {
         match self {
-            Self::Text => true,
+            Self::Text | Self::Number | Self::Address => true,
+            Self::Date => state == 20,
             Self::Arn => state == 5,
             Self::Account | Self::Registry => state == 12,
             Self::Repository | Self::PublicRepository => state == 2,
@@ -138,6 +167,9 @@ impl Domain for Universe {
         match self {
             Self::Arn => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", ":"],
             Self::Text => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
+            Self::Number => &["0123456789", "+-.", "eE"],
+            Self::Address => &["0123456789abcdefABCDEF", ".", ":"],
+            Self::Date => &["0123456789", "-", "T", ":", "Z"],
             Self::Repository => &["abcdefghijklmnopqrstuvwxyz0123456789", "-", "_", ".", "/"],
             Self::PublicRepository => &["abcdefghijklmnopqrstuvwxyz0123456789", "-_.", "/"],
             Self::Account | Self::Registry => &["1234567890"],
@@ -156,7 +188,9 @@ impl Domain for Universe {
     fn max_len(&self) -> usize {
         match self {
             // A tag's value or any other text of a request: longer than any pattern that a policy can hold.
-            Self::Text | Self::Arn => 16_384,
+            Self::Text | Self::Arn | Self::Number => 16_384,
+            Self::Address => 45,
+            Self::Date => 20,
             Self::Repository => 256,
             Self::PublicRepository => 205,
             Self::Account | Self::Registry => 12,

@@ -244,6 +244,9 @@ impl Verdict {
         let mut parts = Vec::new();
         if let Some(worst) = self.excess.first() {
             parts.push(format!("{}{}", worst.action, more(self.excess.len() - 1)));
+            if let Some(account) = &worst.witness.other_account {
+                parts.push(format!("if account {account} agrees"));
+            }
             if let Some(grant) = worst.witness.grants.iter().find(|grant| grant.kind != GrantKind::Boundary) {
                 parts.push(format!("by {}", name(grant)));
             }

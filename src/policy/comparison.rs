@@ -6,8 +6,9 @@
 //! Source: IAM User Guide, "IAM JSON policy elements: Condition operators".
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, Month, OffsetDateTime, Time};
 
 use super::language::Budget;
@@ -39,6 +40,8 @@ pub enum Comparison {
         /// Whether a value of the request that is no address counts as one that matches.
         unread: bool,
     },
+    /// The value, seconds since 1970, is written as a date first.
+    AsDate(Arc<Comparison>),
 }
 
 /// A union of text patterns.
@@ -169,7 +172,21 @@ impl Comparison {
             Self::Text(texts) => texts.globs.len(),
             Self::Number { numbers, .. } => numbers.len(),
             Self::Networks { networks, .. } => networks.len(),
+            Self::AsDate(inner) => inner.listed(),
         }
+    }
+
+    /// What it comes to for a value that is no number, instant or address.
+    pub fn of_unread(&self) -> bool {
+        match self {
+            Self::Number { unread, .. } | Self::Networks { unread, .. } => *unread,
+            Self::Text(_) | Self::AsDate(_) => false,
+        }
+    }
+
+    /// Reads an instant as the seconds since 1970.
+    pub fn instant(text: &str) -> Option<f64> {
+        instant(text)
     }
 
     /// Whether a value of the request matches one of the listed values, at the budget's cost.
@@ -181,12 +198,18 @@ impl Comparison {
                 let read = if *instants { instant(value) } else { number(value) };
                 read.map_or(*unread, |value| numbers.iter().any(|listed| order.holds(value, *listed)))
             }
+            Self::AsDate(inner) => inner.matches(date(value).as_deref().unwrap_or(value), budget),
             Self::Networks { networks, unread } => {
                 budget.charge(1 + networks.len() / SYMBOLS_PER_STEP);
                 Network::parse(value).map_or(*unread, |value| networks.iter().any(|network| network.holds(&value)))
             }
         }
     }
+}
+
+/// Seconds since 1970 as the date that requests carry: UTC, to the second.
+pub fn date(seconds: &str) -> Option<String> {
+    OffsetDateTime::from_unix_timestamp(seconds.parse().ok()?).ok()?.format(&Rfc3339).ok()
 }
 
 /// Reads a number: digits, a sign, a fraction, an exponent; nothing that only Rust calls a number.

@@ -268,7 +268,8 @@ impl ActionPattern {
     pub fn new(text: &str) -> Self {
         let plain = |service: &str| service.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
         let parts = text.split_once(':');
-        let grammatical = parts.is_some_and(|(service, name)| plain(service) && !name.contains([' ', ',']));
+        let odd = |c: char| c == ',' || c.is_whitespace();
+        let grammatical = parts.is_some_and(|(service, name)| plain(service) && !name.contains(odd));
         Self {
             text: text.into(),
             colon: parts.map(|(service, _)| service.len()),

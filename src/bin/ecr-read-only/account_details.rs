@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use ecr_read_only::access::{Policy, PolicySource, Role};
@@ -127,7 +128,8 @@ struct Tag<'a> {
 /// An account's roles and the default versions of its managed policies.
 pub(crate) struct AccountDetails<'a> {
     roles: Vec<&'a RawValue>,
-    policies: HashMap<Cow<'a, str>, Result<Arc<Document>, String>>,
+    /// The text of the document, and what it says.
+    policies: HashMap<Cow<'a, str>, (&'a str, Result<Arc<Document>, String>)>,
 }
 
 impl<'a> AccountDetails<'a> {
@@ -141,8 +143,17 @@ impl<'a> AccountDetails<'a> {
             any_roles |= page.role_detail_list.is_some();
             roles.extend(page.role_detail_list.into_iter().flatten());
             for policy in page.policies.into_iter().flatten() {
-                let document = policy.default_document();
-                policies.insert(policy.arn, document);
+                let text = policy.default_document().map_or("", RawValue::get);
+                match policies.entry(policy.arn) {
+                    Entry::Vacant(place) => {
+                        place.insert((text, document(text)));
+                    }
+                    // Which of them is the role's nobody can tell.
+                    Entry::Occupied(mut known) if known.get().0 != text => {
+                        known.get_mut().1 = Err("the file has two different documents of it".to_owned());
+                    }
+                    Entry::Occupied(_) => {}
+                }
             }
         }
         match (truncated, any_roles) {
@@ -176,22 +187,29 @@ impl<'a> AccountDetails<'a> {
     }
 
     fn policy(&self, arn: &str) -> Result<Policy, String> {
-        let document = self.policies.get(arn).ok_or_else(|| format!("the file has no document of policy `{arn}`"))?;
-        let document = document.as_ref().map_err(|error| format!("policy `{arn}`: {error}"))?;
+        let known = self.policies.get(arn).ok_or_else(|| format!("the file has no document of policy `{arn}`"))?;
+        let document = known.1.as_ref().map_err(|error| format!("policy `{arn}`: {error}"))?;
         Ok(Policy { source: PolicySource::Managed(arn.to_owned()), document: Arc::clone(document) })
     }
 }
 
-impl ManagedPolicy<'_> {
-    fn default_document(&self) -> Result<Arc<Document>, String> {
+impl<'a> ManagedPolicy<'a> {
+    fn default_document(&self) -> Option<&'a RawValue> {
         let version = self.policy_version_list.iter().find(|version| version.is_default_version).or_else(|| {
             let named = self.default_version_id.as_ref()?;
             self.policy_version_list.iter().find(|version| version.version_id.as_ref() == Some(named))
         });
-        let document = version.and_then(|version| version.document).ok_or("no document of the default version")?;
-        let json: Json<'_> = serde_json::from_str(document.get()).map_err(|error| error.to_string())?;
-        document_of(&json).map(Arc::new).map_err(|error| error.to_string())
+        version?.document
     }
+}
+
+/// A managed policy's document; the text is empty where the file has none.
+fn document(text: &str) -> Result<Arc<Document>, String> {
+    if text.is_empty() {
+        return Err("no document of the default version".to_owned());
+    }
+    let json: Json<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    document_of(&json).map(Arc::new).map_err(|error| error.to_string())
 }
 
 /// A document as the AWS CLI prints it, an object, or as the API gives it, text.

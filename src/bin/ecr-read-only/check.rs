@@ -257,6 +257,9 @@ impl<'r> Report<'r> {
         for access in &self.excess {
             let witness = &access.witness;
             writeln!(out, "    {} ({}) on {}", access.action, access.access_level.as_str(), witness.resource)?;
+            if let Some(account) = &witness.other_account {
+                writeln!(out, "        if a policy of account {account} agrees")?;
+            }
             for (key, values) in &witness.context {
                 writeln!(out, "        with {key} = {}", values.join(", "))?;
             }
