@@ -54,6 +54,13 @@ pub(super) enum Knowledge {
     Unknown(Unknown),
 }
 
+/// Whether a key, given in lower case, may have several values.
+pub(super) fn is_multivalued(key: &str) -> bool {
+    // Names of tags are the user's: nothing is made of them.
+    !key.contains("tag/")
+        && (key == "aws:tagkeys" || key == "aws:calledvia" || key.ends_with(":amr") || key.ends_with("orgpaths"))
+}
+
 /// The facts of a role that its requests carry.
 #[derive(Debug, Clone)]
 pub(super) struct Subject<'r> {
@@ -144,9 +151,24 @@ impl Subject<'_> {
 
     /// Whether the unknown may have several values.
     pub(super) fn is_multivalued(unknown: &Unknown) -> bool {
-        // Names of tags are the user's: nothing is made of them.
-        matches!(unknown, Unknown::Key(key) if !key.contains("tag/")
-            && (key == "aws:tagkeys" || key == "aws:calledvia" || key.ends_with(":amr") || key.ends_with("orgpaths")))
+        matches!(unknown, Unknown::Key(key) if is_multivalued(key))
+    }
+
+    /// What every value of the unknown looks like, with `*` and `?`; `None` where nothing is known.
+    pub(super) fn form(&self, unknown: &Unknown) -> Option<String> {
+        let text = |form: &str| Some(form.to_owned());
+        match unknown {
+            Unknown::Region => text("*-*-*"),
+            Unknown::Account => text("????????????"),
+            Unknown::Resource | Unknown::Now => None,
+            Unknown::Key(key) if key.contains("tag/") => None,
+            Unknown::Key(key) => match key.as_str() {
+                "aws:userid" => Some(format!("{}:*", self.id)),
+                "aws:requestedregion" => text("*-*-*"),
+                _ if key.ends_with("arn") => text("arn:*:*:*:*:*"),
+                _ => None,
+            },
+        }
     }
 
     /// The unknown as the search sees it; `now` is the slot of [`Unknown::Now`].

@@ -15,7 +15,8 @@ use super::permissions::{Assumption, Decision, GrantKind, Refusal, Witness};
 use super::request::{Problem, Translated};
 use super::rules::Rule;
 use super::solver::{Clause, Found, Values, solve};
-use crate::policy::condition::{Meaning, resolve};
+use super::values::is_possible;
+use crate::policy::condition::{Condition, Meaning, resolve};
 use crate::policy::language::Budget;
 use crate::policy::pattern::{Reading, Token, Variable};
 
@@ -24,6 +25,9 @@ const MOST_ATTEMPTS: usize = 24;
 
 /// How many values are made of a resource that was found.
 const MOST_FITTING: usize = 8;
+
+/// How many of the values that stand in the policies, or that other parts of the request have, are tried first.
+const MOST_LIKELY: usize = 12;
 
 /// What decides about an action. Actions with the same question share one answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,21 +235,46 @@ impl<'r> Decider<'r> {
         Refusal::Denied(grants)
     }
 
+    /// The question without the Allows of which a single Deny obviously leaves nothing.
+    fn without_undone(&self, question: &Question) -> Question {
+        let denies: Vec<&Rule<'_>> =
+            self.matching(question).map(|(_, rule)| rule).filter(|rule| rule.denies()).collect();
+        let undone = |rule: &Rule<'_>| {
+            let undone = |deny: &&Rule<'_>| self.budget.spend(1).is_ok() && rule.is_undone_by(deny);
+            !rule.denies() && denies.iter().any(undone)
+        };
+        let matching = self.matching(question).filter(|(_, rule)| !undone(rule)).map(|(place, _)| place).collect();
+        Question { matching, ..question.clone() }
+    }
+
     fn search(&mut self, question: &Question) -> Decision {
+        match self.search_all(question) {
+            Decision::Undecided => {
+                let rest = self.without_undone(question);
+                if rest == *question { Decision::Undecided } else { self.decide(rest) }
+            }
+            decided => decided,
+        }
+    }
+
+    fn search_all(&mut self, question: &Question) -> Decision {
         // Variables may stand for keys whose values are unknown. These are read as anything first, which finds too
         // much; whether a request is left when they have the values of the very request found is asked then, and if
         // not, these values are shut out and the next ones are tried.
         let mut assumed = Assumed::default();
         let mut undecided = false;
-        for _ in 0..MOST_ATTEMPTS {
-            let (values, resource) = match self.search_with(question, &assumed) {
+        for attempt in 0..MOST_ATTEMPTS {
+            let (values, likely, resource) = match self.search_with(question, &assumed) {
                 Searched::Permitted(witness) => return self.better(question, &assumed, witness),
                 Searched::Nothing if undecided => return Decision::Undecided,
                 Searched::Nothing => return Decision::Refused,
                 Searched::Unknown => return Decision::Undecided,
-                Searched::Open { values, resource } => (values, resource),
+                Searched::Open { values, likely, resource } => (values, likely, resource),
             };
             let mut attempts = vec![values.clone()];
+            if attempt == 0 {
+                attempts.extend(likely);
+            }
             attempts.extend(self.fitting(question, &values, &resource).into_iter().map(|(unknown, value)| {
                 let other = |(known, old): &(Unknown, Option<String>)| {
                     (known.clone(), if *known == unknown { Some(value.clone()) } else { old.clone() })
@@ -283,6 +312,39 @@ impl<'r> Decider<'r> {
             }
         }
         Decision::Permitted(witness)
+    }
+
+    /// Values that the open unknowns may have in common: what comes first for each, what other unknowns have in the
+    /// request that was found, what the conditions list.
+    fn likely(
+        &self,
+        problem: &Problem<'_>,
+        question: &Question,
+        open: &[&Unknown],
+        values: &Values,
+    ) -> Vec<Vec<(Unknown, Option<String>)>> {
+        let mut texts: Vec<String> = values.iter().flatten().filter_map(|values| values.first()).cloned().collect();
+        let conditions = self.matching(question).flat_map(|(_, rule)| &rule.statement.conditions);
+        texts.extend(conditions.flat_map(Condition::literals).map(str::to_owned));
+        texts.sort_unstable();
+        texts.dedup();
+        let of = |unknown: &Unknown| {
+            let slot = problem.find_slot(unknown).and_then(|slot| problem.slots.get(slot));
+            let mut of: Vec<String> =
+                slot.map(|slot| slot.preferred.iter().take(1).cloned().collect()).unwrap_or_default();
+            let possible = |text: &&String| slot.is_some_and(|slot| is_possible(slot, text));
+            let others: Vec<&String> = texts.iter().filter(possible).filter(|text| !of.contains(text)).collect();
+            of.extend(others.into_iter().cloned());
+            of
+        };
+        let each: Vec<Vec<String>> = open.iter().map(|unknown| of(unknown)).collect();
+        let most = each.iter().map(Vec::len).max().unwrap_or_default().min(MOST_LIKELY);
+        let pick = |i: usize| {
+            let value =
+                |(unknown, of): (&&Unknown, &Vec<String>)| ((*unknown).clone(), of.get(i).or(of.first()).cloned());
+            open.iter().zip(&each).map(value).collect()
+        };
+        (0..most).map(pick).collect()
     }
 
     /// Values of unknowns with which a pattern in a statement matches a resource that was found.
@@ -408,6 +470,7 @@ impl<'r> Decider<'r> {
         }
         let values_of = |unknown: &&Unknown| ((*unknown).clone(), translation.problem.value(unknown, &values));
         Searched::Open {
+            likely: self.likely(&translation.problem, question, &open, &values),
             values: open.iter().map(values_of).collect(),
             resource: translation.problem.resource_arn(&values),
         }
@@ -473,7 +536,7 @@ enum Searched {
     Permitted(Arc<Witness>),
     /// So would be one on this resource, if variables that stand for these unknowns, which have these values in it,
     /// stood for whatever the statements want.
-    Open { values: Vec<(Unknown, Option<String>)>, resource: String },
+    Open { values: Vec<(Unknown, Option<String>)>, likely: Vec<Vec<(Unknown, Option<String>)>>, resource: String },
     /// No request is.
     Nothing,
     /// It is not known whether one is.

@@ -268,11 +268,14 @@ impl<'a> Problem<'a> {
         {
             return Term::Literal(literal);
         }
+        let several = matches!(&knowledge, Knowledge::Unknown(unknown) if Subject::is_multivalued(unknown));
         let requirement = {
             let own = |variable: &Variable| {
                 let other = self.subject.knowledge(&self.target, &variable.key.to_lowercase());
-                if matches!(knowledge, Knowledge::Unknown(_)) && other == knowledge && condition.variables_stand_alone()
-                {
+                // One instant is written in two ways.
+                let written_alike = !matches!(&other, Knowledge::Unknown(unknown) if is_instant(unknown))
+                    || variable.key.eq_ignore_ascii_case(&condition.key);
+                if matches!(knowledge, Knowledge::Unknown(_)) && other == knowledge && !several && written_alike {
                     Meaning::Itself
                 } else {
                     self.meaning(variable)
@@ -295,7 +298,6 @@ impl<'a> Problem<'a> {
             }
             Knowledge::Unknown(unknown) => {
                 let slot = self.slot_of(&unknown);
-                let several = self.slots.get(slot).is_some_and(|slot| slot.multivalued);
                 let may_be_missing =
                     requirement.of_set() && requirement.if_absent && reading == Reading::Wide && !several;
                 if let Ask::Values { comparison, quantifier, positive } = &mut requirement.if_present {
@@ -377,10 +379,11 @@ impl<'a> Problem<'a> {
                 Some((_, None)) => Meaning::Absent,
                 None => {
                     // Variables of keys with several values have no documented meaning: anything, for good.
+                    let form = self.subject.form(&unknown).filter(|_| variable.default.is_none());
                     if !Subject::is_multivalued(&unknown) {
                         self.open.borrow_mut().push(unknown);
                     }
-                    Meaning::Anything
+                    form.map_or(Meaning::Anything, |form| Meaning::Like(Glob::new(&form)))
                 }
             },
         }

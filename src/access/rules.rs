@@ -5,9 +5,11 @@
 
 use super::arn::has_doubtful_type;
 use super::catalogue::{self, ActionSet, Service};
+use super::context::is_multivalued;
 use super::permissions::{Grant, GrantKind};
 use super::request::{Key, keys};
 use super::{Policy, PolicySource, Role};
+use crate::policy::condition::Condition;
 use crate::policy::language::Budget;
 use crate::policy::pattern::{Reading, ResourcePattern};
 use crate::policy::{Effect, Statement};
@@ -56,6 +58,29 @@ impl Rule<'_> {
         };
         let patterns = &self.statement.resources.patterns;
         self.statement.conditions.is_empty() && !patterns.is_empty() && patterns.iter().all(plain)
+    }
+
+    /// Whether a Deny refuses all that this Allow allows because it says no more than that: all of its conditions are the
+    /// Allow's, and so are its resources, or all.
+    pub(super) fn is_undone_by(&self, deny: &Rule<'_>) -> bool {
+        let (own, other) = (&self.statement.resources, &deny.statement.resources);
+        let same_meaning = |pattern: &ResourcePattern| {
+            let fields = pattern.fields();
+            let variable = |field: &&str| field.contains("${");
+            matches!(*fields, [_, _, _, _, _, resource] if !has_doubtful_type(resource))
+                && !(pattern.has_variables() && fields.iter().take(5).any(variable))
+                && pattern.variables().all(|variable| !is_multivalued(&variable.key.to_lowercase()))
+        };
+        let everywhere = !other.negated && other.patterns.iter().any(|pattern| pattern.is_everything());
+        let same_resources = own == other && own.patterns.iter().all(same_meaning) && !own.patterns.is_empty();
+        let one_value = |condition: &Condition| {
+            !is_multivalued(&condition.key.to_lowercase())
+                && condition.variables().all(|key| !is_multivalued(&key.to_lowercase()))
+        };
+        let same_condition = |condition: &Condition| {
+            condition.is_plain() && one_value(condition) && self.statement.conditions.contains(condition)
+        };
+        (everywhere || same_resources) && deny.statement.conditions.iter().all(same_condition)
     }
 
     /// Whether it matches an action that the catalogue does not know.

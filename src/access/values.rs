@@ -132,6 +132,18 @@ fn first(
     Ok(None)
 }
 
+/// Whether an unknown of this kind can have the value at all.
+pub(super) fn is_possible(slot: &Slot, value: &str) -> bool {
+    match &slot.kind {
+        Kind::Text(universe) => contains(universe, value),
+        Kind::Choice(choices) => choices.contains(&value),
+        Kind::Number => value.parse::<f64>().is_ok(),
+        Kind::InstantUntil(_) => value.parse::<u64>().is_ok(),
+        Kind::InstantFrom(from) => value.parse::<u64>().is_ok_and(|n| n as f64 >= *from),
+        Kind::Address => value.parse::<std::net::IpAddr>().is_ok(),
+    }
+}
+
 /// The first of the candidates that passes; where some of the tests are on the text, the candidates do not stand
 /// for all values, and finding none proves nothing unless no text at all would do.
 fn among(
@@ -154,14 +166,7 @@ fn among(
             }
             _ => !tests.iter().any(|test| of_text(&test)),
         };
-    let possible = |value: &String| match &slot.kind {
-        Kind::Text(universe) => contains(universe, value),
-        Kind::Choice(choices) => choices.contains(&value.as_str()),
-        Kind::Number => value.parse::<f64>().is_ok(),
-        Kind::InstantUntil(_) => value.parse::<u64>().is_ok(),
-        Kind::InstantFrom(from) => value.parse::<u64>().is_ok_and(|n| n as f64 >= *from),
-        Kind::Address => value.parse::<std::net::IpAddr>().is_ok(),
-    };
+    let possible = |value: &String| is_possible(slot, value);
     let fillings = [
         ("0", '0'),
         ("1", '1'),

@@ -113,7 +113,9 @@ pub enum Meaning {
     Absent,
     /// Any text at all, as far as the caller wants to know.
     Anything,
-    /// The very value that the condition compares; only for a variable that stands alone.
+    /// Any text of this form, as far as the caller wants to know.
+    Like(Glob),
+    /// The very value that the condition compares.
     Itself,
 }
 
@@ -189,17 +191,20 @@ impl Condition {
         Ok(conditions)
     }
 
+    /// Whether both readings see the condition alike in every request, as they do the text operators on a key of one
+    /// value; so it holds here where the same one holds there.
+    pub fn is_plain(&self) -> bool {
+        !self.values.is_empty() && matches!(self.parse_operator(), Some((Quantifier::Value, Family::Text { .. }, _, _)))
+    }
+
+    /// The listed values that are plain text.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(String::as_str).filter(|value| !value.contains(['*', '?', '$']))
+    }
+
     /// How many values are listed.
     pub fn listed(&self) -> usize {
         self.values.len()
-    }
-
-    /// Whether each variable in the listed values is all there is of its value.
-    pub fn variables_stand_alone(&self) -> bool {
-        self.values.iter().filter(|value| value.contains("${")).all(|value| {
-            let tokens = tokens(value, true, Wildcards::Text);
-            tokens.len() == 1 || !tokens.iter().any(|token| matches!(token, Token::Variable(_)))
-        })
     }
 
     /// Whether the operator compares text without regard to case.
@@ -364,21 +369,31 @@ impl Condition {
 }
 
 /// Puts the values of variables into a pattern. `None` where the pattern matches nothing: a variable without
-/// value and default, or, under the narrow reading, one that may be anything.
+/// value and default, or, under the narrow reading, one that may be anything; or the very value that is compared, with
+/// more beside it.
 pub fn resolve(pattern: &[Token], reading: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Option<Glob> {
     let mut symbols = Vec::with_capacity(pattern.len());
+    let mut itself = 0;
     for token in pattern {
         match token {
             Token::Symbol(symbol) => symbols.push(*symbol),
             Token::Variable(variable) => match (meaning(variable), reading) {
                 (Meaning::Text(text), _) => symbols.extend(text.chars().map(Symbol::Char)),
                 (Meaning::Absent, _) => symbols.extend(variable.default.as_ref()?.chars().map(Symbol::Char)),
-                (Meaning::Itself, _) | (Meaning::Anything, Reading::Wide) => symbols.push(Symbol::Many),
-                (Meaning::Anything, Reading::Narrow) => return None,
+                (Meaning::Anything, Reading::Wide) => symbols.push(Symbol::Many),
+                (Meaning::Like(glob), Reading::Wide) => symbols.extend(glob.0),
+                (Meaning::Anything | Meaning::Like(_), Reading::Narrow) => return None,
+                (Meaning::Itself, _) => itself += 1,
             },
         }
     }
-    Some(Glob(symbols))
+    // A value is never longer than itself; twice itself it is where it is empty.
+    match itself {
+        0 => Some(Glob(symbols)),
+        _ if !symbols.iter().all(|symbol| symbol.skippable()) => None,
+        1 => Some(Glob(vec![Symbol::Many])),
+        _ => Some(Glob::default()),
+    }
 }
 
 fn value(path: &Path<'_>, json: &Json<'_>) -> Result<String, DocumentError> {
