@@ -127,6 +127,11 @@ impl<'r> Decider<'r> {
         }
     }
 
+    /// Forgets what it could not decide: with more of the budget it may.
+    pub(super) fn reconsider(&mut self) {
+        self.decided.retain(|(_, decision)| *decision != Decision::Undecided);
+    }
+
     /// What decides about an action of the catalogue, given with its place there.
     pub(super) fn question(&self, place: usize, action: &Action) -> Question {
         // What sets single actions apart matters only where some statement looks at it.

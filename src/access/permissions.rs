@@ -18,6 +18,9 @@ use crate::policy::language::Budget;
 /// Steps of work for one role, all its actions together.
 pub const STEPS_PER_ROLE: u64 = 2_000_000;
 
+/// Steps that each action gets at first, so that one that is hard to decide leaves enough for the others.
+const STEPS_AT_FIRST: u64 = 20_000;
+
 /// Where a policy bears on a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -121,8 +124,19 @@ pub fn permissions(role: &Role, at: OffsetDateTime) -> Permissions {
     let rules = rules(role);
     let budget = Budget::new(STEPS_PER_ROLE);
     let mut decider = Decider::new(&subject, &rules, role.permissions_boundary.is_some(), &budget);
-    let catalogued = catalogue::actions().iter().enumerate();
-    let catalogued = catalogued.map(|(place, action)| decider.decide_catalogued(place, action)).collect();
+    let actions = || catalogue::actions().iter().enumerate();
+    let at_first = |(place, action)| {
+        budget.part(STEPS_AT_FIRST);
+        decider.decide_catalogued(place, action)
+    };
+    let mut catalogued: Vec<Decision> = actions().map(at_first).collect();
+    budget.whole();
+    decider.reconsider();
+    for ((place, action), decision) in actions().zip(&mut catalogued) {
+        if *decision == Decision::Undecided {
+            *decision = decider.decide_catalogued(place, action);
+        }
+    }
     let unknown = unknown_actions(role).into_iter().map(|name| {
         let decision = decider.decide_unknown(&name);
         (name, decision)

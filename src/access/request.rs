@@ -62,7 +62,10 @@ const MOST_KNOWN: usize = 48;
 /// A condition on the request, or what is left of it once the known keys are filled in.
 enum Term {
     Settled(bool),
-    Literal(Literal),
+    /// All of them hold.
+    All(Vec<Literal>),
+    /// One of them holds.
+    Any(Vec<Literal>),
 }
 
 /// The parts of an ARN that are unknown, with the patterns that each has to match.
@@ -216,7 +219,8 @@ impl<'a> Problem<'a> {
             match self.condition(condition, reading) {
                 Term::Settled(true) => {}
                 Term::Settled(false) => return None,
-                Term::Literal(literal) => clauses.push(vec![vec![literal]]),
+                Term::All(literals) => clauses.extend(literals.into_iter().map(|literal| vec![vec![literal]])),
+                Term::Any(literals) => clauses.push(literals.into_iter().map(|literal| vec![literal]).collect()),
             }
         }
         let patterns = &statement.resources.patterns;
@@ -239,7 +243,8 @@ impl<'a> Problem<'a> {
             match self.condition(condition, reading) {
                 Term::Settled(true) => {}
                 Term::Settled(false) => return Vec::new(),
-                Term::Literal(literal) => way_out.push(vec![literal.negated()]),
+                Term::All(literals) => way_out.extend(literals.into_iter().map(|literal| vec![literal.negated()])),
+                Term::Any(literals) => way_out.push(literals.into_iter().map(Literal::negated).collect()),
             }
         }
         let patterns = &statement.resources.patterns;
@@ -266,7 +271,7 @@ impl<'a> Problem<'a> {
         if let Knowledge::Value(value) = &knowledge
             && let Some(literal) = self.condition_on_variable(condition, reading, value)
         {
-            return Term::Literal(literal);
+            return Term::All(vec![literal]);
         }
         let several = matches!(&knowledge, Knowledge::Unknown(unknown) if Subject::is_multivalued(unknown));
         let requirement = {
@@ -298,12 +303,10 @@ impl<'a> Problem<'a> {
             }
             Knowledge::Unknown(unknown) => {
                 let slot = self.slot_of(&unknown);
-                let may_be_missing =
-                    requirement.of_set() && requirement.if_absent && reading == Reading::Wide && !several;
-                if let Ask::Values { comparison, quantifier, positive } = &mut requirement.if_present {
-                    if let (Comparison::Text(texts), true, true) = (&**comparison, *positive, may_be_missing) {
-                        *comparison = Arc::new(Comparison::Text(texts.clone().with("")));
-                    }
+                // To a set operator an empty value may be a missing key, as above.
+                let may_be_missing = requirement.of_set() && !several;
+                let if_missing = requirement.if_absent;
+                if let Ask::Values { comparison, quantifier, positive: _ } = &mut requirement.if_present {
                     // Instants are kept as seconds; what is no comparison of instants sees them as requests carry them.
                     let of_instants = matches!(&**comparison, Comparison::Number { instants: true, .. });
                     if is_instant(&unknown) && !of_instants && key != "aws:epochtime" {
@@ -314,7 +317,13 @@ impl<'a> Problem<'a> {
                         *quantifier = if reading == Reading::Wide { Quantifier::Any } else { Quantifier::All };
                     }
                 }
-                Term::Literal(Literal::new(slot, requirement))
+                let own = Literal::new(slot, requirement);
+                let empty = || equals(slot, "", Quantifier::Value);
+                match (reading, if_missing) {
+                    (Reading::Wide, true) if may_be_missing => Term::Any(vec![own, empty()]),
+                    (Reading::Narrow, false) if may_be_missing => Term::All(vec![own, empty().negated()]),
+                    _ => Term::All(vec![own]),
+                }
             }
         }
     }

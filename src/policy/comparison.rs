@@ -84,14 +84,6 @@ impl Texts {
         self.literals == self.globs.len() && !self.ignore_case
     }
 
-    /// The same union, with one text more.
-    #[must_use]
-    pub fn with(self, text: &str) -> Self {
-        let mut globs = self.globs;
-        globs.push(Glob::literal(text));
-        Self::new(globs, self.ignore_case)
-    }
-
     /// Whether one of the patterns matches, at the budget's cost.
     pub fn matches(&self, text: &str, budget: &Budget) -> bool {
         let (literals, wild) = self.globs.split_at_checked(self.literals).unwrap_or((&[], &self.globs));

@@ -55,6 +55,8 @@ pub fn contains(domain: &dyn Domain, text: &str) -> bool {
 #[derive(Debug, Clone)]
 pub struct Budget {
     left: Cell<u64>,
+    /// Steps that are not to be spent now.
+    aside: Cell<u64>,
 }
 
 /// The budget is spent: nothing is known of the question.
@@ -64,7 +66,20 @@ pub struct OverBudget;
 impl Budget {
     /// A budget of so many steps.
     pub fn new(steps: u64) -> Self {
-        Self { left: Cell::new(steps) }
+        Self { left: Cell::new(steps), aside: Cell::new(0) }
+    }
+
+    /// Sets all steps aside but so many, until [`Budget::whole`].
+    pub fn part(&self, steps: u64) {
+        self.whole();
+        let part = self.left.get().min(steps);
+        self.aside.set(self.left.get() - part);
+        self.left.set(part);
+    }
+
+    /// Takes back what was set aside.
+    pub fn whole(&self) {
+        self.left.set(self.left.get() + self.aside.take());
     }
 
     /// Takes steps for work done; where they are not there, the next [`Budget::spend`] says so.
@@ -110,7 +125,7 @@ pub fn shortest(
         start = unions.iter().zip(&start).map(|(union, progress)| advance(union, progress, c, &mut work)).collect();
         budget.spend(work)?;
     }
-    if hopeless(&start, inside.len()) {
+    if hopeless(&start, inside.len()) || inside.iter().any(|union| too_long(union, domain)) {
         return Ok(None);
     }
 
@@ -159,6 +174,12 @@ pub fn shortest(
         frontier = next_frontier;
     }
     Ok(None)
+}
+
+/// Whether all texts that the union matches are longer than the domain's.
+fn too_long(union: &Texts, domain: &dyn Domain) -> bool {
+    let most = domain.prefix().chars().count() + domain.max_len();
+    union.globs().iter().all(|glob| glob.0.iter().filter(|symbol| !symbol.skippable()).count() > most)
 }
 
 /// The characters to walk by: all that a pattern mentions, and of each class of the domain one that none does.
