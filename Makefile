@@ -81,8 +81,8 @@ validate: $(VENVS)/validate.stamp ## check template.yaml with SAM and cfn-lint
 catalogue: $(VENVS)/tools.stamp ## write the catalogue of ECR's actions anew from its source
 	$(VENVS)/tools/bin/python tools/catalogue.py
 
-bench: ## time the decisions, beside reading the same documents
-	cargo bench --locked --no-default-features --bench decide
+bench: ## time the decisions and the command line, beside reading the same documents
+	cargo bench --locked --no-default-features --features cli --bench decide --bench account
 
 clean: ## remove everything that was built or installed
 	rm -rf target $(VENVS) $(DIFFERENTIAL)/node_modules

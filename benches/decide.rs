@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 const AT: i64 = 1_800_000_000;
 
-const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;
 
 /// AWS's three recommended policies for nodes, shortened where they do not speak of ECR, and one inline policy.
 const TYPICAL: [&str; 4] = [
@@ -24,31 +24,78 @@ const TYPICAL: [&str; 4] = [
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:ListBucket"],"Resource":["arn:aws:s3:::logs","arn:aws:s3:::logs/*"]},{"Effect":"Deny","Action":"ecr:*","Resource":"*","Condition":{"StringNotEquals":{"aws:RequestedRegion":"eu-west-1"}}}]}"#,
 ];
 
-/// As much as IAM's size limits permit of what is hard: patterns with many stars, Denies under conditions.
-fn worst() -> Vec<String> {
-    let mut documents = Vec::new();
-    for i in 0..24 {
+/// As much as IAM's size limits permit: 24 managed policies of 6,144 characters, and as many statements of one kind as
+/// they hold. `statement` makes the one with this number in the policy with that number.
+fn full(statement: impl Fn(usize, usize) -> String) -> Vec<String> {
+    let policy = |policy| {
         let mut statements = Vec::new();
         let mut length = 0;
-        while length < 5_700 {
-            let n = statements.len();
-            let statement = match n % 3 {
-                0 => format!(
-                    r#"{{"Effect":"Allow","Action":"ecr:*","Resource":"arn:aws:ecr:*:*:repository/*a{i}*b{n}*c*"}}"#
-                ),
-                1 => {
-                    format!(r#"{{"Effect":"Deny","Action":"ecr:*","Resource":"arn:aws:ecr:*:*:repository/*{n}*{i}*"}}"#)
-                }
-                _ => format!(
-                    r#"{{"Effect":"Deny","Action":"ecr:*","Resource":"arn:aws:ecr:*-{n}:*:repository/*x*{i}*","Condition":{{"StringLike":{{"aws:PrincipalTag/t{n}":"*a*{i}*"}},"IpAddress":{{"aws:SourceIp":"10.{i}.0.0/16"}}}}}}"#
-                ),
-            };
-            length += statement.len();
-            statements.push(statement);
+        loop {
+            let next = statement(policy, statements.len());
+            length += next.len() + 1;
+            if length > 6_100 {
+                break;
+            }
+            statements.push(next);
         }
-        documents.push(format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(",")));
-    }
-    documents
+        format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","))
+    };
+    (0..24).map(policy).collect()
+}
+
+/// Roles that are hard in different ways.
+fn worst() -> Vec<(&'static str, Vec<String>)> {
+    let on = |effect: &str, name: &str| {
+        format!(r#"{{"Effect":"{effect}","Action":"ecr:*","Resource":"arn:aws:ecr:*:*:repository/{name}""#)
+    };
+    let stars = |i: usize, n: usize| match n % 3 {
+        0 => format!("{}}}", on("Allow", &format!("*a{i}*b{n}*c*"))),
+        1 => format!("{}}}", on("Deny", &format!("*{n}*{i}*"))),
+        _ => format!(
+            r#"{{"Effect":"Deny","Action":"ecr:*","Resource":"arn:aws:ecr:*-{n}:*:repository/*x*{i}*","Condition":{{"StringLike":{{"aws:PrincipalTag/t{n}":"*a*{i}*"}},"IpAddress":{{"aws:SourceIp":"10.{i}.0.0/16"}}}}}}"#
+        ),
+    };
+    let all = r#"{"Effect":"Allow","Action":"ecr:*","Resource":"*"}"#;
+    let choices = |i: usize, n: usize| match (i, n) {
+        (0, 0) => all.to_owned(),
+        _ => format!(
+            r#"{{"Effect":"Deny","Action":"ecr:*","Resource":"*","Condition":{{"StringEquals":{{"aws:ResourceTag/a{}":"{}"}},"Null":{{"aws:ResourceTag/b{}":"{}"}}}}}}"#,
+            (i * 7 + n * 3) % 40,
+            n % 3,
+            (i * 5 + n * 11) % 40,
+            (i + n) % 2 == 0,
+        ),
+    };
+    let listed = |i: usize, n: usize| {
+        let values: Vec<String> = (0..220).map(|v| format!("\"v{}\"", (v * 31 + i * 17 + n * 7) % 9_000)).collect();
+        let (effect, operator) = if n == 0 { ("Allow", "StringEquals") } else { ("Deny", "ForAnyValue:StringEquals") };
+        format!(
+            r#"{{"Effect":"{effect}","Action":"ecr:*","Resource":"*","Condition":{{"{operator}":{{"aws:ResourceTag/k":[{}]}}}}}}"#,
+            values.join(",")
+        )
+    };
+    let unknown = |i: usize, n: usize| {
+        let actions: Vec<String> = (0..300).map(|a| format!("\"ecr:a{i}b{n}c{a}\"")).collect();
+        format!(r#"{{"Effect":"Allow","Action":[{}],"Resource":"*"}}"#, actions.join(","))
+    };
+    let variables = |i: usize, n: usize| match n % 2 {
+        0 => format!("{}}}", on("Allow", &format!("${{aws:PrincipalTag/t{n}}}-{i}/*${{aws:PrincipalTag/u{i}}}*"))),
+        _ => format!("{}}}", on("Deny", &format!("*${{aws:PrincipalTag/t{n}}}*"))),
+    };
+    let long = |i: usize, n: usize| {
+        format!(
+            "{}}}",
+            on(if n.is_multiple_of(2) { "Allow" } else { "Deny" }, &format!("*{}*{n}*{i}", "ab".repeat(60)))
+        )
+    };
+    vec![
+        ("patterns with many stars, Denies under conditions", full(stars)),
+        ("Denies that cut one another", full(choices)),
+        ("hundreds of listed values", full(listed)),
+        ("thousands of unknown actions", full(unknown)),
+        ("variables in names", full(variables)),
+        ("long names", full(long)),
+    ]
 }
 
 fn at() -> OffsetDateTime {
@@ -109,5 +156,7 @@ fn compare(name: &str, documents: &[impl AsRef<str>], rounds: usize, repeats: us
 
 fn main() {
     compare("typical node role", &TYPICAL, 2_000, 21);
-    compare("worst role", &worst(), 1, 5);
+    for (name, documents) in worst() {
+        compare(&format!("worst role, {name}"), &documents, 1, 5);
+    }
 }
