@@ -301,19 +301,16 @@ impl<'r> Decider<'r> {
 
     /// The same decision, with a request that proves more if there is one: on a repository of the role's own account,
     /// and allowed in both readings.
-    fn better(&mut self, question: &Question, assumed: &Assumed, mut witness: Arc<Witness>) -> Decision {
-        let mut wished = assumed.clone();
-        if witness.other_account.is_some() {
-            wished.own_account = true;
-            match self.search_with(question, &wished) {
-                Searched::Permitted(own) => witness = own,
-                _ => wished.own_account = false,
+    fn better(&mut self, question: &Question, assumed: &Assumed, witness: Arc<Witness>) -> Decision {
+        let (own, certain) = (witness.other_account.is_none(), witness.assumed.is_empty());
+        for (own_account, both_readings) in [(true, true), (true, false), (false, true)] {
+            if own >= own_account && certain >= both_readings {
+                break;
             }
-        }
-        if !witness.assumed.is_empty() {
-            wished.both_readings = true;
-            if let Searched::Permitted(certain) = self.search_with(question, &wished) {
-                witness = certain;
+            let wished = Assumed { own_account, both_readings, ..assumed.clone() };
+            match self.search_with(question, &wished) {
+                Searched::Permitted(better) if !better.grants.is_empty() => return Decision::Permitted(better),
+                _ => {}
             }
         }
         Decision::Permitted(witness)

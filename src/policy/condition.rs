@@ -274,9 +274,10 @@ impl Condition {
             }
             Family::Bool => {
                 // `True` may or may not be read as `true`.
-                let read = |value: &str| match (value.to_ascii_lowercase().as_str(), texts) {
-                    (lower @ ("true" | "false"), Reading::Wide) => Some(Glob::literal(lower)),
-                    ("true" | "false", Reading::Narrow) => Some(Glob::literal(value)),
+                let read = |value: &str| match value.to_ascii_lowercase().as_str() {
+                    lower @ ("true" | "false") if lower == value || texts == Reading::Wide => {
+                        Some(Glob::literal(lower))
+                    }
                     _ => None,
                 };
                 Comparison::Text(Texts::new(self.globs(read), false))
