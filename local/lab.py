@@ -21,13 +21,16 @@ from urllib.parse import quote
 
 import events
 import seed
-from account import FUNCTION_KEY, REGION
+from account import ACCOUNT, FUNCTION_KEY, REGION
 from processes import ProgramFailed, Processes
+from runtime import Runtime, TimedOut
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 FUNCTION = "eks-node-role-ecr-read-only"
 INVOKE_SECONDS = 60.0
+# The errorType of a function that Lambda gave up at its deadline.
+KILLED = "Sandbox.Timedout"
 
 
 def default_binary(profile="debug"):
@@ -49,8 +52,10 @@ class Answer:
 class Lab:
     """Starts everything on entering and stops everything on leaving."""
 
-    def __init__(self, binary=None, seeded=True, environment=None, on_step=lambda text: None):
+    def __init__(self, binary=None, seeded=True, environment=None, on_step=lambda text: None, emulator=True):
+        """Without the emulator the function runs under `runtime.py`, with a deadline and in an account of its own."""
         self.binary = Path(binary or default_binary())
+        self._runtime = None if emulator else Runtime()
         self._seeded = seeded
         self._environment = environment or {}
         self._on_step = on_step
@@ -76,6 +81,8 @@ class Lab:
 
     def close(self):
         self.processes.stop_all()
+        if self._runtime:
+            self._runtime.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # The AWS side
@@ -88,9 +95,9 @@ class Lab:
         if not self.aws:
             raise ProgramFailed("aws", "the local AWS did not start", self.processes.log("aws"))
 
-    def client(self, service):
+    def client(self, service, **more):
         """A boto3 client for those who run the account; its calls are not counted as the function's."""
-        return seed.client(service, self.aws)
+        return seed.client(service, self.aws, **more)
 
     def control(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
@@ -98,9 +105,9 @@ class Lab:
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
-    def mint(self, rule=events.RULE):
+    def mint(self, rule=events.RULE, account=ACCOUNT):
         """A result token, as AWS Config puts a new one into every event."""
-        return self.control("POST", "token", {"rule": rule})["resultToken"]
+        return self.control("POST", "token", {"rule": rule, "account": account})["resultToken"]
 
     def calls(self):
         """The AWS calls that the function has made since the last `forget_calls`, in order."""
@@ -109,17 +116,22 @@ class Lab:
     def forget_calls(self):
         self.control("DELETE", "calls")
 
-    def evaluations(self, rule=events.RULE):
+    def evaluations(self, rule=events.RULE, account=ACCOUNT):
         """The last evaluation of each resource by resource id."""
-        return {e["ComplianceResourceId"]: e for e in self.control("GET", f"evaluations?rule={quote(rule)}")}
+        return {e["ComplianceResourceId"]: e for e in self.control("GET", f"evaluations?rule={quote(rule)}&account={account}")}
 
     # The Lambda side
 
     def cold_start(self, environment=None):
         """Starts the function anew, with nothing remembered, and the emulator with it."""
         self.processes.stop("function")
-        self.processes.stop("emulator")
-        self._start_emulator()
+        if self._runtime:
+            # A new one: the old one may still hand the dead function's poll an event.
+            self._runtime.close()
+            self._runtime = Runtime()
+        else:
+            self.processes.stop("emulator")
+            self._start_emulator()
         self._start_function({**self._environment, **(environment or {})})
 
     def _start_emulator(self):
@@ -141,7 +153,7 @@ class Lab:
     def _lambda_environment(self):
         """What Lambda sets for every function, and the endpoint."""
         return {
-            "AWS_LAMBDA_RUNTIME_API": f"http://127.0.0.1:{self._port}/.rt/{FUNCTION}",
+            "AWS_LAMBDA_RUNTIME_API": self._runtime.address if self._runtime else f"http://127.0.0.1:{self._port}/.rt/{FUNCTION}",
             "AWS_LAMBDA_FUNCTION_NAME": FUNCTION,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
@@ -158,9 +170,11 @@ class Lab:
             "TZ": ":UTC",
         }
 
-    def invoke(self, event):
+    def invoke(self, event, seconds=INVOKE_SECONDS):
         """Sends an event as it is and returns the function's answer."""
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        if self._runtime:
+            return self._invoke_by_runtime(body, seconds)
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=INVOKE_SECONDS)
         try:
             connection.request("POST", f"/2015-03-31/functions/{FUNCTION}/invocations", body, {"Content-Type": "application/json"})
@@ -179,6 +193,15 @@ class Lab:
             payload = raw.decode(errors="replace")
         return Answer(response.status < 400, payload)
 
+    def _invoke_by_runtime(self, body, seconds):
+        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{FUNCTION}"
+        try:
+            return Answer(*self._runtime.invoke(body, arn, seconds, lambda: self.processes.check("function")))
+        except TimedOut:
+            # As Lambda does: the function is killed, and the next event finds a new one.
+            self.cold_start()
+            return Answer(False, {"errorType": KILLED, "errorMessage": f"Task timed out after {seconds:.2f} seconds"})
+
     def _await_answer(self, answer):
         """The emulator waits for ever for a function that has died, so look at it while waiting."""
         deadline = time.monotonic() + INVOKE_SECONDS
@@ -187,9 +210,10 @@ class Lab:
             if time.monotonic() > deadline:
                 raise ProgramFailed("function", f"the function did not answer within {INVOKE_SECONDS:.0f} s", self.function_log())
 
-    def send(self, event, rule=events.RULE):
-        """Sends an event with a new result token for `rule`, as AWS Config would."""
-        return self.invoke({**event, "resultToken": self.mint(rule), "configRuleName": rule})
+    def send(self, event, rule=events.RULE, seconds=INVOKE_SECONDS):
+        """Sends an event with a new result token for `rule` of the event's account, as AWS Config would."""
+        token = self.mint(rule, event.get("accountId", ACCOUNT))
+        return self.invoke({**event, "resultToken": token, "configRuleName": rule}, seconds)
 
     def function_log(self):
         return self.processes.log("function")

@@ -14,12 +14,12 @@ from botocore.config import Config
 NETWORK = {"subnetIds": ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]}
 
 
-def client(service, endpoint, key=OPERATOR_KEY):
+def client(service, endpoint, region=REGION, key=OPERATOR_KEY):
     """A boto3 client of the local AWS that does not retry, so that an error shows at once."""
     return boto3.client(
         service,
         endpoint_url=endpoint,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id=key,
         aws_secret_access_key="local",
         # What a model forbids is sent all the same: it is the local AWS that has to refuse it.
