@@ -29,7 +29,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENVS)/pycache
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test differential check build validate catalogue bench clean function
+.PHONY: help demo test faults scale replay differential check build validate catalogue bench clean function
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,16 @@ test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## run all tests, those
 	fi
 	@echo "==> tests of the function on the local AWS (2 to 3 minutes)"
 	FUNCTION_BINARY=$(BINARY) CLI_BINARY=$(TARGET)/debug/ecr-read-only $(LOCAL)/python -m pytest tests/local
+
+faults: $(VENVS)/local.stamp $(BUILT) ## every AWS operation the function uses, failing in every way: what comes of it, as a table
+	@echo "==> the whole table (10 to 15 minutes); FAULTS_OPTIONS='--fault NAME --operation NAME' takes a part" >&2
+	@$(LOCAL)/python local/faults.py --binary $(BINARY) $(FAULTS_OPTIONS)
+
+scale: $(VENVS)/local.stamp $(BUILT) ## a schedule over 200 clusters in 8 regions and 2,000 node roles: calls, time, memory
+	@$(LOCAL)/python local/scale.py schedule --binary $(BINARY) $(SCALE_OPTIONS)
+
+replay: $(VENVS)/local.stamp $(BUILT) ## ten thousand warm invocations: resident memory
+	@$(LOCAL)/python local/scale.py replay --binary $(BINARY) $(REPLAY_OPTIONS)
 
 # Needs Node.js, which nothing else does.
 differential: ROLES := 2000

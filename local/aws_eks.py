@@ -31,6 +31,18 @@ def complete():
         ("create_fargate_profile", lambda self: _grant(self, self.params["podExecutionRoleArn"], "FARGATE_LINUX")),
     ):
         setattr(EKSResponse, name, _followed_by(getattr(EKSResponse, name), then))
+    for name in ("list_nodegroups", "list_fargate_profiles"):
+        setattr(EKSResponse, name, _of_a_cluster(getattr(EKSResponse, name)))
+
+
+def _of_a_cluster(original):
+    """moto answers HTTP 500 to these two about a cluster that does not exist."""
+
+    def ask(self):
+        named_cluster(self)
+        return original(self)
+
+    return ask
 
 
 def _followed_by(original, then):
@@ -114,10 +126,16 @@ def _entry(self):
         ) from None
 
 
-def _cluster_with_entries(self):
+def named_cluster(self):
+    """The cluster that a call is about."""
     cluster = self.eks_backend.clusters.get(self.params["clusterName"])
     if cluster is None:
         raise pages.Refusal("ResourceNotFoundException", f"No cluster found for name: {self.params['clusterName']}.")
+    return cluster
+
+
+def _cluster_with_entries(self):
+    cluster = named_cluster(self)
     if not _has_entries(cluster):
         raise pages.Refusal(
             "InvalidRequestException",

@@ -6,6 +6,7 @@ A cluster keeps both in dictionaries of its own, `pod_identity_associations` by 
 import hashlib
 
 import pages
+from aws_eks import named_cluster
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.eks.responses import EKSResponse
@@ -14,7 +15,7 @@ DEFAULT_PAGE = 100
 
 
 def create_pod_identity_association(self):
-    cluster = _cluster(self)
+    cluster = named_cluster(self)
     asked = {name: self.params.get(name) for name in ("namespace", "serviceAccount", "roleArn", "targetRoleArn", "tags")}
     for held in cluster.pod_identity_associations.values():
         if all(held[key] == asked[key] for key in ("namespace", "serviceAccount")):
@@ -44,7 +45,7 @@ def put_association(backend, cluster, namespace, serviceAccount, roleArn, target
 
 
 def list_pod_identity_associations(self):
-    associations = _cluster(self).pod_identity_associations
+    associations = named_cluster(self).pod_identity_associations
     namespace, service_account = self.params.get("namespace"), self.params.get("serviceAccount")
     found, token = _page(self, [
         associations[identity]
@@ -57,16 +58,16 @@ def list_pod_identity_associations(self):
 
 
 def describe_pod_identity_association(self):
-    return ActionResult({"association": _held(_cluster(self).pod_identity_associations, self.params["associationId"])})
+    return ActionResult({"association": _held(named_cluster(self).pod_identity_associations, self.params["associationId"])})
 
 
 def delete_pod_identity_association(self):
-    associations = _cluster(self).pod_identity_associations
+    associations = named_cluster(self).pod_identity_associations
     return ActionResult({"association": associations.pop(_held(associations, self.params["associationId"])["associationId"])})
 
 
 def create_addon(self):
-    cluster, name = _cluster(self), self.params["addonName"]
+    cluster, name = named_cluster(self), self.params["addonName"]
     if name in cluster.addons:
         raise pages.Refusal("ResourceInUseException", "Addon already exists.")
     return ActionResult({"addon": put_addon(self.eks_backend, cluster, **self.params)})
@@ -94,23 +95,16 @@ def put_addon(backend, cluster, addonName, serviceAccountRoleArn=None, podIdenti
 
 
 def list_addons(self):
-    names, token = _page(self, sorted(_cluster(self).addons))
+    names, token = _page(self, sorted(named_cluster(self).addons))
     return ActionResult({"addons": names, "nextToken": token})
 
 
 def describe_addon(self):
-    return ActionResult({"addon": _held(_cluster(self).addons, self.params["addonName"])})
+    return ActionResult({"addon": _held(named_cluster(self).addons, self.params["addonName"])})
 
 
 def _page(self, items):
     return pages.page(items, self.params.get("nextToken"), self.params.get("maxResults") or DEFAULT_PAGE, "InvalidParameterException")
-
-
-def _cluster(self):
-    cluster = self.eks_backend.clusters.get(self.params["clusterName"])
-    if cluster is None:
-        raise pages.Refusal("ResourceNotFoundException", f"No cluster found for name: {self.params['clusterName']}.")
-    return cluster
 
 
 def _held(things, name):

@@ -3,7 +3,8 @@
     {"account", "region", "policies": [{"name", "document"}],
      "roles": [{"name", "trust", "path", "managed": [ARN], "inline": {name: document}, "boundary": ARN, "tags": {},
                 "instance_profile": {"name", "tags": {}}}],
-     "clusters": [{"name", "mode", "node_groups": {name: role ARN}, "access_entries": {ARN: type}}]}
+     "clusters": [{"name", "mode", "node_groups": {name: role ARN}, "fargate_profiles": {name: role ARN},
+                   "access_entries": {ARN: type}}]}
 """
 
 import json
@@ -40,12 +41,15 @@ def _tags(tags):
     return [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
 
 
-def _create_cluster(eks, name, mode, node_groups=None, access_entries=None):
+def _create_cluster(eks, name, mode, node_groups=None, fargate_profiles=None, access_entries=None):
     role = f"arn:{eks.partition}:iam::{eks.account_id}:role/{name}-cluster"
     cluster = eks.create_cluster(name, role, {"subnetIds": SUBNETS})
     aws_eks.set_modes(eks, cluster, {"authenticationMode": mode})
     for group, arn in (node_groups or {}).items():
         eks.create_nodegroup(cluster_name=name, node_role=arn, nodegroup_name=group, subnets=SUBNETS)
         aws_eks.grant(eks, cluster, arn, "EC2_LINUX")
+    for profile, arn in (fargate_profiles or {}).items():
+        eks.create_fargate_profile(profile, name, [{"namespace": profile}], arn, subnets=SUBNETS)
+        aws_eks.grant(eks, cluster, arn, "FARGATE_LINUX")
     for principal, kind in (access_entries or {}).items():
         aws_eks.grant(eks, cluster, principal, kind)

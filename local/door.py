@@ -4,7 +4,7 @@ Faults and limits meet the function's calls alone, those with its access key or 
 whoever runs the account is served as before. A fault is what `POST /local/faults` says:
 
     service, operation     which calls it meets
-    kind                   "error" (default), "malformed": half of the answer's body, "reset": the connection breaks,
+    kind                   "error" (default), "malformed": a part of the answer's body, "reset": the connection breaks,
                            "slow": the answer comes after `seconds`, "deleted": what is asked about goes first
     code, status, message  of an error
     times                  how many calls (default 1; null: all)
@@ -115,6 +115,7 @@ class Door:
             with self._lock:
                 self._calls.append(call)
                 fault = self._meet(call)
+                call["fault"] = fault and fault["kind"]
                 throttled = not fault and service in self._buckets and not self._buckets[service].take()
             time.sleep(self._latency)
             if throttled:
@@ -132,7 +133,7 @@ class Door:
             return self._error(response, REFUSAL[service], constraints.message(found), 400)
         status, headers, body = original(response)
         if fault and fault["kind"] == "malformed":
-            body = body[: len(body) // 2]
+            body = _cut(body)
         return status, headers, body
 
     def _meet(self, call):
@@ -161,6 +162,11 @@ class Door:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(connection.detach())  # close() would wait for the files that werkzeug has made of the socket
         return 200, {}, ""
+
+
+def _cut(body):
+    """An answer's body up to its middle, or as XML up to the last member of its last list: what is left reads well."""
+    return body[: body.rfind("<member>") if "<member>" in body else len(body) // 2]
 
 
 DOOR = Door()

@@ -52,11 +52,12 @@ class Answer:
 class Lab:
     """Starts everything on entering and stops everything on leaving."""
 
-    def __init__(self, binary=None, seeded=True, environment=None, on_step=lambda text: None, emulator=True):
-        """Without the emulator the function runs under `runtime.py`, with a deadline and in an account of its own."""
+    def __init__(self, binary=None, seeded=True, environment=None, on_step=lambda text: None, emulator=True, aws=("aws.py",)):
+        """Without the emulator the function runs under `runtime.py`, with a deadline and in an account of its own; `aws`
+        is the program that plays AWS, with its arguments."""
         self.binary = Path(binary or default_binary())
         self._runtime = None if emulator else Runtime()
-        self._seeded = seeded
+        self._seeded, self._aws = seeded, aws
         self._environment = environment or {}
         self._on_step = on_step
         self._folder = tempfile.mkdtemp(prefix=f"{FUNCTION}-")
@@ -89,7 +90,7 @@ class Lab:
 
     def _start_aws(self):
         self._on_step("starting the local AWS (2 s)")
-        command = [sys.executable, "-u", str(HERE / "aws.py")]
+        command = [sys.executable, "-u", str(HERE / self._aws[0]), *self._aws[1:]]
         process = self.processes.start("aws", command, stdout=subprocess.PIPE)
         self.aws = process.stdout.readline().decode().strip()
         if not self.aws:
@@ -175,10 +176,10 @@ class Lab:
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         if self._runtime:
             return self._invoke_by_runtime(body, seconds)
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=INVOKE_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=seconds)
         try:
             connection.request("POST", f"/2015-03-31/functions/{FUNCTION}/invocations", body, {"Content-Type": "application/json"})
-            self._await_answer(connection.sock)
+            self._await_answer(connection.sock, seconds)
             response = connection.getresponse()
             raw = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -202,13 +203,13 @@ class Lab:
             self.cold_start()
             return Answer(False, {"errorType": KILLED, "errorMessage": f"Task timed out after {seconds:.2f} seconds"})
 
-    def _await_answer(self, answer):
+    def _await_answer(self, answer, seconds):
         """The emulator waits for ever for a function that has died, so look at it while waiting."""
-        deadline = time.monotonic() + INVOKE_SECONDS
+        deadline = time.monotonic() + seconds
         while not select.select([answer], [], [], 0.2)[0]:
             self.processes.check("function")
             if time.monotonic() > deadline:
-                raise ProgramFailed("function", f"the function did not answer within {INVOKE_SECONDS:.0f} s", self.function_log())
+                raise ProgramFailed("function", f"the function did not answer within {seconds:.0f} s", self.function_log())
 
     def send(self, event, rule=events.RULE, seconds=INVOKE_SECONDS):
         """Sends an event with a new result token for `rule` of the event's account, as AWS Config would."""
@@ -218,11 +219,12 @@ class Lab:
     def function_log(self):
         return self.processes.log("function")
 
-    def resident_kib(self):
-        """The function's resident memory, or None where there is no /proc."""
+    def resident_kib(self, most=False):
+        """The function's resident memory now, or the most that it was, or None where there is no /proc."""
         with suppress(OSError, StopIteration):
             status = Path(f"/proc/{self._function.pid}/status").read_text()
-            return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1])
+            field = "VmHWM:" if most else "VmRSS:"
+            return int(next(line for line in status.splitlines() if line.startswith(field)).split()[1])
         return None
 
 

@@ -1,0 +1,45 @@
+"""The table of `local/faults.py`: a part of it that takes every fault and every operation, or with FAULTS=all the whole.
+
+`make faults` runs the whole and prints it.
+"""
+
+import os
+
+import pytest
+from faults import FAULTS, Table
+from lab import Lab
+
+# The part takes of each fault one operation in this many, another one for each fault.
+STRIDE = 1 if os.environ.get("FAULTS") == "all" else 6
+
+
+@pytest.fixture(scope="module")
+def table(binary):
+    with Lab(binary, seeded=False, emulator=False) as lab:
+        yield Table(lab)
+
+
+@pytest.mark.parametrize("number, fault", list(enumerate(FAULTS)), ids=FAULTS)
+def test_verdicts_are_right_or_the_invocation_fails(table, number, fault):
+    cells = list(table.cells([fault]))
+    # What is slow is slow to test: one cell of the part.
+    stride = STRIDE if fault != "too slow" or STRIDE == 1 else len(cells)
+    chosen = cells[number % stride :: stride]
+    wrong = {str(cell): found for cell in chosen if (found := table.run(cell).wrong)}
+    assert set(wrong) == {str(cell) for cell in chosen if cell.known}, wrong
+    assert chosen
+
+
+def test_the_table_knows_every_operation(table):
+    """Those that an invocation cannot do without; a row that is missing would be a fault that nobody plants."""
+    used = {f"{service}:{operation}" for service, operation in table.operations()}
+    assert used >= {
+        "eks:ListClusters", "eks:DescribeCluster", "eks:ListNodegroups", "eks:DescribeNodegroup", "eks:ListFargateProfiles",
+        "eks:DescribeFargateProfile", "eks:ListAccessEntries", "eks:DescribeAccessEntry", "iam:GetRole", "iam:ListRolePolicies",
+        "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy",
+        "config:PutEvaluations", "config:GetComplianceDetailsByConfigRule",
+    }  # fmt: skip
+
+
+def test_verdicts_of_all_kinds_are_at_stake(table):
+    assert set(table.truth["schedule"].values()) == {"COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE"}
