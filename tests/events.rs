@@ -4,7 +4,7 @@
 
 mod support;
 
-use ecr_read_only::rule::{Invocation, Trigger};
+use ecr_read_only::rule::{Credentials, Invocation, Trigger};
 use serde_json::{Value, json};
 use support::events::{
     CAPTURED, CREATED, EC2_TRUST, change, event, oversized, policy_item, role_item, role_summary, scheduled, with,
@@ -22,6 +22,10 @@ fn meaning(payload: &Value) -> String {
                     format!("role {} {} {} {trust}", role.id, role.name, role.arn.as_deref().unwrap_or("-"))
                 }
                 Trigger::PolicyChanged(policy) => format!("policy {} {}", policy.id, policy.arn),
+                Trigger::ClusterChanged(changed) => {
+                    let profile = changed.fargate_profile.as_deref().unwrap_or("-");
+                    format!("cluster {} {} {profile}", changed.id, changed.cluster)
+                }
                 Trigger::OtherResource(resource) => format!("other {resource}"),
                 Trigger::OutOfScope { resource, reason } => format!("{reason:?} {resource}"),
                 Trigger::AllRoles { rule_name } => format!("all roles {rule_name}"),
@@ -42,10 +46,14 @@ fn every_message_and_status_is_understood() {
     let deleted = json!({
         "configurationItemStatus": "ResourceDeleted", "configuration": null, "ARN": null, "resourceName": null,
     });
-    let cluster = json!({
-        "resourceType": "AWS::EKS::Cluster", "resourceId": "prod", "configuration": {}, "ARN": null,
-        "configurationItemCaptureTime": CAPTURED, "configurationItemStatus": "OK",
-    });
+    let of_eks = |resource_type: &str, id: &str, arn: Option<&str>| {
+        change(&json!({
+            "resourceType": resource_type, "resourceId": id, "configuration": {}, "ARN": arn, "awsRegion": "us-east-1",
+            "configurationItemCaptureTime": CAPTURED, "configurationItemStatus": "OK",
+        }))
+    };
+    let cluster = |arn| of_eks("AWS::EKS::Cluster", "prod", arn);
+    let profile = "arn:aws:eks:eu-west-1:111122223333:fargateprofile/prod/web/1a2b";
     let snapshot = json!({
         "configSnapshotId": "1", "s3ObjectKey": "key", "s3Bucket": "bucket", "recordVersion": "1.1",
         "notificationCreationTime": CREATED, "messageType": "ConfigurationSnapshotDeliveryCompleted",
@@ -71,7 +79,18 @@ fn every_message_and_status_is_understood() {
             change(&policy_item("app", "ANPAAPP")),
             "policy ANPAAPP arn:aws:iam::111122223333:policy/app",
         ),
-        ("a cluster", change(&cluster), "other AWS::EKS::Cluster `prod`"),
+        (
+            "a cluster",
+            cluster(Some("arn:aws:eks:eu-west-1:111122223333:cluster/prod")),
+            "cluster prod prod in eu-west-1 -",
+        ),
+        ("a cluster without an ARN", cluster(None), "cluster prod prod in us-east-1 -"),
+        (
+            "a Fargate profile",
+            of_eks("AWS::EKS::FargateProfile", "prod|web", Some(profile)),
+            "cluster prod|web prod in eu-west-1 web",
+        ),
+        ("an add-on", of_eks("AWS::EKS::Addon", "prod|cni", None), "other AWS::EKS::Addon `prod|cni`"),
         ("an oversized role", oversized(&role_summary("nodes", "AROANODES")), BARE_ROLE),
         (
             "an oversized role that was deleted",
@@ -292,6 +311,14 @@ fn what_is_not_understood_is_named() {
             format!("`{item_path}.configurationItemCaptureTime` is `2026-01-05T10:02:33`, {instants}"),
         ),
         (
+            changed(json!({ "resourceType": "AWS::EKS::FargateProfile", "ARN": null })),
+            format!("`{item_path}.ARN` is absent"),
+        ),
+        (
+            changed(json!({ "resourceType": "AWS::EKS::Cluster", "ARN": null, "awsRegion": null })),
+            format!("`{item_path}.awsRegion` is absent"),
+        ),
+        (
             oversized(&with(role_summary("nodes", "AROANODES"), &json!({ "configurationItemCaptureTime": null }))),
             "`invokingEvent.configurationItemSummary.configurationItemCaptureTime` is absent".to_owned(),
         ),
@@ -334,9 +361,92 @@ fn parameters_are_read() {
 }
 
 #[test]
+fn parameters_of_scope_and_accounts_are_read() {
+    let parameters =
+        |text: &str| Invocation::parse(with(scheduled(), &json!({ "ruleParameters": text }))).unwrap().parameters;
+    let none = parameters("{}");
+    assert_eq!((none.scope.regions, none.exempt_tag, none.execution_role.name), (None, None, None));
+    let all = parameters(
+        r#"{"NodeRoles":"a-*","ExemptRoles":"b","ExemptTag":"Team=platform=eu","ClusterRegions":"us-east-1, eu-west-1,us-east-1",
+            "ClusterNames":"prod-*","IncludeServiceAccountRoles":"TRUE","ExecutionRoleName":"audit/reader",
+            "ExecutionRoleRegion":"us-gov-east-1","AssumeRoleMode":true}"#,
+    );
+    assert!(all.node_roles.matches("a-1", None) && all.exempt_roles.matches("b", None));
+    assert_eq!(all.exempt_tag, Some(("Team".to_owned(), "platform=eu".to_owned())));
+    assert_eq!(all.scope.regions, Some(vec!["eu-west-1".to_owned(), "us-east-1".to_owned()]));
+    assert!(all.scope.includes("eu-west-1", "prod-1"));
+    assert!(!all.scope.includes("eu-west-2", "prod-1") && !all.scope.includes("eu-west-1", "dev"));
+    assert!(all.scope.service_accounts && all.execution_role.assume_the_events);
+    assert_eq!(all.execution_role.name.as_deref(), Some("audit/reader"));
+    assert_eq!(all.execution_role.region.as_deref(), Some("us-gov-east-1"));
+}
+
+/// Whose credentials an event of account 111122223333 asks for.
+fn credentials(function_account: &str, parameters: &Value, execution_role_arn: &Value) -> String {
+    let event = with(scheduled(), &json!({ "ruleParameters": parameters.to_string() }));
+    let event = with(event, &json!({ "executionRoleArn": execution_role_arn }));
+    let function = format!("arn:aws:lambda:us-east-1:{function_account}:function:rule");
+    match Invocation::parse(event).unwrap().credentials(&function) {
+        Ok(Credentials::Own) => "own".to_owned(),
+        Ok(Credentials::Assume { role_arn, region }) => format!("{role_arn} by {}", region.as_deref().unwrap_or("-")),
+        Err(error) => format!("{}: {error}", error.type_name()),
+    }
+}
+
+#[test]
+fn another_account_is_read_by_a_role_that_is_named_and_nothing_else() {
+    const OWN: &str = "111122223333";
+    const OTHER: &str = "999999999999";
+    let linked = json!("arn:aws:iam::111122223333:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig");
+    let role = json!("arn:aws:iam::111122223333:role/reader");
+    let third = json!("arn:aws:iam::222222222222:role/reader");
+    let name = json!({ "ExecutionRoleName": "reader", "ExecutionRoleRegion": "eu-west-1" });
+    let mode = json!({ "AssumeRoleMode": "true" });
+    let none = json!({});
+    let refused = |why: &str| {
+        format!(
+            "OtherAccount: the event is of account `111122223333`, the function's own is `999999999999`, and {why}: set \
+             the rule's parameter `ExecutionRoleName` to the name of a role in account `111122223333` that this function \
+             may assume"
+        )
+    };
+    let assumed = "arn:aws:iam::111122223333:role/reader by -".to_owned();
+    let named = "arn:aws:iam::111122223333:role/reader by eu-west-1".to_owned();
+    for (account, parameters, event_role, expected) in [
+        (OWN, &none, &linked, "own".to_owned()),
+        (OWN, &name, &role, "own".to_owned()),
+        (OWN, &mode, &role, "own".to_owned()),
+        (OTHER, &name, &linked, named.clone()),
+        (OTHER, &name, &Value::Null, named.clone()),
+        (OTHER, &mode, &role, assumed),
+        (
+            OTHER,
+            &mode,
+            &linked,
+            refused("the role that the event names is AWS Config's service-linked role, which no function can assume"),
+        ),
+        (
+            OTHER,
+            &none,
+            &linked,
+            refused("the role that the event names is AWS Config's service-linked role, which no function can assume"),
+        ),
+        (OTHER, &none, &role, refused("nothing says which role to assume there")),
+        (OTHER, &mode, &third, refused("the role that the event names lies in a third account")),
+        (OTHER, &mode, &Value::Null, refused("the event names no role, though `AssumeRoleMode` is `true`")),
+        ("", &none, &linked, "own".to_owned()),
+        ("", &name, &linked, named),
+    ] {
+        assert_eq!(credentials(account, parameters, event_role), expected, "{account} {parameters} {event_role}");
+    }
+}
+
+#[test]
 fn all_that_is_wrong_with_the_parameters_is_said_at_once() {
     let actions = "expected literal actions such as `ecr:PutImage`, separated by commas and without wildcards";
-    let known = "it takes `AllowedAccess`, `AdditionalAllowedActions`, `RequirePullAccess`";
+    let known = "it takes `AllowedAccess`, `AdditionalAllowedActions`, `RequirePullAccess`, `NodeRoles`, `ExemptRoles`, \
+                 `ExemptTag`, `ClusterRegions`, `ClusterNames`, `IncludeServiceAccountRoles`, `ExecutionRoleName`, \
+                 `ExecutionRoleRegion`, `AssumeRoleMode`";
     for (text, expected) in [
         ("[]", "`ruleParameters` is an array, expected a JSON object of parameter names and values".to_owned()),
         (
@@ -363,6 +473,23 @@ fn all_that_is_wrong_with_the_parameters_is_said_at_once() {
         (
             r#"{"AdditionalAllowedActions":["ecr:PutImage"]}"#,
             "`AdditionalAllowedActions` is `an array`, expected a string".to_owned(),
+        ),
+        (
+            r#"{"NodeRoles":"a b,c","ExemptRoles":"arn:aws:iam::1:user/u","ExemptTag":"=x","ClusterRegions":"eu-west-1,EU",
+                "ClusterNames":"a/b","IncludeServiceAccountRoles":"1","ExecutionRoleName":"/x","ExecutionRoleRegion":"x",
+                "AssumeRoleMode":"no"}"#,
+            "`AssumeRoleMode` is `no`, expected `true` or `false`; \
+             `ClusterNames` is `a/b`, expected names of clusters, separated by commas, with `*` for any text; \
+             `ClusterRegions` is `EU`, expected regions such as `eu-west-1`, separated by commas; \
+             `ExecutionRoleName` is `/x`, expected the name of a role, with its path if it has one; \
+             `ExecutionRoleRegion` is `x`, expected a region such as `eu-west-1`; \
+             `ExemptRoles` is `arn:aws:iam::1:user/u`, expected ARNs of roles or names without a path, separated by \
+             commas, with `*` for any text; \
+             `ExemptTag` is `=x`, expected a tag as `Key=Value`; \
+             `IncludeServiceAccountRoles` is `1`, expected `true` or `false`; \
+             `NodeRoles` is `a b`, expected ARNs of roles or names without a path, separated by commas, with `*` for any \
+             text"
+                .to_owned(),
         ),
         (
             r#"{"AllowedAccess":"x","Nonsense":"1","RequirePullAccess":"2"}"#,

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::event::ResultToken;
-use super::ports::{ComplianceStore, Evaluation, PortError, ResourceId};
+use super::ports::{ComplianceStore, Evaluation, PortError, PortErrorKind, ResourceId};
 
 /// The most evaluations that one call takes.
 const BATCH: usize = 100;
@@ -50,15 +50,52 @@ impl fmt::Display for List<'_> {
     }
 }
 
+/// What became of evaluations that were sent.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// Those that AWS Config did not take and that the schedule will answer.
+    pub(super) left: Vec<ResourceId>,
+}
+
 /// Sends the evaluations in their order. What was not stored is sent again after the others have been, which
 /// gives AWS Config what time there is without a clock.
+///
+/// With `own_only`, the first alone has to be stored: it is about the resource whose change is being answered. Whether
+/// AWS Config takes evaluations of other resources from such a run is not documented, and unverified. If it refuses
+/// them, each by itself or a call that holds them, the first is sent alone, and the schedule answers the rest.
 pub(super) async fn send(
     store: &impl ComplianceStore,
     token: &ResultToken,
     evaluations: Vec<Evaluation>,
+    own_only: bool,
+) -> Result<Sent, NotStored> {
+    let own = evaluations.first().filter(|_| own_only && evaluations.len() > 1).cloned();
+    let problem = match send_all(store, token, &evaluations).await {
+        Ok(()) => return Ok(Sent::default()),
+        Err(problem) => problem,
+    };
+    let Some(own) = own else { return Err(problem) };
+    match problem {
+        NotStored::Refused { resources, .. } if !resources.contains(&own.resource) => Ok(Sent { left: resources }),
+        NotStored::Call { ref cause, stored, .. } if cause.kind() == PortErrorKind::NotAccepted => {
+            if stored == 0 {
+                send_all(store, token, &[own]).await?;
+            }
+            // In their order and in batches: what comes after those stored was not.
+            let left = evaluations.into_iter().skip(stored.max(1)).map(|one| one.resource).collect();
+            Ok(Sent { left })
+        }
+        problem => Err(problem),
+    }
+}
+
+async fn send_all(
+    store: &impl ComplianceStore,
+    token: &ResultToken,
+    evaluations: &[Evaluation],
 ) -> Result<(), NotStored> {
     let total = evaluations.len();
-    let mut pending = evaluations;
+    let mut pending = evaluations.to_vec();
     for _ in 0..=RESENDS {
         let mut failed = Vec::new();
         let mut sent = 0;

@@ -7,6 +7,7 @@ pub mod events;
 pub mod fakes;
 pub mod generate;
 pub mod naive;
+pub mod run;
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
