@@ -14,7 +14,7 @@ FILTERS = ("User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy")
 # Besides what moto encodes: where else AWS's answers hold documents (API reference of GetAccountAuthorizationDetails).
 ENCODED = (
     "GetPolicyVersionResponse.PolicyVersion.Document",
-    "ListRolesResponse.Roles.Role.AssumeRolePolicyDocument",
+    "Roles.Role.AssumeRolePolicyDocument",  # of ListRoles, and of the roles in instance profiles
     "RoleDetailList.RoleDetail.AssumeRolePolicyDocument",
     "ManagedPolicyDetail.PolicyVersionList.PolicyVersion.Document",
 )

@@ -227,6 +227,14 @@ class Lab:
             return int(next(line for line in status.splitlines() if line.startswith(field)).split()[1])
         return None
 
+    def cpu_seconds(self):
+        """The processor time that the function has taken, or None where there is no /proc."""
+        with suppress(OSError):
+            # The fields after the name, which may hold spaces: utime and stime are the 14th and 15th (proc(5)).
+            fields = Path(f"/proc/{self._function.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return None
+
 
 def _cargo_lambda():
     """cargo-lambda of the checkout's own environment, or of the PATH."""

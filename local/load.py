@@ -260,6 +260,7 @@ class Server:
 
     def reset(self):
         self._calls, self._throttled, self._most, self._now = Counter(), Counter(), Counter(), Counter()
+        self._began = time.process_time()
 
     def _admitted(self):
         if not self._rate:
@@ -334,6 +335,7 @@ class Server:
             "calls": dict(self._calls),
             "throttled": dict(self._throttled),
             "most_at_once": dict(self._most),
+            "cpu_seconds": round(time.process_time() - self._began, 2),
             "said": dict(Counter(said.values())),
             "wrong": sum(held.verdict(identity) != verdict for identity, verdict in said.items()),
         }

@@ -46,6 +46,7 @@ def schedule(lab, latency_ms, iam_per_second):
     send(lab, events.event(events.scheduled()))
     seconds = time.monotonic() - begun
     stats = lab.control("GET", "stats")
+    responder = stats.pop("cpu_seconds")
     calls, services = stats["calls"], Counter()
     for operation, count in calls.items():
         services[operation.split(":")[0]] += count
@@ -60,7 +61,9 @@ def schedule(lab, latency_ms, iam_per_second):
         "bound_seconds": round(throttle + pages, 2),
         "bound_by_throttle": round(throttle, 2),
         "bound_by_latency_and_pages": round(pages, 2),
-        "ratio": round(seconds / (throttle + pages), 2),
+        "ratio": round(seconds / (throttle + pages), 2) if throttle + pages else None,
+        "cpu_seconds_of_function": lab.cpu_seconds(),
+        "cpu_seconds_of_responder": responder,
         "most_resident_mib": round((lab.resident_kib(most=True) or 0) / 1024, 1),
         "calls_by_service": dict(services),
         **stats,

@@ -50,6 +50,10 @@ def create_role(iam, role):
         iam.attach_role_policy(RoleName=role.name, PolicyArn=managed_arn(name))
     for name, document in role.inline.items():
         iam.put_role_policy(RoleName=role.name, PolicyName=name, PolicyDocument=json.dumps(document))
+    if role.instance_profile is not None:
+        tags = [{"Key": key, "Value": value} for key, value in role.instance_profile.items()]
+        iam.create_instance_profile(InstanceProfileName=role.name, Path=role.path, Tags=tags)
+        iam.add_role_to_instance_profile(InstanceProfileName=role.name, RoleName=role.name)
 
 
 def create_cluster(eks, cluster):
@@ -77,6 +81,12 @@ def create_cluster(eks, cluster):
         )
     for role, kind in cluster.access_entries.items():
         eks.create_access_entry(clusterName=cluster.name, principalArn=account.role(role).arn, type=kind)
+    for service_account, role in cluster.pod_identities.items():
+        namespace, name = service_account.split(":")
+        arn = account.role(role).arn
+        eks.create_pod_identity_association(clusterName=cluster.name, namespace=namespace, serviceAccount=name, roleArn=arn)
+    for addon, role in cluster.addons.items():
+        eks.create_addon(clusterName=cluster.name, addonName=addon, serviceAccountRoleArn=account.role(role).arn)
 
 
 def create_node_group(eks, cluster, group, role_arn):
@@ -84,13 +94,14 @@ def create_node_group(eks, cluster, group, role_arn):
 
 
 def seed(endpoint):
-    iam, eks = client("iam", endpoint), client("eks", endpoint)
+    iam = client("iam", endpoint)
+    eks = {region: client("eks", endpoint, region) for region in {cluster.region for cluster in account.CLUSTERS}}
     for policy in account.POLICIES:
         create_policy(iam, policy)
     for role in account.ROLES:
         create_role(iam, role)
     for cluster in account.CLUSTERS:
-        create_cluster(eks, cluster)
+        create_cluster(eks[cluster.region], cluster)
 
 
 if __name__ == "__main__":
