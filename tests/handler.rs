@@ -104,11 +104,19 @@ fn a_node_role_costs_these_calls() {
     run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap();
     let policies = [get(PULL_ONLY), read(PULL_ONLY, "v1"), get(&app), read(&app, "v2")];
     let discovery = DISCOVERY.map(str::to_owned);
-    assert_eq!(aws.take_calls(), [&discovery[..], &role, &policies, std::slice::from_ref(&put)].concat(), "nothing is remembered");
+    assert_eq!(
+        aws.take_calls(),
+        [&discovery[..], &role, &policies, std::slice::from_ref(&put)].concat(),
+        "nothing is remembered"
+    );
 
     run_with(&aws, &memory, nodes_changed(), Duration::minutes(4)).unwrap();
     let policies = [get(PULL_ONLY), get(&app)];
-    assert_eq!(aws.take_calls(), [&role[..], &policies, std::slice::from_ref(&put)].concat(), "clusters and versions are");
+    assert_eq!(
+        aws.take_calls(),
+        [&role[..], &policies, std::slice::from_ref(&put)].concat(),
+        "clusters and versions are"
+    );
 
     aws.change(|state| {
         state.policies.insert(PULL_ONLY.to_owned(), version("v2", EVERYTHING));

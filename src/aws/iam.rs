@@ -286,7 +286,6 @@ impl Iam for IamService {
             .client
             .get_account_authorization_details()
             .filter(EntityType::LocalManagedPolicy)
-            .filter(EntityType::AwsManagedPolicy)
             .max_items(DETAILED_POLICIES)
             .set_marker(marker.map(str::to_owned))
             .send()

@@ -306,7 +306,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         };
         let ready = steps.iter().filter_map(|step| if let Step::Judge(ready) = step { Some(ready) } else { None });
         let policies = ready.flat_map(|ready| ready.subject.managed_policies().cloned()).collect();
-        self.reader.prepare(&policies).await;
+        self.reader.prepare(policies).await;
         let mut findings = stream::iter(steps)
             .map(|step| async move {
                 match step {

@@ -211,7 +211,7 @@ pub trait Iam {
     /// A page of all roles of the account, in detail; the first without a marker.
     fn role_details(&self, marker: Option<&str>) -> impl Future<Output = Result<Page<RoleDetails>, PortError>> + Send;
 
-    /// A page of the managed policies that the account has or uses; the first without a marker.
+    /// A page of the account's own managed policies; the first without a marker.
     fn policy_details(
         &self,
         marker: Option<&str>,

@@ -93,6 +93,7 @@ type Change = Box<dyn FnOnce(&mut State) + Send>;
 pub struct FakeAws {
     state: Mutex<State>,
     failing: Mutex<BTreeMap<String, PortErrorKind>>,
+    failing_once: Mutex<BTreeMap<String, PortErrorKind>>,
     before: Mutex<Vec<(String, Change)>>,
     calls: Mutex<Vec<String>>,
     at_once: AtomicUsize,
@@ -109,6 +110,7 @@ impl FakeAws {
         Self {
             state: Mutex::new(state),
             failing: Mutex::default(),
+            failing_once: Mutex::default(),
             before: Mutex::default(),
             calls: Mutex::default(),
             at_once: AtomicUsize::default(),
@@ -175,6 +177,12 @@ impl FakeAws {
     /// That call fails with an error that means so much, whenever it comes.
     pub fn failing_as(self, call: &str, kind: PortErrorKind) -> Self {
         self.failing.lock().unwrap().insert(call.to_owned(), kind);
+        self
+    }
+
+    /// That call fails so when it comes first.
+    pub fn failing_once(self, call: &str, kind: PortErrorKind) -> Self {
+        self.failing_once.lock().unwrap().insert(call.to_owned(), kind);
         self
     }
 
@@ -245,8 +253,9 @@ impl FakeAws {
         if let Some((_, change)) = due {
             change(&mut state);
         }
-        if let Some(kind) = self.failing.lock().unwrap().get(&call) {
-            return Err(PortError::new(operation, format!("`{of}`"), "AccessDenied: not authorized").of_kind(*kind));
+        let once = self.failing_once.lock().unwrap().remove(&call);
+        if let Some(kind) = once.or_else(|| self.failing.lock().unwrap().get(&call).copied()) {
+            return Err(PortError::new(operation, format!("`{of}`"), "AccessDenied: not authorized").of_kind(kind));
         }
         Ok(state)
     }
@@ -364,7 +373,12 @@ impl Iam for FakeAws {
                 let document = versions.get(id)?.clone();
                 Some(PolicyDetails { version: of_policy(state, arn, id), document })
             };
-            state.policies.iter().filter_map(with_document).collect::<Vec<_>>()
+            state
+                .policies
+                .iter()
+                .filter(|(arn, _)| !arn.contains(":aws:policy"))
+                .filter_map(with_document)
+                .collect::<Vec<_>>()
         };
         let of = format!("policies {}", marker.unwrap_or("0"));
         let state = self.call("GetAccountAuthorizationDetails", &of);
