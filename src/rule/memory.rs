@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::lock::Mutex as AsyncMutex;
 use time::{Duration, OffsetDateTime};
 
-use super::discovery::{Clusters, discover, read_cluster};
+use super::discovery::{Clusters, discover, read_clusters};
 use super::node_roles::ClusterId;
 use super::parameters::ClusterScope;
 use super::ports::{Eks, PolicyVersion, PortError};
@@ -89,7 +89,7 @@ impl AccountMemory {
             match freshness {
                 Freshness::Remembered => return Ok(Arc::clone(&known.clusters)),
                 Freshness::ButFor(changed) => {
-                    let read = read_cluster(eks, changed.clone(), scope).await?;
+                    let read = read_clusters(eks, vec![changed.clone()], scope).await?;
                     let mut clusters = Clusters::clone(&known.clusters);
                     clusters.clusters.retain(|cluster| cluster.id != *changed);
                     clusters.clusters.extend(read);

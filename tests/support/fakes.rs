@@ -26,9 +26,9 @@ pub const DISCOVERY: [&str; 7] = [
     "ListClusters us-east-1",
     "DescribeCluster us-east-1/prod",
     "ListNodegroups us-east-1/prod",
-    "DescribeNodegroup us-east-1/prod nodes",
     "ListFargateProfiles us-east-1/prod",
     "ListAccessEntries us-east-1/prod",
+    "DescribeNodegroup us-east-1/prod nodes",
 ];
 
 #[derive(Clone)]
