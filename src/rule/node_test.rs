@@ -144,20 +144,16 @@ impl<'a> NodeTest<'a> {
                 kind: NodeKind::ServiceAccount,
             }),
         );
-        if facts.is_empty() {
-            if self.open.is_empty() || !trust_policy.admits_service("ec2") {
-                return Ok(Tested::NotOfNodes);
-            }
+        let said = !facts.is_empty();
+        facts.retain(|fact| !fact.kind.ruled_out_by(&trust_policy));
+        if facts.is_empty() && !self.open.is_empty() && trust_policy.admits_service("ec2") {
             match self.self_managed(reader, subject).await? {
                 Some(found) => facts = found,
                 None => return Ok(Tested::Gone),
             }
         }
         if facts.is_empty() {
-            return Ok(Tested::NotOfNodes);
-        }
-        if facts.iter().all(|fact| fact.kind.ruled_out_by(&trust_policy)) {
-            return Ok(Tested::RuledOut);
+            return Ok(if said { Tested::RuledOut } else { Tested::NotOfNodes });
         }
         facts.sort();
         facts.dedup();
