@@ -8,6 +8,7 @@ mod calls;
 mod config;
 mod eks;
 mod iam;
+mod whole;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -30,6 +31,7 @@ pub use self::calls::{Calls, Count};
 pub use self::config::ConfigService;
 pub use self::eks::EksService;
 pub use self::iam::IamService;
+use self::whole::WholeAnswers;
 use crate::rule::Credentials;
 use crate::rule::ports::{PortError, PortErrorKind};
 
@@ -126,7 +128,8 @@ impl Aws {
     async fn assume(&self, role_arn: &str, region: Option<&str>) -> Result<Keys, PortError> {
         const OPERATION: &str = "sts:AssumeRole";
         let resource = format!("role `{role_arn}`");
-        let mut config = aws_sdk_sts::config::Builder::from(&self.sdk).interceptor(self.calls.clone());
+        let mut config =
+            aws_sdk_sts::config::Builder::from(&self.sdk).interceptor(self.calls.clone()).interceptor(WholeAnswers);
         config.set_region(region.map(|region| Region::new(region.to_owned())).or_else(|| self.sdk.region().cloned()));
         let answer = aws_sdk_sts::Client::from_conf(config.build())
             .assume_role()
@@ -150,7 +153,7 @@ impl Aws {
 
 impl Clients {
     fn new(sdk: &SdkConfig, calls: &Calls) -> Self {
-        let iam = aws_sdk_iam::config::Builder::from(sdk).interceptor(calls.clone()).build();
+        let iam = aws_sdk_iam::config::Builder::from(sdk).interceptor(calls.clone()).interceptor(WholeAnswers).build();
         let config = aws_sdk_config::config::Builder::from(sdk).interceptor(calls.clone()).build();
         Self {
             iam: IamService::new(aws_sdk_iam::Client::from_conf(iam)),
