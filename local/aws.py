@@ -7,6 +7,7 @@ prints its address and serves until it is stopped. Beside AWS it answers under `
     POST   /local/token         {"rule", "account" or none}: a result token, as AWS Config mints one for each invocation
     GET    /local/calls         the function's calls since the last DELETE, in order, each with account and region
     GET    /local/evaluations   ?rule=name&account=id: the last evaluation of each resource, NOT_APPLICABLE included
+    POST   /local/evaluations   {"rule", "account", "evaluations"}: what a rule said before, as PutEvaluations would
     POST   /local/faults        a fault as `door.py` describes it, or
                                 {"failed_evaluations": n}: the next PutEvaluations reports n as failed
     GET    /local/faults        the faults, each with the number of calls that it met; DELETE lifts them
@@ -25,6 +26,7 @@ import argparse
 import json
 import os
 import re
+from datetime import datetime
 from urllib.parse import parse_qs
 
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
@@ -76,6 +78,10 @@ def control(method, path, query, body):
             return DOOR.reset() or {}
         case "GET", "evaluations":
             return aws_config.EVALUATIONS.of(**{name: values[0] for name, values in query.items()})
+        case "POST", "evaluations":
+            token = aws_config.EVALUATIONS.mint(body["rule"], body["account"])
+            evaluations = [{**e, "OrderingTimestamp": datetime.fromisoformat(e["OrderingTimestamp"])} for e in body["evaluations"]]
+            return aws_config.EVALUATIONS.put(body["account"], token, evaluations, False) or {}
         case "POST", "faults":
             if "failed_evaluations" in body:
                 return aws_config.EVALUATIONS.fail_next(body["failed_evaluations"]) or {}

@@ -4,12 +4,13 @@
      "roles": [{"name", "trust", "path", "managed": [ARN], "inline": {name: document}, "boundary": ARN, "tags": {},
                 "instance_profile": {"name", "tags": {}}}],
      "clusters": [{"name", "mode", "node_groups": {name: role ARN}, "fargate_profiles": {name: role ARN},
-                   "access_entries": {ARN: type}}]}
+                   "access_entries": {ARN: type}, "pod_identities": {"namespace:account": role ARN}, "addons": {name: role ARN}}]}
 """
 
 import json
 
 import aws_eks
+import aws_eks_pods
 from account import ACCOUNT, REGION
 from moto.eks.models import eks_backends
 from moto.iam.models import iam_backends
@@ -41,7 +42,7 @@ def _tags(tags):
     return [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
 
 
-def _create_cluster(eks, name, mode, node_groups=None, fargate_profiles=None, access_entries=None):
+def _create_cluster(eks, name, mode, node_groups=None, fargate_profiles=None, access_entries=None, pod_identities=None, addons=None):
     role = f"arn:{eks.partition}:iam::{eks.account_id}:role/{name}-cluster"
     cluster = eks.create_cluster(name, role, {"subnetIds": SUBNETS})
     aws_eks.set_modes(eks, cluster, {"authenticationMode": mode})
@@ -51,5 +52,9 @@ def _create_cluster(eks, name, mode, node_groups=None, fargate_profiles=None, ac
     for profile, arn in (fargate_profiles or {}).items():
         eks.create_fargate_profile(profile, name, [{"namespace": profile}], arn, subnets=SUBNETS)
         aws_eks.grant(eks, cluster, arn, "FARGATE_LINUX")
+    for service_account, arn in (pod_identities or {}).items():
+        aws_eks_pods.put_association(eks, cluster, *service_account.split(":"), arn)
+    for addon, arn in (addons or {}).items():
+        aws_eks_pods.put_addon(eks, cluster, addon, arn)
     for principal, kind in (access_entries or {}).items():
         aws_eks.grant(eks, cluster, principal, kind)

@@ -23,26 +23,29 @@ def test_warm_invocations_take_no_more_memory(binary):
 
 
 def test_a_thousand_roles_in_the_local_aws(fresh):
-    """Of each kind that the load's account does not have: boundaries, inline policies, Fargate; every verdict looked at."""
+    """A hundred of node groups, the others self-managed, of four kinds; every verdict is looked at."""
     kinds = [
         ({"managed": [managed("AmazonEC2ContainerRegistryPullOnly")]}, account.COMPLIANT),
         ({"inline": {"push": account.document(account.allow("ecr:PutImage"))}}, account.NON_COMPLIANT),
         ({"inline": {"all": account.document(account.allow("ecr:*"))}, "boundary": bound_arn()}, account.COMPLIANT),
         ({"managed": [managed("AmazonEC2ContainerRegistryPowerUser")]}, account.NON_COMPLIANT),
     ]
-    roles = [{"name": f"node-{n:04}", "trust": account.EC2, **kinds[n % len(kinds)][0]} for n in range(1000)]
+    names = [f"node-{n:04}" for n in range(1000)]
+    tagged = {"kubernetes.io/cluster/large": "owned"}
+    by_tag = [{"tags": tagged, "instance_profile": {"name": name}} for name in names[100:]]
     fresh.control("POST", "entities", {
         "policies": [{"name": "bound", "document": account.document(account.allow(account.PULL_ACTIONS))}],
-        "roles": roles,
-        "clusters": [{"name": f"c{c}", "mode": "CONFIG_MAP", "node_groups": {
-            role["name"]: f"arn:aws:iam::{account.ACCOUNT}:role/{role['name']}" for role in roles[c::10]}} for c in range(10)],
+        "roles": [
+            {"name": name, "trust": account.EC2, **kinds[n % len(kinds)][0], **(by_tag[n - 100] if n >= 100 else {})}
+            for n, name in enumerate(names)
+        ],
+        "clusters": [{"name": "large", "mode": "CONFIG_MAP", "node_groups": {
+            name: f"arn:aws:iam::{account.ACCOUNT}:role/{name}" for name in names[:100]}}],
     })  # fmt: skip
     answer = fresh.send(events.event(events.scheduled()), seconds=120)
     assert answer.ok, answer.error
-    held = fresh.evaluations()
-    assert {role["name"]: held[account.unique_id("AROA", role["name"])]["ComplianceType"] for role in roles} == {
-        role["name"]: kinds[n % len(kinds)][1] for n, role in enumerate(roles)
-    }
+    held = {identity: e["ComplianceType"] for identity, e in fresh.evaluations().items()}
+    assert held == {account.unique_id("AROA", name): kinds[n % len(kinds)][1] for n, name in enumerate(names)}
     puts = [len(c["parameters"]["Evaluations"]) for c in fresh.calls() if c["operation"] == "PutEvaluations"]
     assert sum(puts) == 1000 and max(puts) <= 100
 
