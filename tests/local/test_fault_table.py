@@ -27,7 +27,7 @@ def test_verdicts_are_right_or_the_invocation_fails(table, number, fault):
     stride = 1 if os.environ.get("FAULTS") == "all" else len(cells) if fault in LONG else STRIDE
     chosen = cells[number % stride :: stride]
     wrong = {str(cell): found for cell in chosen if (found := table.run(cell).wrong)}
-    assert set(wrong) == {str(cell) for cell in chosen if cell.known}, wrong
+    assert wrong == {}
     assert chosen
 
 
