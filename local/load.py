@@ -1,7 +1,7 @@
 """A large account, answered fast: for time and memory, never for right and wrong.
 
     python local/load.py [--clusters N] [--regions N] [--node-roles N] [--other-roles N] [--latency-ms N]
-                         [--iam-per-second N]
+                         [--unmarked-roles N] [--iam-per-second N]
 
 moto answers some 300 calls a second on one core, which would be the bottleneck of what is to be measured. This answers
 only the reads that the function makes, out of an account made by rule, each after a latency, IAM behind a token bucket.
@@ -38,9 +38,13 @@ class NotThere(Exception):
 
 
 class Account:
-    """Node roles `node-N`, other roles `other-N`, clusters `cluster-N` in turn in the regions; nothing is random."""
+    """Node roles `node-N`, other roles `other-N`, clusters `cluster-N` in turn in the regions; nothing is random.
 
-    def __init__(self, clusters, regions, node_roles, other_roles):
+    Roles `unmarked-N` are of EC2 instances and in instance profiles of their name: whether they are of self-managed nodes,
+    only a call for each profile's tags tells. They are not.
+    """
+
+    def __init__(self, clusters, regions, node_roles, other_roles, unmarked_roles):
         self.regions = REGIONS[:regions]
         self.node_roles = node_roles
         self.clusters = {f"cluster-{n:03}": self.regions[n % regions] for n in range(clusters)}
@@ -59,6 +63,8 @@ class Account:
             trust = account.trusted_by("lambda.amazonaws.com" if n % 2 else "ecs-tasks.amazonaws.com")
             inline = {"all": document(allow(["logs:*", "s3:GetObject", "dynamodb:Query"]))}
             self.roles[f"other-{n:05}"] = {"trust": trust, "attached": [], "inline": inline}
+        for n in range(unmarked_roles):
+            self.roles[f"unmarked-{n:05}"] = {"trust": account.EC2, "attached": [], "inline": {"all": document(allow("s3:*"))}}
         self.ids = {unique_id("AROA", name): name for name in self.roles}
 
     def verdict(self, identity):
@@ -135,7 +141,7 @@ class Service:
         match rest:
             case []:
                 issuer = {"oidc": {"issuer": account.issuer(region, cluster)}}
-                about = {"name": cluster, "status": "ACTIVE", "identity": issuer, "accessConfig": {"authenticationMode": "API"}}
+                about = {"name": cluster, "status": "ACTIVE", "identity": issuer, "accessConfig": {"authenticationMode": "API_AND_CONFIG_MAP"}}
                 return "DescribeCluster", {"cluster": about}
             case ["node-groups"]:
                 return "ListNodegroups", self._page("nodegroups", groups, query)
@@ -185,8 +191,14 @@ class Service:
                 users = [{"RoleName": n, "RoleId": unique_id("AROA", n)} for n, r in self.held.roles.items() if asked["PolicyArn"] in r["attached"]]
                 users = [] if asked.get("PolicyUsageFilter") == "PermissionsBoundary" else users
                 return self._list(operation, "PolicyRoles", users, asked)
-            case "ListInstanceProfilesForRole" | "ListInstanceProfiles":
-                return self._list(operation, "InstanceProfiles", [], asked)
+            case "ListInstanceProfilesForRole":
+                return self._list(operation, "InstanceProfiles", self._profiles(asked["RoleName"]), asked)
+            case "ListInstanceProfiles":
+                profiles = [profile for name in self.held.roles for profile in self._profiles(name)]
+                return self._list(operation, "InstanceProfiles", profiles, asked)
+            case "GetInstanceProfile":
+                (profile,) = self._profiles(asked["InstanceProfileName"])
+                return xml(operation, InstanceProfile={**profile, "Tags": [{"Key": "team", "Value": "web"}]})
             case "ListRoles":
                 return self._list(operation, "Roles", [self._role(n, r) for n, r in self.held.roles.items()], asked)
             case "GetAccountAuthorizationDetails":
@@ -213,7 +225,7 @@ class Service:
         roles = [
             {
                 **self._role(name, self.held.roles[name]),
-                "InstanceProfileList": [],
+                "InstanceProfileList": self._profiles(name),
                 "RolePolicyList": [{"PolicyName": n, "PolicyDocument": encoded(d)} for n, d in self.held.roles[name]["inline"].items()],
                 "AttachedManagedPolicies": [self._attached(arn) for arn in self.held.roles[name]["attached"]],
             }
@@ -224,6 +236,15 @@ class Service:
             {**self._policy(arn), "PolicyVersionList": [self._version(self.held.policies[arn])]} for kind, arn in found if kind == "policy"
         ]
         return xml(operation, UserDetailList=[], GroupDetailList=[], RoleDetailList=roles, Policies=policies, **more)
+
+    def _profiles(self, name):
+        """The instance profiles that hold a role: lists do not tell their tags."""
+        if not name.startswith("unmarked-"):
+            return []
+        arn = f"arn:aws:iam::{ACCOUNT}:instance-profile/{name}"
+        roles = [self._role(name, self.held.roles[name])]
+        named = {"Path": "/", "InstanceProfileName": name, "InstanceProfileId": unique_id("AIPA", name), "Arn": arn}
+        return [{**named, "CreateDate": "2026-03-02T08:00:00Z", "Roles": roles}]
 
     @staticmethod
     def _role(name, role):
@@ -342,7 +363,7 @@ class Server:
 
 
 async def run(options):
-    held = Account(options.clusters, options.regions, options.node_roles, options.other_roles)
+    held = Account(options.clusters, options.regions, options.node_roles, options.other_roles, options.unmarked_roles)
     server = Server(held, options.latency_ms / 1000, options.iam_per_second)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=2**20)
     print(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", flush=True)
@@ -355,6 +376,7 @@ def parse():
     arguments.add_argument("--regions", type=int, default=8, choices=range(1, len(REGIONS) + 1))
     arguments.add_argument("--node-roles", type=int, default=2000)
     arguments.add_argument("--other-roles", type=int, default=1000)
+    arguments.add_argument("--unmarked-roles", type=int, default=200)
     arguments.add_argument("--latency-ms", type=float, default=20)
     arguments.add_argument("--iam-per-second", type=float, help="calls a second that IAM takes (default: as many as come)")
     return arguments.parse_args()

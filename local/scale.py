@@ -114,16 +114,17 @@ def main():
     arguments.add_argument("--regions", type=int, default=8)
     arguments.add_argument("--node-roles", type=int, default=2000)
     arguments.add_argument("--other-roles", type=int, default=1000)
+    arguments.add_argument("--unmarked-roles", type=int, default=200)
     arguments.add_argument("--latency-ms", type=float, default=20)
     arguments.add_argument("--iam-per-second", type=float, default=20)
     arguments.add_argument("--invocations", type=int, default=10_000)
     options = arguments.parse_args()
-    size = {name: getattr(options, name) for name in ("clusters", "regions", "node_roles", "other_roles")}
+    size = {name: getattr(options, name) for name in ("clusters", "regions", "node_roles", "other_roles", "unmarked_roles")}
     try:
         if options.what == "schedule":
             lab = lab_of_load(options.binary, **size, latency_ms=options.latency_ms, iam_per_second=options.iam_per_second)
         else:
-            lab = lab_of_load(options.binary, clusters=4, regions=2, node_roles=40, other_roles=100, latency_ms=0)
+            lab = lab_of_load(options.binary, clusters=4, regions=2, node_roles=40, other_roles=100, unmarked_roles=20, latency_ms=0)
         lab.processes.catch_signals()
         with lab:
             figures = replay(lab, options.invocations) if options.what == "replay" else schedule(lab, options.latency_ms, options.iam_per_second)

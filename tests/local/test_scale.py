@@ -4,7 +4,7 @@ import account
 import events
 import scale
 
-SIZE = {"clusters": 20, "regions": 1, "node_roles": 200, "other_roles": 100}
+SIZE = {"clusters": 20, "regions": 1, "node_roles": 200, "other_roles": 100, "unmarked_roles": 20}
 
 
 def test_a_schedule_over_200_node_roles_of_20_clusters(binary):
@@ -17,7 +17,7 @@ def test_a_schedule_over_200_node_roles_of_20_clusters(binary):
 
 def test_warm_invocations_take_no_more_memory(binary):
     """The first fifth fills what may be remembered; a leak of a kilobyte an event would show in what follows."""
-    with scale.lab_of_load(binary, clusters=4, regions=1, node_roles=40, other_roles=10, latency_ms=0) as lab:
+    with scale.lab_of_load(binary, clusters=4, regions=1, node_roles=40, other_roles=10, unmarked_roles=5, latency_ms=0) as lab:
         figures = scale.replay(lab, 500)
     assert figures["grown_kib"] is None or figures["grown_kib"] < 300, figures["resident_kib"]
 
