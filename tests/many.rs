@@ -10,7 +10,7 @@ use ecr_read_only::rule::Memory;
 use ecr_read_only::rule::ports::{Authentication, PortErrorKind};
 use serde_json::Value;
 use support::events::{ACCOUNT, EC2_TRUST, change, policy_item, role_item, scheduled};
-use support::fakes::{EVERYTHING, FakeAws, PULL_ONLY, version};
+use support::fakes::{EVERYTHING, FakeAws, version};
 use support::run::{DENIED, check, run, run_with};
 use time::Duration;
 
