@@ -101,10 +101,14 @@ fn a_region_that_fails_or_is_denied_fails_the_invocation() {
     };
     let failed = "NodeRolesUnknown: could not find out which roles are node roles: eks:ListClusters of eu-west-1 failed: \
                   refused";
-    let advice = "; if the region is closed by a service control policy, leave it out: the parameter `ClusterRegions` \
-                  names the regions to look at";
-    check(&aws(PortErrorKind::Failed), scheduled(), &[], Some(failed));
-    check(&aws(PortErrorKind::ExplicitlyDenied), scheduled(), &[], Some(&format!("{failed}{advice}")));
+    let advice = "; if the region is closed, as by a service control policy, or has no EKS, leave it out: the parameter \
+                  `ClusterRegions` names the regions to look at";
+    for kind in [PortErrorKind::Failed, PortErrorKind::ExplicitlyDenied] {
+        check(&aws(kind), scheduled(), &[], Some(&format!("{failed}{advice}")));
+    }
+    let regions = account().failing("ListRegions");
+    let error = run(&regions, scheduled()).unwrap_err();
+    assert_eq!(error.type_name(), "NodeRolesUnknown");
 }
 
 #[test]

@@ -165,7 +165,7 @@ fn a_policy_attached_to_many_roles_is_answered_out_of_the_list() {
 #[test]
 fn what_aws_config_does_not_take_of_other_resources_is_left_to_the_schedule() {
     // A call that is refused as it is: the event's own resource is sent alone.
-    let refused = with_app(many(3), 3).failing_once("PutEvaluations", PortErrorKind::NotAccepted);
+    let refused = with_app(many(3), 3).failing_at("PutEvaluations", 1, PortErrorKind::NotAccepted);
     let outcome = run(&refused, app_changed()).unwrap();
     assert_eq!(refused.sent(), ["ANPAAPP NotApplicable"]);
     let left: Vec<&str> = outcome.left_to_schedule.iter().map(|resource| resource.id.as_str()).collect();
@@ -176,6 +176,13 @@ fn what_aws_config_does_not_take_of_other_resources_is_left_to_the_schedule() {
     let outcome = run(&one, app_changed()).unwrap();
     assert_eq!(outcome.left_to_schedule.len(), 1);
     assert_eq!(one.count("PutEvaluations"), 4, "a bounded number of times");
+
+    // The event's own evaluation refused in a first batch, and then a call refused as it is.
+    let both = with_app(many(120), 120).failing_at("PutEvaluations", 2, PortErrorKind::NotAccepted);
+    let both = both.with(|state| state.refusals = BTreeMap::from([("ANPAAPP".to_owned(), 1)]));
+    let outcome = run(&both, app_changed()).unwrap();
+    assert_eq!(outcome.left_to_schedule.len(), 21);
+    assert_eq!(both.sent().last().unwrap(), "ANPAAPP NotApplicable");
 
     // Any other failure is one.
     let failing = with_app(many(3), 3).failing("PutEvaluations");

@@ -18,12 +18,12 @@ const RESENDS: usize = 3;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotStored {
     /// A call failed.
-    #[error("{cause}; {stored} of {total} evaluations were stored")]
+    #[error("{cause}; {} of {total} evaluations were stored", total - .resources.len())]
     Call {
         /// What failed.
         cause: PortError,
-        /// How many were stored before.
-        stored: usize,
+        /// The resources whose evaluations were not stored.
+        resources: Vec<ResourceId>,
         /// How many there were.
         total: usize,
     },
@@ -60,16 +60,16 @@ pub(super) struct Sent {
 /// Sends the evaluations in their order. What was not stored is sent again after the others have been, which
 /// gives AWS Config what time there is without a clock.
 ///
-/// With `own_only`, the first alone has to be stored: it is about the resource whose change is being answered. Whether
+/// With `own_suffices`, the first alone has to be stored: it is about the resource whose change is being answered. Whether
 /// AWS Config takes evaluations of other resources from such a run is not documented, and unverified. If it refuses
 /// them, each by itself or a call that holds them, the first is sent alone, and the schedule answers the rest.
 pub(super) async fn send(
     store: &impl ComplianceStore,
     token: &ResultToken,
     evaluations: Vec<Evaluation>,
-    own_only: bool,
+    own_suffices: bool,
 ) -> Result<Sent, NotStored> {
-    let own = evaluations.first().filter(|_| own_only && evaluations.len() > 1).cloned();
+    let own = evaluations.first().filter(|_| own_suffices && evaluations.len() > 1).cloned();
     let problem = match send_all(store, token, &evaluations).await {
         Ok(()) => return Ok(Sent::default()),
         Err(problem) => problem,
@@ -77,13 +77,12 @@ pub(super) async fn send(
     let Some(own) = own else { return Err(problem) };
     match problem {
         NotStored::Refused { resources, .. } if !resources.contains(&own.resource) => Ok(Sent { left: resources }),
-        NotStored::Call { ref cause, stored, .. } if cause.kind() == PortErrorKind::NotAccepted => {
-            if stored == 0 {
-                send_all(store, token, &[own]).await?;
+        NotStored::Call { cause, mut resources, .. } if cause.kind() == PortErrorKind::NotAccepted => {
+            if resources.contains(&own.resource) {
+                send_all(store, token, std::slice::from_ref(&own)).await?;
+                resources.retain(|resource| *resource != own.resource);
             }
-            // In their order and in batches: what comes after those stored was not.
-            let left = evaluations.into_iter().skip(stored.max(1)).map(|one| one.resource).collect();
-            Ok(Sent { left })
+            Ok(Sent { left: resources })
         }
         problem => Err(problem),
     }
@@ -97,13 +96,13 @@ async fn send_all(
     let total = evaluations.len();
     let mut pending = evaluations.to_vec();
     for _ in 0..=RESENDS {
-        let mut failed = Vec::new();
-        let mut sent = 0;
-        for batch in pending.chunks(BATCH) {
+        let mut failed: Vec<Evaluation> = Vec::new();
+        for (index, batch) in pending.chunks(BATCH).enumerate() {
             let refused = store.put_evaluations(token, token.asks_for_test_mode(), batch).await.map_err(|cause| {
-                NotStored::Call { cause, stored: total - pending.len() + sent - failed.len(), total }
+                let unsent = pending.iter().skip(index * BATCH);
+                let resources = failed.iter().chain(unsent).map(|one| one.resource.clone()).collect();
+                NotStored::Call { cause, resources, total }
             })?;
-            sent += batch.len();
             // An answer that names something else is not understood, so it vouches for nothing of the batch.
             let understood = refused.iter().all(|resource| batch.iter().any(|one| one.resource == *resource));
             failed.extend(batch.iter().filter(|one| !understood || refused.contains(&one.resource)).cloned());

@@ -107,9 +107,13 @@ impl EvaluationError {
 fn advice(error: &PortError) -> &'static str {
     match (error.operation().split_once(':'), error.kind()) {
         (Some(("account", _)), _) => "; the parameter `ClusterRegions` can name the regions instead",
-        (Some(("eks", _)), PortErrorKind::ExplicitlyDenied | PortErrorKind::RegionClosed) => {
-            "; if the region is closed by a service control policy, leave it out: the parameter `ClusterRegions` names \
-             the regions to look at"
+        (Some(("eks", "ListClusters")), PortErrorKind::RegionClosed) => {
+            "; no region knows the function's credentials: if those that `ClusterRegions` names are not enabled in the \
+             account, name others"
+        }
+        (Some(("eks", _)), PortErrorKind::ExplicitlyDenied) | (Some(("eks", "ListClusters")), _) => {
+            "; if the region is closed, as by a service control policy, or has no EKS, leave it out: the parameter \
+             `ClusterRegions` names the regions to look at"
         }
         _ => "",
     }

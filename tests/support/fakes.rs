@@ -93,7 +93,7 @@ type Change = Box<dyn FnOnce(&mut State) + Send>;
 pub struct FakeAws {
     state: Mutex<State>,
     failing: Mutex<BTreeMap<String, PortErrorKind>>,
-    failing_once: Mutex<BTreeMap<String, PortErrorKind>>,
+    failing_at: Mutex<BTreeMap<(String, usize), PortErrorKind>>,
     before: Mutex<Vec<(String, Change)>>,
     calls: Mutex<Vec<String>>,
     at_once: AtomicUsize,
@@ -110,7 +110,7 @@ impl FakeAws {
         Self {
             state: Mutex::new(state),
             failing: Mutex::default(),
-            failing_once: Mutex::default(),
+            failing_at: Mutex::default(),
             before: Mutex::default(),
             calls: Mutex::default(),
             at_once: AtomicUsize::default(),
@@ -180,9 +180,9 @@ impl FakeAws {
         self
     }
 
-    /// That call fails so when it comes first.
-    pub fn failing_once(self, call: &str, kind: PortErrorKind) -> Self {
-        self.failing_once.lock().unwrap().insert(call.to_owned(), kind);
+    /// That call fails so when it comes for the nth time, counted from 1.
+    pub fn failing_at(self, call: &str, nth: usize, kind: PortErrorKind) -> Self {
+        self.failing_at.lock().unwrap().insert((call.to_owned(), nth), kind);
         self
     }
 
@@ -253,7 +253,8 @@ impl FakeAws {
         if let Some((_, change)) = due {
             change(&mut state);
         }
-        let once = self.failing_once.lock().unwrap().remove(&call);
+        let nth = self.calls.lock().unwrap().iter().filter(|one| **one == call).count();
+        let once = self.failing_at.lock().unwrap().remove(&(call.clone(), nth));
         if let Some(kind) = once.or_else(|| self.failing.lock().unwrap().get(&call).copied()) {
             return Err(PortError::new(operation, format!("`{of}`"), "AccessDenied: not authorized").of_kind(kind));
         }
