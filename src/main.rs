@@ -70,7 +70,7 @@ impl Function {
             latency: started.elapsed(),
             cold_start,
         };
-        if let Err(cause) = self.metrics.write(&measured) {
+        if let Err(cause) = self.metrics.write(&measured, std::io::stdout().lock()) {
             // What the invocation came to does not change by it.
             warn!(requestId = context.request_id, error = %cause, "metrics not written");
         }

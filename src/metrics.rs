@@ -64,11 +64,11 @@ impl Metrics {
         Ok(Self { collector })
     }
 
-    /// Writes one invocation's line to standard output.
+    /// Writes one invocation's line.
     ///
     /// # Errors
     /// That it could not be written.
-    pub(crate) fn write(&self, measured: &Measured<'_>) -> std::io::Result<()> {
+    pub(crate) fn write(&self, measured: &Measured<'_>, to: impl std::io::Write) -> std::io::Result<()> {
         let count = |name: &'static str, value: usize| counter!(name).increment(value as u64);
         if let Some(outcome) = measured.outcome {
             count("RolesEvaluated", outcome.judged());
@@ -91,6 +91,51 @@ impl Metrics {
             .set_property("trigger", json!(measured.outcome.map(|outcome| outcome.trigger)))
             .set_property("errorType", json!(measured.error_type))
             .set_property("operations", calls)
-            .flush(std::io::stdout().lock())
+            .flush(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invocation_is_a_line_in_embedded_metric_format() {
+        let metrics = Metrics::install().unwrap();
+        let line = |calls: &[(&str, u64, u64)], error_type, cold_start| {
+            let calls = calls.iter().map(|(operation, calls, retries)| {
+                ((*operation).to_owned(), Count { calls: *calls, retries: *retries })
+            });
+            let measured = Measured {
+                request_id: "r-1",
+                account_id: Some("111122223333"),
+                outcome: None,
+                error_type,
+                calls: calls.collect(),
+                latency: Duration::from_millis(1500),
+                cold_start,
+            };
+            let mut written = Vec::new();
+            metrics.write(&measured, &mut written).unwrap();
+            assert_eq!(written.iter().filter(|byte| **byte == b'\n').count(), 1);
+            serde_json::from_slice::<Value>(&written).unwrap()
+        };
+        let first = line(&[("IAM GetRole", 2, 1), ("EKS ListClusters", 8, 0)], Some("NodeRolesUnknown"), true);
+        let directive = &first["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], NAMESPACE);
+        assert_eq!(directive["Dimensions"], json!([["FunctionName"]]));
+        let names = directive["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
+        let mut expected: Vec<&str> = COUNTERS.into_iter().chain([LATENCY]).collect();
+        expected.sort_unstable();
+        assert_eq!(names.collect::<Vec<_>>(), expected);
+        let values = ["ApiCalls", "ApiRetries", "ColdStarts", "RolesUnreadable"].map(|name| first[name].as_u64());
+        assert_eq!(values, [Some(10), Some(1), Some(1), Some(0)]);
+        assert_eq!((first[LATENCY].as_f64(), &first["errorType"]), (Some(1500.0), &json!("NodeRolesUnknown")));
+        assert_eq!(first["operations"]["IAM GetRole"], json!({ "calls": 2, "retries": 1 }));
+
+        let second = line(&[], None, false);
+        let values = ["ApiCalls", "ColdStarts"].map(|name| second[name].as_u64());
+        assert_eq!(values, [Some(0), Some(0)], "each line has its own invocation's numbers");
+        assert_eq!((&second["errorType"], &second["operations"]), (&Value::Null, &json!({})));
     }
 }

@@ -53,9 +53,11 @@ impl Intercept for Calls {
         "Calls"
     }
 
-    fn read_before_execution(
+    // Not before the execution: what the operation is called is not known then.
+    fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.count(cfg, |tally| tally.calls += 1);
@@ -70,5 +72,39 @@ impl Intercept for Calls {
     ) -> Result<(), BoxError> {
         self.count(cfg, |tally| tally.attempts += 1);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use aws_config::BehaviorVersion;
+    use aws_config::retry::RetryConfig;
+    use aws_sdk_iam::config::{Credentials, Region};
+
+    use super::{Calls, Count};
+
+    #[tokio::test]
+    async fn a_call_is_counted_once_however_often_it_is_tried() {
+        let calls = Calls::default();
+        let config = aws_sdk_iam::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+            // Nobody listens there.
+            .endpoint_url("http://127.0.0.1:1")
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1)))
+            .interceptor(calls.clone())
+            .build();
+        let client = aws_sdk_iam::Client::from_conf(config);
+        for _ in 0..2 {
+            client.get_role().role_name("a").send().await.unwrap_err();
+        }
+        let expected = BTreeMap::from([("IAM GetRole".to_owned(), Count { calls: 2, retries: 4 })]);
+        assert_eq!(calls.take(), expected);
+        assert_eq!(calls.take(), BTreeMap::new());
     }
 }
