@@ -128,7 +128,13 @@ THROTTLED = {
     "iam": ("Throttling", 400),
     "sts": ("Throttling", 400),
 }
-BROKEN = {"account": "InternalServerException", "config": "InternalFailure", "eks": "ServerException", "iam": "ServiceFailure", "sts": "InternalFailure"}
+BROKEN = {
+    "account": "InternalServerException",
+    "config": "InternalFailure",
+    "eks": "ServerException",
+    "iam": "ServiceFailure",
+    "sts": "InternalFailure",
+}
 DENIED = {"iam": "AccessDenied", "sts": "AccessDenied"}
 
 

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
 import account
-from account import ACCOUNT, REGION, allow, document, unique_id
+from account import ACCOUNT, allow, document, unique_id
 
 REGIONS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-central-1", "ap-south-1",
            "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ca-central-1")  # fmt: skip
@@ -76,7 +76,8 @@ class Account:
 
 
 def xml(operation, **fields):
-    return f'<{operation}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><{operation}Result>{_fields(fields)}</{operation}Result></{operation}Response>'
+    result = f"<{operation}Result>{_fields(fields)}</{operation}Result>"
+    return f'<{operation}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/">{result}</{operation}Response>'
 
 
 def _fields(fields):

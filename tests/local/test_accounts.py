@@ -114,7 +114,9 @@ def test_accounts_keep_their_memories_apart(lab, rule):
 
 
 def test_one_accounts_failure_is_not_anothers(lab, rule):
-    lab.control("POST", "faults", {"service": "iam", "operation": "GetRole", "code": "AccessDenied", "status": 403, "times": None, "where": {"account": OTHER}})
+    lab.control("POST", "faults", {
+        "service": "iam", "operation": "GetRole", "code": "AccessDenied", "status": 403, "times": None, "where": {"account": OTHER},
+    })  # fmt: skip
     assert not lab.send(of_account(OTHER, BY_NAME), rule).ok
     assert lab.send(of_account(THIRD, BY_NAME), rule).ok
     assert verdicts(lab, rule, OTHER) == set() and verdicts(lab, rule, THIRD) == {NON_COMPLIANT}

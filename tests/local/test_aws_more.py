@@ -5,10 +5,10 @@ import time
 import account
 import boto3
 import pytest
-from account import ACCOUNT, OPERATOR_KEY, REGION
+from account import ACCOUNT, REGION
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
-from test_aws import refusal
+from test_aws import evaluation, refusal
 
 OTHER = "210987654321"
 POD = f"arn:aws:iam::{ACCOUNT}:role/pod"
@@ -116,9 +116,8 @@ def test_a_role_is_assumed_if_it_trusts_the_account_and_leads_into_its_own(lab, 
 
 def test_a_token_is_good_in_its_own_account_only(lab, rule):
     config = lab.client("config")
-    evaluation = {"ComplianceResourceType": "AWS::IAM::Role", "ComplianceResourceId": "AROA1", "ComplianceType": "COMPLIANT", "OrderingTimestamp": time.time()}
     token = lab.mint(rule, OTHER)
-    assert refusal(config.put_evaluations, ResultToken=token, Evaluations=[evaluation]) == "InvalidResultTokenException"
+    assert refusal(config.put_evaluations, ResultToken=token, Evaluations=[evaluation()]) == "InvalidResultTokenException"
     assert lab.evaluations(rule, OTHER) == {}
 
 
@@ -267,9 +266,14 @@ def test_entities_by_the_hundred_are_like_those_made_one_by_one(lab):
     lab.control("POST", "kept")
     try:
         roles = [
-            {"name": f"bulk-{n:03}", "trust": account.EC2, "managed": ["arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"], "inline": {"p": account.document(account.allow("ecr:*"))}}
+            {
+                "name": f"bulk-{n:03}",
+                "trust": account.EC2,
+                "managed": ["arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"],
+                "inline": {"p": account.document(account.allow("ecr:*"))},
+            }
             for n in range(100)
-        ]  # fmt: skip
+        ]
         arn = f"arn:aws:iam::{ACCOUNT}:role/bulk-"
         clusters = [{"name": "bulk", "mode": "API_AND_CONFIG_MAP", "node_groups": {"g": f"{arn}000"}, "access_entries": {f"{arn}001": "EC2"}}]
         lab.control("POST", "entities", {"region": "eu-central-1", "roles": roles, "clusters": clusters})
