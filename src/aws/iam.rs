@@ -50,6 +50,22 @@ fn whole(operation: &'static str, resource: &str, truncated: bool, marker: Optio
     if truncated && marker.is_none_or(str::is_empty) { Err(untold(operation, resource, "Marker")) } else { Ok(()) }
 }
 
+/// The same of a page that was asked for by itself: one that leads to itself would be asked for without end.
+fn next(
+    operation: &'static str,
+    truncated: bool,
+    marker: Option<String>,
+    asked_with: Option<&str>,
+) -> Result<Option<String>, PortError> {
+    whole(operation, THE_ACCOUNT, truncated, marker.as_deref())?;
+    match marker.filter(|_| truncated) {
+        Some(marker) if asked_with == Some(&marker) => {
+            Err(PortError::new(operation, THE_ACCOUNT, "the answer's `Marker` leads back to the same page"))
+        }
+        next => Ok(next),
+    }
+}
+
 fn of_role(name: &str) -> String {
     format!("role `{name}`")
 }
@@ -276,9 +292,8 @@ impl Iam for IamService {
             .send()
             .await
             .map_err(|error| failed(DETAILS, THE_ACCOUNT, &error))?;
-        whole(DETAILS, THE_ACCOUNT, answer.is_truncated(), answer.marker())?;
         let items = answer.role_detail_list().iter().map(role_details).collect::<Result<_, _>>()?;
-        Ok(Page { items, next: answer.marker.filter(|_| answer.is_truncated) })
+        Ok(Page { items, next: next(DETAILS, answer.is_truncated, answer.marker, marker)? })
     }
 
     async fn policy_details(&self, marker: Option<&str>) -> Result<Page<PolicyDetails>, PortError> {
@@ -291,10 +306,9 @@ impl Iam for IamService {
             .send()
             .await
             .map_err(|error| failed(DETAILS, THE_ACCOUNT, &error))?;
-        whole(DETAILS, THE_ACCOUNT, answer.is_truncated(), answer.marker())?;
         // One whose default version is not among those told is asked for by itself.
         let items = answer.policies().iter().filter_map(policy_details).collect();
-        Ok(Page { items, next: answer.marker.filter(|_| answer.is_truncated) })
+        Ok(Page { items, next: next(DETAILS, answer.is_truncated, answer.marker, marker)? })
     }
 }
 
@@ -355,4 +369,23 @@ fn policy_details(policy: &ManagedPolicyDetail) -> Option<PolicyDetails> {
         },
         document: default.document().filter(|document| !document.is_empty())?.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next;
+
+    #[test]
+    fn a_page_leads_to_another_or_is_the_last() {
+        let page = |truncated, marker: &str| {
+            let marker = Some(marker.to_owned()).filter(|marker| !marker.is_empty());
+            next("iam:X", truncated, marker, Some("a")).map_err(|error| error.to_string())
+        };
+        let error = |cause: &str| Err(format!("iam:X of the account failed: {cause}"));
+        assert_eq!(page(true, "b"), Ok(Some("b".to_owned())));
+        assert_eq!(page(false, ""), Ok(None));
+        assert_eq!(page(false, "b"), Ok(None));
+        assert_eq!(page(true, ""), error("the answer lacks `Marker`"));
+        assert_eq!(page(true, "a"), error("the answer's `Marker` leads back to the same page"));
+    }
 }

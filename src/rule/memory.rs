@@ -22,14 +22,14 @@ pub const CLUSTERS_REMEMBERED: Duration = Duration::minutes(5);
 
 /// How many accounts are remembered. Beyond them, memory begins anew: an organisation that has more shares its events
 /// among many instances of the function anyway.
-const ACCOUNTS: usize = 32;
+const ACCOUNTS: usize = 16;
 
 /// How many scopes an account has: one for each set of parameters of the rules that share the function.
 const SCOPES: usize = 4;
 
-/// How much text of policy documents is remembered for an account, in bytes as IAM sends it. AWS allows 6,144 characters
-/// for a managed policy, so this is hundreds of them.
-const DOCUMENT_BYTES: usize = 1 << 20;
+/// How much text of policy documents is remembered for an account, in bytes as IAM sends it: hundreds of policies as they
+/// mostly are, of 6,144 characters at most. Understood, a document takes some times as much.
+const DOCUMENT_BYTES: usize = 256 << 10;
 
 /// What is remembered between invocations. Make one for the process.
 #[derive(Debug, Default)]
