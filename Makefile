@@ -47,11 +47,11 @@ test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## run all tests, those
 	else \
 		echo "==> SKIPPED: the differential test needs Node.js and npm, which are not installed; all else is tested"; \
 	fi
-	@echo "==> tests of the function on the local AWS (2 to 3 minutes)"
+	@echo "==> tests of the function on the local AWS (5 to 6 minutes)"
 	FUNCTION_BINARY=$(BINARY) CLI_BINARY=$(TARGET)/debug/ecr-read-only $(LOCAL)/python -m pytest tests/local
 
 faults: $(VENVS)/local.stamp $(BUILT) ## every AWS operation the function uses, failing in every way: what comes of it, as a table
-	@echo "==> the whole table (10 to 15 minutes); FAULTS_OPTIONS='--fault NAME --operation NAME' takes a part" >&2
+	@echo "==> the whole table (about a quarter of an hour); FAULTS_OPTIONS='--fault NAME --operation NAME' takes a part" >&2
 	@$(LOCAL)/python local/faults.py --binary $(BINARY) $(FAULTS_OPTIONS)
 
 scale: $(VENVS)/local.stamp $(BUILT) ## a schedule over 200 clusters in 8 regions and 2,000 node roles: calls, time, memory

@@ -100,5 +100,5 @@ class Kept:
         iam.managed_policies = {**self._own, **others}
         for arn, policy in self._own.items():
             policy.attachment_count = self._counts.get(arn, 0)
-        for region, held in clusters.items():
-            eks_backends[self._account][region].clusters = held
+        for region, backend in eks_backends[self._account].items():
+            backend.clusters = clusters.get(region, {})

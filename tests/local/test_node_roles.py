@@ -113,7 +113,8 @@ class TestRegions:
 
     def test_a_region_that_fails_fails_the_invocation(self, lab, rule):
         lab.control("POST", "faults", {
-            "service": "eks", "operation": "ListClusters", "code": "ServerException", "status": 500, "times": None, "where": {"region": "eu-west-1"},
+            "service": "eks", "operation": "ListClusters", "code": "AccessDeniedException", "status": 403, "times": None,
+            "where": {"region": "eu-west-1"},
         })  # fmt: skip
         answer = lab.send(scheduled(), rule)
         assert not answer.ok and "eu-west-1" in answer.error
