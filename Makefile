@@ -7,11 +7,12 @@ FUNCTION := eks-node-role-ecr-read-only
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ZIP := $(TARGET)/lambda/$(FUNCTION)/bootstrap.zip
 
-# RELEASE=1 takes what `make build` makes, and holds it to its memory.
+# RELEASE=1 takes what `make build` makes, and holds it to its memory, and a schedule to its time.
 ifdef RELEASE
 BINARY := $(TARGET)/x86_64-unknown-linux-gnu/release/$(FUNCTION)
 BUILT := build
 override DEMO_OPTIONS += --most-memory 16
+override SCALE_OPTIONS += --most-ratio 1.5 --most-memory 64
 else
 BINARY := $(TARGET)/debug/$(FUNCTION)
 BUILT := function

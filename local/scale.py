@@ -118,6 +118,9 @@ def main():
     arguments.add_argument("--latency-ms", type=float, default=20)
     arguments.add_argument("--iam-per-second", type=float, default=20)
     arguments.add_argument("--invocations", type=int, default=10_000)
+    arguments.add_argument("--most-ratio", type=float, help="fail if a schedule takes more than this many times the bound")
+    arguments.add_argument("--most-memory", type=float, metavar="MIB", help="fail if the function ever held more than this")
+    arguments.add_argument("--most-growth", type=float, metavar="KIB", default=1024, help="fail if a replay grows by more than this")
     options = arguments.parse_args()
     size = {name: getattr(options, name) for name in ("clusters", "regions", "node_roles", "other_roles", "unmarked_roles")}
     try:
@@ -131,6 +134,11 @@ def main():
     except (Failed, ProgramFailed) as failure:
         sys.exit(f"error: {failure}\n{getattr(failure, 'log', '')}".rstrip())
     print(json.dumps(figures, indent=2))
+    limits = {"ratio": options.most_ratio, "most_resident_mib": options.most_memory, "grown_kib": options.most_growth, "wrong": 0}
+    over = [f"{name} is {figures[name]}, at most {limit:g} is wanted" for name, limit in limits.items()
+            if limit is not None and (figures.get(name) or 0) > limit]  # fmt: skip
+    if over:
+        sys.exit("\n".join(over))
 
 
 if __name__ == "__main__":
