@@ -1,7 +1,7 @@
 //! What an evaluation asks of AWS, as traits: `crate::aws` answers them, and so do tests in memory.
 //!
-//! Knows the questions and the shape of their answers, in the words of AWS's own operations, one call or
-//! one paginated list to a method. Must not know how they are asked. "Gone" is an answer (`None`); whatever
+//! Knows the questions and the shape of their answers, in the words of AWS's own operations, one call,
+//! one page or one paginated list to a method. Must not know how they are asked. "Gone" is an answer (`None`); whatever
 //! else is not a full answer is an error, never an empty one.
 
 use std::fmt;
