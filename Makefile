@@ -7,11 +7,12 @@ FUNCTION := eks-node-role-ecr-read-only
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ZIP := $(TARGET)/lambda/$(FUNCTION)/bootstrap.zip
 
-# RELEASE=1 takes what `make build` makes, and holds it to its memory.
+# RELEASE=1 takes what `make build` makes, and holds it to its memory, and a schedule to its time.
 ifdef RELEASE
 BINARY := $(TARGET)/x86_64-unknown-linux-gnu/release/$(FUNCTION)
 BUILT := build
 override DEMO_OPTIONS += --most-memory 16
+override SCALE_OPTIONS += --most-ratio 1.5 --most-memory 64
 else
 BINARY := $(TARGET)/debug/$(FUNCTION)
 BUILT := function
@@ -29,7 +30,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENVS)/pycache
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test differential check build validate catalogue bench clean function
+.PHONY: help demo test faults scale replay differential check build validate catalogue bench clean function
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,8 +48,18 @@ test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## run all tests, those
 	else \
 		echo "==> SKIPPED: the differential test needs Node.js and npm, which are not installed; all else is tested"; \
 	fi
-	@echo "==> tests of the function on the local AWS (2 to 3 minutes)"
+	@echo "==> tests of the function on the local AWS (5 to 6 minutes)"
 	FUNCTION_BINARY=$(BINARY) CLI_BINARY=$(TARGET)/debug/ecr-read-only $(LOCAL)/python -m pytest tests/local
+
+faults: $(VENVS)/local.stamp $(BUILT) ## every AWS operation the function uses, failing in every way: what comes of it, as a table
+	@echo "==> the whole table (about a quarter of an hour); FAULTS_OPTIONS='--fault NAME --operation NAME' takes a part" >&2
+	@$(LOCAL)/python local/faults.py --binary $(BINARY) $(FAULTS_OPTIONS)
+
+scale: $(VENVS)/local.stamp $(BUILT) ## a schedule over 200 clusters in 8 regions and 2,000 node roles: calls, time, memory
+	@$(LOCAL)/python local/scale.py schedule --binary $(BINARY) $(SCALE_OPTIONS)
+
+replay: $(VENVS)/local.stamp $(BUILT) ## ten thousand warm invocations: resident memory
+	@$(LOCAL)/python local/scale.py replay --binary $(BINARY) $(REPLAY_OPTIONS)
 
 # Needs Node.js, which nothing else does.
 differential: ROLES := 2000

@@ -1,4 +1,4 @@
-"""The account that the demo and the tests look at: three clusters, their roles, and what each role calls for.
+"""The account that the demo and the tests look at: four clusters in two regions, their roles, and what each role calls for.
 
 Each role says in one sentence why its verdict is what it is. `seed.py` creates it, `events.py` describes it as
 AWS Config would, and `tests/local` asserts every verdict.
@@ -10,6 +10,15 @@ from dataclasses import dataclass, field
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+# Some of AWS's regions, and how this account has them: those of always, one that it opted into, one that it did not.
+REGIONS = {
+    "us-east-1": "ENABLED_BY_DEFAULT",
+    "us-west-2": "ENABLED_BY_DEFAULT",
+    "eu-central-1": "ENABLED_BY_DEFAULT",
+    "eu-west-1": "ENABLED_BY_DEFAULT",
+    "eu-south-1": "ENABLED",
+    "me-south-1": "DISABLED",
+}
 # Access key ids: twenty capitals and digits, as moto asks. They tell the function's calls from everybody else's.
 FUNCTION_KEY = "LOCALFUNCTIONKEY0001"
 OPERATOR_KEY = "LOCALOPERATORKEY0001"
@@ -25,6 +34,12 @@ def unique_id(prefix, name):
     """The RoleId or PolicyId of a name. AWS draws them at random; derived, the files in `events/` can hold them."""
     digest = base64.b32encode(hashlib.sha256(f"{prefix}/{name}".encode()).digest()).decode()
     return prefix + digest[:17]
+
+
+def issuer(region, cluster):
+    """The URL of a cluster's OIDC provider, which the trust policies of its pods' roles name."""
+    digest = hashlib.sha256(f"{region}/{cluster}".encode()).hexdigest()
+    return f"https://oidc.eks.{region}.amazonaws.com/id/{digest[:32].upper()}"
 
 
 def document(*statements):
@@ -43,7 +58,16 @@ def trusted_by(*services):
     return document({"Effect": "Allow", "Principal": {"Service": list(services)}, "Action": "sts:AssumeRole"})
 
 
+def trusted_by_service_account(region, cluster, service_account):
+    """The trust policy of a pod's role that signs in with the cluster's OIDC provider (IRSA)."""
+    provider = issuer(region, cluster).removeprefix("https://")
+    condition = {"StringEquals": {f"{provider}:sub": f"system:serviceaccount:{service_account}", f"{provider}:aud": "sts.amazonaws.com"}}
+    federated = {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{provider}"}
+    return document({"Effect": "Allow", "Principal": federated, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition})
+
+
 EC2 = trusted_by("ec2.amazonaws.com")
+POD = document({"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole", "sts:TagSession"]})
 
 
 @dataclass(frozen=True)
@@ -64,7 +88,10 @@ class Policy:
 
 @dataclass(frozen=True)
 class Role:
-    """A role, where it is a node's (empty: nowhere), the verdict it calls for, and why."""
+    """A role, where it is a node's (empty: nowhere), the verdict it calls for, and why.
+
+    `instance_profile` holds the tags of the instance profile of its name; None means that there is none.
+    """
 
     name: str
     node: str
@@ -76,6 +103,7 @@ class Role:
     trust: dict = field(default_factory=lambda: EC2)
     path: str = "/"
     tags: dict = field(default_factory=dict)
+    instance_profile: dict | None = None
 
     @property
     def arn(self):
@@ -222,6 +250,73 @@ ROLES = (
         managed=(*WORKER, "all-but-iam"),
     ),
     Role(
+        "shop-legacy-node",
+        "shop: self-managed, tag of the instance profile",
+        NON_COMPLIANT,
+        "nodes that EKS did not start are found by the cluster's tag, here on the instance profile alone",
+        managed=("AmazonEKS_CNI_Policy",),
+        inline={"registry": document(allow(["ecr:BatchGetImage", "ecr:PutImage"], sid="Mirror"))},
+        instance_profile={"kubernetes.io/cluster/shop": "owned"},
+    ),
+    Role(
+        "batch-spot-node",
+        "batch: self-managed, tag of the role",
+        COMPLIANT,
+        "a self-managed node that only pulls",
+        managed=(*WORKER, "AmazonEC2ContainerRegistryPullOnly"),
+        tags={"alpha.eksctl.io/cluster-name": "batch"},
+        instance_profile={},
+    ),
+    Role(
+        "batch-karpenter-node",
+        "batch: Karpenter, worker policy",
+        NON_COMPLIANT,
+        "Karpenter's nodes are found by AWS's worker policy; this one's deletes images",
+        managed=(*WORKER, "AmazonEC2ContainerRegistryReadOnly"),
+        inline={"cleanup": document(allow("ecr:BatchDeleteImage", sid="Cleanup"))},
+        instance_profile={"karpenter.k8s.aws/ec2nodeclass": "default"},
+    ),
+    Role(
+        "payments-training-node",
+        "payments: access entry HYPERPOD_LINUX",
+        NON_COMPLIANT,
+        "AmazonSageMakerFullAccess on a HyperPod node can create repositories and push",
+        managed=("AmazonSageMakerFullAccess",),
+        trust=trusted_by("sagemaker.amazonaws.com"),
+    ),
+    Role(
+        "media-encode-node",
+        "media: node group encode",
+        NON_COMPLIANT,
+        "a cluster in another region counts as well",
+        managed=(*WORKER, "AmazonEC2ContainerRegistryFullAccess"),
+    ),
+    Role(
+        "payments-former-node",
+        "",
+        NOT_APPLICABLE,
+        "the tag names a cluster that takes nodes by access entries only, and there is none for this role",
+        inline={"registry": document(allow("ecr:*", sid="Registry"))},
+        tags={"kubernetes.io/cluster/payments": "owned"},
+        instance_profile={},
+    ),
+    Role(
+        "shop-cart-pod",
+        "",
+        NOT_APPLICABLE,
+        "a pod's role by EKS Pod Identity is no node's",
+        inline={"registry": document(allow("ecr:*", sid="Registry"))},
+        trust=POD,
+    ),
+    Role(
+        "batch-builder-pod",
+        "",
+        NOT_APPLICABLE,
+        "a pod's role by the cluster's OIDC provider is no node's",
+        inline={"registry": document(allow("ecr:*", sid="Registry"))},
+        trust=trusted_by_service_account(REGION, "batch", "builds:builder"),
+    ),
+    Role(
         "thumbnail-function",
         "",
         NOT_APPLICABLE,
@@ -236,6 +331,7 @@ ROLES = (
         NOT_APPLICABLE,
         "an EC2 role that no cluster uses is no node's",
         inline={"registry": document(allow("ecr:*", sid="Registry"))},
+        instance_profile={},
     ),
     Role(
         "support-engineer",
@@ -250,7 +346,7 @@ ROLES = (
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster and the roles of its nodes, by the EKS fact that shows them."""
+    """A cluster and the roles of its nodes and pods, by the EKS fact that shows them."""
 
     name: str
     mode: str
@@ -258,6 +354,9 @@ class Cluster:
     fargate_profiles: dict = field(default_factory=dict)
     access_entries: dict = field(default_factory=dict)
     auto_mode: str | None = None
+    pod_identities: dict = field(default_factory=dict)
+    addons: dict = field(default_factory=dict)
+    region: str = REGION
 
 
 CLUSTERS = (
@@ -269,6 +368,7 @@ CLUSTERS = (
             "payments-ledger-node": "EC2_LINUX",
             "payments-fraud-node": "EC2",
             "payments-branch-node": "HYBRID_LINUX",
+            "payments-training-node": "HYPERPOD_LINUX",
             "support-engineer": "STANDARD",
         },
     ),
@@ -277,12 +377,15 @@ CLUSTERS = (
         "API_AND_CONFIG_MAP",
         node_groups={group: f"shop-{group}-node" for group in ("web", "search", "build", "media", "cache", "gateway")},
         fargate_profiles={"jobs": "shop-jobs-pod-execution"},
+        pod_identities={"cart:cart": "shop-cart-pod"},
     ),
     Cluster(
         "batch",
         "CONFIG_MAP",
         node_groups={"workers": "batch-worker-node", "reports": "batch-report-node", "imports": "batch-import-node"},
+        addons={"vpc-cni": "batch-builder-pod"},
     ),
+    Cluster("media", "API", node_groups={"encode": "media-encode-node"}, region="eu-west-1"),
 )
 
 

@@ -1,17 +1,23 @@
-"""A local AWS: moto's IAM, EKS, STS and Config, completed in its own process, on a port of 127.0.0.1.
+"""A local AWS: moto's IAM, EKS, STS, Config and account management, completed in its own process, on a port of 127.0.0.1.
 
     python local/aws.py [--port PORT]
 
 prints its address and serves until it is stopped. Beside AWS it answers under `/local/…`, for those who run it:
 
-    POST   /local/token         {"rule": name}: a result token, as AWS Config mints one for each invocation
-    GET    /local/calls         the calls made with the function's access key since the last DELETE
-    GET    /local/evaluations   ?rule=name: the last evaluation of each resource, NOT_APPLICABLE included
-    POST   /local/faults        {"service", "operation", "code", "status", "times"}: the next calls fail so
+    POST   /local/token         {"rule", "account" or none}: a result token, as AWS Config mints one for each invocation
+    GET    /local/calls         the function's calls since the last DELETE, in order, each with account and region
+    GET    /local/evaluations   ?rule=name&account=id: the last evaluation of each resource, NOT_APPLICABLE included
+    POST   /local/evaluations   {"rule", "account", "evaluations"}: what a rule said before, as PutEvaluations would
+    POST   /local/faults        a fault as `door.py` describes it, or
                                 {"failed_evaluations": n}: the next PutEvaluations reports n as failed
-    DELETE /local/faults
+    GET    /local/faults        the faults, each with the number of calls that it met; DELETE lifts them
+    POST   /local/limits        {"latency_ms", "per_second": {service: calls}, "burst"}; {} lifts them
     POST   /local/page-size     {"size": n or null}: every list is cut into pages of n
+    POST   /local/regions       {"regions": {name: status}, "account" or none}: what account:ListRegions tells
     POST   /local/document      {"role", "policy_name" or none} or {"policy_arn"}, and {"document"}: past IAM's checks
+    POST   /local/entities      roles, policies and clusters by the thousand, as `bulk.py` describes them
+    POST   /local/kept          keeps IAM and EKS as they are; PUT puts them back
+    GET    /local/deletable     the operations whose object a fault of kind "deleted" can take away
 
 Its limits are ours, read from the SDK's models: passing here is no evidence about AWS.
 """
@@ -20,99 +26,37 @@ import argparse
 import json
 import os
 import re
-import threading
+from datetime import datetime
 from urllib.parse import parse_qs
 
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 for variable in ("MOTO_ACCOUNT_ID", "AWS_PROFILE"):
     os.environ.pop(variable, None)
 
+import aws_accounts
 import aws_config
 import aws_eks
+import aws_eks_pods
 import aws_iam
-import constraints
+import bulk
+import deletions
 import pages
-from account import ACCOUNT, FUNCTION_KEY
-from moto.core.responses import ActionResult, BaseResponse
-from moto.core.utils import get_service_model
+from account import ACCOUNT
+from door import DOOR, REFUSAL
+from moto.core.responses import BaseResponse
 from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-# How each service words a request that its model refuses.
-REFUSAL = {"config": "ValidationException", "eks": "InvalidParameterException", "iam": "ValidationError"}
-
-
-class Door:
-    """What every call passes on its way into moto: the call log, the planted faults, the model's constraints."""
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._calls = []
-        self._faults = []
-
-    def calls(self):
-        with self._lock:
-            return list(self._calls)
-
-    def reset(self):
-        with self._lock:
-            self._calls.clear()
-
-    def plant(self, fault):
-        with self._lock:
-            self._faults.append({"times": 1, **fault})
-
-    def clear_faults(self):
-        with self._lock:
-            self._faults.clear()
-
-    def admit(self, response, original):
-        """Answers a call: with a fault, with a refusal, or with what moto says."""
-        service, operation = response.service_name, response._get_action()
-        if not operation:
-            return original(response)
-        model = get_service_model(service).operation_model(operation)
-        response.parse_parameters(response.normalized_request)
-        by_function = response.access_key == FUNCTION_KEY
-        if by_function:
-            self._log(service, operation, response.params)
-            fault = self._fault(service, operation)
-            if fault:
-                return self._error(response, fault["code"], fault.get("message", "planted fault"), fault["status"])
-        found = list(constraints.violations(model.input_shape, response.params)) if model.input_shape else []
-        if found:
-            return self._error(response, REFUSAL[service], constraints.message(found), 400)
-        return original(response)
-
-    def _log(self, service, operation, parameters):
-        with self._lock:
-            self._calls.append({"service": service, "operation": operation, "parameters": dict(parameters)})
-
-    def _fault(self, service, operation):
-        with self._lock:
-            for fault in self._faults:
-                if (fault["service"], fault["operation"]) == (service, operation) and fault["times"] > 0:
-                    fault["times"] -= 1
-                    return fault
-        return None
-
-    @staticmethod
-    def _error(response, code, message, status):
-        _, headers, body = response.serialized(ActionResult(pages.Refusal(code, message)))
-        headers["status"] = str(status)
-        return status, headers, body
-
-
-DOOR = Door()
-
 
 def complete():
     """Completes moto. Call once, before its first request."""
+    aws_accounts.complete(DOOR.hand_on)
     aws_config.complete()
     aws_eks.complete()
+    aws_eks_pods.complete()
     aws_iam.complete()
-    original = BaseResponse.call_action
+    original = aws_accounts.refuse_closed_regions(BaseResponse.call_action)
 
     def call_action(self):
         return DOOR.admit(self, original) if self.service_name in REFUSAL else original(self)
@@ -120,28 +64,50 @@ def complete():
     BaseResponse.call_action = call_action
 
 
+KEPT = {}
+
+
 def control(method, path, query, body):
     """Answers under `/local/…`; returns None for what it does not know."""
     match method, path:
         case "POST", "token":
-            return {"resultToken": aws_config.EVALUATIONS.mint(body["rule"])}
+            return {"resultToken": aws_config.EVALUATIONS.mint(**body)}
         case "GET", "calls":
             return DOOR.calls()
         case "DELETE", "calls":
             return DOOR.reset() or {}
         case "GET", "evaluations":
-            return aws_config.EVALUATIONS.of(query["rule"][0])
+            return aws_config.EVALUATIONS.of(**{name: values[0] for name, values in query.items()})
+        case "POST", "evaluations":
+            token = aws_config.EVALUATIONS.mint(body["rule"], body["account"])
+            evaluations = [{**e, "OrderingTimestamp": datetime.fromisoformat(e["OrderingTimestamp"])} for e in body["evaluations"]]
+            return aws_config.EVALUATIONS.put(body["account"], token, evaluations, False) or {}
         case "POST", "faults":
             if "failed_evaluations" in body:
                 return aws_config.EVALUATIONS.fail_next(body["failed_evaluations"]) or {}
             return DOOR.plant(body) or {}
+        case "GET", "faults":
+            return DOOR.faults()
         case "DELETE", "faults":
             aws_config.EVALUATIONS.failures.clear()
             return DOOR.clear_faults() or {}
+        case "POST", "limits":
+            return DOOR.limit(**body) or {}
         case "POST", "page-size":
             return pages.shrink(body["size"]) or {}
+        case "POST", "regions":
+            return aws_accounts.REGIONS_OF.put(**body) or {}
         case "POST", "document":
             return aws_iam.plant(iam_backends[ACCOUNT]["aws"], **body) or {}
+        case "POST", "entities":
+            return bulk.create(**body) or {}
+        case "POST", "kept":
+            KEPT["account"] = deletions.Kept(body.get("account", ACCOUNT))
+            return {}
+        case "PUT", "kept":
+            return KEPT["account"].put_back() or {}
+        case "GET", "deletable":
+            return sorted(deletions.deletable())
     return None
 
 

@@ -10,6 +10,7 @@ import threading
 from datetime import datetime, timezone
 
 import pages
+from account import ACCOUNT
 from moto.config.models import config_backends
 from moto.config.responses import ConfigResponse
 from moto.core.responses import ActionResult
@@ -29,12 +30,12 @@ class Evaluations:
         self._order = itertools.count()
         self.failures = []
 
-    def mint(self, rule):
-        """A new result token, as AWS Config puts into the event of one invocation."""
+    def mint(self, rule, account=ACCOUNT):
+        """A new result token, as AWS Config puts into the event of one invocation of one account's rule."""
         with self._lock:
             token = secrets.token_urlsafe(48)
-            self._rules_by_token[token] = rule
-            self._by_rule.setdefault(rule, {})
+            self._rules_by_token[token] = account, rule
+            self._by_rule.setdefault((account, rule), {})
             return token
 
     def fail_next(self, count):
@@ -42,8 +43,8 @@ class Evaluations:
         with self._lock:
             self.failures.append(count)
 
-    def put(self, token, evaluations, test_mode):
-        """Stores the evaluations and returns those that failed."""
+    def put(self, account, token, evaluations, test_mode):
+        """Stores the evaluations and returns those that failed. A token is good in its own account only."""
         with self._lock:
             if any(e["ComplianceType"] not in STORED for e in evaluations):
                 raise pages.Refusal(
@@ -52,7 +53,7 @@ class Evaluations:
                 )
             if test_mode:
                 return []
-            if token not in self._rules_by_token:
+            if self._rules_by_token.get(token, (None,))[0] != account:
                 raise pages.Refusal("InvalidResultTokenException", "The resultToken provided is invalid")
             failed = self.failures.pop(0) if self.failures else 0
             held = self._by_rule[self._rules_by_token[token]]
@@ -62,26 +63,32 @@ class Evaluations:
                 held[key] = {**evaluation, "ResultRecordedTime": datetime.now(timezone.utc), "Arrival": next(self._order)}
             return evaluations[:failed]
 
-    def of(self, rule):
+    def of(self, rule, account=ACCOUNT):
         """Everything held for `rule`, in the order of arrival."""
         with self._lock:
-            if rule not in self._by_rule:
+            if (account, rule) not in self._by_rule:
                 raise pages.Refusal("NoSuchConfigRuleException", f"The ConfigRule '{rule}' provided in the request is invalid.")
-            return list(self._by_rule[rule].values())
+            return list(self._by_rule[account, rule].values())
+
+    def knows(self, rule, account):
+        with self._lock:
+            return (account, rule) in self._by_rule
 
 
 EVALUATIONS = Evaluations()
 
 
 def put_evaluations(self):
-    failed = EVALUATIONS.put(self.params["ResultToken"], self.params.get("Evaluations", []), self.params.get("TestMode", False))
+    evaluations, test_mode = self.params.get("Evaluations", []), self.params.get("TestMode", False)
+    failed = EVALUATIONS.put(self.current_account, self.params["ResultToken"], evaluations, test_mode)
     return ActionResult({"FailedEvaluations": failed})
 
 
 def get_compliance_details_by_config_rule(self):
     rule = self.params["ConfigRuleName"]
     known = config_backends[self.current_account][self.region].config_rules
-    held = [] if rule in known and rule not in EVALUATIONS._by_rule else EVALUATIONS.of(rule)
+    unasked = rule in known and not EVALUATIONS.knows(rule, self.current_account)
+    held = [] if unasked else EVALUATIONS.of(rule, self.current_account)
     wanted = self.params.get("ComplianceTypes") or ["COMPLIANT", "NON_COMPLIANT"]
     if "INSUFFICIENT_DATA" in wanted:
         raise pages.Refusal("InvalidParameterValueException", "INSUFFICIENT_DATA cannot be used to filter results.")

@@ -4,6 +4,7 @@ As EKS does, a cluster whose authentication mode has access entries gets one for
 group, Fargate profile and Auto Mode configuration, without being asked.
 """
 
+import account
 import pages
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
@@ -30,6 +31,18 @@ def complete():
         ("create_fargate_profile", lambda self: _grant(self, self.params["podExecutionRoleArn"], "FARGATE_LINUX")),
     ):
         setattr(EKSResponse, name, _followed_by(getattr(EKSResponse, name), then))
+    for name in ("list_nodegroups", "list_fargate_profiles"):
+        setattr(EKSResponse, name, _of_a_cluster(getattr(EKSResponse, name)))
+
+
+def _of_a_cluster(original):
+    """moto answers HTTP 500 to these two about a cluster that does not exist."""
+
+    def ask(self):
+        named_cluster(self)
+        return original(self)
+
+    return ask
 
 
 def _followed_by(original, then):
@@ -42,24 +55,35 @@ def _followed_by(original, then):
 
 
 def _keep_modes(self):
-    cluster = self.eks_backend.clusters[self.params["name"]]
-    access, compute = self.params.get("accessConfig", {}), self.params.get("computeConfig")
+    backend, cluster = self.eks_backend, self.eks_backend.clusters[self.params["name"]]
+    set_modes(backend, cluster, self.params.get("accessConfig", {}), self.params.get("computeConfig"))
+
+
+def set_modes(backend, cluster, access, compute=None):
+    """Gives a new cluster what moto drops."""
     # CONFIG_MAP is what CreateCluster chooses when nothing is said (CreateAccessConfigRequest, API reference).
     cluster.access_config = {
         "authenticationMode": access.get("authenticationMode", "CONFIG_MAP"),
         "bootstrapClusterCreatorAdminPermissions": access.get("bootstrapClusterCreatorAdminPermissions", True),
     }
-    cluster.access_entries = {}
+    cluster.access_entries, cluster.pod_identity_associations, cluster.addons = {}, {}, {}
+    # Derived, where AWS draws it at random, so that the trust policies of pods' roles can name it.
+    cluster.identity = {"oidc": {"issuer": account.issuer(backend.region_name, cluster.name)}}
     if compute:
         cluster.compute_config = compute
         if compute.get("enabled") and compute.get("nodeRoleArn"):
-            _put_entry(self.eks_backend, cluster, compute["nodeRoleArn"], "EC2", {})
+            grant(backend, cluster, compute["nodeRoleArn"], "EC2")
 
 
 def _grant(self, role_arn, kind):
     cluster = self.eks_backend.clusters[self.uri_match.get("name") or self.uri_match.get("clusterName")]
+    grant(self.eks_backend, cluster, role_arn, kind)
+
+
+def grant(backend, cluster, role_arn, kind):
+    """The access entry that EKS makes by itself, where there can be one and there is none."""
     if _has_entries(cluster) and role_arn not in cluster.access_entries:
-        _put_entry(self.eks_backend, cluster, role_arn, kind, {})
+        _put_entry(backend, cluster, role_arn, kind, {})
 
 
 def create_access_entry(self):
@@ -102,10 +126,16 @@ def _entry(self):
         ) from None
 
 
-def _cluster_with_entries(self):
+def named_cluster(self):
+    """The cluster that a call is about."""
     cluster = self.eks_backend.clusters.get(self.params["clusterName"])
     if cluster is None:
         raise pages.Refusal("ResourceNotFoundException", f"No cluster found for name: {self.params['clusterName']}.")
+    return cluster
+
+
+def _cluster_with_entries(self):
+    cluster = named_cluster(self)
     if not _has_entries(cluster):
         raise pages.Refusal(
             "InvalidRequestException",
@@ -119,11 +149,11 @@ def _has_entries(cluster):
 
 
 def _put_entry(backend: EKSBackend, cluster, principal, kind, request):
-    account, name = principal.split(":")[4], principal.rsplit("/", 1)[-1]
-    arn = f"arn:{backend.partition}:eks:{backend.region_name}:{account}:access-entry/{cluster.name}/role/{account}/{name}"
+    owner, name = principal.split(":")[4], principal.rsplit("/", 1)[-1]
+    arn = f"arn:{backend.partition}:eks:{backend.region_name}:{backend.account_id}:access-entry/{cluster.name}/role/{owner}/{name}"
     if kind == "STANDARD":
         groups = request.get("kubernetesGroups", [])
-        username = request.get("username", f"arn:aws:sts::{account}:assumed-role/{name}/{{{{SessionName}}}}")
+        username = request.get("username", f"arn:aws:sts::{owner}:assumed-role/{name}/{{{{SessionName}}}}")
     else:
         groups, username = ["system:nodes"], "system:node:{{EC2PrivateDNSName}}"
     entry = {

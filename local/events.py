@@ -123,6 +123,7 @@ def role_item(role, write=encoded, status="OK"):
     """The configuration item of a role; `write` says how its documents are held."""
     attached = [{"policyName": name, "policyArn": _managed_arn(name)} for name in role.managed]
     boundary = {"permissionsBoundaryArn": _managed_arn(role.boundary), "permissionsBoundaryType": "Policy"} if role.boundary else None
+    tags = [{"key": key, "value": value} for key, value in (role.instance_profile or {}).items()]
     profile = {
         "path": role.path,
         "instanceProfileName": role.name,
@@ -130,7 +131,7 @@ def role_item(role, write=encoded, status="OK"):
         "arn": f"arn:aws:iam::{ACCOUNT}:instance-profile{role.path}{role.name}",
         "createDate": CREATED,
         "roles": [],
-        "tags": [],
+        "tags": tags,
     }
     configuration = {
         "path": role.path,
@@ -139,7 +140,7 @@ def role_item(role, write=encoded, status="OK"):
         "arn": role.arn,
         "createDate": CREATED,
         "assumeRolePolicyDocument": write(role.trust),
-        "instanceProfileList": [profile] if role.trust == account.EC2 else [],
+        "instanceProfileList": [profile] if role.instance_profile is not None else [],
         "rolePolicyList": [{"policyName": name, "policyDocument": write(document)} for name, document in role.inline.items()],
         "attachedManagedPolicies": attached,
         "permissionsBoundary": boundary,
@@ -200,7 +201,7 @@ def policy_item(policy):
 
 
 def cluster_item(cluster):
-    arn = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/{cluster.name}"
+    arn = f"arn:aws:eks:{cluster.region}:{ACCOUNT}:cluster/{cluster.name}"
     configuration = {
         "Name": cluster.name,
         "Arn": arn,
@@ -208,7 +209,20 @@ def cluster_item(cluster):
         "Version": "1.34",
         "AccessConfig": {"AuthenticationMode": cluster.mode},
     }
-    return item("AWS::EKS::Cluster", cluster.name, cluster.name, arn, configuration)
+    return item("AWS::EKS::Cluster", cluster.name, cluster.name, arn, configuration, region=cluster.region)
+
+
+def fargate_profile_item(cluster, profile):
+    """AWS Config's id and name of a Fargate profile: `cluster|profile`, which is CloudFormation's primary identifier."""
+    identity = f"{cluster.name}|{profile}"
+    arn = f"arn:aws:eks:{cluster.region}:{ACCOUNT}:fargateprofile/{cluster.name}/{profile}/0ac1d8b4-1f6e-4f0b-9d0a-000000000001"
+    configuration = {
+        "ClusterName": cluster.name,
+        "FargateProfileName": profile,
+        "PodExecutionRoleArn": account.role(cluster.fargate_profiles[profile]).arn,
+        "Arn": arn,
+    }
+    return item("AWS::EKS::FargateProfile", identity, identity, arn, configuration, region=cluster.region)
 
 
 def nested(document):
@@ -232,6 +246,7 @@ def samples():
     """Every sample event by its file's name. The names sort in the order in which the demo sends them."""
     role, policy, cluster = account.role, account.policy, account.CLUSTERS[1]
     out_of_scope = changed(role_item(outside("sandbox-node")))
+    pods = {"pod-identity": "shop-cart-pod", "service-account": "batch-builder-pod"}
     cases = {
         "scheduled": event(scheduled()),
         "snapshot-delivered": event(snapshot_delivered()),
@@ -249,6 +264,10 @@ def samples():
         "role-not-recorded": event(changed(gone(outside("edge-node"), "ResourceNotRecorded"))),
         "role-left-scope": event(out_of_scope, left_scope=True),
         "role-deleted": event(changed(gone(outside("retired-node"))), left_scope=True),
+        "fargate-profile-changed": event(changed(fargate_profile_item(cluster, "jobs"))),
+        "role-changed-self-managed": event(changed(role_item(role("shop-legacy-node")))),
+        "role-changed-of-access-entries-only": event(changed(role_item(role("payments-former-node")))),
+        **{f"role-changed-{by}": event(changed(role_item(role(name)))) for by, name in pods.items()},
     }
     return {f"{number:02}-{name}": case for number, (name, case) in enumerate(cases.items(), 1)}
 

@@ -21,13 +21,16 @@ from urllib.parse import quote
 
 import events
 import seed
-from account import FUNCTION_KEY, REGION
+from account import ACCOUNT, FUNCTION_KEY, REGION
 from processes import ProgramFailed, Processes
+from runtime import Runtime, TimedOut
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 FUNCTION = "eks-node-role-ecr-read-only"
 INVOKE_SECONDS = 60.0
+# The errorType of a function that Lambda gave up at its deadline.
+KILLED = "Sandbox.Timedout"
 
 
 def default_binary(profile="debug"):
@@ -49,9 +52,12 @@ class Answer:
 class Lab:
     """Starts everything on entering and stops everything on leaving."""
 
-    def __init__(self, binary=None, seeded=True, environment=None, on_step=lambda text: None):
+    def __init__(self, binary=None, seeded=True, environment=None, on_step=lambda text: None, emulator=True, aws=("aws.py",)):
+        """Without the emulator the function runs under `runtime.py`, with a deadline and in an account of its own; `aws`
+        is the program that plays AWS, with its arguments."""
         self.binary = Path(binary or default_binary())
-        self._seeded = seeded
+        self._runtime = None if emulator else Runtime()
+        self._seeded, self._aws = seeded, aws
         self._environment = environment or {}
         self._on_step = on_step
         self._folder = tempfile.mkdtemp(prefix=f"{FUNCTION}-")
@@ -76,21 +82,23 @@ class Lab:
 
     def close(self):
         self.processes.stop_all()
+        if self._runtime:
+            self._runtime.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # The AWS side
 
     def _start_aws(self):
         self._on_step("starting the local AWS (2 s)")
-        command = [sys.executable, "-u", str(HERE / "aws.py")]
+        command = [sys.executable, "-u", str(HERE / self._aws[0]), *self._aws[1:]]
         process = self.processes.start("aws", command, stdout=subprocess.PIPE)
         self.aws = process.stdout.readline().decode().strip()
         if not self.aws:
             raise ProgramFailed("aws", "the local AWS did not start", self.processes.log("aws"))
 
-    def client(self, service):
+    def client(self, service, **more):
         """A boto3 client for those who run the account; its calls are not counted as the function's."""
-        return seed.client(service, self.aws)
+        return seed.client(service, self.aws, **more)
 
     def control(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
@@ -98,9 +106,9 @@ class Lab:
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
-    def mint(self, rule=events.RULE):
+    def mint(self, rule=events.RULE, account=ACCOUNT):
         """A result token, as AWS Config puts a new one into every event."""
-        return self.control("POST", "token", {"rule": rule})["resultToken"]
+        return self.control("POST", "token", {"rule": rule, "account": account})["resultToken"]
 
     def calls(self):
         """The AWS calls that the function has made since the last `forget_calls`, in order."""
@@ -109,17 +117,22 @@ class Lab:
     def forget_calls(self):
         self.control("DELETE", "calls")
 
-    def evaluations(self, rule=events.RULE):
+    def evaluations(self, rule=events.RULE, account=ACCOUNT):
         """The last evaluation of each resource by resource id."""
-        return {e["ComplianceResourceId"]: e for e in self.control("GET", f"evaluations?rule={quote(rule)}")}
+        return {e["ComplianceResourceId"]: e for e in self.control("GET", f"evaluations?rule={quote(rule)}&account={account}")}
 
     # The Lambda side
 
     def cold_start(self, environment=None):
         """Starts the function anew, with nothing remembered, and the emulator with it."""
         self.processes.stop("function")
-        self.processes.stop("emulator")
-        self._start_emulator()
+        if self._runtime:
+            # A new one: the old one may still hand the dead function's poll an event.
+            self._runtime.close()
+            self._runtime = Runtime()
+        else:
+            self.processes.stop("emulator")
+            self._start_emulator()
         self._start_function({**self._environment, **(environment or {})})
 
     def _start_emulator(self):
@@ -141,7 +154,7 @@ class Lab:
     def _lambda_environment(self):
         """What Lambda sets for every function, and the endpoint."""
         return {
-            "AWS_LAMBDA_RUNTIME_API": f"http://127.0.0.1:{self._port}/.rt/{FUNCTION}",
+            "AWS_LAMBDA_RUNTIME_API": self._runtime.address if self._runtime else f"http://127.0.0.1:{self._port}/.rt/{FUNCTION}",
             "AWS_LAMBDA_FUNCTION_NAME": FUNCTION,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
@@ -158,13 +171,15 @@ class Lab:
             "TZ": ":UTC",
         }
 
-    def invoke(self, event):
+    def invoke(self, event, seconds=INVOKE_SECONDS):
         """Sends an event as it is and returns the function's answer."""
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=INVOKE_SECONDS)
+        if self._runtime:
+            return self._invoke_by_runtime(body, seconds)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=seconds)
         try:
             connection.request("POST", f"/2015-03-31/functions/{FUNCTION}/invocations", body, {"Content-Type": "application/json"})
-            self._await_answer(connection.sock)
+            self._await_answer(connection.sock, seconds)
             response = connection.getresponse()
             raw = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -179,26 +194,45 @@ class Lab:
             payload = raw.decode(errors="replace")
         return Answer(response.status < 400, payload)
 
-    def _await_answer(self, answer):
+    def _invoke_by_runtime(self, body, seconds):
+        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{FUNCTION}"
+        try:
+            return Answer(*self._runtime.invoke(body, arn, seconds, lambda: self.processes.check("function")))
+        except TimedOut:
+            # As Lambda does: the function is killed, and the next event finds a new one.
+            self.cold_start()
+            return Answer(False, {"errorType": KILLED, "errorMessage": f"Task timed out after {seconds:.2f} seconds"})
+
+    def _await_answer(self, answer, seconds):
         """The emulator waits for ever for a function that has died, so look at it while waiting."""
-        deadline = time.monotonic() + INVOKE_SECONDS
+        deadline = time.monotonic() + seconds
         while not select.select([answer], [], [], 0.2)[0]:
             self.processes.check("function")
             if time.monotonic() > deadline:
-                raise ProgramFailed("function", f"the function did not answer within {INVOKE_SECONDS:.0f} s", self.function_log())
+                raise ProgramFailed("function", f"the function did not answer within {seconds:.0f} s", self.function_log())
 
-    def send(self, event, rule=events.RULE):
-        """Sends an event with a new result token for `rule`, as AWS Config would."""
-        return self.invoke({**event, "resultToken": self.mint(rule), "configRuleName": rule})
+    def send(self, event, rule=events.RULE, seconds=INVOKE_SECONDS):
+        """Sends an event with a new result token for `rule` of the event's account, as AWS Config would."""
+        token = self.mint(rule, event.get("accountId", ACCOUNT))
+        return self.invoke({**event, "resultToken": token, "configRuleName": rule}, seconds)
 
     def function_log(self):
         return self.processes.log("function")
 
-    def resident_kib(self):
-        """The function's resident memory, or None where there is no /proc."""
+    def resident_kib(self, most=False):
+        """The function's resident memory now, or the most that it was, or None where there is no /proc."""
         with suppress(OSError, StopIteration):
             status = Path(f"/proc/{self._function.pid}/status").read_text()
-            return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1])
+            field = "VmHWM:" if most else "VmRSS:"
+            return int(next(line for line in status.splitlines() if line.startswith(field)).split()[1])
+        return None
+
+    def cpu_seconds(self):
+        """The processor time that the function has taken, or None where there is no /proc."""
+        with suppress(OSError):
+            # The fields after the name, which may hold spaces: utime and stime are the 14th and 15th (proc(5)).
+            fields = Path(f"/proc/{self._function.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         return None
 
 

@@ -4,6 +4,9 @@ AWS may return fewer items than asked for and still have more, so a client that 
 `shrink` makes every page short, which lets a small account prove that a client follows the tokens.
 """
 
+import base64
+from contextlib import suppress
+
 from moto.core.exceptions import ServiceException
 
 
@@ -24,9 +27,21 @@ def page(items, token, size, error_code):
     """Returns one page of `items` and the token of the next, or None; a token not given out is refused."""
     start = 0
     if token:
-        prefix, _, offset = token.partition(".")
-        if prefix != "page" or not offset.isdigit() or not 0 < int(offset) < len(items):
+        start = _offset(token)
+        if not start or not 0 < start < len(items):
             raise Refusal(error_code, f"The token '{token}' is not valid.")
-        start = int(offset)
     end = start + min(size, _limit or size)
-    return items[start:end], f"page.{end}" if end < len(items) else None
+    return items[start:end], _token(end) if end < len(items) else None
+
+
+def _token(offset):
+    """Opaque, and with the characters that a client has to escape in a query string."""
+    return base64.b64encode(b"\xfb\xff\xfe" + f"page.{offset:08}".encode()).decode()
+
+
+def _offset(token):
+    with suppress(ValueError):
+        raw = base64.b64decode(token, validate=True)
+        if raw.startswith(b"\xfb\xff\xfepage."):
+            return int(raw[8:])
+    return None

@@ -14,12 +14,12 @@ from botocore.config import Config
 NETWORK = {"subnetIds": ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]}
 
 
-def client(service, endpoint, key=OPERATOR_KEY):
+def client(service, endpoint, region=REGION, key=OPERATOR_KEY):
     """A boto3 client of the local AWS that does not retry, so that an error shows at once."""
     return boto3.client(
         service,
         endpoint_url=endpoint,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id=key,
         aws_secret_access_key="local",
         # What a model forbids is sent all the same: it is the local AWS that has to refuse it.
@@ -50,6 +50,10 @@ def create_role(iam, role):
         iam.attach_role_policy(RoleName=role.name, PolicyArn=managed_arn(name))
     for name, document in role.inline.items():
         iam.put_role_policy(RoleName=role.name, PolicyName=name, PolicyDocument=json.dumps(document))
+    if role.instance_profile is not None:
+        tags = [{"Key": key, "Value": value} for key, value in role.instance_profile.items()]
+        iam.create_instance_profile(InstanceProfileName=role.name, Path=role.path, Tags=tags)
+        iam.add_role_to_instance_profile(InstanceProfileName=role.name, RoleName=role.name)
 
 
 def create_cluster(eks, cluster):
@@ -77,6 +81,12 @@ def create_cluster(eks, cluster):
         )
     for role, kind in cluster.access_entries.items():
         eks.create_access_entry(clusterName=cluster.name, principalArn=account.role(role).arn, type=kind)
+    for service_account, role in cluster.pod_identities.items():
+        namespace, name = service_account.split(":")
+        arn = account.role(role).arn
+        eks.create_pod_identity_association(clusterName=cluster.name, namespace=namespace, serviceAccount=name, roleArn=arn)
+    for addon, role in cluster.addons.items():
+        eks.create_addon(clusterName=cluster.name, addonName=addon, serviceAccountRoleArn=account.role(role).arn)
 
 
 def create_node_group(eks, cluster, group, role_arn):
@@ -84,13 +94,14 @@ def create_node_group(eks, cluster, group, role_arn):
 
 
 def seed(endpoint):
-    iam, eks = client("iam", endpoint), client("eks", endpoint)
+    iam = client("iam", endpoint)
+    eks = {region: client("eks", endpoint, region) for region in {cluster.region for cluster in account.CLUSTERS}}
     for policy in account.POLICIES:
         create_policy(iam, policy)
     for role in account.ROLES:
         create_role(iam, role)
     for cluster in account.CLUSTERS:
-        create_cluster(eks, cluster)
+        create_cluster(eks[cluster.region], cluster)
 
 
 if __name__ == "__main__":

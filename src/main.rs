@@ -1,59 +1,117 @@
 //! The Lambda function: an AWS Config custom rule.
 //!
-//! Ties the rule to AWS and to Lambda: clients made once, the clock read, answers and failures logged. Decides
-//! nothing. One line of log per answer, one per invocation; never the result token, never a policy document.
+//! Ties the rule to AWS and to Lambda: clients and memory made once, the clock read, answers, failures and metrics
+//! written. Decides nothing. One line of log per answer, one per invocation; never the result token, never a policy
+//! document.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use ecr_read_only::access::Compliance;
-use ecr_read_only::aws::Clients;
-use ecr_read_only::rule::{Answer, EvaluationError, Invocation, Outcome, Ports, evaluate};
+use ecr_read_only::aws::Aws;
+use ecr_read_only::rule::{Answer, EvaluationError, Invocation, Memory, Outcome, Ports, evaluate};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tracing::{error, info, warn};
 
+use crate::metrics::{Measured, Metrics};
+
 mod logging;
+mod metrics;
+
+/// How long before Lambda would end it an invocation gives up by itself, so that it ends with an error that says so, and
+/// with its log and metrics written. Half of what is left, where that is less.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// What outlives an invocation.
+struct Function {
+    aws: Aws,
+    memory: Memory,
+    metrics: Metrics,
+    warm: AtomicBool,
+}
 
 // One thread: an invocation waits for AWS nearly all of its time.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::start();
-    let clients = Clients::from_environment().await.inspect_err(|cause| error!(error = %cause, "start failed"))?;
-    let clients = &clients;
+    let aws = Aws::from_environment().await.inspect_err(|cause| error!(error = %cause, "start failed"))?;
+    let metrics = Metrics::install().inspect_err(|cause| error!(error = %cause, "start failed"))?;
+    let function = &Function { aws, memory: Memory::new(), metrics, warm: AtomicBool::new(false) };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context, .. } = event;
-        // Boxed, because the compiler gives up on the layout of so deep a future.
-        let result = Box::pin(invoke(clients, payload, &context)).await;
-        report(&result, &context.request_id);
-        result
+        function
+            .invoke(payload, &context)
+            .await
             .map(|outcome| Summary::of(&outcome))
             .map_err(|error| Diagnostic { error_type: error.type_name().to_owned(), error_message: error.to_string() })
     }))
     .await
 }
 
-async fn invoke(clients: &Clients, payload: Value, context: &Context) -> Result<Outcome, EvaluationError> {
-    let invocation = Invocation::parse(payload)?;
-    // Emulators of Lambda have no account in the function's ARN, and nothing to mistake for another.
-    if let Some(own) = account_of(&context.invoked_function_arn) {
-        invocation.require_account(own)?;
+impl Function {
+    async fn invoke(&self, payload: Value, context: &Context) -> Result<Outcome, EvaluationError> {
+        let (started, cold_start) = (Instant::now(), !self.warm.swap(true, Ordering::Relaxed));
+        let invocation = Invocation::parse(payload);
+        let account_id = invocation.as_ref().ok().map(|invocation| invocation.account_id.clone());
+        let result = match invocation {
+            Ok(invocation) => self.evaluate_in_time(&invocation, context).await,
+            Err(error) => Err(error),
+        };
+        report(&result, &context.request_id);
+        let measured = Measured {
+            request_id: &context.request_id,
+            account_id: account_id.as_deref(),
+            outcome: outcome(&result),
+            error_type: result.as_ref().err().map(EvaluationError::type_name),
+            calls: self.aws.calls().take(),
+            latency: started.elapsed(),
+            cold_start,
+        };
+        if let Err(cause) = self.metrics.write(&measured, std::io::stdout().lock()) {
+            // What the invocation came to does not change by it.
+            warn!(requestId = context.request_id, error = %cause, "metrics not written");
+        }
+        result
     }
-    for action in invocation.parameters.criteria.unknown_actions() {
-        warn!(
-            requestId = context.request_id,
-            action, "`AdditionalAllowedActions` names an action that is not in the catalogue"
-        );
+
+    async fn evaluate_in_time(&self, invocation: &Invocation, context: &Context) -> Result<Outcome, EvaluationError> {
+        // Boxed, because the compiler gives up on the layout of so deep a future.
+        let evaluation = Box::pin(self.evaluate(invocation, context));
+        match time_to_give_up(context.deadline(), SystemTime::now()) {
+            None => evaluation.await,
+            Some((time, margin)) => {
+                tokio::time::timeout(time, evaluation).await.unwrap_or(Err(EvaluationError::OutOfTime { margin }))
+            }
+        }
     }
-    let ports = Ports { iam: &clients.iam, eks: &clients.eks, store: &clients.config };
-    evaluate(&ports, &invocation, OffsetDateTime::now_utc()).await
+
+    async fn evaluate(&self, invocation: &Invocation, context: &Context) -> Result<Outcome, EvaluationError> {
+        let credentials = invocation.credentials(&context.invoked_function_arn)?;
+        for action in invocation.parameters.criteria.unknown_actions() {
+            warn!(
+                requestId = context.request_id,
+                action, "`AdditionalAllowedActions` names an action that is not in the catalogue"
+            );
+        }
+        let clients = self.aws.clients(&credentials).await.map_err(EvaluationError::NoCredentials)?;
+        let ports = Ports { iam: &clients.iam, eks: &clients.eks, store: &clients.config };
+        evaluate(&ports, &self.memory, invocation, OffsetDateTime::now_utc()).await
+    }
 }
 
-/// The account in `arn:aws:lambda:us-east-1:111122223333:function:name`.
-fn account_of(function_arn: &str) -> Option<&str> {
-    function_arn
-        .split(':')
-        .nth(4)
-        .filter(|account| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()))
+/// How long an invocation may take, and how much before its deadline that is. None where the deadline has passed already:
+/// emulators of Lambda tell one that means nothing.
+fn time_to_give_up(deadline: SystemTime, now: SystemTime) -> Option<(Duration, Duration)> {
+    let left = deadline.duration_since(now).ok().filter(|left| !left.is_zero())?;
+    let margin = MARGIN.min(left / 2);
+    Some((left - margin, margin))
+}
+
+fn outcome(result: &Result<Outcome, EvaluationError>) -> Option<&Outcome> {
+    result.as_ref().map_or_else(|error| error.outcome(), Some)
 }
 
 /// What the invocation came to in numbers: its answer to Lambda, and its last line in the log.
@@ -66,6 +124,7 @@ struct Summary {
     non_compliant: usize,
     not_applicable: usize,
     unreadable: usize,
+    left_to_schedule: usize,
 }
 
 impl Summary {
@@ -77,24 +136,31 @@ impl Summary {
             non_compliant: outcome.count(Compliance::NonCompliant),
             not_applicable: outcome.count(Compliance::NotApplicable),
             unreadable: outcome.unreadable.len(),
+            left_to_schedule: outcome.left_to_schedule.len(),
         }
     }
 }
 
 fn report(result: &Result<Outcome, EvaluationError>, request_id: &str) {
-    let outcome = match result {
-        Ok(outcome) => Some(outcome),
-        Err(error) => error.outcome(),
-    };
-    if let Some(outcome) = outcome {
+    if let Some(outcome) = outcome(result) {
         for answer in &outcome.answers {
             report_answer(answer, request_id);
         }
         for role in &outcome.unreadable {
             warn!(requestId = request_id, role = role.name, roleId = role.id.as_deref(), cause = %role.cause, "no verdict");
         }
-        let Summary { trigger, roles_evaluated, compliant, non_compliant, not_applicable, unreadable } =
-            Summary::of(outcome);
+        for resource in &outcome.left_to_schedule {
+            warn!(requestId = request_id, resource = %resource, "not taken from this run: left to the schedule");
+        }
+        let Summary {
+            trigger,
+            roles_evaluated,
+            compliant,
+            non_compliant,
+            not_applicable,
+            unreadable,
+            left_to_schedule,
+        } = Summary::of(outcome);
         info!(
             requestId = request_id,
             trigger,
@@ -103,7 +169,9 @@ fn report(result: &Result<Outcome, EvaluationError>, request_id: &str) {
             nonCompliant = non_compliant,
             notApplicable = not_applicable,
             unreadable,
+            leftToSchedule = left_to_schedule,
             factsElsewhere = outcome.elsewhere,
+            closedRegions = (!outcome.closed_regions.is_empty()).then(|| outcome.closed_regions.join(", ")),
             "evaluation"
         );
     }
@@ -130,4 +198,25 @@ fn report_answer(Answer { evaluation, judged }: &Answer, request_id: &str) {
         evidence,
         "verdict"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::time_to_give_up;
+
+    #[test]
+    fn an_invocation_gives_up_before_its_deadline() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let seconds = Duration::from_secs;
+        for (left, expected) in [
+            (seconds(900), Some((seconds(898), seconds(2)))),
+            (seconds(3), Some((Duration::from_millis(1500), Duration::from_millis(1500)))),
+            (seconds(0), None),
+        ] {
+            assert_eq!(time_to_give_up(now + left, now), expected, "{left:?}");
+        }
+        assert_eq!(time_to_give_up(SystemTime::UNIX_EPOCH, now), None);
+    }
 }

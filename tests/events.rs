@@ -22,6 +22,10 @@ fn meaning(payload: &Value) -> String {
                     format!("role {} {} {} {trust}", role.id, role.name, role.arn.as_deref().unwrap_or("-"))
                 }
                 Trigger::PolicyChanged(policy) => format!("policy {} {}", policy.id, policy.arn),
+                Trigger::ClusterChanged(changed) => {
+                    let profile = changed.fargate_profile.as_deref().unwrap_or("-");
+                    format!("cluster {} {} {profile}", changed.id, changed.cluster)
+                }
                 Trigger::OtherResource(resource) => format!("other {resource}"),
                 Trigger::OutOfScope { resource, reason } => format!("{reason:?} {resource}"),
                 Trigger::AllRoles { rule_name } => format!("all roles {rule_name}"),
@@ -42,10 +46,14 @@ fn every_message_and_status_is_understood() {
     let deleted = json!({
         "configurationItemStatus": "ResourceDeleted", "configuration": null, "ARN": null, "resourceName": null,
     });
-    let cluster = json!({
-        "resourceType": "AWS::EKS::Cluster", "resourceId": "prod", "configuration": {}, "ARN": null,
-        "configurationItemCaptureTime": CAPTURED, "configurationItemStatus": "OK",
-    });
+    let of_eks = |resource_type: &str, id: &str, arn: Option<&str>| {
+        change(&json!({
+            "resourceType": resource_type, "resourceId": id, "configuration": {}, "ARN": arn, "awsRegion": "us-east-1",
+            "configurationItemCaptureTime": CAPTURED, "configurationItemStatus": "OK",
+        }))
+    };
+    let cluster = |arn| of_eks("AWS::EKS::Cluster", "prod", arn);
+    let profile = "arn:aws:eks:eu-west-1:111122223333:fargateprofile/prod/web/1a2b";
     let snapshot = json!({
         "configSnapshotId": "1", "s3ObjectKey": "key", "s3Bucket": "bucket", "recordVersion": "1.1",
         "notificationCreationTime": CREATED, "messageType": "ConfigurationSnapshotDeliveryCompleted",
@@ -71,7 +79,18 @@ fn every_message_and_status_is_understood() {
             change(&policy_item("app", "ANPAAPP")),
             "policy ANPAAPP arn:aws:iam::111122223333:policy/app",
         ),
-        ("a cluster", change(&cluster), "other AWS::EKS::Cluster `prod`"),
+        (
+            "a cluster",
+            cluster(Some("arn:aws:eks:eu-west-1:111122223333:cluster/prod")),
+            "cluster prod prod in eu-west-1 -",
+        ),
+        ("a cluster without an ARN", cluster(None), "cluster prod prod in us-east-1 -"),
+        (
+            "a Fargate profile",
+            of_eks("AWS::EKS::FargateProfile", "prod|web", Some(profile)),
+            "cluster prod|web prod in eu-west-1 web",
+        ),
+        ("an add-on", of_eks("AWS::EKS::Addon", "prod|cni", None), "other AWS::EKS::Addon `prod|cni`"),
         ("an oversized role", oversized(&role_summary("nodes", "AROANODES")), BARE_ROLE),
         (
             "an oversized role that was deleted",
@@ -292,6 +311,14 @@ fn what_is_not_understood_is_named() {
             format!("`{item_path}.configurationItemCaptureTime` is `2026-01-05T10:02:33`, {instants}"),
         ),
         (
+            changed(json!({ "resourceType": "AWS::EKS::FargateProfile", "ARN": null })),
+            format!("`{item_path}.ARN` is absent"),
+        ),
+        (
+            changed(json!({ "resourceType": "AWS::EKS::Cluster", "ARN": null, "awsRegion": null })),
+            format!("`{item_path}.awsRegion` is absent"),
+        ),
+        (
             oversized(&with(role_summary("nodes", "AROANODES"), &json!({ "configurationItemCaptureTime": null }))),
             "`invokingEvent.configurationItemSummary.configurationItemCaptureTime` is absent".to_owned(),
         ),
@@ -305,75 +332,4 @@ fn the_result_token_prints_as_nothing() {
     let invocation = Invocation::parse(with(scheduled(), &json!({ "resultToken": "s3cret" }))).unwrap();
     assert_eq!(invocation.result_token.expose(), "s3cret");
     assert!(!format!("{invocation:?}").contains("s3cret"));
-}
-
-#[test]
-fn parameters_are_read() {
-    for (text, expected) in [
-        (r#"{}"#, "ReadOnly [] false"),
-        ("null", "ReadOnly [] false"),
-        (r#"{"AllowedAccess":"read-only"}"#, "ReadOnly [] false"),
-        (r#"{"AllowedAccess":" pull-only "}"#, "PullOnly [] false"),
-        (r#"{"AllowedAccess":"cis","RequirePullAccess":"true"}"#, "Cis [] true"),
-        (r#"{"AllowedAccess":"  ","RequirePullAccess":null}"#, "ReadOnly [] false"),
-        (r#"{"RequirePullAccess":true}"#, "ReadOnly [] true"),
-        (r#"{"RequirePullAccess":"FALSE"}"#, "ReadOnly [] false"),
-        (
-            r#"{"AdditionalAllowedActions":" ecr:PutImage , ecr-public:TagResource,, ecr:PutImage,"}"#,
-            r#"ReadOnly ["ecr:PutImage", "ecr-public:TagResource", "ecr:PutImage"] false"#,
-        ),
-    ] {
-        let invocation = Invocation::parse(with(scheduled(), &json!({ "ruleParameters": text }))).unwrap();
-        let criteria = invocation.parameters.criteria;
-        let actual = format!(
-            "{:?} {:?} {}",
-            criteria.allowed_access, criteria.additional_allowed_actions, criteria.require_pull_access
-        );
-        assert_eq!(actual, expected, "{text}");
-    }
-}
-
-#[test]
-fn all_that_is_wrong_with_the_parameters_is_said_at_once() {
-    let actions = "expected literal actions such as `ecr:PutImage`, separated by commas and without wildcards";
-    let known = "it takes `AllowedAccess`, `AdditionalAllowedActions`, `RequirePullAccess`";
-    for (text, expected) in [
-        ("[]", "`ruleParameters` is an array, expected a JSON object of parameter names and values".to_owned()),
-        (
-            "{",
-            "`ruleParameters` is not JSON (EOF while parsing an object at line 1 column 1), expected a JSON object of \
-             parameter names and values"
-                .to_owned(),
-        ),
-        (r#"{"Allowed":""}"#, format!("`Allowed` is not a parameter of this rule: {known}")),
-        (
-            r#"{"allowedAccess":"cis"}"#,
-            "`allowedAccess` is not a parameter of this rule: names are case-sensitive, and this one is `AllowedAccess`"
-                .to_owned(),
-        ),
-        (
-            r#"{"AllowedAccess":"none"}"#,
-            "`AllowedAccess` is `none`, expected `read-only`, `pull-only` or `cis`".to_owned(),
-        ),
-        (r#"{"RequirePullAccess":"yes"}"#, "`RequirePullAccess` is `yes`, expected `true` or `false`".to_owned()),
-        (
-            r#"{"AdditionalAllowedActions":"ecr:*,PutImage,ecr:Put Image,:a,a:"}"#,
-            format!("`AdditionalAllowedActions` is `ecr:*`, `PutImage`, `ecr:Put Image`, `:a`, `a:`, {actions}"),
-        ),
-        (
-            r#"{"AdditionalAllowedActions":["ecr:PutImage"]}"#,
-            "`AdditionalAllowedActions` is `an array`, expected a string".to_owned(),
-        ),
-        (
-            r#"{"AllowedAccess":"x","Nonsense":"1","RequirePullAccess":"2"}"#,
-            format!(
-                "`AllowedAccess` is `x`, expected `read-only`, `pull-only` or `cis`; \
-                 `Nonsense` is not a parameter of this rule: {known}; \
-                 `RequirePullAccess` is `2`, expected `true` or `false`"
-            ),
-        ),
-    ] {
-        let actual = meaning(&with(scheduled(), &json!({ "ruleParameters": text })));
-        assert_eq!(actual, format!("InvalidRuleParameters: invalid rule parameters: {expected}"), "{text}");
-    }
 }

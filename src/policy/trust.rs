@@ -17,7 +17,8 @@ pub struct TrustPolicy {
     services: Vec<String>,
     anybody: bool,
     aws_principal: bool,
-    federated: bool,
+    /// Federated principals, as they are named: the ARN of a provider, or the name of one of AWS's own.
+    federated: Vec<String>,
     session_tags: bool,
 }
 
@@ -93,7 +94,7 @@ impl TrustPolicy {
         if ASSUME_ACTIONS.iter().any(|name| matches(name)) {
             self.anybody |= not_principal || admitted.anybody;
             self.aws_principal |= admitted.aws_principal;
-            self.federated |= admitted.federated;
+            self.federated.append(&mut admitted.federated);
             self.services.append(&mut admitted.services);
         }
         Ok(())
@@ -117,7 +118,7 @@ impl TrustPolicy {
                         self.services.push(name.split('.').next().unwrap_or_default().to_ascii_lowercase());
                     }
                     "AWS" | "CanonicalUser" => self.aws_principal = true,
-                    "Federated" => self.federated = true,
+                    "Federated" => self.federated.push(name),
                     other => return Err(here.error(format!("`{other}` is not a kind of principal"))),
                 }
             }
@@ -132,6 +133,18 @@ impl TrustPolicy {
         !self.anybody && !self.aws_principal && !NODE_SERVICES.iter().any(|service| self.admits_service(service))
     }
 
+    /// Whether the trust policy alone shows that no pod of EKS has the role's credentials: neither EKS Pod Identity nor
+    /// a federated principal is admitted, nor an account, user or role, which could be another pod's role.
+    pub fn rules_out_pods(&self) -> bool {
+        !self.anybody && !self.aws_principal && self.federated.is_empty() && !self.admits_service("pods")
+    }
+
+    /// Whether the OIDC provider may be asked for the role's sessions; `issuer` is its URL, as a cluster tells it.
+    pub fn admits_oidc_issuer(&self, issuer: &str) -> bool {
+        let issuer = issuer.strip_prefix("https://").unwrap_or(issuer).trim_end_matches('/');
+        self.federated.iter().any(|arn| arn.split_once(":oidc-provider/").is_some_and(|(_, url)| url == issuer))
+    }
+
     /// Whether the service may assume the role; `service` is the first label of its principal.
     pub fn admits_service(&self, service: &str) -> bool {
         self.anybody || self.services.iter().any(|own| own == service)
@@ -139,7 +152,10 @@ impl TrustPolicy {
 
     /// Whether EC2 is the only one that may assume the role, so that every session is an instance's.
     pub fn admits_only_ec2(&self) -> bool {
-        !self.anybody && !self.aws_principal && !self.federated && self.services.iter().all(|own| own == "ec2")
+        !self.anybody
+            && !self.aws_principal
+            && self.federated.is_empty()
+            && self.services.iter().all(|own| own == "ec2")
     }
 
     /// Whether an account, a user or a role may assume the role.
@@ -149,7 +165,7 @@ impl TrustPolicy {
 
     /// Whether a federated principal (SAML, OIDC) may assume the role.
     pub fn admits_federated(&self) -> bool {
-        self.anybody || self.federated
+        self.anybody || !self.federated.is_empty()
     }
 
     /// Whether somebody may pass session tags (`sts:TagSession`).

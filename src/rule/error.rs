@@ -3,11 +3,13 @@
 //! Knows what each kind of failure means for what was sent: where an error carries an outcome, that outcome
 //! was answered as far as the error does not say otherwise; where it carries none, nothing was sent.
 
+use std::time::Duration;
+
 use super::answers::NotStored;
 use super::fields::EventError;
 use super::outcome::{Outcome, UnreadableRole};
 use super::parameters::ParametersError;
-use super::ports::PortError;
+use super::ports::{PortError, PortErrorKind};
 
 /// Why an evaluation failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -18,17 +20,31 @@ pub enum EvaluationError {
     /// The rule's parameters were not understood. Nothing was sent.
     #[error("invalid rule parameters: {0}")]
     InvalidRuleParameters(#[from] ParametersError),
-    /// The event is of an account other than the one whose IAM and EKS are asked. Nothing was sent.
-    #[error("the event is of account `{event}`, but this function sees the roles and clusters of account `{own}` only")]
+    /// The event is of an account other than the function's own, and nothing says how to read it. Nothing was sent.
+    #[error(
+        "the event is of account `{event}`, the function's own is `{own}`, and {why}: set the rule's parameter \
+         `ExecutionRoleName` to the name of a role in account `{event}` that this function may assume"
+    )]
     OtherAccount {
         /// The event's account.
         event: String,
         /// The function's account.
         own: String,
+        /// What was looked at.
+        why: &'static str,
     },
+    /// The role by which another account is read could not be assumed. Nothing was sent.
+    #[error("could not assume the role by which the event's account is read: {0}")]
+    NoCredentials(PortError),
     /// Which roles are node roles could not be found out. Nothing was sent.
-    #[error("could not find out which roles are node roles: {0}")]
+    #[error("could not find out which roles are node roles: {0}{advice}", advice = advice(.0))]
     NodeRolesUnknown(PortError),
+    /// Time ran out. What was sent by then stands; on a schedule that is nothing, or all but the last.
+    #[error("not done {} ms before Lambda would have ended the invocation", margin.as_millis())]
+    OutOfTime {
+        /// How long before the end it was given up.
+        margin: Duration,
+    },
     /// Which roles a changed policy is attached to could not be found out. Nothing was sent.
     #[error("could not find out which roles the changed policy is attached to: {0}")]
     AttachedRolesUnknown(PortError),
@@ -60,7 +76,9 @@ impl EvaluationError {
             Self::InvalidEvent(_) => "InvalidEvent",
             Self::InvalidRuleParameters(_) => "InvalidRuleParameters",
             Self::OtherAccount { .. } => "OtherAccount",
+            Self::NoCredentials(_) => "NoCredentials",
             Self::NodeRolesUnknown(_) => "NodeRolesUnknown",
+            Self::OutOfTime { .. } => "OutOfTime",
             Self::AttachedRolesUnknown(_) => "AttachedRolesUnknown",
             Self::RolesUnreadable(_) => "RolesUnreadable",
             Self::ReportedRolesUnknown { .. } => "ReportedRolesUnknown",
@@ -77,9 +95,27 @@ impl EvaluationError {
             Self::InvalidEvent(_)
             | Self::InvalidRuleParameters(_)
             | Self::OtherAccount { .. }
+            | Self::NoCredentials(_)
             | Self::NodeRolesUnknown(_)
+            | Self::OutOfTime { .. }
             | Self::AttachedRolesUnknown(_) => None,
         }
+    }
+}
+
+/// What to do where clusters cannot be asked for.
+fn advice(error: &PortError) -> &'static str {
+    match (error.operation().split_once(':'), error.kind()) {
+        (Some(("account", _)), _) => "; the parameter `ClusterRegions` can name the regions instead",
+        (Some(("eks", "ListClusters")), PortErrorKind::RegionClosed) => {
+            "; no region knows the function's credentials: if those that `ClusterRegions` names are not enabled in the \
+             account, name others"
+        }
+        (Some(("eks", _)), PortErrorKind::ExplicitlyDenied) | (Some(("eks", "ListClusters")), _) => {
+            "; if the region is closed, as by a service control policy, or has no EKS, leave it out: the parameter \
+             `ClusterRegions` names the regions to look at"
+        }
+        _ => "",
     }
 }
 

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use super::error::EvaluationError;
 use super::fields::{EventError, Fields, account_id, is_empty, scalar_text};
-use super::item::{ChangedPolicy, ChangedRole, Item, OutOfScope};
+use super::item::{ChangedCluster, ChangedPolicy, ChangedRole, Item, OutOfScope};
 use super::parameters::RuleParameters;
 use super::ports::ResourceId;
 
@@ -47,7 +47,9 @@ pub enum Trigger {
     RoleChanged(ChangedRole),
     /// An `AWS::IAM::Policy` changed: it is judged through the roles it is attached to.
     PolicyChanged(ChangedPolicy),
-    /// A resource of a type that gets no verdict of its own (clusters and any other) changed.
+    /// An `AWS::EKS::Cluster` or an `AWS::EKS::FargateProfile` changed: judged through the roles it names.
+    ClusterChanged(ChangedCluster),
+    /// A resource of any other type changed.
     OtherResource(ResourceId),
     /// A resource that is deleted, not recorded, or no longer in the rule's scope.
     OutOfScope {
@@ -69,6 +71,7 @@ impl Trigger {
         match self {
             Self::RoleChanged(_) => "role changed",
             Self::PolicyChanged(_) => "policy changed",
+            Self::ClusterChanged(_) => "cluster changed",
             Self::OtherResource(_) => "other resource changed",
             Self::OutOfScope { .. } => "resource out of scope",
             Self::AllRoles { .. } => "all roles",
@@ -81,6 +84,8 @@ impl Trigger {
 pub struct Invocation {
     /// The account whose roles are evaluated, twelve digits.
     pub account_id: String,
+    /// The role that the event names for acting in the account (`executionRoleArn`).
+    pub execution_role_arn: Option<String>,
     /// What AWS Config needs to take the answer.
     pub result_token: ResultToken,
     /// The rule's own settings.
@@ -114,19 +119,8 @@ impl Invocation {
         };
         let parameters = RuleParameters::parse(event.rule_parameters.as_deref())?;
         let ordering_timestamp = message.ordering_timestamp;
-        Ok(Self { account_id, result_token, parameters, trigger, ordering_timestamp })
-    }
-
-    /// Holds an event to the account whose IAM and EKS are asked.
-    ///
-    /// # Errors
-    /// [`EvaluationError::OtherAccount`] for an event of another account: its roles would be looked for here,
-    /// not be found, and be taken for no node's.
-    pub fn require_account(&self, own: &str) -> Result<(), EvaluationError> {
-        if self.account_id == own {
-            return Ok(());
-        }
-        Err(EvaluationError::OtherAccount { event: self.account_id.clone(), own: own.to_owned() })
+        let execution_role_arn = event.execution_role_arn;
+        Ok(Self { account_id, execution_role_arn, result_token, parameters, trigger, ordering_timestamp })
     }
 }
 
@@ -146,6 +140,8 @@ fn envelope(payload: Value) -> Result<ConfigEvent, EventError> {
             "accountId" | "configRuleName" | "invokingEvent" | "resultToken" | "ruleParameters" => scalar_text(&value)
                 .map(Value::String)
                 .ok_or_else(|| EventError::wrong_type(&name, &value, "a string"))?,
+            // Another shape names no role.
+            "executionRoleArn" if value.is_string() => value,
             // The rest is not used, so its shape cannot matter.
             _ => continue,
         };

@@ -1,6 +1,6 @@
 //! Configuration items: the resource that a change event is about.
 //!
-//! Knows the items of IAM's roles and policies, whole or as the summary of an oversized one, in the
+//! Knows the items of IAM's roles and policies and of EKS's clusters and Fargate profiles, whole or as the summary of an oversized one, in the
 //! spellings of events and of `GetResourceConfigHistory`
 //! (<https://docs.aws.amazon.com/config/latest/APIReference/API_ConfigurationItem.html>). IAM is the truth of
 //! policies: of the item's copies only the trust policy is used, to rule a role out without a call. The others
@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 
 use super::event::Trigger;
 use super::fields::{EventError, Fields};
+use super::node_roles::ClusterId;
 use super::ports::ResourceId;
 use crate::policy::{Document, TrustPolicy};
 
@@ -19,6 +20,10 @@ use crate::policy::{Document, TrustPolicy};
 pub(super) const ROLE: &str = "AWS::IAM::Role";
 /// AWS Config's type of a customer managed policy; AWS managed ones are not recorded.
 pub(super) const POLICY: &str = "AWS::IAM::Policy";
+/// AWS Config's type of an EKS cluster.
+pub(super) const CLUSTER: &str = "AWS::EKS::Cluster";
+/// AWS Config's type of a Fargate profile of a cluster.
+pub(super) const FARGATE_PROFILE: &str = "AWS::EKS::FargateProfile";
 
 /// A role that changed, as its item tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +45,17 @@ pub struct ChangedPolicy {
     pub id: String,
     /// The ARN, by which IAM finds it.
     pub arn: String,
+}
+
+/// A cluster that changed, or a Fargate profile of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedCluster {
+    /// The resource id of AWS Config.
+    pub id: String,
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The name of the Fargate profile, if it is that which changed.
+    pub fargate_profile: Option<String>,
 }
 
 /// Why a resource that an event is about gets no verdict.
@@ -69,6 +85,7 @@ pub(super) struct Item {
     resource: ResourceId,
     name: Option<String>,
     arn: Option<String>,
+    region: Option<String>,
     gone: Option<OutOfScope>,
     configuration: Option<Fields>,
     pub(super) account_id: Option<String>,
@@ -113,6 +130,7 @@ impl Item {
             resource: ResourceId { resource_type, id },
             name: name.or_else(|| arn.as_deref().and_then(last_segment)),
             arn,
+            region: item.text("awsRegion")?,
             gone: gone(item)?,
             configuration,
             account_id,
@@ -141,8 +159,37 @@ impl Item {
                     arn: self.arn.ok_or_else(|| EventError::absent(&format!("{}ARN", self.path)))?,
                 }))
             }
+            CLUSTER | FARGATE_PROFILE => self.cluster().map(Trigger::ClusterChanged),
             _ => Ok(Trigger::OtherResource(self.resource)),
         }
+    }
+
+    /// The cluster that an item of EKS is about. The ARN tells it whole:
+    /// `arn:aws:eks:us-east-1:111122223333:cluster/NAME`, `…:fargateprofile/CLUSTER/NAME/ID`
+    /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html>).
+    fn cluster(self) -> Result<ChangedCluster, EventError> {
+        let is_profile = self.resource.resource_type == FARGATE_PROFILE;
+        let mut parts = self.arn.as_deref().unwrap_or_default().splitn(6, ':').skip(3);
+        let region = parts.next().filter(|region| !region.is_empty()).map(str::to_owned).or(self.region);
+        let mut path = parts.nth(1).unwrap_or_default().split('/');
+        let (kind, first, second) = (path.next(), path.next(), path.next());
+        let (name, fargate_profile) = match (kind, first, second) {
+            (Some("cluster"), Some(cluster), _) if !is_profile => (Some(cluster.to_owned()), None),
+            (Some("fargateprofile"), Some(cluster), Some(profile)) if is_profile => {
+                (Some(cluster.to_owned()), Some(profile.to_owned()))
+            }
+            _ if is_profile => (None, None),
+            _ => (self.name.or_else(|| Some(self.resource.id.clone())), None),
+        };
+        let absent = |field: &str| EventError::absent(&format!("{}{field}", self.path));
+        Ok(ChangedCluster {
+            cluster: ClusterId {
+                region: region.ok_or_else(|| absent("awsRegion"))?,
+                name: name.filter(|name| !name.is_empty()).ok_or_else(|| absent("ARN"))?,
+            },
+            fargate_profile,
+            id: self.resource.id,
+        })
     }
 }
 

@@ -6,25 +6,33 @@
 //!
 //! [`Invocation::parse`] reads the event, [`evaluate`] does the rest.
 
+mod account;
 mod answers;
+mod discovery;
 mod error;
 mod evaluate;
 mod event;
 mod fields;
 mod item;
+mod memory;
 mod node_roles;
+mod node_test;
 mod outcome;
 mod parameters;
+mod patterns;
 pub mod ports;
 mod roles;
 
+pub use account::Credentials;
 pub use answers::NotStored;
 pub use error::EvaluationError;
 pub use evaluate::{Ports, evaluate};
 pub use event::{Invocation, ResultToken, Trigger};
 pub use fields::EventError;
-pub use item::{ChangedPolicy, ChangedRole, OutOfScope};
-pub use node_roles::{NodeFact, NodeKind, NodeRole, NodeRoles};
+pub use item::{ChangedCluster, ChangedPolicy, ChangedRole, OutOfScope};
+pub use memory::{CLUSTERS_REMEMBERED, Memory};
+pub use node_roles::{ClusterId, NodeFact, NodeKind, NodeRole, NodeRoles, Place};
 pub use outcome::{Answer, Judged, Outcome, UnreadableRole};
-pub use parameters::{ParameterError, ParametersError, RuleParameters};
+pub use parameters::{ClusterScope, ExecutionRole, ParameterError, ParametersError, RuleParameters};
+pub use patterns::{ClusterPatterns, RolePatterns};
 pub use roles::RoleError;

@@ -1,12 +1,30 @@
 //! Node roles: which IAM roles EKS nodes run under, and by which fact.
 //!
-//! Knows facts and roles, not where the facts come from: further kinds of fact and further regions are
-//! further lines of the same list.
+//! Knows facts and roles, and how facts are put in words; must not know where they come from.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-/// How a cluster uses a role for its nodes.
+use super::ports::RoleUse;
+use crate::policy::TrustPolicy;
+
+/// A cluster, unique in its account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterId {
+    /// Its region.
+    pub region: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.name, self.region)
+    }
+}
+
+/// How a role comes to be a node's, or a pod's where those are looked at too.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NodeKind {
     /// A managed node group, by its name.
@@ -17,18 +35,55 @@ pub enum NodeKind {
     FargateProfile(String),
     /// An access entry of a type that nodes have (`EC2_LINUX` …), by that type.
     AccessEntry(String),
+    /// A tag of a cluster on the role, by its key: self-managed nodes.
+    RoleTag(String),
+    /// One of AWS's policies for nodes attached to the role, by its name: self-managed nodes.
+    WorkerPolicy(String),
+    /// A tag of a cluster on an instance profile, by the profile's name and the tag's key: self-managed nodes.
+    ProfileTag(String, String),
+    /// The rule's parameter `NodeRoles`.
+    Parameter,
+    /// An EKS Pod Identity association, by namespace and service account: a pod's role.
+    PodIdentity(String),
+    /// An add-on, by its name: the role of its pods.
+    Addon(String),
+    /// The cluster's OIDC provider in the trust policy: the role of a service account.
+    ServiceAccount,
+}
+
+impl NodeKind {
+    /// Whether the trust policy shows that no such node or pod can have the role, whatever says otherwise.
+    pub fn ruled_out_by(&self, trust_policy: &TrustPolicy) -> bool {
+        match self {
+            Self::Parameter => false,
+            Self::PodIdentity(_) | Self::Addon(_) | Self::ServiceAccount => trust_policy.rules_out_pods(),
+            _ => trust_policy.rules_out_nodes(),
+        }
+    }
+}
+
+/// Which clusters a fact is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// This one.
+    Cluster(ClusterId),
+    /// One of these, and the fact does not tell which: those that admit nodes without an access entry. At least one.
+    OneOf(Arc<[ClusterId]>),
+    /// None in particular.
+    Unsaid,
 }
 
 /// A fact that makes a role a node's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NodeFact {
-    /// The cluster's region.
-    pub region: String,
-    /// The cluster's name.
-    pub cluster: String,
-    /// How the cluster uses the role.
+    /// The clusters.
+    pub place: Place,
+    /// How they use the role.
     pub kind: NodeKind,
 }
+
+/// How many of the clusters that a fact may be about are named; the others are counted.
+const NAMED: usize = 5;
 
 impl fmt::Display for NodeFact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,23 +92,41 @@ impl fmt::Display for NodeFact {
             NodeKind::AutoMode => write!(f, "Auto Mode")?,
             NodeKind::FargateProfile(name) => write!(f, "Fargate profile {name}")?,
             NodeKind::AccessEntry(entry_type) => write!(f, "access entry {entry_type}")?,
+            NodeKind::RoleTag(key) => write!(f, "tag {key}")?,
+            NodeKind::WorkerPolicy(name) => write!(f, "policy {name}")?,
+            NodeKind::ProfileTag(profile, key) => write!(f, "tag {key} on instance profile {profile}")?,
+            NodeKind::Parameter => write!(f, "parameter NodeRoles")?,
+            NodeKind::PodIdentity(account) => write!(f, "Pod Identity {account}")?,
+            NodeKind::Addon(name) => write!(f, "add-on {name}")?,
+            NodeKind::ServiceAccount => write!(f, "OIDC provider")?,
         }
-        write!(f, " of cluster {} in {}", self.cluster, self.region)
+        match &self.place {
+            Place::Cluster(cluster) => write!(f, " of cluster {cluster}"),
+            Place::Unsaid => Ok(()),
+            Place::OneOf(clusters) => {
+                f.write_str(" and an instance profile, for a cluster that is not told: ")?;
+                for (index, cluster) in clusters.iter().take(NAMED).enumerate() {
+                    write!(f, "{}{cluster}", if index == 0 { "" } else { ", " })?;
+                }
+                match clusters.len().saturating_sub(NAMED) {
+                    0 => Ok(()),
+                    more => write!(f, " or one of {more} more"),
+                }
+            }
+        }
     }
 }
 
-/// A role that nodes run under.
+/// A role that nodes run under, as EKS tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeRole {
     /// The role's name, as EKS spells it.
     pub name: String,
-    /// The role's ARN, as EKS spells it.
-    pub arn: String,
     /// The facts that make it a node's, sorted, at least one, none twice.
     pub facts: Vec<NodeFact>,
 }
 
-/// The node roles of one account.
+/// The node roles of one account, as EKS tells.
 #[derive(Debug, Clone, Default)]
 pub struct NodeRoles {
     roles: BTreeMap<String, NodeRole>,
@@ -63,17 +136,17 @@ pub struct NodeRoles {
 impl NodeRoles {
     /// Gathers the facts by role: those on roles of `account_id`. Clusters may run nodes under roles of other
     /// accounts (hybrid nodes, access entries): they are judged where they live, and only counted here.
-    pub fn of_account(account_id: &str, found: impl IntoIterator<Item = (String, NodeFact)>) -> Self {
+    pub fn of_account<'a>(account_id: &str, found: impl IntoIterator<Item = (&'a ClusterId, &'a RoleUse)>) -> Self {
         let mut roles: BTreeMap<String, NodeRole> = BTreeMap::new();
         let mut elsewhere = 0;
-        for (arn, fact) in found {
-            match role_of(&arn) {
+        for (cluster, (arn, kind)) in found {
+            match role_of(arn) {
                 Some((account, name)) if account == account_id => {
                     roles
                         .entry(key(name))
-                        .or_insert_with(|| NodeRole { name: name.to_owned(), arn: arn.clone(), facts: Vec::new() })
+                        .or_insert_with(|| NodeRole { name: name.to_owned(), facts: Vec::new() })
                         .facts
-                        .push(fact);
+                        .push(NodeFact { place: Place::Cluster(cluster.clone()), kind: kind.clone() });
                 }
                 _ => elsewhere += 1,
             }
@@ -103,7 +176,7 @@ impl NodeRoles {
 
 /// Names of roles are unique in an account without regard to case, and whatever their path
 /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>).
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 

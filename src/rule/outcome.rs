@@ -5,7 +5,7 @@ use std::fmt;
 use time::OffsetDateTime;
 
 use super::item::ROLE;
-use super::node_roles::{NodeFact, NodeRole};
+use super::node_roles::NodeFact;
 use super::ports::{Evaluation, ResourceId};
 use super::roles::RoleError;
 use crate::access::{ANNOTATION_CHARACTERS, Compliance, Role, Verdict};
@@ -21,11 +21,28 @@ pub struct Outcome {
     pub unreadable: Vec<UnreadableRole>,
     /// How many facts of the account's clusters were about principals that are no role of the account.
     pub elsewhere: usize,
+    /// Regions that were asked for clusters and are not enabled in the account.
+    pub closed_regions: Vec<String>,
+    /// Resources whose evaluations AWS Config did not take from a run about another resource.
+    pub left_to_schedule: Vec<ResourceId>,
 }
 
 impl Outcome {
     pub(super) fn new(trigger: &'static str) -> Self {
-        Self { trigger, answers: Vec::new(), unreadable: Vec::new(), elsewhere: 0 }
+        Self {
+            trigger,
+            answers: Vec::new(),
+            unreadable: Vec::new(),
+            elsewhere: 0,
+            closed_regions: Vec::new(),
+            left_to_schedule: Vec::new(),
+        }
+    }
+
+    /// How many judged roles have an action that was not decided within the budget.
+    pub fn undecided(&self) -> usize {
+        let judged = self.answers.iter().filter_map(|answer| answer.judged.as_ref());
+        judged.filter(|judged| !judged.verdict.undecided.is_empty()).count()
     }
 
     /// How many answers say so.
@@ -60,11 +77,11 @@ pub struct Judged {
 }
 
 impl Answer {
-    pub(super) fn verdict(role: &Role, node_role: &NodeRole, verdict: Verdict, at: OffsetDateTime) -> Self {
-        let node_of: Vec<String> = node_role.facts.iter().map(ToString::to_string).collect();
+    pub(super) fn verdict(role: &Role, facts: Vec<NodeFact>, verdict: Verdict, at: OffsetDateTime) -> Self {
+        let node_of: Vec<String> = facts.iter().map(ToString::to_string).collect();
         let resource = ResourceId { resource_type: ROLE.to_owned(), id: role.id.clone() };
         let evaluation = evaluation(resource, verdict.compliance, &verdict.annotation(&node_of), at);
-        let judged = Judged { role_arn: role.arn.clone(), node_of: node_role.facts.clone(), verdict };
+        let judged = Judged { role_arn: role.arn.clone(), node_of: facts, verdict };
         Self { evaluation, judged: Some(judged) }
     }
 

@@ -1,23 +1,77 @@
 //! The rule's parameters.
 //!
 //! Knows their names, grammar and defaults, and tells all that is wrong with them at once. What the
-//! settings do is [`crate::access`]'s business. A later parameter is a name in `KNOWN` and a match arm.
+//! settings do is others' business. A later parameter is a name in `KNOWN` and a match arm.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
 use super::fields::{is_empty, scalar_text, type_name};
+use super::patterns::{self, ClusterPatterns, RolePatterns};
 use crate::access::{Criteria, NotAccepted};
 
 /// The parameters that the rule takes, as AWS Config passes them: with regard to case.
-const KNOWN: [&str; 3] = ["AllowedAccess", "AdditionalAllowedActions", "RequirePullAccess"];
+const KNOWN: [&str; 12] = [
+    "AllowedAccess",
+    "AdditionalAllowedActions",
+    "RequirePullAccess",
+    "NodeRoles",
+    "ExemptRoles",
+    "ExemptTag",
+    "ClusterRegions",
+    "ClusterNames",
+    "IncludeServiceAccountRoles",
+    "ExecutionRoleName",
+    "ExecutionRoleRegion",
+    "AssumeRoleMode",
+];
 
 /// The rule's settings.
 #[derive(Debug, Clone, Default)]
 pub struct RuleParameters {
     /// What roles are judged by.
     pub criteria: Criteria,
+    /// Roles that are judged whatever their trust policy and EKS say.
+    pub node_roles: RolePatterns,
+    /// Roles that are not judged, whatever else says that they are.
+    pub exempt_roles: RolePatterns,
+    /// A tag, key and value, whose roles are not judged.
+    pub exempt_tag: Option<(String, String)>,
+    /// Whose roles are judged.
+    pub scope: ClusterScope,
+    /// How another account is read.
+    pub execution_role: ExecutionRole,
+}
+
+/// The clusters whose roles are judged, and which of their roles.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct ClusterScope {
+    /// The regions; none means every region that is enabled in the account.
+    pub regions: Option<Vec<String>>,
+    /// The clusters.
+    pub names: ClusterPatterns,
+    /// Whether the roles of pods are judged too: EKS Pod Identity, IAM roles for service accounts, add-ons.
+    pub service_accounts: bool,
+}
+
+impl ClusterScope {
+    /// Whether a cluster is in scope, as far as parameters say.
+    pub fn includes(&self, region: &str, name: &str) -> bool {
+        let region_is_meant = |regions: &Vec<String>| regions.iter().any(|one| one == region);
+        self.regions.as_ref().is_none_or(region_is_meant) && self.names.matches(name)
+    }
+}
+
+/// The role by which an account other than the function's own is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExecutionRole {
+    /// The role's name in the event's account, with its path if it has one.
+    pub name: Option<String>,
+    /// The region of the STS that is asked; none means the function's own.
+    pub region: Option<String>,
+    /// Whether the role that the event names (`executionRoleArn`) is assumed where no name is given.
+    pub assume_the_events: bool,
 }
 
 /// All that is wrong with the rule's parameters, at least one thing.
@@ -118,17 +172,78 @@ impl RuleParameters {
                 Ok(allowed) => self.criteria.allowed_access = allowed,
                 Err(NotAccepted { value, accepted }) => refuse(&value, accepted),
             },
-            "RequirePullAccess" => match text.to_ascii_lowercase().as_str() {
-                "true" => self.criteria.require_pull_access = true,
-                "false" => self.criteria.require_pull_access = false,
-                _ => refuse(&text, "`true` or `false`"),
-            },
-            _ => match Criteria::parse_actions(&text) {
+            "AdditionalAllowedActions" => match Criteria::parse_actions(&text) {
                 Ok(actions) => self.criteria.additional_allowed_actions = actions,
                 Err(NotAccepted { value, accepted }) => refuse(&value, accepted),
             },
+            "RequirePullAccess" | "IncludeServiceAccountRoles" | "AssumeRoleMode" => {
+                let Some(flag) = flag(&text) else { return refuse(&text, "`true` or `false`") };
+                match name {
+                    "RequirePullAccess" => self.criteria.require_pull_access = flag,
+                    "IncludeServiceAccountRoles" => self.scope.service_accounts = flag,
+                    _ => self.execution_role.assume_the_events = flag,
+                }
+            }
+            "NodeRoles" | "ExemptRoles" => match RolePatterns::parse(&text) {
+                Ok(patterns) if name == "NodeRoles" => self.node_roles = patterns,
+                Ok(patterns) => self.exempt_roles = patterns,
+                Err(refused) => refuse(
+                    &refused.join("`, `"),
+                    "ARNs of roles or names without a path, separated by commas, with `*` for any text",
+                ),
+            },
+            "ExemptTag" => match text.split_once('=') {
+                Some((key, value)) if !key.is_empty() => {
+                    self.exempt_tag = Some((key.to_owned(), value.to_owned()));
+                }
+                _ => refuse(&text, "a tag as `Key=Value`"),
+            },
+            "ClusterRegions" => match patterns::all(&text, |part| is_region(part).then(|| part.to_owned())) {
+                Ok(regions) if regions.is_empty() => {}
+                Ok(mut regions) => {
+                    regions.sort();
+                    regions.dedup();
+                    self.scope.regions = Some(regions);
+                }
+                Err(refused) => refuse(&refused.join("`, `"), "regions such as `eu-west-1`, separated by commas"),
+            },
+            "ClusterNames" => match ClusterPatterns::parse(&text) {
+                Ok(names) => self.scope.names = names,
+                Err(refused) => {
+                    refuse(&refused.join("`, `"), "names of clusters, separated by commas, with `*` for any text");
+                }
+            },
+            "ExecutionRoleName" if is_role_path(&text) => self.execution_role.name = Some(text),
+            "ExecutionRoleName" => refuse(&text, "the name of a role, with its path if it has one"),
+            _ if is_region(&text) => self.execution_role.region = Some(text),
+            _ => refuse(&text, "a region such as `eu-west-1`"),
         }
     }
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// `eu-west-1`, `us-gov-east-1`, `us-isob-east-1`: the text becomes part of a host name.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let Some((number, words)) = parts.split_last() else { return false };
+    let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    words.len() >= 2
+        && words.iter().all(is_word)
+        && !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `name` or `path/name` (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>).
+fn is_role_path(text: &str) -> bool {
+    let accepted = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    text.split('/').all(|part| !part.is_empty() && part.chars().all(accepted))
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, ParameterError> {

@@ -1,17 +1,23 @@
-//! Reads a role's policies from IAM, which is the truth, whatever an event says.
+//! Reads roles and their policies from IAM, which is the truth, whatever an event says.
 //!
-//! Knows which documents bear on a role and what to do about those that go while they are read. Must not
-//! know what they permit. Calls of one role follow each other; how many roles are read at once is the
-//! caller's choice, and so the bound on calls in flight.
+//! Knows which documents bear on a role, by which calls they are had, and what to do about those that go while they are
+//! read. Must not know what they permit, nor which roles are nodes'. Calls of one role follow each other; how many roles
+//! are read at once is the caller's choice, and so the bound on calls in flight.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::lock::Mutex as AsyncMutex;
 
-use super::ports::{Iam, PortError, RoleRecord};
+use super::memory::AccountMemory;
+use super::ports::{Iam, InstanceProfile, PolicyVersion, PortError, RoleDetails, RoleRecord};
 use crate::access::{Policy, PolicySource, Role};
 use crate::policy::{Document, DocumentError, TrustPolicy};
+
+/// How many roles, or managed policies, are asked for one by one. If there are more, all of the account's are listed in
+/// detail instead: a role by itself costs three calls and one for each inline policy, a policy up to two, and a page of
+/// the list has hundreds of either.
+pub(super) const FEW: usize = 32;
 
 /// Why a role could not be read or understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,10 +58,45 @@ impl RoleError {
 pub(super) enum Reading {
     /// The role is gone.
     Gone,
-    /// No node can run under the role: its trust policy rules it out, and its policies were not read.
-    RuledOut,
     /// All that bears on its permissions.
     Role(Box<Role>),
+}
+
+/// A role of which so much is read as was needed so far.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) record: RoleRecord,
+    inline: Option<Vec<(String, String)>>,
+    attached: Option<Vec<String>>,
+    instance_profiles: Option<Vec<InstanceProfile>>,
+}
+
+impl From<RoleRecord> for Subject {
+    fn from(record: RoleRecord) -> Self {
+        Self { record, inline: None, attached: None, instance_profiles: None }
+    }
+}
+
+impl From<RoleDetails> for Subject {
+    fn from(details: RoleDetails) -> Self {
+        Self {
+            record: details.record,
+            inline: Some(details.inline),
+            attached: Some(details.attached),
+            instance_profiles: Some(details.instance_profiles),
+        }
+    }
+}
+
+impl Subject {
+    pub(super) fn trust_policy(&self) -> Result<TrustPolicy, RoleError> {
+        TrustPolicy::parse(&self.record.trust_policy).map_err(RoleError::document("the trust policy".to_owned()))
+    }
+
+    /// The managed policies that bear on the role, as far as they are known.
+    pub(super) fn managed_policies(&self) -> impl Iterator<Item = &String> {
+        self.attached.iter().flatten().chain(&self.record.permissions_boundary)
+    }
 }
 
 /// Why a reading did not come to its end.
@@ -74,6 +115,7 @@ impl<E: Into<RoleError>> From<E> for Interrupted {
 /// Reads roles, and each managed policy once however many roles it is attached to.
 pub(super) struct RoleReader<'a, I> {
     iam: &'a I,
+    memory: Arc<AccountMemory>,
     managed: Mutex<HashMap<String, Arc<Slot>>>,
 }
 
@@ -82,68 +124,160 @@ pub(super) struct RoleReader<'a, I> {
 type Slot = AsyncMutex<Option<Result<Option<Arc<Document>>, RoleError>>>;
 
 impl<'a, I: Iam> RoleReader<'a, I> {
-    pub(super) fn new(iam: &'a I) -> Self {
-        Self { iam, managed: Mutex::default() }
+    pub(super) fn new(iam: &'a I, memory: Arc<AccountMemory>) -> Self {
+        Self { iam, memory, managed: Mutex::default() }
     }
 
     /// The role itself, without its policies; `None` if it is gone.
-    pub(super) async fn record(&self, name: &str) -> Result<Option<RoleRecord>, RoleError> {
-        Ok(self.iam.role(name).await?)
+    pub(super) async fn subject(&self, name: &str) -> Result<Option<Subject>, RoleError> {
+        Ok(self.iam.role(name).await?.map(Subject::from))
+    }
+
+    /// All roles of the account that are wanted, in detail.
+    pub(super) async fn subjects(
+        &self,
+        wanted: impl Fn(&RoleDetails) -> bool + Send,
+    ) -> Result<Vec<Subject>, PortError> {
+        let mut subjects = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = self.iam.role_details(marker.as_deref()).await?;
+            subjects.extend(page.items.into_iter().filter(&wanted).map(Subject::from));
+            marker = page.next;
+            if marker.is_none() {
+                return Ok(subjects);
+            }
+        }
+    }
+
+    /// The managed policies attached to the role; `None` if the role is gone.
+    pub(super) async fn attached<'s>(&self, subject: &'s mut Subject) -> Result<Option<&'s [String]>, RoleError> {
+        if subject.attached.is_none() {
+            subject.attached = self.iam.attached_policies(&subject.record.name).await?;
+        }
+        Ok(subject.attached.as_deref())
+    }
+
+    /// The instance profiles that hold the role, perhaps without their tags; `None` if the role is gone.
+    pub(super) async fn instance_profiles(
+        &self,
+        subject: &mut Subject,
+    ) -> Result<Option<Vec<InstanceProfile>>, RoleError> {
+        if subject.instance_profiles.is_none() {
+            subject.instance_profiles = self.iam.instance_profiles(&subject.record.name).await?;
+        }
+        Ok(subject.instance_profiles.clone())
+    }
+
+    /// The tags of an instance profile; none if it is gone.
+    pub(super) async fn tags(&self, profile: InstanceProfile) -> Result<Vec<(String, String)>, RoleError> {
+        match profile.tags {
+            Some(tags) => Ok(tags),
+            None => Ok(self.iam.instance_profile_tags(&profile.name).await?.unwrap_or_default()),
+        }
+    }
+
+    /// Gets ready for many roles: if more of the account's own managed policies are wanted than are to be asked for one by
+    /// one, reads them in pages and keeps those. What the pages do not have is asked for by itself later; what keeps them
+    /// from being read is the answer for every policy that is wanted. AWS's policies are few on the roles of nodes.
+    pub(super) async fn prepare(&self, mut wanted: BTreeSet<String>) {
+        wanted.retain(|arn| !arn.contains(":iam::aws:"));
+        if wanted.len() <= FEW {
+            return;
+        }
+        let mut marker = None;
+        loop {
+            let page = match self.iam.policy_details(marker.as_deref()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    for arn in &wanted {
+                        self.settle(arn, Err(error.clone().into()));
+                    }
+                    return;
+                }
+            };
+            for policy in page.items {
+                if wanted.contains(&policy.version.arn) {
+                    let arn = policy.version.arn.clone();
+                    self.settle(&arn, self.understand(policy.version, &policy.document).map(Some));
+                }
+            }
+            marker = page.next;
+            if marker.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn settle(&self, arn: &str, answer: Result<Option<Arc<Document>>, RoleError>) {
+        let mut managed = self.managed.lock().unwrap_or_else(PoisonError::into_inner);
+        managed.entry(arn.to_owned()).or_insert_with(|| Arc::new(AsyncMutex::new(Some(answer))));
     }
 
     /// Reads the rest of a role. If a policy goes meanwhile, the role is read once more: either the policy was
     /// detached first, or IAM contradicts itself.
-    pub(super) async fn complete(&self, record: RoleRecord) -> Result<Reading, RoleError> {
-        match self.attempt(&record).await {
+    pub(super) async fn complete(&self, subject: Subject) -> Result<Reading, RoleError> {
+        let (name, id) = (subject.record.name.clone(), subject.record.id.clone());
+        match self.attempt(subject).await {
             Ok(reading) => return Ok(reading),
             Err(Interrupted::Failed(error)) => return Err(error),
             // IAM is eventually consistent: a policy just made may be listed first and found later.
             Err(Interrupted::PolicyGone(arn)) => self.forget(&arn),
         }
-        let again = match self.record(&record.name).await? {
+        let again = match self.subject(&name).await? {
             // A role of the same name with another id is another role.
-            Some(again) if again.id == record.id => again,
+            Some(again) if again.record.id == id => again,
             _ => return Ok(Reading::Gone),
         };
-        self.attempt(&again).await.map_err(|interrupted| match interrupted {
+        self.attempt(again).await.map_err(|interrupted| match interrupted {
             Interrupted::Failed(error) => error,
             Interrupted::PolicyGone(arn) => RoleError::PolicyMissing { arn },
         })
     }
 
-    async fn attempt(&self, record: &RoleRecord) -> Result<Reading, Interrupted> {
-        let name = record.name.as_str();
-        let trust_policy =
-            TrustPolicy::parse(&record.trust_policy).map_err(RoleError::document("the trust policy".to_owned()))?;
-        if trust_policy.rules_out_nodes() {
-            return Ok(Reading::RuledOut);
-        }
-        let Some(inline) = self.iam.inline_policies(name).await? else { return Ok(Reading::Gone) };
-        let Some(attached) = self.iam.attached_policies(name).await? else { return Ok(Reading::Gone) };
+    async fn attempt(&self, mut subject: Subject) -> Result<Reading, Interrupted> {
+        let trust_policy = subject.trust_policy()?;
+        let inline = match subject.inline.take() {
+            Some(inline) => inline,
+            None => match self.inline(&subject.record.name).await? {
+                Some(inline) => inline,
+                None => return Ok(Reading::Gone),
+            },
+        };
+        let Some(attached) = self.attached(&mut subject).await? else { return Ok(Reading::Gone) };
         let mut policies = Vec::with_capacity(inline.len() + attached.len());
-        for policy in inline {
-            // An inline policy that is gone by now grants nothing any more.
-            let Some(text) = self.iam.inline_policy(name, &policy).await? else { continue };
+        for (policy, text) in inline {
             let document = Document::parse(&text).map_err(RoleError::document(format!("inline policy `{policy}`")))?;
             policies.push(Policy { source: PolicySource::Inline(policy), document: Arc::new(document) });
         }
         for arn in attached {
-            policies.push(self.managed_policy(arn).await?);
+            policies.push(self.managed_policy(arn.clone()).await?);
         }
-        let permissions_boundary = match &record.permissions_boundary {
+        let permissions_boundary = match &subject.record.permissions_boundary {
             Some(arn) => Some(self.managed_policy(arn.clone()).await?),
             None => None,
         };
         // IAM promises no order, and the same role is to read the same every time.
         policies.sort_by(|one, other| one.source.cmp(&other.source));
         Ok(Reading::Role(Box::new(Role {
-            arn: record.arn.clone(),
-            id: record.id.clone(),
+            arn: subject.record.arn,
+            id: subject.record.id,
             trust_policy,
-            tags: record.tags.clone(),
+            tags: subject.record.tags,
             policies,
             permissions_boundary,
         })))
+    }
+
+    /// The inline policies of a role; `None` if the role is gone.
+    async fn inline(&self, role: &str) -> Result<Option<Vec<(String, String)>>, PortError> {
+        let Some(names) = self.iam.inline_policies(role).await? else { return Ok(None) };
+        let mut inline = Vec::with_capacity(names.len());
+        for name in names {
+            // An inline policy that is gone by now grants nothing any more.
+            inline.extend(self.iam.inline_policy(role, &name).await?.map(|document| (name, document)));
+        }
+        Ok(Some(inline))
     }
 
     async fn managed_policy(&self, arn: String) -> Result<Policy, Interrupted> {
@@ -175,11 +309,23 @@ impl<'a, I: Iam> RoleReader<'a, I> {
         // Twice, because the version that was the default may be deleted as soon as another is.
         for _ in 0..2 {
             let Some(version) = self.iam.default_version(arn).await? else { return Ok(None) };
-            let Some(text) = self.iam.policy_version(arn, &version).await? else { continue };
-            let document = Document::parse(&text)
-                .map_err(RoleError::document(format!("version `{version}` of policy `{arn}`")))?;
-            return Ok(Some(Arc::new(document)));
+            if let Some(document) = self.memory.document(&version) {
+                return Ok(Some(document));
+            }
+            let Some(text) = self.iam.policy_version(arn, &version.version).await? else { continue };
+            return self.understand(version, &text).map(Some);
         }
         Err(RoleError::DefaultVersionMissing { arn: arn.to_owned() })
+    }
+
+    fn understand(&self, version: PolicyVersion, text: &str) -> Result<Arc<Document>, RoleError> {
+        if let Some(document) = self.memory.document(&version) {
+            return Ok(document);
+        }
+        let document = Document::parse(text)
+            .map_err(RoleError::document(format!("version `{}` of policy `{}`", version.version, version.arn)))?;
+        let document = Arc::new(document);
+        self.memory.remember(version, &document, text.len());
+        Ok(document)
     }
 }

@@ -141,8 +141,8 @@ def test_eks_refuses(eks, operation, parameters, code):
 
 
 @pytest.mark.parametrize("cluster", account.CLUSTERS, ids=lambda cluster: cluster.name)
-def test_clusters_keep_their_modes(eks, cluster):
-    held = eks.describe_cluster(name=cluster.name)["cluster"]
+def test_clusters_keep_their_modes(lab, cluster):
+    held = lab.client("eks", region=cluster.region).describe_cluster(name=cluster.name)["cluster"]
     assert held["accessConfig"]["authenticationMode"] == cluster.mode
     node_role = held.get("computeConfig", {}).get("nodeRoleArn")
     assert node_role == (account.role(cluster.auto_mode).arn if cluster.auto_mode else None)

@@ -110,6 +110,7 @@ def test_a_policy_that_iam_should_not_have_stored(lab, rule, document):
 def test_a_truncated_default_version(lab, rule):
     policy, whole = account.policy("image-cache"), json.dumps(account.policy("image-cache").versions[-1])
     lab.control("POST", "document", {"policy_arn": policy.arn, "document": whole[:50]})
+    lab.cold_start()  # a version never changes in AWS, so one that was read is remembered
     try:
         assert_refused(lab, rule, events.event(events.changed(events.role_item(account.role("shop-cache-node")))), policy.name)
     finally:

@@ -22,6 +22,7 @@ def plant(lab, service, operation, code="AccessDeniedException", status=403, tim
 
 @pytest.mark.parametrize("service, operation", READS, ids=lambda part: part)
 def test_access_denied(lab, rule, service, operation):
+    lab.cold_start()  # with nothing remembered, every operation is called
     plant(lab, service, operation, "AccessDenied" if service == "iam" else "AccessDeniedException")
     answer = lab.send(CHANGED, rule)
     assert not answer.ok and "AccessDenied" in answer.payload["errorMessage"]
@@ -30,6 +31,7 @@ def test_access_denied(lab, rule, service, operation):
 
 @pytest.mark.parametrize("service, operation, code", [("eks", "ListNodegroups", "ServerException"), ("iam", "GetRole", "ServiceFailure")])
 def test_an_error_500_that_lasts(lab, rule, service, operation, code):
+    lab.cold_start()
     plant(lab, service, operation, code, 500)
     answer = lab.send(CHANGED, rule)
     assert not answer.ok and operation in answer.payload["errorMessage"]

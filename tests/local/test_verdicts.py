@@ -17,7 +17,7 @@ def test_role_outside_the_account(demo, name):
 
 @pytest.mark.parametrize(
     "kind, identity",
-    [("AWS::IAM::Policy", policy.id) for policy in account.POLICIES if policy.name != "all-but-iam"] + [("AWS::EKS::Cluster", "shop")],
+    [("AWS::IAM::Policy", policy.id) for policy in account.POLICIES if policy.name != "all-but-iam"] + [("AWS::EKS::Cluster", "shop"), ("AWS::EKS::FargateProfile", "shop|jobs")],
 )
 def test_resources_of_other_types_are_not_applicable(demo, kind, identity):
     held = demo.evaluations()[identity]
@@ -26,7 +26,7 @@ def test_resources_of_other_types_are_not_applicable(demo, kind, identity):
 
 def test_nothing_else_is_evaluated(demo):
     known = {role.id for role in account.ROLES} | {events.outside(name).id for name in events.OUTSIDE}
-    known |= {policy.id for policy in account.POLICIES} | {"shop"}
+    known |= {policy.id for policy in account.POLICIES} | {"shop", "shop|jobs"}
     assert set(demo.evaluations()) <= known
 
 
@@ -38,6 +38,10 @@ def test_nothing_else_is_evaluated(demo):
         ("batch-worker-node", "ecr:", "OwnRepository"),
         ("batch-report-node", "ecr:", "Registry"),
         ("batch-import-node", "ecr", "all-but-iam"),
+        ("shop-legacy-node", "ecr:PutImage", "Mirror"),
+        ("batch-karpenter-node", "ecr:BatchDeleteImage", "Cleanup"),
+        ("payments-training-node", "ecr:", "AmazonSageMakerFullAccess"),
+        ("media-encode-node", "ecr:", "AmazonEC2ContainerRegistryFullAccess"),
     ],
 )
 def test_annotation_names_the_action_then_the_grant_then_the_cluster(demo, name, action, source):
@@ -47,7 +51,7 @@ def test_annotation_names_the_action_then_the_grant_then_the_cluster(demo, name,
     assert 0 <= annotation.find(action) < annotation.find(source) < annotation.rfind(cluster), annotation
 
 
-@pytest.mark.parametrize("event", ["07-role-changed-lambda-role", "13-cluster-changed", "14-role-not-recorded", "15-role-left-scope", "16-role-deleted"])
+@pytest.mark.parametrize("event", ["07-role-changed-lambda-role", "14-role-not-recorded", "15-role-left-scope", "16-role-deleted"])
 def test_what_is_ruled_out_costs_one_call(demo, event):
     assert demo.costs[event] == ["config:PutEvaluations"]
 

@@ -3,13 +3,15 @@
 //! What it answers is its state; [`FakeAws::before`] changes the state at the moment of a call, which is how
 //! things go between being listed and being read, and [`FakeAws::failing`] makes a call fail for ever.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ecr_read_only::rule::ports::{
-    ComplianceStore, Eks, Evaluation, Iam, PolicyUsage, PortError, ResourceId, RoleRecord,
+    Authentication, ClusterRecord, ComplianceStore, Eks, Evaluation, Iam, InstanceProfile, ListedRole, Page, PartKind,
+    PolicyDetails, PolicyUsage, PolicyVersion, PortError, PortErrorKind, ResourceId, RoleDetails, RoleRecord, RoleUse,
 };
-use ecr_read_only::rule::{NodeFact, NodeKind, ResultToken};
+use ecr_read_only::rule::{ClusterId, NodeKind, ResultToken};
 
 use super::events::{ACCOUNT, EC2_TRUST};
 
@@ -18,45 +20,101 @@ const PULL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Ac
 pub const EVERYTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecr:*","Resource":"*"}]}"#;
 
+/// The calls by which an account with one cluster is found to have one node group and nothing else.
+pub const DISCOVERY: [&str; 7] = [
+    "ListRegions",
+    "ListClusters us-east-1",
+    "DescribeCluster us-east-1/prod",
+    "ListNodegroups us-east-1/prod",
+    "ListFargateProfiles us-east-1/prod",
+    "ListAccessEntries us-east-1/prod",
+    "DescribeNodegroup us-east-1/prod nodes",
+];
+
 #[derive(Clone)]
 pub struct FakeRole {
     pub record: RoleRecord,
     pub inline: BTreeMap<String, String>,
     pub attached: Vec<String>,
+    pub instance_profiles: Vec<String>,
+}
+
+pub struct FakeCluster {
+    pub record: ClusterRecord,
+    pub parts: BTreeMap<PartKind, BTreeMap<String, Vec<RoleUse>>>,
 }
 
 #[derive(Default)]
 pub struct State {
     pub roles: BTreeMap<String, FakeRole>,
+    /// The tags of instance profiles.
+    pub instance_profiles: BTreeMap<String, Vec<(String, String)>>,
     /// Managed policies: the default version's id, and the documents of the versions.
     pub policies: BTreeMap<String, (String, BTreeMap<String, String>)>,
-    pub facts: Vec<(String, NodeFact)>,
+    /// What is added to the ids of policies, which change as they are made again.
+    pub generation: usize,
+    pub regions: Vec<String>,
+    /// What a region that refuses says.
+    pub refusing: BTreeMap<String, PortErrorKind>,
+    pub clusters: BTreeMap<ClusterId, FakeCluster>,
     pub reported: Vec<ResourceId>,
     /// How many times more the evaluation of a resource is refused.
     pub refusals: BTreeMap<String, usize>,
+    /// How many there are on a page of details.
+    pub page: usize,
+}
+
+impl State {
+    /// The cluster of that name in the region, made if there is none: with access entries as its only way in.
+    pub fn cluster(&mut self, region: &str, name: &str) -> &mut FakeCluster {
+        let id = ClusterId { region: region.to_owned(), name: name.to_owned() };
+        self.clusters.entry(id).or_insert_with(|| FakeCluster {
+            record: ClusterRecord {
+                auto_mode_role: None,
+                authentication: Authentication::AccessEntries,
+                oidc_issuer: None,
+            },
+            parts: BTreeMap::new(),
+        })
+    }
+}
+
+impl FakeCluster {
+    /// A part of the cluster that names a role.
+    pub fn part(&mut self, kind: PartKind, name: &str, role_arn: &str, node_kind: NodeKind) -> &mut Self {
+        let parts = self.parts.entry(kind).or_default();
+        parts.entry(name.to_owned()).or_default().push((role_arn.to_owned(), node_kind));
+        self
+    }
 }
 
 type Change = Box<dyn FnOnce(&mut State) + Send>;
 
 pub struct FakeAws {
     state: Mutex<State>,
-    failing: BTreeSet<String>,
+    failing: Mutex<BTreeMap<String, PortErrorKind>>,
+    failing_at: Mutex<BTreeMap<(String, usize), PortErrorKind>>,
     before: Mutex<Vec<(String, Change)>>,
     calls: Mutex<Vec<String>>,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
     /// The batches that were sent, with their test mode.
     pub batches: Mutex<Vec<(bool, Vec<Evaluation>)>>,
 }
 
 impl FakeAws {
-    /// AWS's pull-only policy, and nothing else.
+    /// AWS's pull-only policy, one region, and nothing else.
     pub fn new() -> Self {
-        let mut state = State::default();
+        let mut state = State { page: 100, regions: vec!["us-east-1".to_owned()], ..State::default() };
         state.policies.insert(PULL_ONLY.to_owned(), version("v1", PULL));
         Self {
             state: Mutex::new(state),
-            failing: BTreeSet::new(),
+            failing: Mutex::default(),
+            failing_at: Mutex::default(),
             before: Mutex::default(),
             calls: Mutex::default(),
+            at_once: AtomicUsize::default(),
+            most_at_once: AtomicUsize::default(),
             batches: Mutex::default(),
         }
     }
@@ -66,7 +124,7 @@ impl FakeAws {
         let role = FakeRole {
             record: RoleRecord {
                 name: name.to_owned(),
-                arn: format!("arn:aws:iam::{ACCOUNT}:role/{name}"),
+                arn: role_arn(name),
                 id: id.to_owned(),
                 trust_policy: EC2_TRUST.to_owned(),
                 tags: Vec::new(),
@@ -74,22 +132,35 @@ impl FakeAws {
             },
             inline: BTreeMap::new(),
             attached: vec![PULL_ONLY.to_owned()],
+            instance_profiles: Vec::new(),
         };
         self.with(|state| {
             state.roles.insert(name.to_owned(), role);
         })
     }
 
-    /// The role of that name is one of a node group.
+    /// The role of that name is the one of a node group of that name.
     pub fn node(self, name: &str) -> Self {
-        let arn = format!("arn:aws:iam::{ACCOUNT}:role/{name}");
-        self.with(|state| state.facts.push((arn, fact("prod", NodeKind::NodeGroup("workers".to_owned())))))
+        let kind = NodeKind::NodeGroup(name.to_owned());
+        self.with(|state| {
+            state.cluster("us-east-1", "prod").part(PartKind::NodeGroups, name, &role_arn(name), kind);
+        })
     }
 
     /// The state, changed.
     pub fn with(self, change: impl FnOnce(&mut State)) -> Self {
-        change(&mut self.state.lock().unwrap());
+        self.change(change);
         self
+    }
+
+    /// Changes the state.
+    pub fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap());
+    }
+
+    /// The role of that name, changed.
+    pub fn with_role(self, name: &str, change: impl FnOnce(&mut FakeRole)) -> Self {
+        self.with(|state| change(state.roles.get_mut(name).unwrap()))
     }
 
     /// The state, changed when that call comes: the first change at its first coming, and so on.
@@ -99,9 +170,25 @@ impl FakeAws {
     }
 
     /// That call fails, whenever it comes.
-    pub fn failing(mut self, call: &str) -> Self {
-        self.failing.insert(call.to_owned());
+    pub fn failing(self, call: &str) -> Self {
+        self.failing_as(call, PortErrorKind::Failed)
+    }
+
+    /// That call fails with an error that means so much, whenever it comes.
+    pub fn failing_as(self, call: &str, kind: PortErrorKind) -> Self {
+        self.failing.lock().unwrap().insert(call.to_owned(), kind);
         self
+    }
+
+    /// That call fails so when it comes for the nth time, counted from 1.
+    pub fn failing_at(self, call: &str, nth: usize, kind: PortErrorKind) -> Self {
+        self.failing_at.lock().unwrap().insert((call.to_owned(), nth), kind);
+        self
+    }
+
+    /// No call fails any more.
+    pub fn mend(&self) {
+        self.failing.lock().unwrap().clear();
     }
 
     /// The calls so far.
@@ -109,11 +196,52 @@ impl FakeAws {
         self.calls.lock().unwrap().clone()
     }
 
-    /// Resource and compliance of what was sent, in order, batches marked.
+    /// The calls so far, which are forgotten.
+    pub fn take_calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+
+    /// How many of the calls so far begin so.
+    pub fn count(&self, call: &str) -> usize {
+        self.calls.lock().unwrap().iter().filter(|one| one.starts_with(call)).count()
+    }
+
+    /// Resource and compliance of what was sent, in order.
     pub fn sent(&self) -> Vec<String> {
         let batches = self.batches.lock().unwrap();
         let one = |one: &Evaluation| format!("{} {:?}", one.resource.id, one.compliance);
         batches.iter().flat_map(|(_, batch)| batch.iter().map(one)).collect()
+    }
+
+    /// Resource, compliance and annotation of what was sent, in order.
+    pub fn annotated(&self) -> Vec<String> {
+        let batches = self.batches.lock().unwrap();
+        let one = |one: &Evaluation| {
+            format!("{} {:?}: {}", one.resource.id, one.compliance, one.annotation.as_deref().unwrap_or_default())
+        };
+        batches.iter().flat_map(|(_, batch)| batch.iter().map(one)).collect()
+    }
+
+    /// The most calls that were under way at once.
+    pub fn most_at_once(&self) -> usize {
+        self.most_at_once.load(Ordering::Relaxed)
+    }
+
+    /// Lets others run before an answer, so that calls which are made together are seen to be.
+    async fn later<T>(&self, answer: T) -> T {
+        let now = self.at_once.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most_at_once.fetch_max(now, Ordering::Relaxed);
+        let mut waited = false;
+        std::future::poll_fn(|context| {
+            if std::mem::replace(&mut waited, true) {
+                return std::task::Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            std::task::Poll::Pending
+        })
+        .await;
+        self.at_once.fetch_sub(1, Ordering::Relaxed);
+        answer
     }
 
     fn call(&self, operation: &'static str, of: &str) -> Result<std::sync::MutexGuard<'_, State>, PortError> {
@@ -125,66 +253,84 @@ impl FakeAws {
         if let Some((_, change)) = due {
             change(&mut state);
         }
-        if self.failing.contains(&call) {
-            return Err(PortError::new(operation, format!("`{of}`"), "AccessDenied: not authorized"));
+        let nth = self.calls.lock().unwrap().iter().filter(|one| **one == call).count();
+        let once = self.failing_at.lock().unwrap().remove(&(call.clone(), nth));
+        if let Some(kind) = once.or_else(|| self.failing.lock().unwrap().get(&call).copied()) {
+            return Err(PortError::new(operation, format!("`{of}`"), "AccessDenied: not authorized").of_kind(kind));
         }
         Ok(state)
     }
+}
+
+/// The ARN of a role of the account.
+pub fn role_arn(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+}
+
+/// The role as lists have it.
+fn listed(role: &FakeRole) -> ListedRole {
+    ListedRole {
+        name: role.record.name.clone(),
+        arn: role.record.arn.clone(),
+        trust_policy: Some(role.record.trust_policy.clone()),
+    }
+}
+
+/// A page of items, by the index of its first.
+fn page<T>(items: Vec<T>, marker: Option<&str>, size: usize) -> Page<T> {
+    let first = marker.map_or(0, |marker| marker.parse().unwrap());
+    let next = (first + size < items.len()).then(|| (first + size).to_string());
+    Page { items: items.into_iter().skip(first).take(size).collect(), next }
 }
 
 pub fn version(id: &str, document: &str) -> (String, BTreeMap<String, String>) {
     (id.to_owned(), BTreeMap::from([(id.to_owned(), document.to_owned())]))
 }
 
-pub fn fact(cluster: &str, kind: NodeKind) -> NodeFact {
-    NodeFact { region: "us-east-1".to_owned(), cluster: cluster.to_owned(), kind }
-}
-
 pub fn role_resource(id: &str) -> ResourceId {
     ResourceId { resource_type: "AWS::IAM::Role".to_owned(), id: id.to_owned() }
 }
 
-/// Lets others run before an answer, so that calls which are made together are seen to be.
-async fn later<T>(answer: T) -> T {
-    let mut waited = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut waited, true) {
-            return std::task::Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
-    answer
-}
-
 impl Iam for FakeAws {
     async fn role(&self, name: &str) -> Result<Option<RoleRecord>, PortError> {
-        later(self.call("GetRole", name).map(|state| state.roles.get(name).map(|role| role.record.clone()))).await
+        self.later(self.call("GetRole", name).map(|state| state.roles.get(name).map(|role| role.record.clone()))).await
     }
 
     async fn inline_policies(&self, role: &str) -> Result<Option<Vec<String>>, PortError> {
         let names = |role: &FakeRole| role.inline.keys().cloned().collect();
-        later(self.call("ListRolePolicies", role).map(|state| state.roles.get(role).map(names))).await
+        self.later(self.call("ListRolePolicies", role).map(|state| state.roles.get(role).map(names))).await
     }
 
     async fn inline_policy(&self, role: &str, policy: &str) -> Result<Option<String>, PortError> {
         let document = |state: &State| state.roles.get(role)?.inline.get(policy).cloned();
-        later(self.call("GetRolePolicy", &format!("{role} {policy}")).map(|state| document(&state))).await
+        self.later(self.call("GetRolePolicy", &format!("{role} {policy}")).map(|state| document(&state))).await
     }
 
     async fn attached_policies(&self, role: &str) -> Result<Option<Vec<String>>, PortError> {
         let arns = |role: &FakeRole| role.attached.clone();
-        later(self.call("ListAttachedRolePolicies", role).map(|state| state.roles.get(role).map(arns))).await
+        self.later(self.call("ListAttachedRolePolicies", role).map(|state| state.roles.get(role).map(arns))).await
     }
 
-    async fn default_version(&self, arn: &str) -> Result<Option<String>, PortError> {
-        later(self.call("GetPolicy", arn).map(|state| state.policies.get(arn).map(|policy| policy.0.clone()))).await
+    async fn instance_profiles(&self, role: &str) -> Result<Option<Vec<InstanceProfile>>, PortError> {
+        let untold = |name: &String| InstanceProfile { name: name.clone(), tags: None };
+        let profiles = |role: &FakeRole| role.instance_profiles.iter().map(untold).collect();
+        self.later(self.call("ListInstanceProfilesForRole", role).map(|state| state.roles.get(role).map(profiles)))
+            .await
+    }
+
+    async fn instance_profile_tags(&self, profile: &str) -> Result<Option<Vec<(String, String)>>, PortError> {
+        let tags = |state: &State| state.instance_profiles.get(profile).cloned();
+        self.later(self.call("GetInstanceProfile", profile).map(|state| tags(&state))).await
+    }
+
+    async fn default_version(&self, arn: &str) -> Result<Option<PolicyVersion>, PortError> {
+        let version = |state: &State| state.policies.get(arn).map(|policy| of_policy(state, arn, &policy.0));
+        self.later(self.call("GetPolicy", arn).map(|state| version(&state))).await
     }
 
     async fn policy_version(&self, arn: &str, version: &str) -> Result<Option<String>, PortError> {
         let document = |state: &State| state.policies.get(arn)?.1.get(version).cloned();
-        later(self.call("GetPolicyVersion", &format!("{arn} {version}")).map(|state| document(&state))).await
+        self.later(self.call("GetPolicyVersion", &format!("{arn} {version}")).map(|state| document(&state))).await
     }
 
     async fn attached_roles(&self, arn: &str, usage: PolicyUsage) -> Result<Vec<String>, PortError> {
@@ -194,13 +340,106 @@ impl Iam for FakeAws {
         };
         let names =
             |state: &State| state.roles.iter().filter(|(_, role)| uses(role)).map(|(name, _)| name.clone()).collect();
-        later(self.call("ListEntitiesForPolicy", &format!("{usage:?}")).map(|state| names(&state))).await
+        self.later(self.call("ListEntitiesForPolicy", &format!("{usage:?}")).map(|state| names(&state))).await
+    }
+
+    async fn roles(&self) -> Result<Vec<ListedRole>, PortError> {
+        self.later(self.call("ListRoles", "").map(|state| state.roles.values().map(listed).collect())).await
+    }
+
+    async fn roles_in_instance_profiles(&self) -> Result<Vec<ListedRole>, PortError> {
+        let roles = |state: &State| {
+            state.roles.values().filter(|role| !role.instance_profiles.is_empty()).map(listed).collect()
+        };
+        self.later(self.call("ListInstanceProfiles", "").map(|state| roles(&state))).await
+    }
+
+    async fn role_details(&self, marker: Option<&str>) -> Result<Page<RoleDetails>, PortError> {
+        let details = |role: &FakeRole| RoleDetails {
+            record: role.record.clone(),
+            inline: role.inline.clone().into_iter().collect(),
+            attached: role.attached.clone(),
+            instance_profiles: (role.instance_profiles.iter())
+                .map(|name| InstanceProfile { name: name.clone(), tags: None })
+                .collect(),
+        };
+        let of = format!("roles {}", marker.unwrap_or("0"));
+        let state = self.call("GetAccountAuthorizationDetails", &of);
+        self.later(state.map(|state| page(state.roles.values().map(details).collect(), marker, state.page))).await
+    }
+
+    async fn policy_details(&self, marker: Option<&str>) -> Result<Page<PolicyDetails>, PortError> {
+        let details = |state: &State| {
+            let with_document = |(arn, (id, versions)): (&String, &(String, BTreeMap<String, String>))| {
+                let document = versions.get(id)?.clone();
+                Some(PolicyDetails { version: of_policy(state, arn, id), document })
+            };
+            state
+                .policies
+                .iter()
+                .filter(|(arn, _)| !arn.contains(":aws:policy"))
+                .filter_map(with_document)
+                .collect::<Vec<_>>()
+        };
+        let of = format!("policies {}", marker.unwrap_or("0"));
+        let state = self.call("GetAccountAuthorizationDetails", &of);
+        self.later(state.map(|state| page(details(&state), marker, state.page))).await
     }
 }
 
+fn of_policy(state: &State, arn: &str, version: &str) -> PolicyVersion {
+    let policy_id = format!("ANPA{}{arn}", state.generation);
+    PolicyVersion { arn: arn.to_owned(), policy_id, version: version.to_owned() }
+}
+
+/// The operations that list and describe parts of a cluster.
+fn operations(kind: PartKind) -> (&'static str, &'static str) {
+    match kind {
+        PartKind::NodeGroups => ("ListNodegroups", "DescribeNodegroup"),
+        PartKind::FargateProfiles => ("ListFargateProfiles", "DescribeFargateProfile"),
+        PartKind::AccessEntries => ("ListAccessEntries", "DescribeAccessEntry"),
+        PartKind::PodIdentityAssociations => ("ListPodIdentityAssociations", "DescribePodIdentityAssociation"),
+        PartKind::Addons => ("ListAddons", "DescribeAddon"),
+    }
+}
+
+fn path(cluster: &ClusterId) -> String {
+    format!("{}/{}", cluster.region, cluster.name)
+}
+
 impl Eks for FakeAws {
-    async fn node_facts(&self) -> Result<Vec<(String, NodeFact)>, PortError> {
-        later(self.call("ListClusters", "").map(|state| state.facts.clone())).await
+    async fn regions(&self) -> Result<Vec<String>, PortError> {
+        self.later(self.call("ListRegions", "").map(|state| state.regions.clone())).await
+    }
+
+    async fn clusters(&self, region: &str) -> Result<Vec<String>, PortError> {
+        let answer = self.call("ListClusters", region).and_then(|state| match state.refusing.get(region) {
+            Some(kind) => Err(PortError::new("eks:ListClusters", region, "refused").of_kind(*kind)),
+            None => {
+                let here = state.clusters.keys().filter(|cluster| cluster.region == region);
+                Ok(here.map(|cluster| cluster.name.clone()).collect())
+            }
+        });
+        self.later(answer).await
+    }
+
+    async fn cluster(&self, cluster: &ClusterId) -> Result<Option<ClusterRecord>, PortError> {
+        let record = |state: &State| state.clusters.get(cluster).map(|cluster| cluster.record.clone());
+        self.later(self.call("DescribeCluster", &path(cluster)).map(|state| record(&state))).await
+    }
+
+    async fn parts(&self, cluster: &ClusterId, kind: PartKind) -> Result<Vec<String>, PortError> {
+        let parts = |state: &State| {
+            let parts = state.clusters.get(cluster).and_then(|cluster| cluster.parts.get(&kind));
+            parts.map(|parts| parts.keys().cloned().collect()).unwrap_or_default()
+        };
+        self.later(self.call(operations(kind).0, &path(cluster)).map(|state| parts(&state))).await
+    }
+
+    async fn roles_of_part(&self, cluster: &ClusterId, kind: PartKind, part: &str) -> Result<Vec<RoleUse>, PortError> {
+        let roles = |state: &State| state.clusters.get(cluster)?.parts.get(&kind)?.get(part).cloned();
+        let of = format!("{} {part}", path(cluster));
+        self.later(self.call(operations(kind).1, &of).map(|state| roles(&state).unwrap_or_default())).await
     }
 }
 
@@ -222,10 +461,10 @@ impl ComplianceStore for FakeAws {
             }
             self.batches.lock().unwrap().push((test_mode, evaluations.to_vec()));
         }
-        later(Ok(refused)).await
+        self.later(Ok(refused)).await
     }
 
     async fn reported(&self, rule_name: &str) -> Result<Vec<ResourceId>, PortError> {
-        later(self.call("GetComplianceDetailsByConfigRule", rule_name).map(|state| state.reported.clone())).await
+        self.later(self.call("GetComplianceDetailsByConfigRule", rule_name).map(|state| state.reported.clone())).await
     }
 }

@@ -8,6 +8,7 @@ pub mod fakes;
 pub mod generate;
 pub mod naive;
 pub mod oracle;
+pub mod run;
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

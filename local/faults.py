@@ -1,0 +1,382 @@
+"""Faults as a table: every operation that the function uses × every way in which AWS can fail → what comes of it.
+
+    python local/faults.py [--binary PATH] [--fault NAME] [--operation NAME]      prints the table: `make faults`
+
+Which operations the function uses is not written down here: each trigger is sent once with nothing planted, and what
+the function then asks are the rows. A cell plants one fault on one operation, starts the function anew and sends the
+trigger again. Right is: every verdict as without the fault, or a failed invocation that names the operation, and no
+verdict on a role that the failed calls were about. An entity that is gone is no error; what was true before or after
+it went may be said. Nothing else, and never COMPLIANT of what is not.
+"""
+
+import argparse
+import queue
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import account
+import events
+from account import ACCOUNT, REGION, Role, allow, document
+from lab import KILLED, Lab, default_binary
+from processes import ProgramFailed
+
+OTHER_REGION = "eu-west-1"
+BEFORE = "said before"
+STALE = ("AROASTALE000000000001", "AROASTALE000000000002")
+# Seconds that an invocation has where AWS is too slow or throttles for ever, and otherwise; and seconds that AWS takes.
+SHORT, LONG, SLOW = 6.0, 90.0, 9.0
+OUT_OF_TIME = "OutOfTime"
+
+
+def managed(name):
+    return f"arn:aws:iam::aws:policy/{name}"
+
+
+def own(name):
+    return f"arn:aws:iam::{ACCOUNT}:policy/{name}"
+
+
+def arn(name):
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+# The account. Of what comes in a list there are two, and where it matters it is the second that decides a verdict: whoever
+# loses it says COMPLIANT of what is not.
+PUSH, PULL = document(allow("ecr:PutImage", sid="Push")), document(allow(account.PULL_ACTIONS, sid="Pull"))
+POLICIES = [{"name": "team", "document": PUSH}, {"name": "bound", "document": PULL}]
+WORKER, PULL_ONLY = managed("AmazonEKSWorkerNodePolicy"), managed("AmazonEC2ContainerRegistryPullOnly")
+ROLES = {
+    "pulls": {"managed": [WORKER, PULL_ONLY]},
+    "pushes": {"managed": [WORKER], "inline": {"a-pull": PULL, "b-push": PUSH}},
+    "team": {"managed": [WORKER, own("team")], "inline": {"a-pull": PULL}},
+    "bounded": {"managed": [WORKER], "inline": {"a-all": document(allow("ecr:*"))}, "boundary": own("bound")},
+    "team-bounded": {"managed": [WORKER, own("team")], "boundary": own("bound")},
+    "entry": {"managed": [WORKER, own("team")]},
+    "jobs": {"managed": [managed("AmazonEKSFargatePodExecutionRolePolicy")], "trust": account.trusted_by("eks-fargate-pods.amazonaws.com")},
+    "self-managed": {"managed": [PULL_ONLY, own("team")], "instance_profile": {"name": "a", "tags": {"kubernetes.io/cluster/two": "owned"}}},
+    "self-managed-too": {"inline": {"a-push": PUSH}, "instance_profile": {"name": "b", "tags": {"kubernetes.io/cluster/two": "owned"}}},
+    "abroad": {"managed": [WORKER, own("team")]},
+    "pod": {"inline": {"a-push": PUSH}, "trust": account.POD},
+    "addon": {"inline": {"a-push": PUSH}, "trust": account.POD},
+    "signed-in": {"inline": {"a-push": PUSH}, "trust": account.trusted_by_service_account(REGION, "two", "default:web")},
+    "function": {"inline": {"a-push": PUSH}, "trust": account.trusted_by("lambda.amazonaws.com")},
+    "unused": {"inline": {"a-push": PUSH}},
+}
+CLUSTERS = {
+    REGION: [
+        {
+            "name": "one",
+            "mode": "API_AND_CONFIG_MAP",
+            "node_groups": {"a": arn("pulls"), "b": arn("pushes")},
+            "access_entries": {arn("entry"): "EC2", arn("unused"): "STANDARD"},
+            "fargate_profiles": {"a": arn("jobs"), "b": arn("jobs")},
+            "pod_identities": {"default:a": arn("pod"), "default:b": arn("pod")},
+            "addons": {"a-cni": arn("addon"), "b-csi": arn("addon")},
+        },
+        {"name": "two", "mode": "CONFIG_MAP", "node_groups": {"a": arn("team"), "b": arn("bounded"), "c": arn("team-bounded")}},
+    ],
+    OTHER_REGION: [{"name": "abroad", "mode": "API", "node_groups": {"a": arn("abroad")}}],
+}
+REGIONS = {REGION: "ENABLED_BY_DEFAULT", OTHER_REGION: "ENABLED_BY_DEFAULT"}
+
+
+def _role(name):
+    """The role as `events.py` describes roles."""
+    data = ROLES[name]
+    names = tuple(each.rsplit("/", 1)[-1] for each in data.get("managed", ()))
+    return Role(name, "", "", "", managed=names, inline=data.get("inline", {}), trust=data.get("trust", account.EC2))
+
+
+def _policy_changed(name):
+    policy = account.Policy(name, (next(p["document"] for p in POLICIES if p["name"] == name),))
+    return events.event(events.changed(events.policy_item(policy)))
+
+
+# The account that the function reaches by a role there: one node role, which pushes.
+THERE = "210987654321"
+THERE_POLICY = document({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"})
+ROLES_THERE = {"audit": {"trust": THERE_POLICY}, "there": {"inline": {"a-pull": PULL, "b-push": PUSH}}}
+CLUSTERS_THERE = [{"name": "there", "mode": "CONFIG_MAP", "node_groups": {"a": arn("there").replace(ACCOUNT, THERE)}}]
+
+
+def _schedule_there():
+    parameters = {"ExecutionRoleName": "audit", "ExecutionRoleRegion": REGION, "ClusterRegions": REGION}
+    return {**events.event({**events.scheduled(), "awsAccountId": THERE}, parameters), "accountId": THERE}
+
+
+# In this order: the first trigger that uses an operation shows what its faults come to.
+TRIGGERS = {
+    "schedule": events.event(events.scheduled()),
+    "role changed": events.event(events.oversized(events.role_item(_role("pushes")))),
+    "policy changed": _policy_changed("team"),
+    "boundary changed": _policy_changed("bound"),
+    "cluster changed": events.event(events.changed(events.cluster_item(account.Cluster("one", "API_AND_CONFIG_MAP")))),
+    "schedule, pods too": events.event(events.scheduled(), {"IncludeServiceAccountRoles": "true"}),
+    # So many roles are named that the function reads them out of the list of all, though none of these is there.
+    "schedule, many roles": events.event(events.scheduled(), {"NodeRoles": ",".join(f"none-{n}" for n in range(40))}),
+    "schedule of another account": _schedule_there(),
+}
+
+# How each service words what can befall any operation: its own errors where its model has one, else the common ones.
+THROTTLED = {
+    "account": ("TooManyRequestsException", 429),
+    "config": ("ThrottlingException", 400),
+    "eks": ("ThrottlingException", 429),
+    "iam": ("Throttling", 400),
+    "sts": ("Throttling", 400),
+}
+BROKEN = {
+    "account": "InternalServerException",
+    "config": "InternalFailure",
+    "eks": "ServerException",
+    "iam": "ServiceFailure",
+    "sts": "InternalFailure",
+}
+DENIED = {"iam": "AccessDenied", "sts": "AccessDenied"}
+
+
+def _throttled(service, times):
+    code, status = THROTTLED[service]
+    return {"code": code, "status": status, "times": times, "message": "Rate exceeded"}
+
+
+# What is planted for each fault. "passes": what the SDK's retries must carry through.
+FAULTS = {
+    "throttled once": lambda service: {"passes": True, **_throttled(service, 1)},
+    "throttled for ever": lambda service: _throttled(service, None),
+    "500": lambda service: {"code": BROKEN[service], "status": 500, "times": None},
+    "access denied": lambda service: {"code": DENIED.get(service, "AccessDeniedException"), "status": 403, "times": None},
+    "reset once": lambda _: {"passes": True, "kind": "reset"},
+    "connection reset": lambda _: {"kind": "reset", "times": None},
+    "too slow": lambda _: {"kind": "slow", "seconds": SLOW, "times": None},
+    "malformed": lambda _: {"kind": "malformed", "times": None},
+    "page 2 fails": lambda service: {"code": BROKEN[service], "status": 500, "later_pages": True, "times": None},
+    "deleted": lambda _: {"kind": "deleted"},
+}
+
+@dataclass(frozen=True)
+class Cell:
+    fault: str
+    trigger: str
+    service: str
+    operation: str
+
+    def __str__(self):
+        return f"{self.operation} {self.fault} ({self.trigger})"
+
+
+@dataclass
+class Outcome:
+    """What a cell came to in a word, and all that is wrong with it."""
+
+    word: str
+    wrong: list = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Table:
+    """The cells, and a lab to run them in. Each trigger's truth is what the function says with nothing planted."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.truth, self._used, self._paged = {}, {}, {}
+        self._rules = 0
+        lab.control("POST", "regions", {"regions": REGIONS})
+        lab.control("POST", "entities", {"policies": POLICIES, "roles": self._bulk(ROLES)})
+        for region, clusters in CLUSTERS.items():
+            lab.control("POST", "entities", {"region": region, "clusters": clusters})
+        lab.control("POST", "entities", {"account": THERE, "roles": self._bulk(ROLES_THERE), "clusters": CLUSTERS_THERE})
+        self._role_ids = {name: account.unique_id("AROA", name) for name in (*ROLES, *ROLES_THERE)}
+        lab.control("POST", "kept", {})
+        self._deletable = {tuple(each) for each in lab.control("GET", "deletable")}
+        for trigger in TRIGGERS:
+            answer, self.truth[trigger], calls = self._send(trigger)
+            assert answer.ok, f"{trigger} fails with nothing planted: {answer.error}"
+            self._used[trigger] = list(dict.fromkeys((c["service"], c["operation"]) for c in calls))
+            answer, verdicts, calls = self._send(trigger, page_size=1)
+            assert answer.ok and verdicts == self.truth[trigger], f"{trigger} changes its answer with the size of pages"
+            self._paged[trigger] = {(c["service"], c["operation"]) for c in calls if _later(c)}
+
+    @staticmethod
+    def _bulk(roles):
+        return [{"trust": account.EC2, **data, "name": name} for name, data in roles.items()]
+
+    def operations(self):
+        """Every operation the function uses, with the first trigger that uses it."""
+        first = {}
+        for trigger, used in self._used.items():
+            for service, operation in used:
+                first.setdefault((service, operation), trigger)
+        return first
+
+    def cells(self, faults=FAULTS):
+        """The cells that can be: not every list has pages, and not everything can go."""
+        for (service, operation), first in self.operations().items():
+            for fault in faults:
+                triggers = [first]
+                if fault == "page 2 fails":
+                    triggers = [trigger for trigger in TRIGGERS if (service, operation) in self._paged[trigger]][:1]
+                if fault == "deleted" and (service, operation) not in self._deletable:
+                    triggers = []
+                for trigger in triggers:
+                    yield Cell(fault, trigger, service, operation)
+
+    def run(self, cell):
+        planted = FAULTS[cell.fault](cell.service)
+        passes = planted.pop("passes", False)
+        begun = time.monotonic()
+        answer, said, calls = self._send(
+            cell.trigger,
+            {"service": cell.service, "operation": cell.operation, **planted},
+            page_size=1 if cell.fault == "page 2 fails" else None,
+            seconds=SHORT if cell.fault in ("too slow", "throttled for ever") else LONG,
+        )
+        truths = [self.truth[cell.trigger]]
+        if cell.fault == "deleted":
+            truths.append(self._send(cell.trigger)[1])
+            self.lab.control("PUT", "kept")
+        outcome = judge(cell, answer, said, truths, [call for call in calls if call.get("fault")], self._concerned)
+        if passes and not answer.ok:
+            outcome.wrong.append(f"a fault that passes fails the invocation: {answer.error}")
+        outcome.seconds = time.monotonic() - begun
+        return outcome
+
+    def _send(self, trigger, fault=None, page_size=None, seconds=LONG):
+        """Sends a trigger to a function that remembers nothing; returns its answer, what it said, and its calls."""
+        lab = self.lab
+        self._rules += 1
+        rule, account_id = f"table-{self._rules}", TRIGGERS[trigger]["accountId"]
+        self._say_before(rule, account_id)
+        lab.cold_start()
+        lab.forget_calls()
+        lab.control("POST", "page-size", {"size": page_size})
+        if fault:
+            lab.control("POST", "faults", fault)
+        try:
+            answer = lab.send(TRIGGERS[trigger], rule, seconds)
+        finally:
+            lab.control("DELETE", "faults")
+            lab.control("POST", "page-size", {"size": None})
+        held = lab.evaluations(rule, account_id)
+        said = {identity: e["ComplianceType"] for identity, e in held.items() if e.get("Annotation") != BEFORE}
+        return answer, said, lab.calls()
+
+    def _say_before(self, rule, account_id):
+        """An earlier verdict on every role, and on two that are gone: a run that knows too little could clear them."""
+        evaluations = [
+            {
+                "ComplianceResourceType": "AWS::IAM::Role",
+                "ComplianceResourceId": identity,
+                "ComplianceType": account.COMPLIANT,
+                "Annotation": BEFORE,
+                "OrderingTimestamp": "2026-11-01T00:00:00+00:00",
+            }
+            for identity in (*STALE, *self._role_ids.values())
+        ]
+        self.lab.control("POST", "evaluations", {"rule": rule, "account": account_id, "evaluations": evaluations})
+
+    def _concerned(self, call):
+        """The ids of the roles that a call was about, or None for all of them."""
+        parameters = call["parameters"]
+        if call["service"] == "iam" and "RoleName" in parameters:
+            return {self._role_ids.get(parameters["RoleName"])}
+        if call["service"] == "iam" and "InstanceProfileName" in parameters:
+            names = [n for n, r in ROLES.items() if r.get("instance_profile", {}).get("name") == parameters["InstanceProfileName"]]
+            return {self._role_ids[name] for name in names}
+        if call["service"] == "iam" and "PolicyArn" in parameters:
+            users = [n for n, r in ROLES.items() if parameters["PolicyArn"] in (*r.get("managed", ()), r.get("boundary"))]
+            return {self._role_ids[name] for name in users}
+        return None
+
+
+def judge(cell, answer, said, truths, met, concerned):
+    """Holds what was said against what is true. `met` are the calls that met the fault."""
+    outcome = Outcome("right" if answer.ok else "fails" if not said else "fails, others answered")
+    wrong = outcome.wrong
+    if not met:
+        wrong.append("the fault met no call")
+    if answer.ok:
+        for identity in {*said, *truths[0], *truths[-1]}:
+            true = {truth.get(identity) for truth in truths}
+            if said.get(identity) not in true and not (None in true and said.get(identity) == account.NOT_APPLICABLE):
+                wrong.append(f"said {said.get(identity)} of {identity}, and true is {true}")
+        return outcome
+    if answer.payload.get("errorType") == KILLED:
+        outcome.word = "killed"
+        wrong.append("Lambda had to end the invocation")
+    elif answer.payload.get("errorType") == OUT_OF_TIME:
+        outcome.word = "out of time"
+    elif cell.fault != "malformed" and cell.operation not in answer.error:
+        wrong.append(f"the error does not name the operation: {answer.error}")
+    if cell.fault == "deleted":
+        wrong.append(f"what is gone fails the invocation: {answer.error}")
+    unread = [concerned(call) for call in met]
+    for identity, verdict in said.items():
+        if verdict not in {truth.get(identity) for truth in truths}:
+            wrong.append(f"said {verdict} of {identity}, and true is {truths[0].get(identity)}")
+        elif verdict != account.NOT_APPLICABLE and _after_reading(cell) and any(ids is None or identity in ids for ids in unread):
+            wrong.append(f"said {verdict} of {identity}, which could not be read")
+    return outcome
+
+
+def _after_reading(cell):
+    """Whether the operation is part of finding out; these two come after all verdicts are made."""
+    return cell.operation not in ("GetComplianceDetailsByConfigRule", "PutEvaluations")
+
+
+def _later(call):
+    return any(call["parameters"].get(token) for token in ("Marker", "NextToken", "nextToken"))
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--binary", default=default_binary(), help="the function's binary")
+    arguments.add_argument("--fault", choices=FAULTS, help="only this fault")
+    arguments.add_argument("--operation", help="only this operation")
+    arguments.add_argument("--labs", type=int, default=4, help="how many cells are run side by side: most of the time is waiting")
+    options = arguments.parse_args()
+    faults = [options.fault] if options.fault else list(FAULTS)
+    wrong = []
+    try:
+        with ExitStack() as stack:
+            tables = queue.Queue()
+            for _ in range(options.labs):
+                lab = Lab(options.binary, seeded=False, emulator=False)
+                lab.processes.catch_signals()
+                tables.put(table := Table(stack.enter_context(lab)))
+            pool = stack.enter_context(ThreadPoolExecutor(options.labs))
+            stack.callback(pool.shutdown, cancel_futures=True)
+
+            def run(cell):
+                free = tables.get()
+                try:
+                    return free.run(cell)
+                finally:
+                    tables.put(free)
+
+            rows = {}
+            for cell in table.cells(faults):
+                if options.operation in (None, cell.operation):
+                    rows.setdefault((cell.service, cell.operation), {})[cell.fault] = cell, pool.submit(run, cell)
+            print("| operation | trigger | " + " | ".join(faults) + " |\n" + "|---" * (len(faults) + 2) + "|", flush=True)
+            for (service, operation), row in rows.items():
+                words = []
+                for fault in faults:
+                    if fault not in row:
+                        words.append("—")
+                        continue
+                    cell, outcome = row[fault][0], row[fault][1].result()
+                    words.append("**WRONG**" if outcome.wrong else outcome.word)
+                    wrong += [f"{cell}: {each}" for each in outcome.wrong]
+                print(f"| {service}:{operation} | {table.operations()[service, operation]} | {' | '.join(words)} |", flush=True)
+    except ProgramFailed as failure:
+        sys.exit(f"error: {failure}\n{failure.log}".rstrip())
+    if wrong:
+        sys.exit("\n" + "\n".join(wrong))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+//! The function's metrics: one line in embedded metric format for each invocation, which CloudWatch Logs makes metrics of.
+//!
+//! Knows their names and units. The API operation is a property of the line and no dimension, which would be a metric of
+//! its own, and a price, for each operation. Must not know how the numbers come about.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ecr_read_only::access::Compliance;
+use ecr_read_only::aws::Count;
+use ecr_read_only::rule::Outcome;
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use metrics_cloudwatch_embedded::{Builder, Collector};
+use serde_json::{Value, json};
+
+/// The namespace that the metrics are in.
+const NAMESPACE: &str = "EksNodeRoleEcrReadOnly";
+
+const COUNTERS: [&str; 8] = [
+    "RolesEvaluated",
+    "RolesNonCompliant",
+    "RolesUndecided",
+    "RolesUnreadable",
+    "EvaluationsLeftToSchedule",
+    "ApiCalls",
+    "ApiRetries",
+    "ColdStarts",
+];
+
+const LATENCY: &str = "Latency";
+
+/// Writes metrics.
+pub(crate) struct Metrics {
+    collector: &'static Collector,
+}
+
+/// One invocation, for its metrics.
+pub(crate) struct Measured<'a> {
+    pub(crate) request_id: &'a str,
+    pub(crate) account_id: Option<&'a str>,
+    pub(crate) outcome: Option<&'a Outcome>,
+    pub(crate) error_type: Option<&'static str>,
+    pub(crate) calls: BTreeMap<String, Count>,
+    pub(crate) latency: Duration,
+    pub(crate) cold_start: bool,
+}
+
+impl Metrics {
+    /// Installs the recorder of the process.
+    ///
+    /// # Errors
+    /// That there is one already.
+    pub(crate) fn install() -> Result<Self, metrics_cloudwatch_embedded::Error> {
+        let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| env!("CARGO_PKG_NAME").to_owned());
+        let collector =
+            Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension("FunctionName", function).emit_zeros(true);
+        let collector = collector.init()?;
+        for name in COUNTERS {
+            describe_counter!(name, Unit::Count, "");
+            // Made known, so that nothing counted is a zero and not a gap.
+            counter!(name).absolute(0);
+        }
+        describe_gauge!(LATENCY, Unit::Milliseconds, "");
+        Ok(Self { collector })
+    }
+
+    /// Writes one invocation's line.
+    ///
+    /// # Errors
+    /// That it could not be written.
+    pub(crate) fn write(&self, measured: &Measured<'_>, to: impl std::io::Write) -> std::io::Result<()> {
+        let count = |name: &'static str, value: usize| counter!(name).increment(value as u64);
+        if let Some(outcome) = measured.outcome {
+            count("RolesEvaluated", outcome.judged());
+            count("RolesNonCompliant", outcome.count(Compliance::NonCompliant));
+            count("RolesUndecided", outcome.undecided());
+            count("RolesUnreadable", outcome.unreadable.len());
+            count("EvaluationsLeftToSchedule", outcome.left_to_schedule.len());
+        }
+        counter!("ApiCalls").increment(measured.calls.values().map(|count| count.calls).sum());
+        counter!("ApiRetries").increment(measured.calls.values().map(|count| count.retries).sum());
+        count("ColdStarts", usize::from(measured.cold_start));
+        gauge!(LATENCY).set(measured.latency.as_secs_f64() * 1000.0);
+        let calls: Value = (measured.calls.iter())
+            .map(|(operation, count)| (operation.clone(), json!({ "calls": count.calls, "retries": count.retries })))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        self.collector
+            .set_property("requestId", measured.request_id)
+            .set_property("accountId", json!(measured.account_id))
+            .set_property("trigger", json!(measured.outcome.map(|outcome| outcome.trigger)))
+            .set_property("errorType", json!(measured.error_type))
+            .set_property("operations", calls)
+            .flush(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invocation_is_a_line_in_embedded_metric_format() {
+        let metrics = Metrics::install().unwrap();
+        let line = |calls: &[(&str, u64, u64)], error_type, cold_start| {
+            let calls = calls.iter().map(|(operation, calls, retries)| {
+                ((*operation).to_owned(), Count { calls: *calls, retries: *retries })
+            });
+            let measured = Measured {
+                request_id: "r-1",
+                account_id: Some("111122223333"),
+                outcome: None,
+                error_type,
+                calls: calls.collect(),
+                latency: Duration::from_millis(1500),
+                cold_start,
+            };
+            let mut written = Vec::new();
+            metrics.write(&measured, &mut written).unwrap();
+            assert_eq!(written.iter().filter(|byte| **byte == b'\n').count(), 1);
+            serde_json::from_slice::<Value>(&written).unwrap()
+        };
+        let first = line(&[("IAM GetRole", 2, 1), ("EKS ListClusters", 8, 0)], Some("NodeRolesUnknown"), true);
+        let directive = &first["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], NAMESPACE);
+        assert_eq!(directive["Dimensions"], json!([["FunctionName"]]));
+        let names = directive["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
+        let mut expected: Vec<&str> = COUNTERS.into_iter().chain([LATENCY]).collect();
+        expected.sort_unstable();
+        assert_eq!(names.collect::<Vec<_>>(), expected);
+        let values = ["ApiCalls", "ApiRetries", "ColdStarts", "RolesUnreadable"].map(|name| first[name].as_u64());
+        assert_eq!(values, [Some(10), Some(1), Some(1), Some(0)]);
+        assert_eq!((first[LATENCY].as_f64(), &first["errorType"]), (Some(1500.0), &json!("NodeRolesUnknown")));
+        assert_eq!(first["operations"]["IAM GetRole"], json!({ "calls": 2, "retries": 1 }));
+
+        let second = line(&[], None, false);
+        let values = ["ApiCalls", "ColdStarts"].map(|name| second[name].as_u64());
+        assert_eq!(values, [Some(0), Some(0)], "each line has its own invocation's numbers");
+        assert_eq!((&second["errorType"], &second["operations"]), (&Value::Null, &json!({})));
+    }
+}

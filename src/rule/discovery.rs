@@ -1,0 +1,130 @@
+//! Discovery: the clusters of an account, in every region in scope, and the roles that they name.
+//!
+//! Knows in which order EKS is asked and how much of it at once, and which refusals are facts. What goes between being
+//! listed and being described is gone; whatever else fails makes the whole answer fail, because a role left out would be
+//! taken for no node's. Must not know what the roles are judged by.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::node_roles::{ClusterId, NodeKind};
+use super::parameters::ClusterScope;
+use super::ports::{Authentication, ClusterRecord, Eks, PartKind, PortError, PortErrorKind, RoleUse};
+
+/// How many regions are asked for their clusters at once.
+const REGIONS_AT_ONCE: usize = 8;
+
+/// How many calls are under way at once for each region that has clusters, counting no more than [`REGIONS_AT_ONCE`]:
+/// EKS throttles by account and region.
+const CALLS_PER_REGION: usize = 8;
+
+/// The clusters in scope, by region and name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Clusters {
+    /// The clusters.
+    pub(super) clusters: Vec<Cluster>,
+    /// Regions that were asked and are not enabled in the account, so that there is nothing to see.
+    pub(super) closed_regions: Vec<String>,
+}
+
+/// A cluster and the roles that it names.
+#[derive(Debug, Clone)]
+pub(super) struct Cluster {
+    pub(super) id: ClusterId,
+    pub(super) record: ClusterRecord,
+    pub(super) roles: Vec<RoleUse>,
+}
+
+/// Asks EKS for everything in scope.
+pub(super) async fn discover(eks: &impl Eks, scope: &ClusterScope) -> Result<Clusters, PortError> {
+    let regions = match &scope.regions {
+        Some(regions) => regions.clone(),
+        None => eks.regions().await?,
+    };
+    let mut answers = stream::iter(regions)
+        .map(|region| async move { (eks.clusters(&region).await, region) })
+        .buffered(REGIONS_AT_ONCE);
+    let (mut listed, mut closed, mut answered) = (Vec::new(), Vec::new(), false);
+    while let Some((answer, region)) = answers.next().await {
+        match answer {
+            Ok(names) => {
+                answered = true;
+                let names = names.into_iter().filter(|name| scope.names.matches(name));
+                listed.extend(names.map(|name| ClusterId { region: region.clone(), name }));
+            }
+            Err(error) if error.kind() == PortErrorKind::RegionClosed => closed.push((region, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    // A region that does not know the caller is closed only if another does: else it is the credentials that are bad.
+    if let Some((_, error)) = closed.first().filter(|_| !answered) {
+        return Err(error.clone());
+    }
+    let clusters = read_clusters(eks, listed, scope).await?;
+    let mut closed_regions: Vec<String> = closed.into_iter().map(|(region, _)| region).collect();
+    closed_regions.sort();
+    Ok(Clusters { clusters, closed_regions })
+}
+
+/// Asks for clusters and what they name, by region and name; those that are gone are left out. In three rounds, each over
+/// all clusters at once, so that a cluster of many node groups does not keep the others waiting.
+pub(super) async fn read_clusters(
+    eks: &impl Eks,
+    mut ids: Vec<ClusterId>,
+    scope: &ClusterScope,
+) -> Result<Vec<Cluster>, PortError> {
+    let regions: BTreeSet<&String> = ids.iter().map(|id| &id.region).collect();
+    let at_once = CALLS_PER_REGION * regions.len().clamp(1, REGIONS_AT_ONCE);
+    // By name first, so that those asked at once are of different regions.
+    ids.sort_by(|one, other| (&one.name, &one.region).cmp(&(&other.name, &other.region)));
+    let described = ids.into_iter().map(|id| async move { Ok((eks.cluster(&id).await?, id)) });
+    let described = all(described, at_once).await?;
+    let mut clusters: Vec<Cluster> = described
+        .into_iter()
+        .filter_map(|(record, id)| {
+            let record = record?;
+            // Whether Auto Mode is on now does not matter: nodes that it started may outlive it.
+            let auto_mode = record.auto_mode_role.clone().map(|role| (role, NodeKind::AutoMode));
+            Some(Cluster { id, record, roles: auto_mode.into_iter().collect() })
+        })
+        .collect();
+    clusters.sort_by(|one, other| (&one.id.name, &one.id.region).cmp(&(&other.id.name, &other.id.region)));
+    let lists = clusters.iter().flat_map(|cluster| {
+        part_kinds(&cluster.record, scope)
+            .map(move |kind| async move { Ok((&cluster.id, kind, eks.parts(&cluster.id, kind).await?)) })
+    });
+    let lists = all(lists, at_once).await?;
+    let parts = lists.iter().flat_map(|(cluster, kind, parts)| {
+        parts.iter().map(move |part| async move {
+            Ok((ClusterId::clone(cluster), eks.roles_of_part(cluster, *kind, part).await?))
+        })
+    });
+    let mut found: BTreeMap<ClusterId, Vec<RoleUse>> = BTreeMap::new();
+    for (cluster, roles) in all(parts, at_once).await? {
+        found.entry(cluster).or_default().extend(roles);
+    }
+    for cluster in &mut clusters {
+        cluster.roles.extend(found.remove(&cluster.id).unwrap_or_default());
+    }
+    clusters.sort_by(|one, other| one.id.cmp(&other.id));
+    Ok(clusters)
+}
+
+/// What a cluster can have that names roles.
+fn part_kinds(record: &ClusterRecord, scope: &ClusterScope) -> impl Iterator<Item = PartKind> + use<> {
+    let entries = (record.authentication != Authentication::ConfigMap).then_some(PartKind::AccessEntries);
+    let pods = [PartKind::PodIdentityAssociations, PartKind::Addons].into_iter().filter({
+        let wanted = scope.service_accounts;
+        move |_| wanted
+    });
+    [PartKind::NodeGroups, PartKind::FargateProfiles].into_iter().chain(entries).chain(pods)
+}
+
+/// Asks some at a time, for all answers or the first failure.
+async fn all<T>(
+    asked: impl Iterator<Item = impl Future<Output = Result<T, PortError>>>,
+    at_once: usize,
+) -> Result<Vec<T>, PortError> {
+    stream::iter(asked).buffer_unordered(at_once).try_collect().await
+}

@@ -1,0 +1,247 @@
+//! How clusters are found: every region, what refuses for good, how much at once, what is remembered and for how long.
+#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
+
+mod support;
+
+use ecr_read_only::rule::ports::{Authentication, PartKind, PortErrorKind};
+use ecr_read_only::rule::{CLUSTERS_REMEMBERED, Invocation, Memory, NodeKind, Ports, evaluate};
+use futures_util::future::join;
+use serde_json::{Value, json};
+use support::block_on;
+use support::events::{ACCOUNT, EC2_TRUST, change, role_item, scheduled, with};
+use support::fakes::{DISCOVERY, FakeAws, role_arn};
+use support::run::{NOW, check, run, run_with};
+use time::Duration;
+
+fn nodes_changed() -> Value {
+    change(&role_item("nodes", "AROANODES", EC2_TRUST))
+}
+
+fn account() -> FakeAws {
+    FakeAws::new().role("nodes", "AROANODES").node("nodes")
+}
+
+fn scoped(parameters: &Value) -> Value {
+    with(nodes_changed(), &json!({ "ruleParameters": parameters.to_string() }))
+}
+
+/// An item of EKS that changed.
+fn cluster_item(resource_type: &str, id: &str, path: &str) -> Value {
+    change(&json!({
+        "resourceType": resource_type, "resourceId": id, "resourceName": id, "awsRegion": "us-east-1",
+        "ARN": format!("arn:aws:eks:us-east-1:{ACCOUNT}:{path}"), "awsAccountId": ACCOUNT, "configuration": {},
+        "configurationItemCaptureTime": "2026-01-05T10:02:33.123Z", "configurationItemStatus": "OK",
+    }))
+}
+
+fn prod_changed() -> Value {
+    cluster_item("AWS::EKS::Cluster", "prod", "cluster/prod")
+}
+
+#[test]
+fn every_region_in_scope_is_asked_and_every_cluster_in_it() {
+    let aws = || {
+        account().with(|state| {
+            state.regions = vec!["us-east-1".to_owned(), "eu-west-1".to_owned(), "ap-south-1".to_owned()];
+            let kind = NodeKind::NodeGroup("w".to_owned());
+            state.cluster("eu-west-1", "prod").part(PartKind::NodeGroups, "w", &role_arn("nodes"), kind.clone());
+            state.cluster("eu-west-1", "dev").part(PartKind::NodeGroups, "w", &role_arn("nodes"), kind);
+        })
+    };
+    let prod = "node group w of cluster prod in eu-west-1";
+    let dev = "node group w of cluster dev in eu-west-1";
+    let own = "node group nodes of cluster prod in us-east-1";
+    for (parameters, expected) in [
+        (json!({}), vec![dev, prod, own]),
+        (json!({ "ClusterRegions": "eu-west-1" }), vec![dev, prod]),
+        (json!({ "ClusterNames": "p*" }), vec![prod, own]),
+        (json!({ "ClusterNames": "dev,x", "ClusterRegions": "eu-west-1,us-east-1" }), vec![dev]),
+    ] {
+        let aws = aws();
+        let outcome = run(&aws, scoped(&parameters)).unwrap();
+        let judged = outcome.answers[0].judged.as_ref().unwrap();
+        let facts: Vec<String> = judged.node_of.iter().map(ToString::to_string).collect();
+        assert_eq!(facts, expected, "{parameters}: {:#?}", aws.calls());
+        let asked = aws.count("DescribeCluster");
+        assert_eq!(asked, expected.len(), "{parameters}: no cluster out of scope is asked");
+        assert_eq!(aws.count("ListRegions"), usize::from(parameters.get("ClusterRegions").is_none()), "{parameters}");
+    }
+}
+
+#[test]
+fn a_region_that_is_not_enabled_has_no_clusters_unless_no_region_answers() {
+    let with_closed = || {
+        account().with(|state| {
+            state.regions.extend(["ap-east-1".to_owned(), "me-south-1".to_owned()]);
+            state.refusing.insert("ap-east-1".to_owned(), PortErrorKind::RegionClosed);
+            state.refusing.insert("me-south-1".to_owned(), PortErrorKind::RegionClosed);
+        })
+    };
+    let aws = with_closed();
+    let outcome = run(&aws, scheduled()).unwrap();
+    assert_eq!(outcome.closed_regions, ["ap-east-1", "me-south-1"]);
+    assert_eq!(aws.sent(), ["AROANODES Compliant"]);
+
+    let none_answers = with_closed().with(|state| {
+        state.refusing.insert("us-east-1".to_owned(), PortErrorKind::RegionClosed);
+        state.reported = vec![support::fakes::role_resource("AROANODES")];
+    });
+    let error = run(&none_answers, scheduled()).unwrap_err();
+    assert_eq!(error.type_name(), "NodeRolesUnknown", "bad credentials are refused everywhere");
+    assert_eq!(none_answers.sent(), [""; 0], "and no verdict is cleared");
+}
+
+#[test]
+fn a_region_that_fails_or_is_denied_fails_the_invocation() {
+    let aws = |kind: PortErrorKind| {
+        account().with(|state| {
+            state.regions.push("eu-west-1".to_owned());
+            state.refusing.insert("eu-west-1".to_owned(), kind);
+        })
+    };
+    let failed = "NodeRolesUnknown: could not find out which roles are node roles: eks:ListClusters of eu-west-1 failed: \
+                  refused";
+    let advice = "; if the region is closed, as by a service control policy, or has no EKS, leave it out: the parameter \
+                  `ClusterRegions` names the regions to look at";
+    for kind in [PortErrorKind::Failed, PortErrorKind::ExplicitlyDenied] {
+        check(&aws(kind), scheduled(), &[], Some(&format!("{failed}{advice}")));
+    }
+    let regions = account().failing("ListRegions");
+    let error = run(&regions, scheduled()).unwrap_err();
+    assert_eq!(error.type_name(), "NodeRolesUnknown");
+}
+
+#[test]
+fn access_entries_are_not_asked_of_a_cluster_that_cannot_have_them() {
+    let aws = account().with(|state| {
+        state.cluster("us-east-1", "prod").record.authentication = Authentication::ConfigMap;
+    });
+    run(&aws, nodes_changed()).unwrap();
+    assert_eq!(aws.count("ListAccessEntries"), 0);
+}
+
+#[test]
+fn what_goes_between_being_listed_and_described_is_gone() {
+    for call in
+        ["DescribeCluster us-east-1/prod", "ListNodegroups us-east-1/prod", "DescribeNodegroup us-east-1/prod nodes"]
+    {
+        let aws = account().before(call, |state| state.clusters.clear());
+        check(&aws, nodes_changed(), &["AROANODES NotApplicable"], None);
+    }
+}
+
+#[test]
+fn clusters_are_asked_together_but_not_all_at_once() {
+    let aws = (0..100).fold(FakeAws::new(), |aws, number| {
+        aws.with(|state| {
+            let cluster = state.cluster("us-east-1", &format!("c{number}"));
+            for group in 0..10 {
+                let (name, role) = (format!("g{group}"), role_arn("nodes"));
+                cluster.part(PartKind::NodeGroups, &name, &role, NodeKind::NodeGroup(name.clone()));
+            }
+        })
+    });
+    run(&aws, scheduled()).unwrap();
+    assert_eq!(aws.most_at_once(), 8, "of one region");
+    // One of regions, one of clusters; of each cluster itself, three lists and ten node groups; the role; what was reported.
+    assert_eq!(aws.calls().len(), 2 + 100 * 14 + 1 + 1);
+}
+
+#[test]
+fn clusters_are_remembered_for_minutes_and_not_by_the_schedule() {
+    let (aws, memory) = (account(), Memory::new());
+    let asked = |payload: Value, later: Duration| {
+        run_with(&aws, &memory, payload, later).unwrap();
+        aws.take_calls().iter().any(|call| call.starts_with("ListClusters"))
+    };
+    let second = Duration::SECOND;
+    assert!(asked(nodes_changed(), Duration::ZERO));
+    assert!(!asked(nodes_changed(), CLUSTERS_REMEMBERED - second));
+    assert!(asked(nodes_changed(), CLUSTERS_REMEMBERED), "they have become too old");
+    assert!(asked(scheduled(), CLUSTERS_REMEMBERED + second), "a schedule asks anew");
+    assert!(!asked(nodes_changed(), CLUSTERS_REMEMBERED + second), "and what it found is remembered");
+    assert!(asked(nodes_changed(), Duration::ZERO), "a clock that was set back makes nothing young");
+    assert!(asked(scoped(&json!({ "ClusterNames": "p*" })), Duration::ZERO), "another scope is another memory");
+}
+
+#[test]
+fn what_failed_is_not_remembered() {
+    let (aws, memory) = (account().failing(DISCOVERY[4]), Memory::new());
+    run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap_err();
+    aws.mend();
+    run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap();
+    assert_eq!(aws.sent(), ["AROANODES Compliant"]);
+}
+
+#[test]
+fn accounts_are_remembered_apart() {
+    let (one, memory) = (account(), Memory::new());
+    run_with(&one, &memory, nodes_changed(), Duration::ZERO).unwrap();
+    let other = FakeAws::new();
+    let mut item = role_item("nodes", "AROANODES", EC2_TRUST);
+    item["awsAccountId"] = json!("999999999999");
+    let payload = with(change(&item), &json!({ "accountId": "999999999999" }));
+    run_with(&other, &memory, payload, Duration::ZERO).unwrap();
+    assert_eq!(other.calls(), ["ListRegions", "ListClusters us-east-1", "PutEvaluations"]);
+}
+
+#[test]
+fn whoever_asks_meanwhile_waits_for_the_same_answer() {
+    let (aws, memory) = (account(), Memory::new());
+    let ports = Ports { iam: &aws, eks: &aws, store: &aws };
+    let invocation = Invocation::parse(nodes_changed()).unwrap();
+    let (one, other) =
+        block_on(join(evaluate(&ports, &memory, &invocation, NOW), evaluate(&ports, &memory, &invocation, NOW)));
+    assert_eq!((one.unwrap().judged(), other.unwrap().judged()), (1, 1));
+    for call in DISCOVERY {
+        assert_eq!(aws.count(call), 1, "{call}");
+    }
+}
+
+#[test]
+fn a_changed_cluster_is_judged_through_its_roles_as_they_are_now() {
+    let (aws, memory) = (account().role("new", "AROANEW").role("auto", "AROAAUTO"), Memory::new());
+    run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap();
+    aws.change(|state| {
+        let kind = NodeKind::NodeGroup("new".to_owned());
+        state.cluster("us-east-1", "prod").part(PartKind::NodeGroups, "new", &role_arn("new"), kind);
+        state.cluster("us-east-1", "other").record.auto_mode_role = Some(role_arn("auto"));
+    });
+    aws.batches.lock().unwrap().clear();
+    aws.take_calls();
+    run_with(&aws, &memory, prod_changed(), Duration::SECOND).unwrap();
+    assert_eq!(aws.sent(), ["prod NotApplicable", "AROANEW Compliant", "AROANODES Compliant"]);
+    assert_eq!(aws.batches.lock().unwrap()[0].1[0].resource.resource_type, "AWS::EKS::Cluster");
+    assert_eq!(aws.take_calls()[0], "DescribeCluster us-east-1/prod", "of the others nothing is asked");
+
+    // What was found is remembered for the role's own event.
+    run_with(&aws, &memory, change(&role_item("new", "AROANEW", EC2_TRUST)), Duration::SECOND).unwrap();
+    assert_eq!(aws.calls()[0], "GetRole new");
+}
+
+#[test]
+fn a_changed_fargate_profile_is_judged_through_its_role() {
+    let aws = account().role("web", "AROAWEB").with(|state| {
+        let kind = NodeKind::FargateProfile("web".to_owned());
+        state.cluster("us-east-1", "prod").part(PartKind::FargateProfiles, "web", &role_arn("web"), kind);
+    });
+    let payload = cluster_item("AWS::EKS::FargateProfile", "prod|web", "fargateprofile/prod/web/1a2b3c");
+    check(&aws, payload, &["prod|web NotApplicable", "AROAWEB Compliant"], None);
+    let resource = aws.batches.lock().unwrap()[0].1[0].resource.clone();
+    assert_eq!(resource.resource_type, "AWS::EKS::FargateProfile");
+}
+
+#[test]
+fn a_changed_cluster_out_of_scope_or_gone_costs_little() {
+    let aws = account();
+    let payload = with(prod_changed(), &json!({ "ruleParameters": { "ClusterNames": "x" } }));
+    check(&aws, payload, &["prod NotApplicable"], None);
+    assert_eq!(aws.calls(), ["PutEvaluations"]);
+
+    let (aws, memory) = (account(), Memory::new());
+    run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap();
+    aws.change(|state| state.clusters.clear());
+    run_with(&aws, &memory, prod_changed(), Duration::SECOND).unwrap();
+    run_with(&aws, &memory, nodes_changed(), Duration::SECOND).unwrap();
+    assert_eq!(aws.sent(), ["AROANODES Compliant", "prod NotApplicable", "AROANODES NotApplicable"]);
+}

@@ -1,0 +1,46 @@
+"""The table of `local/faults.py`: a part of it that takes every fault and every operation, or with FAULTS=all the whole.
+
+`make faults` runs the whole and prints it.
+"""
+
+import os
+
+import pytest
+from faults import FAULTS, Table
+from lab import Lab
+
+# The part takes one operation in this many, other ones for each fault; of the faults that the SDK tries again for long
+# it takes one operation alone.
+STRIDE = 3
+LONG = ("throttled once", "throttled for ever", "500", "connection reset", "too slow", "page 2 fails")
+
+
+@pytest.fixture(scope="module")
+def table(binary):
+    with Lab(binary, seeded=False, emulator=False) as lab:
+        yield Table(lab)
+
+
+@pytest.mark.parametrize("number, fault", list(enumerate(FAULTS)), ids=FAULTS)
+def test_verdicts_are_right_or_the_invocation_fails(table, number, fault):
+    cells = list(table.cells([fault]))
+    stride = 1 if os.environ.get("FAULTS") == "all" else len(cells) if fault in LONG else STRIDE
+    chosen = cells[number % stride :: stride]
+    wrong = {str(cell): found for cell in chosen if (found := table.run(cell).wrong)}
+    assert wrong == {}
+    assert chosen
+
+
+def test_the_table_knows_every_operation(table):
+    """Those that an invocation cannot do without; a row that is missing would be a fault that nobody plants."""
+    used = {f"{service}:{operation}" for service, operation in table.operations()}
+    assert used >= {
+        "eks:ListClusters", "eks:DescribeCluster", "eks:ListNodegroups", "eks:DescribeNodegroup", "eks:ListFargateProfiles",
+        "eks:DescribeFargateProfile", "eks:ListAccessEntries", "eks:DescribeAccessEntry", "iam:GetRole", "iam:ListRolePolicies",
+        "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy",
+        "config:PutEvaluations", "config:GetComplianceDetailsByConfigRule",
+    }  # fmt: skip
+
+
+def test_verdicts_of_all_kinds_are_at_stake(table):
+    assert set(table.truth["schedule"].values()) == {"COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE"}

@@ -1,0 +1,58 @@
+"""Large accounts and long lives, in small: `make scale` and `make replay` run them in full."""
+
+import account
+import events
+import scale
+
+SIZE = {"clusters": 20, "regions": 1, "node_roles": 200, "other_roles": 100, "unmarked_roles": 20}
+
+
+def test_a_schedule_over_200_node_roles_of_20_clusters(binary):
+    with scale.lab_of_load(binary, **SIZE, latency_ms=1) as lab:
+        figures = scale.schedule(lab, 1, None)
+    assert figures["wrong"] == 0
+    assert sum(figures["said"].values()) == SIZE["node_roles"]
+    assert figures["most_resident_mib"] < 64
+
+
+def test_warm_invocations_take_no_more_memory(binary):
+    """The first fifth fills what may be remembered; a leak of a kilobyte an event would show in what follows."""
+    with scale.lab_of_load(binary, clusters=4, regions=1, node_roles=40, other_roles=10, unmarked_roles=5, latency_ms=0) as lab:
+        figures = scale.replay(lab, 500)
+    assert figures["grown_kib"] is None or figures["grown_kib"] < 300, figures["resident_kib"]
+
+
+def test_a_thousand_roles_in_the_local_aws(fresh):
+    """A hundred of node groups, the others self-managed, of four kinds; every verdict is looked at."""
+    kinds = [
+        ({"managed": [managed("AmazonEC2ContainerRegistryPullOnly")]}, account.COMPLIANT),
+        ({"inline": {"push": account.document(account.allow("ecr:PutImage"))}}, account.NON_COMPLIANT),
+        ({"inline": {"all": account.document(account.allow("ecr:*"))}, "boundary": bound_arn()}, account.COMPLIANT),
+        ({"managed": [managed("AmazonEC2ContainerRegistryPowerUser")]}, account.NON_COMPLIANT),
+    ]
+    names = [f"node-{n:04}" for n in range(1000)]
+    tagged = {"kubernetes.io/cluster/large": "owned"}
+    by_tag = [{"tags": tagged, "instance_profile": {"name": name}} for name in names[100:]]
+    fresh.control("POST", "entities", {
+        "policies": [{"name": "bound", "document": account.document(account.allow(account.PULL_ACTIONS))}],
+        "roles": [
+            {"name": name, "trust": account.EC2, **kinds[n % len(kinds)][0], **(by_tag[n - 100] if n >= 100 else {})}
+            for n, name in enumerate(names)
+        ],
+        "clusters": [{"name": "large", "mode": "CONFIG_MAP", "node_groups": {
+            name: f"arn:aws:iam::{account.ACCOUNT}:role/{name}" for name in names[:100]}}],
+    })  # fmt: skip
+    answer = fresh.send(events.event(events.scheduled()), seconds=120)
+    assert answer.ok, answer.error
+    held = {identity: e["ComplianceType"] for identity, e in fresh.evaluations().items()}
+    assert held == {account.unique_id("AROA", name): kinds[n % len(kinds)][1] for n, name in enumerate(names)}
+    puts = [len(c["parameters"]["Evaluations"]) for c in fresh.calls() if c["operation"] == "PutEvaluations"]
+    assert sum(puts) == 1000 and max(puts) <= 100
+
+
+def managed(name):
+    return f"arn:aws:iam::aws:policy/{name}"
+
+
+def bound_arn():
+    return f"arn:aws:iam::{account.ACCOUNT}:policy/bound"

@@ -1,0 +1,351 @@
+//! Which roles are nodes': every kind of node, self-managed ones by their marks, and what the rule's parameters add and
+//! take out. Events and the schedule must come to the same.
+#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
+
+mod support;
+
+use ecr_read_only::rule::NodeKind;
+use ecr_read_only::rule::ports::{Authentication, PartKind};
+use serde_json::{Value, json};
+use support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, policy_item, role_item, scheduled, with};
+use support::fakes::{EVERYTHING, FakeAws, FakeRole, PULL_ONLY, role_arn, version};
+use support::run::{DENIED, run};
+
+const WORKER: &str = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy";
+const SSM_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ssm.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;
+const FARGATE_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"eks-fargate-pods.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+const HYPERPOD_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+const POD_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;
+const IRSA_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/ABC"},"Action":"sts:AssumeRoleWithWebIdentity"}]}"#;
+
+fn with_parameters(payload: Value, parameters: &Value) -> Value {
+    with(payload, &json!({ "ruleParameters": parameters.to_string() }))
+}
+
+/// An account with the role `r`, and a cluster that admits nodes without access entries.
+fn open_account() -> FakeAws {
+    FakeAws::new().role("r", "AROAR").with(|state| {
+        state.policies.insert(WORKER.to_owned(), version("v1", r#"{"Version":"2012-10-17","Statement":[]}"#));
+        state.cluster("eu-west-1", "prod").record.authentication = Authentication::Either;
+        state.regions = vec!["eu-west-1".to_owned()];
+    })
+}
+
+fn in_profile(role: &mut FakeRole) {
+    role.instance_profiles.push("p".to_owned());
+}
+
+/// What an event about `r` and the schedule say of it, which has to be the same: nothing on the schedule is
+/// NOT_APPLICABLE on an event.
+#[track_caller]
+fn says(name: &str, aws: impl Fn() -> FakeAws, parameters: &Value, trust: &str, expected: Option<&str>) {
+    let by_event = aws();
+    run(&by_event, with_parameters(change(&role_item("r", "AROAR", trust)), parameters)).unwrap();
+    let by_schedule = aws();
+    run(&by_schedule, with_parameters(scheduled(), parameters)).unwrap();
+    let annotated: Vec<String> = by_schedule.annotated().into_iter().filter(|one| one.starts_with("AROAR ")).collect();
+    match expected {
+        Some(expected) => {
+            let why = "AROAR Compliant: No request beyond the allowed access to Amazon ECR is possible; ";
+            let expected = [format!("{why}{expected}")];
+            assert_eq!(by_event.annotated(), expected, "{name}: {:#?}", by_event.calls());
+            assert_eq!(annotated, expected, "{name}, on schedule: {:#?}", by_schedule.calls());
+        }
+        None => {
+            assert_eq!(by_event.sent(), ["AROAR NotApplicable"], "{name}: {:#?}", by_event.calls());
+            assert!(annotated.iter().all(|one| one.starts_with("AROAR NotApplicable")), "{name}: {annotated:?}");
+        }
+    }
+}
+
+fn tag(key: &str, value: &str) -> (String, String) {
+    (key.to_owned(), value.to_owned())
+}
+
+#[test]
+fn every_kind_that_eks_tells() {
+    type Kind = fn(String) -> NodeKind;
+    for (kind, name, node, trust, expected) in [
+        (PartKind::NodeGroups, "workers", NodeKind::NodeGroup as Kind, EC2_TRUST, "node group workers"),
+        (PartKind::FargateProfiles, "web", NodeKind::FargateProfile, FARGATE_TRUST, "Fargate profile web"),
+        (PartKind::AccessEntries, "EC2_LINUX", NodeKind::AccessEntry, EC2_TRUST, "access entry EC2_LINUX"),
+        (PartKind::AccessEntries, "EC2", NodeKind::AccessEntry, EC2_TRUST, "access entry EC2"),
+        (PartKind::AccessEntries, "HYBRID_LINUX", NodeKind::AccessEntry, SSM_TRUST, "access entry HYBRID_LINUX"),
+        (
+            PartKind::AccessEntries,
+            "HYPERPOD_LINUX",
+            NodeKind::AccessEntry,
+            HYPERPOD_TRUST,
+            "access entry HYPERPOD_LINUX",
+        ),
+        (PartKind::NodeGroups, "", |_| NodeKind::AutoMode, EC2_TRUST, "Auto Mode"),
+    ] {
+        let aws = || {
+            let aws = FakeAws::new().role("r", "AROAR").with(|state| {
+                let cluster = state.cluster("us-east-1", "prod");
+                match node(name.to_owned()) {
+                    NodeKind::AutoMode => cluster.record.auto_mode_role = Some(role_arn("r")),
+                    node => {
+                        cluster.part(kind, name, &role_arn("r"), node);
+                    }
+                }
+            });
+            aws.with_role("r", |role| role.record.trust_policy = trust.to_owned())
+        };
+        says(expected, aws, &json!({}), trust, Some(&format!("{expected} of cluster prod in us-east-1")));
+    }
+}
+
+#[test]
+fn self_managed_nodes_are_told_by_their_marks() {
+    type Mark = fn(&mut FakeRole);
+    let prod = "of cluster prod in eu-west-1";
+    for (name, mark, expected) in [
+        (
+            "the cluster's tag on the role",
+            (|role| role.record.tags.push(tag("kubernetes.io/cluster/prod", "owned"))) as Mark,
+            Some(format!("tag kubernetes.io/cluster/prod {prod}")),
+        ),
+        (
+            "eksctl's tag on the role",
+            |role| role.record.tags.push(tag("alpha.eksctl.io/cluster-name", "prod")),
+            Some(format!("tag alpha.eksctl.io/cluster-name {prod}")),
+        ),
+        (
+            "Karpenter's tag, which names no cluster",
+            |role| role.record.tags.push(tag("karpenter.k8s.aws/ec2nodeclass", "default")),
+            Some(format!("tag karpenter.k8s.aws/ec2nodeclass {prod}")),
+        ),
+        (
+            "AWS's policy for nodes",
+            |role| role.attached.push(WORKER.to_owned()),
+            Some(format!("policy AmazonEKSWorkerNodePolicy {prod}")),
+        ),
+        (
+            "the tag of a cluster that is not there",
+            |role| role.record.tags.push(tag("eks:eks-cluster-name", "x")),
+            None,
+        ),
+        ("another tag", |role| role.record.tags.push(tag("Name", "prod")), None),
+        ("no mark", |_| {}, None),
+    ] {
+        let aws = || open_account().with_role("r", in_profile).with_role("r", mark);
+        says(name, aws, &json!({}), EC2_TRUST, expected.as_deref());
+    }
+    let on_profile = |tags: Vec<(String, String)>| {
+        move || {
+            open_account().with_role("r", in_profile).with(|state| {
+                state.instance_profiles.insert("p".to_owned(), tags.clone());
+            })
+        }
+    };
+    let expected = format!("tag aws:eks:cluster-name on instance profile p {prod}");
+    says(
+        "on the profile",
+        on_profile(vec![tag("aws:eks:cluster-name", "prod")]),
+        &json!({}),
+        EC2_TRUST,
+        Some(&expected),
+    );
+    says("not on the profile", on_profile(vec![tag("team", "prod")]), &json!({}), EC2_TRUST, None);
+}
+
+#[test]
+fn what_could_be_no_self_managed_nodes_role_is_none_whatever_its_marks() {
+    let marked = || open_account().with_role("r", |role| role.attached.push(WORKER.to_owned()));
+    says("no instance profile", marked, &json!({}), EC2_TRUST, None);
+    let api_only = || {
+        marked().with_role("r", in_profile).with(|state| {
+            state.cluster("eu-west-1", "prod").record.authentication = Authentication::AccessEntries;
+        })
+    };
+    says("clusters that know nodes by access entries alone", api_only, &json!({}), EC2_TRUST, None);
+    let hybrid =
+        || marked().with_role("r", in_profile).with_role("r", |role| role.record.trust_policy = SSM_TRUST.into());
+    says("a trust policy that does not admit EC2", hybrid, &json!({}), SSM_TRUST, None);
+    let aws = || marked().with_role("r", in_profile);
+    says("no cluster in scope", aws, &json!({ "ClusterNames": "x*" }), EC2_TRUST, None);
+    says("no region in scope", aws, &json!({ "ClusterRegions": "us-west-2" }), EC2_TRUST, None);
+}
+
+#[test]
+fn a_mark_that_names_no_cluster_names_those_that_it_could_be_of() {
+    let aws = |clusters: usize| {
+        move || {
+            open_account().with_role("r", in_profile).with_role("r", |role| role.attached.push(WORKER.to_owned())).with(
+                |state| {
+                    for number in 0..clusters {
+                        state.cluster("eu-west-1", &format!("c{number}")).record.authentication =
+                            Authentication::ConfigMap;
+                    }
+                },
+            )
+        }
+    };
+    let start = "policy AmazonEKSWorkerNodePolicy and an instance profile, for a cluster that is not told: ";
+    says("two", aws(1), &json!({}), EC2_TRUST, Some(&format!("{start}c0 in eu-west-1, prod in eu-west-1")));
+    let five = (0..5).map(|number| format!("c{number} in eu-west-1")).collect::<Vec<_>>().join(", ");
+    says("seven", aws(6), &json!({}), EC2_TRUST, Some(&format!("{start}{five} or one of 2 more")));
+}
+
+#[test]
+fn tags_of_clusters_out_of_scope_outweigh_a_policy_for_nodes() {
+    let aws = || {
+        open_account()
+            .with_role("r", in_profile)
+            .with_role("r", |role| role.attached.push(WORKER.to_owned()))
+            .with_role("r", |role| role.record.tags.push(tag("kubernetes.io/cluster/dev", "owned")))
+    };
+    says("out of scope", aws, &json!({ "ClusterNames": "prod" }), EC2_TRUST, None);
+    let expected = "policy AmazonEKSWorkerNodePolicy of cluster prod in eu-west-1";
+    says("in scope, but not there", aws, &json!({}), EC2_TRUST, Some(expected));
+}
+
+#[test]
+fn looking_for_marks_stops_at_the_first_that_tells() {
+    let event = || change(&role_item("r", "AROAR", EC2_TRUST));
+    let discovery = ["ListRegions", "ListClusters", "DescribeCluster", "ListNodegroups", "ListFargateProfiles"];
+    let calls = |aws: FakeAws| {
+        run(&aws, event()).unwrap();
+        let operation = |call: String| call.split(' ').next().unwrap().to_owned();
+        let calls: Vec<String> = aws.calls().into_iter().map(operation).collect();
+        assert_eq!(&calls[..5], discovery);
+        calls[6..].join(" ")
+    };
+    let get = "GetPolicy GetPolicyVersion PutEvaluations";
+    assert_eq!(calls(open_account()), "GetRole ListInstanceProfilesForRole PutEvaluations");
+    assert_eq!(
+        calls(open_account().with_role("r", in_profile).with_role("r", |role| {
+            role.record.tags.push(tag("kubernetes.io/cluster/prod", "owned"));
+        })),
+        format!("GetRole ListInstanceProfilesForRole ListRolePolicies ListAttachedRolePolicies {get}")
+    );
+    assert_eq!(
+        calls(open_account().with_role("r", in_profile).with_role("r", |role| role.attached = vec![WORKER.to_owned()])),
+        format!("GetRole ListInstanceProfilesForRole ListAttachedRolePolicies ListRolePolicies {get}")
+    );
+    assert_eq!(
+        calls(open_account().with_role("r", in_profile)),
+        "GetRole ListInstanceProfilesForRole ListAttachedRolePolicies GetInstanceProfile PutEvaluations"
+    );
+}
+
+#[test]
+fn a_mark_that_cannot_be_read_is_a_role_that_cannot_be_read() {
+    for call in ["ListInstanceProfilesForRole r", "ListAttachedRolePolicies r", "GetInstanceProfile p"] {
+        let (operation, of) = call.split_once(' ').unwrap();
+        let expected = format!("no verdict on role `r`: {operation} of `{of}` failed: {DENIED}");
+        for payload in [scheduled(), change(&role_item("r", "AROAR", EC2_TRUST))] {
+            let aws = open_account().with_role("r", in_profile).failing(call);
+            assert_eq!(run(&aws, payload).unwrap_err().to_string(), expected);
+            assert_eq!(aws.sent(), [""; 0]);
+        }
+    }
+    let aws = open_account().failing("ListInstanceProfiles");
+    let error = run(&aws, scheduled()).unwrap_err();
+    assert_eq!(error.type_name(), "NodeRolesUnknown");
+}
+
+#[test]
+fn the_parameter_node_roles_adds_roles_whatever_their_trust_policy() {
+    let aws =
+        || FakeAws::new().role("r", "AROAR").with_role("r", |role| role.record.trust_policy = LAMBDA_TRUST.into());
+    let with_path = || aws().with_role("r", |role| role.record.arn = format!("arn:aws:iam::{ACCOUNT}:role/team/r"));
+    let expected = Some("parameter NodeRoles");
+    for (patterns, expected) in [("r", expected), ("R", None), ("x,r*", expected), ("x", None), ("x*", None)] {
+        says(patterns, aws, &json!({ "NodeRoles": patterns }), LAMBDA_TRUST, expected);
+    }
+    for (patterns, expected) in [
+        ("arn:aws:iam::111122223333:role/team/r", expected),
+        ("arn:aws:iam::111122223333:role/team/*", expected),
+        ("arn:aws:iam::111122223333:role/r", None),
+        ("arn:aws:iam::999999999999:role/*", None),
+    ] {
+        let item = with(
+            role_item("r", "AROAR", LAMBDA_TRUST),
+            &json!({ "ARN": format!("arn:aws:iam::{ACCOUNT}:role/team/r") }),
+        );
+        let by_event = with_path();
+        run(&by_event, with_parameters(change(&item), &json!({ "NodeRoles": patterns }))).unwrap();
+        let by_schedule = with_path();
+        run(&by_schedule, with_parameters(scheduled(), &json!({ "NodeRoles": patterns }))).unwrap();
+        let found = [by_event.sent(), by_schedule.sent()].map(|sent| sent.contains(&"AROAR Compliant".to_owned()));
+        assert_eq!(found, [expected.is_some(); 2], "{patterns}");
+    }
+}
+
+#[test]
+fn exempt_roles_win() {
+    let aws = || FakeAws::new().role("r", "AROAR").node("r");
+    let node = "node group r of cluster prod in us-east-1";
+    let tagged = || aws().with_role("r", |role| role.record.tags.push(tag("ecr", "a=b")));
+    for (parameters, expected) in [
+        (json!({ "ExemptRoles": "x,r*" }), None),
+        (json!({ "ExemptRoles": role_arn("r"), "NodeRoles": "r" }), None),
+        (json!({ "ExemptTag": "ecr=a=b" }), None),
+        (json!({ "ExemptTag": "ecr=other" }), Some(node)),
+        (json!({ "ExemptTag": "ECR=a=b" }), Some(node)),
+        (json!({ "ExemptRoles": "x" }), Some(node)),
+    ] {
+        says(&parameters.to_string(), tagged, &parameters, EC2_TRUST, expected);
+    }
+    let by_name = aws();
+    run(&by_name, with_parameters(change(&role_item("r", "AROAR", EC2_TRUST)), &json!({ "ExemptRoles": "r" })))
+        .unwrap();
+    assert_eq!(by_name.calls(), ["PutEvaluations"]);
+    assert_eq!(by_name.annotated(), ["AROAR NotApplicable: Exempt by the parameter ExemptRoles."]);
+}
+
+#[test]
+fn roles_of_pods_are_judged_only_if_asked_for() {
+    let issuer = "https://oidc.eks.us-east-1.amazonaws.com/id/ABC";
+    let arn = role_arn("r");
+    let pods = |trust: &'static str, kind: PartKind, node: NodeKind| {
+        let arn = arn.clone();
+        move || {
+            let aws = FakeAws::new().role("r", "AROAR").with(|state| {
+                let cluster = state.cluster("us-east-1", "prod");
+                cluster.record.oidc_issuer = Some(issuer.to_owned());
+                if node != NodeKind::ServiceAccount {
+                    cluster.part(kind, "x", &arn, node.clone());
+                }
+            });
+            aws.with_role("r", |role| role.record.trust_policy = trust.to_owned())
+        }
+    };
+    let included = json!({ "IncludeServiceAccountRoles": "true" });
+    for (trust, kind, node, expected) in [
+        (
+            POD_TRUST,
+            PartKind::PodIdentityAssociations,
+            NodeKind::PodIdentity("shop/app".to_owned()),
+            "Pod Identity shop/app",
+        ),
+        (IRSA_TRUST, PartKind::Addons, NodeKind::ServiceAccount, "OIDC provider"),
+    ] {
+        let aws = pods(trust, kind, node);
+        says(expected, &aws, &included, trust, Some(&format!("{expected} of cluster prod in us-east-1")));
+        says(expected, &aws, &json!({}), trust, None);
+        let not = aws();
+        run(&not, change(&role_item("r", "AROAR", trust))).unwrap();
+        assert_eq!(not.calls(), ["PutEvaluations"]);
+    }
+    let addon = pods(IRSA_TRUST, PartKind::Addons, NodeKind::Addon("vpc-cni".to_owned()))();
+    run(&addon, with_parameters(scheduled(), &included)).unwrap();
+    assert!(addon.annotated()[0].ends_with("add-on vpc-cni of cluster prod in us-east-1 and 1 more"));
+}
+
+#[test]
+fn a_changed_policy_is_judged_through_self_managed_roles_too() {
+    let app = format!("arn:aws:iam::{ACCOUNT}:policy/app");
+    let aws = open_account().with_role("r", in_profile).with_role("r", |role| {
+        role.record.tags.push(tag("kubernetes.io/cluster/prod", "owned"));
+        role.attached = vec![format!("arn:aws:iam::{ACCOUNT}:policy/app"), PULL_ONLY.to_owned()];
+    });
+    let aws = aws.role("plain", "AROAPLAIN").with(|state| {
+        state.policies.insert(app.clone(), version("v1", EVERYTHING));
+        state.roles.get_mut("plain").unwrap().attached = vec![app];
+    });
+    run(&aws, change(&policy_item("app", "ANPAAPP"))).unwrap();
+    assert_eq!(aws.sent(), ["ANPAAPP NotApplicable", "AROAR NonCompliant"]);
+}

@@ -1,0 +1,34 @@
+//! Runs the rule against an AWS in memory, at an instant of its own.
+
+use ecr_read_only::rule::{EvaluationError, Invocation, Memory, Outcome, Ports, evaluate};
+use serde_json::Value;
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+
+use super::block_on;
+use super::fakes::FakeAws;
+
+pub const NOW: OffsetDateTime = datetime!(2026-01-05 10:03 UTC);
+
+pub const DENIED: &str = "AccessDenied: not authorized";
+
+/// An invocation that remembers nothing.
+pub fn run(aws: &FakeAws, payload: Value) -> Result<Outcome, EvaluationError> {
+    run_with(aws, &Memory::new(), payload, Duration::ZERO)
+}
+
+/// An invocation so much later, by a function that remembers.
+pub fn run_with(aws: &FakeAws, memory: &Memory, payload: Value, later: Duration) -> Result<Outcome, EvaluationError> {
+    let invocation = Invocation::parse(payload)?;
+    let ports = Ports { iam: aws, eks: aws, store: aws };
+    block_on(evaluate(&ports, memory, &invocation, NOW + later))
+}
+
+/// What was sent, and the error if there was one.
+#[track_caller]
+pub fn check(aws: &FakeAws, payload: Value, sent: &[&str], error: Option<&str>) {
+    let result = run(aws, payload);
+    let actual = result.err().map(|error| format!("{}: {error}", error.type_name()));
+    assert_eq!(actual.as_deref(), error, "{:#?}", aws.calls());
+    assert_eq!(aws.sent(), sent, "{:#?}", aws.calls());
+}
