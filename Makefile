@@ -30,7 +30,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENVS)/pycache
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults scale replay differential check build validate catalogue bench clean function
+.PHONY: help demo test faults scale replay differential fuzz check build validate catalogue bench clean function
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,15 @@ differential: $(DIFFERENTIAL)/node_modules/.stamp ## compare verdicts with anoth
 	DIFFERENTIAL_NODE=node DIFFERENTIAL_ROLES=$(ROLES) DIFFERENTIAL_FIRST_SEED=$(FIRST_SEED) DIFFERENTIAL_PROBES=$(PROBES) \
 		cargo test --locked --no-default-features --features cli --test differential -- --nocapture
 
+fuzz: FUZZ_SECONDS := 60
+fuzz: $(VENVS)/fuzz.stamp ## fuzz documents, patterns and decisions, FUZZ_SECONDS=60 each (needs a C++ compiler)
+	@for target in document patterns decision; do \
+		echo "==> fuzzing $$target for $(FUZZ_SECONDS) seconds (the first build takes 2 minutes)"; \
+		mkdir -p fuzz/corpus/$$target; \
+		PATH="$(CURDIR)/$(VENVS)/fuzz/bin:$$PATH" cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 || exit 1; \
+	done
+
 check: validate $(VENVS)/tools.stamp ## formatting, lints, documentation, the template and the catalogue, as CI does
 	$(VENVS)/tools/bin/python tools/catalogue.py --check
 	cargo fmt --all --check
@@ -96,12 +105,19 @@ bench: ## time the decisions and the command line, beside reading the same docum
 	cargo bench --locked --no-default-features --features cli --bench decide --bench account
 
 clean: ## remove everything that was built or installed
-	rm -rf target $(VENVS) $(DIFFERENTIAL)/node_modules
+	rm -rf target fuzz/target fuzz/corpus fuzz/artifacts $(VENVS) $(DIFFERENTIAL)/node_modules
 
 # Debug and test builds share profile, features and flags, so that nothing is built twice.
 function:
 	@echo "==> the function (debug build; 3 to 7 minutes the first time, then seconds)"
 	cargo build --locked
+
+# Cargo.lock is the packages' own; it needs no nightly compiler where no sanitizer is asked for.
+$(VENVS)/fuzz.stamp:
+	@echo "==> cargo-fuzz (a minute, once)"
+	@mkdir -p $(VENVS)
+	@cargo install --quiet --locked --root $(VENVS)/fuzz --version 0.13.2 cargo-fuzz
+	@touch $@
 
 $(VENVS)/local.stamp: local/requirements.txt
 	@echo "==> Python packages of the local AWS: moto, boto3, pytest (half a minute, once)"

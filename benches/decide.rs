@@ -63,7 +63,7 @@ fn worst() -> Vec<(&'static str, Vec<String>)> {
             (i * 7 + n * 3) % 40,
             n % 3,
             (i * 5 + n * 11) % 40,
-            (i + n) % 2 == 0,
+            (i + n).is_multiple_of(2),
         ),
     };
     let listed = |i: usize, n: usize| {

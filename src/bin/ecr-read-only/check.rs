@@ -272,9 +272,13 @@ impl<'r> Report<'r> {
             }
         }
         let mut blocked: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let mut without_allow = 0;
         for Refused { action, refusal, .. } in self.refused.iter().flatten() {
             let what = match refusal {
-                Refusal::NoAllow => "no Allow matches".to_owned(),
+                Refusal::NoAllow => {
+                    without_allow += 1;
+                    continue;
+                }
                 Refusal::Boundary => "the permissions boundary does not allow".to_owned(),
                 Refusal::Denied(statements) => {
                     format!("denied by {}", statements.iter().map(place).collect::<Vec<_>>().join(" and "))
@@ -284,6 +288,9 @@ impl<'r> Report<'r> {
         }
         for (what, actions) in blocked {
             writeln!(out, "    refused, {what}: {}", actions.join(", "))?;
+        }
+        if without_allow > 0 {
+            writeln!(out, "    refused, no Allow matches: {without_allow} actions")?;
         }
         Ok(())
     }
