@@ -76,7 +76,9 @@ fuzz: $(VENVS)/fuzz.stamp ## fuzz documents, patterns and decisions, FUZZ_SECOND
 		echo "==> fuzzing $$target for $(FUZZ_SECONDS) seconds (the first build takes 2 minutes)"; \
 		mkdir -p fuzz/corpus/$$target; \
 		PATH="$(CURDIR)/$(VENVS)/fuzz/bin:$$PATH" cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds -- \
-			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 || exit 1; \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+			> fuzz/corpus/$$target.log 2>&1 || { tail -n 200 fuzz/corpus/$$target.log; exit 1; }; \
+		echo "    $$(sed -n 's/^stat::number_of_executed_units: *//p' fuzz/corpus/$$target.log) inputs, no failure"; \
 	done
 
 check: validate $(VENVS)/tools.stamp ## formatting, lints, documentation, the template and the catalogue, as CI does
