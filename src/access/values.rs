@@ -280,10 +280,8 @@ fn instants(tests: &[Test<'_>], from: f64) -> Vec<String> {
     // The beginning of a pattern, and the rest as another instant has it.
     for (as_date, texts) in texts {
         for glob in texts.globs() {
-            let start: String =
-                glob.0.iter().map_while(|symbol| if let Symbol::Char(c) = symbol { Some(*c) } else { None }).collect();
+            let whole = |like: &str| begun_as(glob, like);
             for like in [written(from), written(from + 1.0), written(from + YEAR)] {
-                let whole = |like: &str| like.get(start.len()..).map(|rest| format!("{start}{rest}"));
                 if as_date {
                     let next_year =
                         date(&like).map(|like| format!("{}-01-01T00:00:00Z", like.get(..4).unwrap_or_default()));
@@ -327,5 +325,14 @@ fn other_texts(tests: &[Test<'_>]) -> Vec<String> {
     let mut texts = vec!["app".to_owned()];
     texts.extend(numbers(tests));
     texts.extend(addresses(tests));
+    let wanted = tests.iter().filter(|(_, positive)| *positive).filter_map(|(comparison, _)| of_texts(comparison));
+    texts.extend(wanted.flat_map(Texts::globs).filter_map(|glob| begun_as(glob, "2030-01-01T00:00:00Z")));
     texts
+}
+
+/// A text that begins as the pattern does before its first wildcard, and goes on like another.
+fn begun_as(glob: &Glob, like: &str) -> Option<String> {
+    let start = glob.0.iter().map_while(|symbol| if let Symbol::Char(c) = symbol { Some(*c) } else { None });
+    let start: String = start.collect();
+    like.get(start.len()..).map(|rest| format!("{start}{rest}"))
 }
