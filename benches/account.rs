@@ -87,7 +87,7 @@ fn ordinary() -> Value {
             1 | 2 => statements.push(allow(json!(READ), json!("*"))),
             _ => {}
         }
-        let attached: &[&str] = if n % 3 == 0 { &["worker", "read"] } else { &[] };
+        let attached: &[&str] = if n.is_multiple_of(3) { &["worker", "read"] } else { &[] };
         let team = format!("team-{}", n % 200);
         let attached = attached.iter().copied().chain([team.as_str()]);
         let attached = attached.map(

@@ -10,29 +10,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::catalogue::{Action, ActionSet, ResourceType, Service};
-use super::context::{Knowledge, Subject, Target, Unknown};
+use super::context::{Subject, Target, Unknown};
 use super::permissions::{Assumption, Decision, GrantKind, Refusal, Witness};
 use super::request::{Problem, Translated};
 use super::rules::Rule;
 use super::solver::{Clause, Found, Values, solve};
-use super::values::is_possible;
-use crate::policy::condition::{Condition, Meaning, resolve};
 use crate::policy::language::Budget;
-use crate::policy::pattern::{Reading, Token, Variable};
 
 /// How many values are tried for the keys that variables stand for, before the action is left undecided.
 const MOST_ATTEMPTS: usize = 24;
 
-/// How many values are made of a resource that was found.
-const MOST_FITTING: usize = 8;
-
-/// How many of the values that stand in the policies, or that other parts of the request have, are tried first.
-const MOST_LIKELY: usize = 12;
-
 /// What decides about an action. Actions with the same question share one answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Question {
-    target: Target,
+    pub(super) target: Target,
     /// The statements that match the action, by their place among the rules.
     matching: Vec<usize>,
     /// Those of which it is doubt whether they match the action.
@@ -94,10 +85,10 @@ struct Assumed {
 }
 
 pub(super) struct Decider<'r> {
-    subject: &'r Subject<'r>,
+    pub(super) subject: &'r Subject<'r>,
     rules: &'r [Rule<'r>],
     bounded: bool,
-    budget: &'r Budget,
+    pub(super) budget: &'r Budget,
     /// What some Allow of the identity-based policies matches.
     granted: ActionSet,
     /// Whether a statement looks at keys that only some actions' requests have.
@@ -185,7 +176,7 @@ impl<'r> Decider<'r> {
         best
     }
 
-    fn matching(&self, question: &Question) -> impl Iterator<Item = (usize, &'r Rule<'r>)> {
+    pub(super) fn matching(&self, question: &Question) -> impl Iterator<Item = (usize, &'r Rule<'r>)> {
         let rules = self.rules;
         question.matching.iter().filter_map(move |place| Some((*place, rules.get(*place)?)))
     }
@@ -314,82 +305,6 @@ impl<'r> Decider<'r> {
             }
         }
         Decision::Permitted(witness)
-    }
-
-    /// Values that the open unknowns may have in common: what comes first for each, what other unknowns have in the
-    /// request that was found, what the conditions list.
-    fn likely(
-        &self,
-        problem: &Problem<'_>,
-        question: &Question,
-        open: &[&Unknown],
-        values: &Values,
-    ) -> Vec<Vec<(Unknown, Option<String>)>> {
-        let mut texts: Vec<String> = values.iter().flatten().filter_map(|values| values.first()).cloned().collect();
-        let conditions = self.matching(question).flat_map(|(_, rule)| &rule.statement.conditions);
-        texts.extend(conditions.flat_map(Condition::literals).map(str::to_owned));
-        texts.sort_unstable();
-        texts.dedup();
-        let of = |unknown: &Unknown| {
-            let slot = problem.find_slot(unknown).and_then(|slot| problem.slots.get(slot));
-            let mut of: Vec<String> =
-                slot.map(|slot| slot.preferred.iter().take(1).cloned().collect()).unwrap_or_default();
-            let possible = |text: &&String| slot.is_some_and(|slot| is_possible(slot, text));
-            let others: Vec<&String> = texts.iter().filter(possible).filter(|text| !of.contains(text)).collect();
-            of.extend(others.into_iter().cloned());
-            of
-        };
-        let each: Vec<Vec<String>> = open.iter().map(|unknown| of(unknown)).collect();
-        let most = each.iter().map(Vec::len).max().unwrap_or_default().min(MOST_LIKELY);
-        let pick = |i: usize| {
-            let value =
-                |(unknown, of): (&&Unknown, &Vec<String>)| ((*unknown).clone(), of.get(i).or(of.first()).cloned());
-            open.iter().zip(&each).map(value).collect()
-        };
-        (0..most).map(pick).collect()
-    }
-
-    /// Values of unknowns with which a pattern in a statement matches a resource that was found.
-    fn fitting(
-        &self,
-        question: &Question,
-        open: &[(Unknown, Option<String>)],
-        resource: &str,
-    ) -> Vec<(Unknown, String)> {
-        let mut fitting = Vec::new();
-        let name = resource.splitn(6, ':').nth(5).unwrap_or_default();
-        for pattern in self.matching(question).flat_map(|(_, rule)| &rule.statement.resources.patterns) {
-            // Every part of the name is held against every pattern: that has its price.
-            if fitting.len() >= MOST_FITTING || self.budget.spend(name.len().pow(3) / 8).is_err() {
-                break;
-            }
-            let Some(last) = pattern.fields().pop() else { continue };
-            let last = pattern.tokens_of(last);
-            for (unknown, _) in open {
-                let mut ends: Vec<usize> = name.char_indices().map(|(i, _)| i).collect();
-                ends.push(name.len());
-                let parts = ends
-                    .iter()
-                    .enumerate()
-                    .flat_map(|(i, start)| ends.iter().skip(i + 1).filter_map(|end| name.get(*start..*end)));
-                let subject = self.subject;
-                let stands_for = |variable: &Variable| {
-                    let key = variable.key.to_lowercase();
-                    subject.knowledge(&question.target, &key) == Knowledge::Unknown(unknown.clone())
-                };
-                if !last.iter().any(|token| matches!(token, Token::Variable(variable) if stands_for(variable))) {
-                    continue;
-                }
-                let fits = |part: &&str| {
-                    let meaning = |variable: &Variable| {
-                        if stands_for(variable) { Meaning::Text((*part).to_owned()) } else { Meaning::Anything }
-                    };
-                    resolve(&last, Reading::Wide, &meaning).is_some_and(|glob| glob.matches(name, false))
-                };
-                fitting.extend(parts.filter(fits).take(MOST_FITTING).map(|part| (unknown.clone(), part.to_owned())));
-            }
-        }
-        fitting
     }
 
     /// Searches for a request that an Allow of the identity-based policies and, where there is one, of the

@@ -3,7 +3,6 @@
 //! Knows ECR, roles and how IAM evaluates requests. Does no I/O and reads no clock; knows nothing of AWS Config
 //! beyond the length of an annotation.
 
-mod arn;
 pub mod catalogue;
 #[rustfmt::skip]
 mod catalogue_data;
@@ -11,10 +10,12 @@ mod context;
 mod decider;
 mod permissions;
 mod request;
+mod resources;
 mod rules;
 mod solver;
 mod universe;
 mod values;
+mod variables;
 mod verdict;
 
 use std::sync::Arc;

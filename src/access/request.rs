@@ -9,21 +9,20 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::arn::{SixFields, has_doubtful_type, six_fields};
-use super::catalogue::{ResourceType, Service};
+use super::catalogue::ResourceType;
 use super::context::{Knowledge, Subject, Target, Unknown};
-use super::solver::{Clause, Cube, Literal, Slot, Values, holds};
+use super::solver::{Clause, Literal, Slot, Values, holds};
 use crate::policy::comparison::{Comparison, Texts, date};
-use crate::policy::condition::{Ask, Condition, Meaning, Quantifier, Requirement, resolve};
+use crate::policy::condition::{Ask, Condition, Meaning, Quantifier, Requirement};
 use crate::policy::language::Budget;
-use crate::policy::pattern::{Glob, Reading, ResourcePattern, Token, Variable};
+use crate::policy::pattern::{Glob, Reading, ResourcePattern, Variable};
 use crate::policy::{Effect, Statement};
 
 /// The unknowns of the requests for one target, made as statements mention them.
 #[derive(Clone)]
 pub(super) struct Problem<'a> {
-    subject: &'a Subject<'a>,
-    target: Target,
+    pub(super) subject: &'a Subject<'a>,
+    pub(super) target: Target,
     unknowns: Vec<Unknown>,
     /// The slot of each unknown.
     places: BTreeMap<Unknown, usize>,
@@ -34,7 +33,7 @@ pub(super) struct Problem<'a> {
     assumed: Vec<(Unknown, Option<String>)>,
     /// Unknowns that a variable stands for and whose values are not assumed: these were read as anything.
     open: RefCell<Vec<Unknown>>,
-    budget: &'a Budget,
+    pub(super) budget: &'a Budget,
 }
 
 /// A statement as clauses over the unknowns.
@@ -45,9 +44,6 @@ pub(super) struct Translated {
     /// The unknowns that variables in the statement left open.
     pub(super) open: Vec<Unknown>,
 }
-
-/// How many symbols of a pattern are read in the time of a step of the budget.
-const SYMBOLS_PER_STEP: usize = 8;
 
 impl Translated {
     /// Whether the clauses hold of these values.
@@ -66,14 +62,6 @@ enum Term {
     All(Vec<Literal>),
     /// One of them holds.
     Any(Vec<Literal>),
-}
-
-/// The parts of an ARN that are unknown, with the patterns that each has to match.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct ArnTerms {
-    region: Vec<Glob>,
-    account: Vec<Glob>,
-    resource: Vec<Glob>,
 }
 
 impl<'a> Problem<'a> {
@@ -378,7 +366,7 @@ impl<'a> Problem<'a> {
     }
 
     /// What a policy variable stands for.
-    fn meaning(&self, variable: &Variable) -> Meaning {
+    pub(super) fn meaning(&self, variable: &Variable) -> Meaning {
         let key = variable.key.to_lowercase();
         match self.subject.knowledge(&self.target, &key) {
             Knowledge::Absent => Meaning::Absent,
@@ -396,138 +384,6 @@ impl<'a> Problem<'a> {
                 }
             },
         }
-    }
-
-    /// The cubes under which one of the patterns matches the request's resource.
-    fn resources(&mut self, patterns: &[ResourcePattern], reading: Reading) -> Vec<Cube> {
-        if patterns.iter().any(ResourcePattern::is_everything) {
-            return vec![Vec::new()];
-        }
-        if self.target.resource == ResourceType::None {
-            let matched = patterns.iter().any(|pattern| self.matches_star(pattern, reading));
-            return if matched { vec![Vec::new()] } else { Vec::new() };
-        }
-        // Patterns that differ in the last field only are one union of globs.
-        let mut merged: Vec<(ArnTerms, Vec<Vec<Glob>>)> = Vec::new();
-        let prefix = self.target.service.prefix();
-        for pattern in patterns.iter().filter(|pattern| !pattern.is_of_other_service_than(prefix)) {
-            for mut terms in self.arn_terms(pattern, reading) {
-                let resource = std::mem::take(&mut terms.resource);
-                match merged.iter_mut().find(|(place, _)| *place == terms) {
-                    Some((_, resources)) => resources.push(resource),
-                    None => merged.push((terms, vec![resource])),
-                }
-            }
-        }
-        let mut cubes = Vec::new();
-        for (place, resources) in merged {
-            let mut base = Vec::new();
-            for (unknown, globs) in [(Unknown::Region, place.region), (Unknown::Account, place.account)] {
-                let slot = self.slot_of(&unknown);
-                base.extend(globs.into_iter().map(|glob| text(slot, vec![glob])));
-            }
-            let slot = self.slot_of(&Unknown::Resource);
-            if resources.iter().any(Vec::is_empty) {
-                cubes.push(base);
-                continue;
-            }
-            let (single, several): (Vec<_>, Vec<_>) = resources.into_iter().partition(|globs| globs.len() == 1);
-            let union: Vec<Glob> = single.into_iter().flatten().collect();
-            if !union.is_empty() {
-                let mut cube = base.clone();
-                cube.push(text(slot, union));
-                cubes.push(cube);
-            }
-            for globs in several {
-                let mut cube = base.clone();
-                cube.extend(globs.into_iter().map(|glob| text(slot, vec![glob])));
-                cubes.push(cube);
-            }
-        }
-        cubes
-    }
-
-    /// Whether the pattern matches the literal `*`, on which actions without resource type are requested.
-    fn matches_star(&self, pattern: &ResourcePattern, reading: Reading) -> bool {
-        let fields = pattern.fields();
-        let [field] = fields.as_slice() else { return false };
-        self.glob(pattern, field, reading).is_some_and(|glob| glob.matches("*", false))
-    }
-
-    /// What a pattern asks of the unknown parts of the request's ARN; several alternatives, or none.
-    fn arn_terms(&self, pattern: &ResourcePattern, reading: Reading) -> Vec<ArnTerms> {
-        self.budget.charge(1 + pattern.as_str().len() / SYMBOLS_PER_STEP);
-        let mut alternatives = Vec::new();
-        for patterns in six_fields(pattern.fields(), reading) {
-            let mut terms = ArnTerms::default();
-            if patterns.iter().all(|fields| self.add_terms(pattern, fields, reading, &mut terms)) {
-                alternatives.push(terms);
-            }
-        }
-        alternatives
-    }
-
-    /// Adds what a pattern asks, taken as these six fields; false if it matches no ARN of the target.
-    fn add_terms(
-        &self,
-        pattern: &ResourcePattern,
-        fields: &SixFields<'_>,
-        reading: Reading,
-        terms: &mut ArnTerms,
-    ) -> bool {
-        let [arn, partition, service, region, account, resource] = fields.as_slice() else { return false };
-        // Variables have meaning in the last field only; AWS's own policies also use one for the account.
-        let plain = |field: &str| {
-            let tokens = if pattern.has_variables() { pattern.tokens_of(field) } else { Vec::new() };
-            let variable = tokens.iter().any(|token| matches!(token, Token::Variable(_)));
-            if variable { None } else { self.glob(pattern, field, reading) }
-        };
-        let known =
-            |field: &str, value: &str| field == value || plain(field).is_some_and(|glob| glob.matches(value, false));
-        if !known(arn, "arn")
-            || !known(partition, self.subject.partition())
-            || !known(service, self.target.service.prefix())
-        {
-            return false;
-        }
-        let Some(region) = plain(region) else { return false };
-        let account = if reading == Reading::Wide { self.glob(pattern, account, reading) } else { plain(account) };
-        let Some(account) = account else { return false };
-        if reading == Reading::Narrow && has_doubtful_type(resource) {
-            return false;
-        }
-        let Some(resource) = self.glob(pattern, resource, reading) else { return false };
-        match self.target.service {
-            Service::Ecr => push(&mut terms.region, region),
-            // The ARNs of ECR Public have no region.
-            Service::EcrPublic if !region.matches("", false) => return false,
-            Service::EcrPublic => {}
-        }
-        push(&mut terms.account, account);
-        push(&mut terms.resource, resource);
-        true
-    }
-
-    /// One field of a pattern, with what variables in it stand for.
-    fn glob(&self, pattern: &ResourcePattern, field: &str, reading: Reading) -> Option<Glob> {
-        if !pattern.has_variables() {
-            return Some(Glob::new(field));
-        }
-        resolve(&pattern.tokens_of(field), reading, &|variable| self.meaning(variable))
-    }
-
-    /// The ARN that the values give the request's resource; `*` for a target without resource.
-    pub(super) fn resource_arn(&self, values: &Values) -> String {
-        if self.target.resource == ResourceType::None {
-            return "*".to_owned();
-        }
-        let value = |unknown: &Unknown| {
-            let values = self.find_slot(unknown).and_then(|slot| values.get(slot)?.as_ref());
-            values.and_then(|values| values.first()).map_or("", String::as_str)
-        };
-        let region = if self.target.service == Service::Ecr { value(&Unknown::Region) } else { "" };
-        let (partition, service) = (self.subject.partition(), self.target.service.prefix());
-        format!("arn:{partition}:{service}:{region}:{}:{}", value(&Unknown::Account), value(&Unknown::Resource))
     }
 
     /// Adds keys that a statement mentions, with the values that the request has for them.
@@ -585,18 +441,6 @@ pub(super) fn keys(statement: &Statement) -> Vec<Key> {
     let patterns = statement.resources.patterns.iter();
     keys.extend(patterns.flat_map(ResourcePattern::variables).map(|variable| variable.key));
     keys.into_iter().map(|spelled| Key { lower: spelled.to_lowercase(), spelled }).collect()
-}
-
-fn push(globs: &mut Vec<Glob>, glob: Glob) {
-    if !glob.is_everything() && !globs.contains(&glob) {
-        globs.push(glob);
-    }
-}
-
-fn text(slot: usize, globs: Vec<Glob>) -> Literal {
-    let comparison = Arc::new(Comparison::Text(Texts::new(globs, false)));
-    let if_present = Ask::Values { quantifier: Quantifier::Value, comparison, positive: true };
-    Literal::new(slot, Requirement { if_absent: false, if_present })
 }
 
 fn equals(slot: usize, value: &str, quantifier: Quantifier) -> Literal {

@@ -3,11 +3,11 @@
 //! Knows which actions a statement matches, where it stands, and that an Allow is read in the wide reading and a Deny
 //! in the narrow one where the documentation leaves two. Knows nothing of requests.
 
-use super::arn::has_doubtful_type;
 use super::catalogue::{self, ActionSet, Service};
 use super::context::is_multivalued;
 use super::permissions::{Grant, GrantKind};
 use super::request::{Key, keys};
+use super::resources::has_doubtful_type;
 use super::{Policy, PolicySource, Role};
 use crate::policy::condition::Condition;
 use crate::policy::language::Budget;

@@ -128,8 +128,13 @@ struct Tag<'a> {
 /// An account's roles and the default versions of its managed policies.
 pub(crate) struct AccountDetails<'a> {
     roles: Vec<&'a RawValue>,
-    /// The text of the document, and what it says.
-    policies: HashMap<Cow<'a, str>, (&'a str, Result<Arc<Document>, String>)>,
+    policies: HashMap<Cow<'a, str>, KnownPolicy<'a>>,
+}
+
+/// The default version of a managed policy.
+struct KnownPolicy<'a> {
+    text: &'a str,
+    document: Result<Arc<Document>, String>,
 }
 
 impl<'a> AccountDetails<'a> {
@@ -146,11 +151,11 @@ impl<'a> AccountDetails<'a> {
                 let text = policy.default_document().map_or("", RawValue::get);
                 match policies.entry(policy.arn) {
                     Entry::Vacant(place) => {
-                        place.insert((text, document(text)));
+                        place.insert(KnownPolicy { text, document: document(text) });
                     }
                     // Which of them is the role's nobody can tell.
-                    Entry::Occupied(mut known) if known.get().0 != text => {
-                        known.get_mut().1 = Err("the file has two different documents of it".to_owned());
+                    Entry::Occupied(mut known) if known.get().text != text => {
+                        known.get_mut().document = Err("the file has two different documents of it".to_owned());
                     }
                     Entry::Occupied(_) => {}
                 }
@@ -188,7 +193,7 @@ impl<'a> AccountDetails<'a> {
 
     fn policy(&self, arn: &str) -> Result<Policy, String> {
         let known = self.policies.get(arn).ok_or_else(|| format!("the file has no document of policy `{arn}`"))?;
-        let document = known.1.as_ref().map_err(|error| format!("policy `{arn}`: {error}"))?;
+        let document = known.document.as_ref().map_err(|error| format!("policy `{arn}`: {error}"))?;
         Ok(Policy { source: PolicySource::Managed(arn.to_owned()), document: Arc::clone(document) })
     }
 }
