@@ -62,7 +62,7 @@ impl<'a> Translation<'a> {
         }
         let open = made.open.clone();
         let assumed = open.into_iter().map(|unknown| (unknown.clone(), self.problem.value(&unknown, values)));
-        let mut problem = self.problem.assuming(assumed.collect());
+        let mut problem = self.problem.assuming(assumed);
         problem.translate(rule.statement, &rule.keys, rule.reading().other()).hold(values, budget)
     }
 

@@ -90,9 +90,11 @@ impl<'a> Problem<'a> {
         problem
     }
 
-    /// The same unknowns, with these values assumed of them.
-    pub(super) fn assuming(&self, assumed: Vec<(Unknown, Option<String>)>) -> Self {
-        Self { assumed, ..self.clone() }
+    /// The same unknowns, with more values assumed of them.
+    pub(super) fn assuming(&self, more: impl Iterator<Item = (Unknown, Option<String>)>) -> Self {
+        let mut problem = self.clone();
+        problem.assumed.extend(more);
+        problem
     }
 
     /// The first value that an unknown has.
@@ -280,7 +282,9 @@ impl<'a> Problem<'a> {
         match knowledge {
             Knowledge::Absent => Term::Settled(requirement.holds(None, self.budget)),
             Knowledge::Value(value) => {
-                let holds = requirement.holds(Some(std::slice::from_ref(&value)), self.budget);
+                let known = Some(std::slice::from_ref(&value));
+                let of_arns = !condition.asks_for_arns(reading) || requirement.of_arns().holds(known, self.budget);
+                let holds = of_arns && requirement.holds(known, self.budget);
                 // To a set operator an empty value may be a missing key: the documentation has it both ways.
                 Term::Settled(if value.is_empty() && requirement.of_set() {
                     let missing = requirement.holds(None, self.budget);
@@ -305,13 +309,18 @@ impl<'a> Problem<'a> {
                         *quantifier = if reading == Reading::Wide { Quantifier::Any } else { Quantifier::All };
                     }
                 }
-                let own = Literal::new(slot, requirement);
+                let arns = condition.asks_for_arns(reading).then(|| requirement.of_arns());
+                let mut all = vec![Literal::new(slot, requirement)];
                 let empty = || equals(slot, "", Quantifier::Value);
-                match (reading, if_missing) {
-                    (Reading::Wide, true) if may_be_missing => Term::Any(vec![own, empty()]),
-                    (Reading::Narrow, false) if may_be_missing => Term::All(vec![own, empty().negated()]),
-                    _ => Term::All(vec![own]),
+                if reading == Reading::Wide && if_missing && may_be_missing {
+                    all.push(empty());
+                    return Term::Any(all);
                 }
+                if reading == Reading::Narrow && !if_missing && may_be_missing {
+                    all.push(empty().negated());
+                }
+                all.extend(arns.map(|arns| Literal::new(slot, arns)));
+                Term::All(all)
             }
         }
     }

@@ -56,6 +56,19 @@ impl Requirement {
         Self { if_absent: !self.if_absent, if_present }
     }
 
+    /// That the value or values are ARNs.
+    #[must_use]
+    pub fn of_arns(&self) -> Self {
+        let if_present = match &self.if_present {
+            Ask::Presence(holds) => Ask::Presence(*holds),
+            Ask::Values { quantifier, .. } => {
+                let comparison = Arc::new(Comparison::Text(Texts::new(vec![Glob::arn()], false)));
+                Ask::Values { quantifier: *quantifier, comparison, positive: true }
+            }
+        };
+        Self { if_absent: self.if_absent, if_present }
+    }
+
     /// Whether it comes of a set operator.
     pub fn of_set(&self) -> bool {
         matches!(self.if_present, Ask::Values { quantifier: Quantifier::Any | Quantifier::All, .. })
@@ -197,6 +210,11 @@ impl Condition {
         !self.values.is_empty() && matches!(self.parse_operator(), Some((Quantifier::Value, Family::Text { .. }, _, _)))
     }
 
+    /// Whether it may hold of ARNs only: so does a negated ARN operator in the reading in which it matches less.
+    pub fn asks_for_arns(&self, reading: Reading) -> bool {
+        reading == Reading::Narrow && matches!(self.parse_operator(), Some((_, Family::Arn, true, _)))
+    }
+
     /// The listed values that are plain text.
     pub fn literals(&self) -> impl Iterator<Item = &str> {
         self.values.iter().map(String::as_str).filter(|value| !value.contains(['*', '?', '$']))
@@ -260,11 +278,7 @@ impl Condition {
                 Comparison::Text(Texts::new(globs, ignore_case))
             }
             Family::Arn => {
-                let mut globs: Vec<Glob> =
-                    self.values.iter().flat_map(|value| self.arn_globs(value, texts, meaning)).collect();
-                if unread {
-                    globs.extend((0..5).map(|colons| Glob::of_parts(colons + 1)));
-                }
+                let globs = self.values.iter().flat_map(|value| self.arn_globs(value, texts, meaning)).collect();
                 Comparison::Text(Texts::new(globs, false))
             }
             Family::Binary => {

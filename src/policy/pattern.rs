@@ -63,10 +63,14 @@ impl Glob {
         Self(symbols)
     }
 
-    /// The glob that matches the texts of so many parts, with colons between them.
-    pub fn of_parts(parts: usize) -> Self {
-        let symbols = (0..parts * 2).skip(1).map(|i| if i % 2 == 1 { Symbol::ManyInPart } else { Symbol::Char(':') });
-        Self(symbols.collect())
+    /// The glob that matches ARNs: six parts, of which the first is `arn` and the last may hold colons.
+    pub fn arn() -> Self {
+        let mut symbols: Vec<Symbol> = "arn".chars().map(Symbol::Char).collect();
+        for part in [Symbol::ManyInPart; 4] {
+            symbols.extend([Symbol::Char(':'), part]);
+        }
+        symbols.extend([Symbol::Char(':'), Symbol::Many]);
+        Self(symbols)
     }
 
     /// The text, where it is the only one that the glob matches.
