@@ -14,16 +14,16 @@ use std::sync::Arc;
 
 use ecr_read_only::access::catalogue::Action;
 use ecr_read_only::access::{
-    AllowedAccess, Compliance, Criteria, Decision, GrantKind, Permissions, Policy, PolicySource, Refusal, Role,
-    catalogue, judge, permissions, refusals,
+    AllowedAccess, Compliance, Criteria, Decision, GrantKind, Permissions, Refusal, Role, catalogue, judge,
+    permissions, refusals,
 };
-use ecr_read_only::policy::{Document, TrustPolicy};
 use serde_json::{Value, json};
 use support::generate::account::{account, role_docs, role_names};
 use support::generate::{Flavour, Home, Rng, statements};
 use support::naive::catalogue::catalogue as naive_catalogue;
 use support::naive::request::well_formed;
 use support::naive::{Judge, Request, RoleDocs};
+use support::oracle::role_of;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -42,25 +42,6 @@ fn setting(name: &str, default: u64) -> u64 {
 fn docs(seed: u64) -> RoleDocs {
     let details = account(seed, 1);
     role_docs(&details, &role_names(&details)[0]).unwrap()
-}
-
-fn role_of(docs: &RoleDocs, text: impl Fn(&Value) -> String) -> Role {
-    let policy = |(name, value): &(String, Value)| Policy {
-        source: if name.starts_with("arn:") {
-            PolicySource::Managed(name.clone())
-        } else {
-            PolicySource::Inline(name.clone())
-        },
-        document: Arc::new(Document::parse(&text(value)).unwrap()),
-    };
-    Role {
-        arn: docs.arn.clone(),
-        id: docs.id.clone(),
-        trust_policy: TrustPolicy::parse(&text(&docs.trust)).unwrap(),
-        tags: docs.tags.clone(),
-        policies: docs.policies.iter().map(policy).collect(),
-        permissions_boundary: docs.boundary.as_ref().map(policy),
-    }
 }
 
 fn role(docs: &RoleDocs) -> Role {

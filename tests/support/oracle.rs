@@ -33,6 +33,11 @@ fn text(document: &Value) -> String {
 
 /// The role for the solver.
 pub fn role(docs: &RoleDocs) -> Role {
+    role_of(docs, text)
+}
+
+/// The role for the solver, its documents as `text` writes them.
+pub fn role_of(docs: &RoleDocs, text: impl Fn(&Value) -> String) -> Role {
     let document = |value: &Value| Arc::new(Document::parse(&text(value)).unwrap());
     let source = |name: &str| {
         if name.starts_with("arn:") { PolicySource::Managed(name.into()) } else { PolicySource::Inline(name.into()) }
