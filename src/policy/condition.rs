@@ -278,7 +278,9 @@ impl Condition {
                 Comparison::Text(Texts::new(globs, ignore_case))
             }
             Family::Arn => {
-                let globs = self.values.iter().flat_map(|value| self.arn_globs(value, texts, meaning)).collect();
+                let globs: Vec<Vec<Glob>> =
+                    self.values.iter().map(|value| self.arn_globs(value, texts, meaning, &mut unlisted)).collect();
+                let globs = globs.into_iter().flatten().collect();
                 Comparison::Text(Texts::new(globs, false))
             }
             Family::Binary => {
@@ -349,7 +351,13 @@ impl Condition {
 
     /// ARN operators compare six parts one by one; the last one may hold colons. What they make of a pattern that
     /// has not six parts is not documented: it may be completed, be compared as a whole, or match nothing.
-    fn arn_globs(&self, value: &str, texts: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Vec<Glob> {
+    fn arn_globs(
+        &self,
+        value: &str,
+        texts: Reading,
+        meaning: &dyn Fn(&Variable) -> Meaning,
+        unlisted: &mut bool,
+    ) -> Vec<Glob> {
         let mut colons = 0;
         let parted: Vec<Token> = tokens(value, self.variables, Wildcards::GlobInPart)
             .into_iter()
@@ -368,8 +376,12 @@ impl Condition {
             .collect();
         let lone_variable = matches!(parted.as_slice(), [Token::Variable(_)]);
         if colons >= 5 || lone_variable {
-            return resolve(&parted, texts, meaning).into_iter().collect();
+            let glob = resolve(&parted, texts, meaning);
+            let parts = |glob: &Glob| 1 + glob.0.iter().filter(|symbol| **symbol == Symbol::Char(':')).count();
+            *unlisted |= lone_variable && glob.as_ref().is_some_and(|glob| glob.is_literal() && parts(glob) < 6);
+            return glob.into_iter().collect();
         }
+        *unlisted = true;
         if texts == Reading::Narrow {
             return Vec::new();
         }

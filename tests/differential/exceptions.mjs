@@ -85,6 +85,13 @@ const EXCEPTIONS = [
       /IpAddress/.test(condition?.operator) && condition.values.some((value) => /^[\d.]+\/0$/.test(value))
   },
   {
+    name: 'IPv6 addresses that end in ::',
+    rule: '2001:db8:: is an address (RFC 4291). It does not read it, and then lets NotIpAddress match nothing.',
+    page: 'reference_policies_elements_condition_operators.html#Conditions_IPAddress',
+    recognises: ({ condition }, { context }) =>
+      /IpAddress/.test(condition?.operator) && valuesOf(context, condition.key).some((value) => value.endsWith('::'))
+  },
+  {
     name: 'BinaryEquals',
     rule: 'The policy holds the Base64 of the bytes. It compares the two texts.',
     page: 'reference_policies_elements_condition_operators.html#Conditions_BinaryEquals',

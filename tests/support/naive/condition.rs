@@ -244,11 +244,11 @@ fn arn(value: &str, constant: &str, variables: bool, view: &View<'_>) -> Result<
         match (six.len() == 6, value_is_arn) {
             (true, true) => readings.push(Some(by_part(&six))),
             (true, false) => readings.push(None),
-            // A pattern that is no ARN: taken as a string, completed as in Resource, or never true.
+            // A pattern that is no ARN: taken as a string, completed as in Resource, or not to be compared.
             (false, true) => {
                 let whole = glob(&pattern, value);
                 six.resize(6, pieces("*"));
-                readings.extend([Some(whole), Some(by_part(&six)), Some(false)]);
+                readings.extend([Some(whole), Some(by_part(&six)), None]);
             }
             (false, false) => readings.extend([Some(glob(&pattern, value)), None]),
         }
