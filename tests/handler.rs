@@ -326,7 +326,9 @@ fn a_role_that_cannot_be_read_gets_no_verdict_and_the_others_get_theirs() {
     }
     // Its id is not known: any that was reported may be its own.
     let error = format!("RolesUnreadable: no verdict on role `bad`: GetRole of `bad` failed: {DENIED}");
-    check(&two().failing("GetRole bad"), scheduled(), &["AROANODES Compliant"], Some(&error));
+    let aws = two().failing("GetRole bad");
+    check(&aws, scheduled(), &["AROANODES Compliant"], Some(&error));
+    assert_eq!(aws.count("GetComplianceDetailsByConfigRule"), 0, "what was reported is not asked for in vain");
 }
 
 #[test]

@@ -99,6 +99,14 @@ struct Ready {
     facts: Vec<NodeFact>,
 }
 
+/// A role that is to be judged, as far as it could be read.
+struct Read {
+    name: String,
+    id: String,
+    facts: Vec<NodeFact>,
+    reading: Result<Reading, RoleError>,
+}
+
 /// What testing one role came to.
 enum Step {
     Judge(Box<Ready>),
@@ -146,8 +154,8 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
             },
         };
         let test = self.node_test(Freshness::Remembered, outcome).await?;
-        if subject.is_none() && self.needs_no_record(&test, &changed.name) {
-            return Ok(self.no_verdict(&changed.id, NOT_OF_NODES));
+        if subject.is_none() && self.needs_no_record(&test, &changed.name, changed.trust_policy.as_ref()) {
+            return Ok(self.not_of_nodes(&test, &changed.id));
         }
         let subject = match subject {
             Some(subject) => subject,
@@ -157,9 +165,9 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
             },
         };
         match self.test(&test, subject).await {
-            Step::Judge(ready) => Ok(self.assess(*ready).await),
+            Step::Judge(ready) => Ok(self.assess(self.read(*ready).await).await),
             Step::Done(finding) => Ok(finding),
-            Step::Nothing => Ok(self.no_verdict(&changed.id, NOT_OF_NODES)),
+            Step::Nothing => Ok(self.not_of_nodes(&test, &changed.id)),
         }
     }
 
@@ -173,11 +181,11 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
             && (!parameters.scope.service_accounts || trust_policy.rules_out_pods())
     }
 
-    /// Whether a role that EKS does not name is none, whatever IAM says of it.
-    fn needs_no_record(&self, test: &NodeTest<'_>, name: &str) -> bool {
+    /// Whether a role that EKS does not name is none, whatever else IAM says of it than its trust policy, if that is known.
+    fn needs_no_record(&self, test: &NodeTest<'_>, name: &str, trust_policy: Option<&TrustPolicy>) -> bool {
         let parameters = &self.invocation.parameters;
         test.named_by_eks().get(name).is_none()
-            && !test.admits_self_managed()
+            && !(test.admits_self_managed() && trust_policy.is_none_or(|policy| policy.admits_service("ec2")))
             && !parameters.scope.service_accounts
             && !parameters.node_roles.matches(name, None)
             && !parameters.node_roles.needs_arn()
@@ -206,7 +214,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
             return Ok(());
         }
         let test = self.node_test(Freshness::Remembered, outcome).await?;
-        let names = names.iter().filter(|name| !self.needs_no_record(&test, name)).map(String::as_str);
+        let names = names.iter().filter(|name| !self.needs_no_record(&test, name, None)).map(String::as_str);
         self.assess_named(&test, by_key(names), false, outcome).await
     }
 
@@ -232,6 +240,8 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         let parameters = &self.invocation.parameters;
         let known = test.named_by_eks().iter().map(|role| role.name.as_str());
         let mut names = by_key(known.chain(parameters.node_roles.literal_names()));
+        // Before they are counted: what is left decides whether lists are asked for, and how roles are read.
+        names.retain(|_, name| exempt(parameters, name, None, &[]).is_none());
         // If so many are known already, the list in detail shows the others too.
         if names.len() <= FEW {
             let mut listed = Vec::new();
@@ -248,17 +258,16 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
             });
             names.extend(listed.into_iter().map(|(role, _)| (key(&role.name), role.name)));
         }
-        names.retain(|_, name| exempt(parameters, name, None, &[]).is_none());
         self.assess_named(&test, names, true, outcome).await?;
-        let reported = match self.ports.store.reported(rule_name).await {
-            Ok(reported) => reported,
-            Err(error) => return Ok(Some(error)),
-        };
         // AWS Config knows roles by id. Where not even the id of a node role could be read, any of those reported
         // may be that role, so none is cleared; the invocation fails anyway, and its retry clears them.
         if outcome.unreadable.iter().any(|role| role.id.is_none()) {
             return Ok(None);
         }
+        let reported = match self.ports.store.reported(rule_name).await {
+            Ok(reported) => reported,
+            Err(error) => return Ok(Some(error)),
+        };
         let current: BTreeSet<&str> = (outcome.answers.iter().map(|answer| answer.evaluation.resource.id.as_str()))
             .chain(outcome.unreadable.iter().filter_map(|role| role.id.as_deref()))
             .collect();
@@ -307,18 +316,21 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         let ready = steps.iter().filter_map(|step| if let Step::Judge(ready) = step { Some(ready) } else { None });
         let policies = ready.flat_map(|ready| ready.subject.managed_policies().cloned()).collect();
         self.reader.prepare(policies).await;
-        let mut findings = stream::iter(steps)
+        // What is read at once is judged one after the other: reading waits, judging does not.
+        let mut read = stream::iter(steps)
             .map(|step| async move {
                 match step {
-                    Step::Judge(ready) => Some(self.assess(*ready).await),
-                    Step::Done(finding) => Some(finding),
+                    Step::Judge(ready) => Some(Ok(self.read(*ready).await)),
+                    Step::Done(finding) => Some(Err(finding)),
                     Step::Nothing => None,
                 }
             })
             .buffered(ROLES_AT_ONCE);
-        while let Some(finding) = findings.next().await {
-            if let Some(finding) = finding {
-                note(outcome, finding);
+        while let Some(step) = read.next().await {
+            match step {
+                Some(Ok(read)) => note(outcome, self.assess(read).await),
+                Some(Err(finding)) => note(outcome, finding),
+                None => {}
             }
         }
         Ok(())
@@ -326,10 +338,23 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
 
     async fn find_and_test(&self, test: &NodeTest<'_>, name: String) -> Step {
         match self.reader.subject(&name).await {
-            Ok(Some(subject)) => self.test(test, subject).await,
+            Ok(Some(subject)) => match self.test(test, subject).await {
+                Step::Judge(ready) => self.with_attached(ready).await,
+                step => step,
+            },
             // EKS outlives the role. Its id is not known here: what was said of it is cleared by its absence.
             Ok(None) => Step::Nothing,
             Err(cause) => Step::Done(unreadable(&name, None, cause)),
+        }
+    }
+
+    /// The role with its managed policies' ARNs, which have to be known of all roles before the policies are read.
+    async fn with_attached(&self, mut ready: Box<Ready>) -> Step {
+        let id = ready.subject.record.id.clone();
+        match self.reader.attached(&mut ready.subject).await {
+            Ok(Some(_)) => Step::Judge(ready),
+            Ok(None) => Step::Done(self.no_verdict(&id, GONE)),
+            Err(cause) => Step::Done(unreadable(&ready.subject.record.name, Some(&id), cause)),
         }
     }
 
@@ -345,9 +370,13 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         }
     }
 
-    async fn assess(&self, Ready { subject, facts }: Ready) -> Finding {
+    async fn read(&self, Ready { subject, facts }: Ready) -> Read {
         let (name, id) = (subject.record.name.clone(), subject.record.id.clone());
-        match self.reader.complete(subject).await {
+        Read { name, id, facts, reading: self.reader.complete(subject).await }
+    }
+
+    async fn assess(&self, Read { name, id, facts, reading }: Read) -> Finding {
+        match reading {
             // Read again meanwhile, it may have another trust policy.
             Ok(Reading::Role(role)) if facts.iter().all(|fact| fact.kind.ruled_out_by(&role.trust_policy)) => {
                 self.no_verdict(&id, RULED_OUT)
@@ -366,6 +395,14 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     fn no_verdict(&self, role_id: &str, why: &str) -> Finding {
         let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
         Finding::Answer(Box::new(self.not_applicable(resource, why)))
+    }
+
+    /// That no cluster runs nodes under the role, as of when the clusters were asked for if that was before the change:
+    /// what an instance of the function that knows newer ones has said since is to stand.
+    fn not_of_nodes(&self, test: &NodeTest<'_>, role_id: &str) -> Finding {
+        let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
+        let at = self.invocation.ordering_timestamp.min(test.clusters().at);
+        Finding::Answer(Box::new(Answer::not_applicable(resource, NOT_OF_NODES, at)))
     }
 
     fn not_applicable(&self, resource: ResourceId, why: &str) -> Answer {
