@@ -212,7 +212,7 @@ fn a_changed_policy_is_judged_through_the_node_roles_it_is_attached_to() {
 fn a_changed_policy_attached_to_nothing_costs_no_eks_call() {
     let aws = account();
     check(&aws, app_changed(), &["ANPAAPP NotApplicable"], None);
-    assert_eq!(aws.calls(), ["ListEntitiesForPolicy Permissions", "ListEntitiesForPolicy Boundary", "PutEvaluations"]);
+    assert_eq!(aws.calls(), [format!("ListEntitiesForPolicy {}", customer_policy()).as_str(), "PutEvaluations"]);
 }
 
 #[test]
@@ -231,14 +231,12 @@ fn nothing_is_sent_when_the_roles_concerned_are_unknown() {
             check(&aws.failing(call), payload, &[], Some(&error));
         }
     }
-    for usage in ["Permissions", "Boundary"] {
-        let error = format!(
-            "AttachedRolesUnknown: could not find out which roles the changed policy is attached to: \
-             ListEntitiesForPolicy of `{usage}` failed: {DENIED}"
-        );
-        let aws = account().failing(&format!("ListEntitiesForPolicy {usage}"));
-        check(&aws, app_changed(), &[], Some(&error));
-    }
+    let app = customer_policy();
+    let error = format!(
+        "AttachedRolesUnknown: could not find out which roles the changed policy is attached to: \
+         ListEntitiesForPolicy of `{app}` failed: {DENIED}"
+    );
+    check(&account().failing(&format!("ListEntitiesForPolicy {app}")), app_changed(), &[], Some(&error));
 }
 
 #[test]

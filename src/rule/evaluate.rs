@@ -18,7 +18,7 @@ use super::memory::{AccountMemory, Freshness, Memory};
 use super::node_roles::{NodeFact, key};
 use super::node_test::{NodeTest, Tested, exempt};
 use super::outcome::{Answer, Outcome, UnreadableRole};
-use super::ports::{ComplianceStore, Eks, Iam, PolicyUsage, PortError, ResourceId};
+use super::ports::{ComplianceStore, Eks, Iam, PortError, ResourceId};
 use super::roles::{FEW, Reading, RoleError, RoleReader, Subject};
 use crate::access::judge;
 use crate::policy::TrustPolicy;
@@ -205,11 +205,8 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     async fn policy_changed(&self, changed: &ChangedPolicy, outcome: &mut Outcome) -> Result<(), EvaluationError> {
         let resource = ResourceId { resource_type: POLICY.to_owned(), id: changed.id.clone() };
         outcome.answers.push(self.not_applicable(resource, OTHER_TYPE));
-        let mut names = BTreeSet::new();
-        for usage in [PolicyUsage::Permissions, PolicyUsage::Boundary] {
-            let roles = self.ports.iam.attached_roles(&changed.arn, usage).await;
-            names.extend(roles.map_err(EvaluationError::AttachedRolesUnknown)?);
-        }
+        let roles = self.ports.iam.attached_roles(&changed.arn).await;
+        let names: BTreeSet<String> = roles.map_err(EvaluationError::AttachedRolesUnknown)?.into_iter().collect();
         if names.is_empty() {
             return Ok(());
         }

@@ -67,15 +67,6 @@ impl PortError {
     }
 }
 
-/// How a policy is attached to a role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PolicyUsage {
-    /// As a permissions policy.
-    Permissions,
-    /// As the role's permissions boundary.
-    Boundary,
-}
-
 /// A role as IAM's GetRole tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleRecord {
@@ -195,12 +186,9 @@ pub trait Iam {
         version: &str,
     ) -> impl Future<Output = Result<Option<String>, PortError>> + Send;
 
-    /// The names of the roles that a managed policy is attached to; none if the policy is gone.
-    fn attached_roles(
-        &self,
-        policy_arn: &str,
-        usage: PolicyUsage,
-    ) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
+    /// The names of the roles that a managed policy is attached to, as policy or as permissions boundary; one that has it
+    /// as both may be named twice. None if the policy is gone.
+    fn attached_roles(&self, policy_arn: &str) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
 
     /// All roles of the account.
     fn roles(&self) -> impl Future<Output = Result<Vec<ListedRole>, PortError>> + Send;
