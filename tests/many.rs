@@ -170,6 +170,7 @@ fn self_managed_roles_are_found_among_many_as_among_few() {
         let aws = with_karpenter(many(extra));
         run(&aws, scheduled()).unwrap();
         assert_eq!(aws.sent().len(), extra + 1, "{extra}");
+        assert_eq!(aws.count("ListInstanceProfilesForRole"), 0, "{extra}: the list of profiles told them");
         assert!(aws.sent().contains(&"AROAKARPENTER Compliant".to_owned()), "{extra}");
     }
 }

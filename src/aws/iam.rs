@@ -275,7 +275,7 @@ impl Iam for IamService {
         Ok(roles)
     }
 
-    async fn roles_in_instance_profiles(&self) -> Result<Vec<ListedRole>, PortError> {
+    async fn roles_in_instance_profiles(&self) -> Result<Vec<(InstanceProfile, ListedRole)>, PortError> {
         const OPERATION: &str = "iam:ListInstanceProfiles";
         let mut pages = self.client.list_instance_profiles().max_items(PAGE).into_paginator().send();
         let mut roles = Vec::new();
@@ -283,8 +283,13 @@ impl Iam for IamService {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failed(OPERATION, THE_ACCOUNT, &error))?;
             whole(OPERATION, THE_ACCOUNT, page.is_truncated(), page.marker(), &mut asked_with)?;
-            for role in page.instance_profiles().iter().flat_map(|profile| profile.roles()) {
-                roles.push(listed(OPERATION, role)?);
+            for profile in page.instance_profiles() {
+                let name = told(OPERATION, THE_ACCOUNT, "InstanceProfileName", Some(profile.instance_profile_name()))?;
+                for role in profile.roles() {
+                    // This list leaves tags out
+                    // (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfiles.html>).
+                    roles.push((InstanceProfile { name: name.to_owned(), tags: None }, listed(OPERATION, role)?));
+                }
             }
         }
         Ok(roles)

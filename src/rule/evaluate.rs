@@ -18,7 +18,7 @@ use super::memory::{AccountMemory, Freshness, Memory};
 use super::node_roles::{NodeFact, key};
 use super::node_test::{NodeTest, Tested, exempt};
 use super::outcome::{Answer, Outcome, UnreadableRole};
-use super::ports::{ComplianceStore, Eks, Iam, PortError, ResourceId};
+use super::ports::{ComplianceStore, Eks, Iam, InstanceProfile, ListedRole, PortError, ResourceId};
 use super::roles::{FEW, Reading, RoleError, RoleReader, Subject};
 use crate::access::judge;
 use crate::policy::TrustPolicy;
@@ -86,6 +86,9 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
         }
     }
 }
+
+/// The instance profiles that hold a role, by the key of its name, as far as a list has told them.
+type Profiles = BTreeMap<String, Vec<InstanceProfile>>;
 
 /// What looking at one role came to.
 enum Finding {
@@ -184,8 +187,9 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     /// Whether a role that EKS does not name is none, whatever else IAM says of it than its trust policy, if that is known.
     fn needs_no_record(&self, test: &NodeTest<'_>, name: &str, trust_policy: Option<&TrustPolicy>) -> bool {
         let parameters = &self.invocation.parameters;
+        let self_managed = test.admits_self_managed() && trust_policy.is_none_or(|policy| policy.admits_service("ec2"));
         test.named_by_eks().get(name).is_none()
-            && !(test.admits_self_managed() && trust_policy.is_none_or(|policy| policy.admits_service("ec2")))
+            && !self_managed
             && !parameters.scope.service_accounts
             && !parameters.node_roles.matches(name, None)
             && !parameters.node_roles.needs_arn()
@@ -212,7 +216,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         }
         let test = self.node_test(Freshness::Remembered, outcome).await?;
         let names = names.iter().filter(|name| !self.needs_no_record(&test, name, None)).map(String::as_str);
-        self.assess_named(&test, by_key(names), false, outcome).await
+        self.assess_named(&test, by_key(names), None, outcome).await
     }
 
     /// The cluster or Fargate profile itself gets no verdict; the node roles that it names do. That it changed is known,
@@ -227,7 +231,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         let test = self.node_test(Freshness::ButFor(&changed.cluster), outcome).await?;
         let roles = test.named_by(&changed.cluster, changed.fargate_profile.as_deref());
         let names = by_key(roles.map(|role| role.name.as_str()));
-        self.assess_named(&test, names, false, outcome).await
+        self.assess_named(&test, names, None, outcome).await
     }
 
     /// Every node role, and NOT_APPLICABLE for what the rule once judged and is no node role any more. Returns the
@@ -239,23 +243,28 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         let mut names = by_key(known.chain(parameters.node_roles.literal_names()));
         // Before they are counted: what is left decides whether lists are asked for, and how roles are read.
         names.retain(|_, name| exempt(parameters, name, None, &[]).is_none());
+        let mut profiles = Profiles::new();
         // If so many are known already, the list in detail shows the others too.
         if names.len() <= FEW {
-            let mut listed = Vec::new();
+            let candidate = |role: &ListedRole, in_profile| {
+                test.is_candidate(&role.name, &role.arn, role.trust_policy.as_deref(), in_profile)
+            };
             if test.needs_all_roles() {
                 let roles = self.ports.iam.roles().await.map_err(EvaluationError::NodeRolesUnknown)?;
-                listed.extend(roles.into_iter().map(|role| (role, false)));
+                let roles = roles.into_iter().filter(|role| candidate(role, false));
+                names.extend(roles.map(|role| (key(&role.name), role.name)));
             }
             if test.admits_self_managed() {
-                let roles = self.ports.iam.roles_in_instance_profiles().await;
-                listed.extend(roles.map_err(EvaluationError::NodeRolesUnknown)?.into_iter().map(|role| (role, true)));
+                let held = self.ports.iam.roles_in_instance_profiles().await;
+                for (profile, role) in held.map_err(EvaluationError::NodeRolesUnknown)? {
+                    if candidate(&role, true) {
+                        profiles.entry(key(&role.name)).or_default().push(profile);
+                        names.insert(key(&role.name), role.name);
+                    }
+                }
             }
-            listed.retain(|(role, in_profile)| {
-                test.is_candidate(&role.name, &role.arn, role.trust_policy.as_deref(), *in_profile)
-            });
-            names.extend(listed.into_iter().map(|(role, _)| (key(&role.name), role.name)));
         }
-        self.assess_named(&test, names, true, outcome).await?;
+        self.assess_named(&test, names, Some(profiles), outcome).await?;
         // AWS Config knows roles by id. Where not even the id of a node role could be read, any of those reported
         // may be that role, so none is cleared; the invocation fails anyway, and its retry clears them.
         if outcome.unreadable.iter().any(|role| role.id.is_none()) {
@@ -289,25 +298,28 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         Ok(test)
     }
 
-    /// Judges those of the named roles that are nodes', in the order of their names, and with `others` all node roles
-    /// that are met on the way. Few are read one by one, many out of the list of all.
+    /// Judges those of the named roles that are nodes', in the order of their names. Few are read one by one, many out of
+    /// the list of all. `profiles` are there if all node roles are meant: then those that are met on the way are judged too.
     async fn assess_named(
         &self,
         test: &NodeTest<'_>,
         names: BTreeMap<String, String>,
-        others: bool,
+        profiles: Option<Profiles>,
         outcome: &mut Outcome,
     ) -> Result<(), EvaluationError> {
         let steps = if names.len() > FEW {
-            let wanted = self
-                .reader
-                .subjects(|role| names.contains_key(&key(&role.record.name)) || (others && test.wants(role)));
+            let wanted = self.reader.subjects(|role| {
+                names.contains_key(&key(&role.record.name)) || (profiles.is_some() && test.wants(role))
+            });
             let mut subjects = wanted.await.map_err(EvaluationError::NodeRolesUnknown)?;
             subjects.sort_by_cached_key(|subject| key(&subject.record.name));
             let steps = stream::iter(subjects).map(|subject| self.test(test, subject));
             steps.buffered(ROLES_AT_ONCE).collect::<Vec<Step>>().await
         } else {
-            let steps = stream::iter(names.into_values()).map(|name| self.find_and_test(test, name));
+            let mut profiles = profiles.unwrap_or_default();
+            let steps = stream::iter(names)
+                .map(move |(key, name)| (name, profiles.remove(&key)))
+                .map(|(name, profiles)| self.find_and_test(test, name, profiles));
             steps.buffered(ROLES_AT_ONCE).collect().await
         };
         let ready = steps.iter().filter_map(|step| if let Step::Judge(ready) = step { Some(ready) } else { None });
@@ -333,12 +345,17 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         Ok(())
     }
 
-    async fn find_and_test(&self, test: &NodeTest<'_>, name: String) -> Step {
+    async fn find_and_test(&self, test: &NodeTest<'_>, name: String, profiles: Option<Vec<InstanceProfile>>) -> Step {
         match self.reader.subject(&name).await {
-            Ok(Some(subject)) => match self.test(test, subject).await {
-                Step::Judge(ready) => self.with_attached(ready).await,
-                step => step,
-            },
+            Ok(Some(mut subject)) => {
+                if let Some(profiles) = profiles {
+                    subject = subject.in_profiles(profiles);
+                }
+                match self.test(test, subject).await {
+                    Step::Judge(ready) => self.with_attached(ready).await,
+                    step => step,
+                }
+            }
             // EKS outlives the role. Its id is not known here: what was said of it is cleared by its absence.
             Ok(None) => Step::Nothing,
             Err(cause) => Step::Done(unreadable(&name, None, cause)),

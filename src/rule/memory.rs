@@ -62,9 +62,12 @@ pub(super) enum Freshness<'a> {
 /// What is remembered of one account.
 #[derive(Debug, Default)]
 pub(super) struct AccountMemory {
-    clusters: Mutex<HashMap<ClusterScope, Arc<AsyncMutex<Option<Arc<Clusters>>>>>>,
+    clusters: Mutex<HashMap<ClusterScope, Arc<Slot>>>,
     documents: Mutex<Documents>,
 }
+
+/// The clusters of a scope, if they were asked for. Whoever asks meanwhile waits.
+type Slot = AsyncMutex<Option<Arc<Clusters>>>;
 
 impl AccountMemory {
     /// The clusters in scope. Whoever asks while they are being asked for waits for that answer.

@@ -193,8 +193,10 @@ pub trait Iam {
     /// All roles of the account.
     fn roles(&self) -> impl Future<Output = Result<Vec<ListedRole>, PortError>> + Send;
 
-    /// All roles of the account that an instance profile holds.
-    fn roles_in_instance_profiles(&self) -> impl Future<Output = Result<Vec<ListedRole>, PortError>> + Send;
+    /// All instance profiles of the account that hold a role, each with its role, but without tags.
+    fn roles_in_instance_profiles(
+        &self,
+    ) -> impl Future<Output = Result<Vec<(InstanceProfile, ListedRole)>, PortError>> + Send;
 
     /// A page of all roles of the account, in detail; the first without a marker.
     fn role_details(&self, marker: Option<&str>) -> impl Future<Output = Result<Page<RoleDetails>, PortError>> + Send;

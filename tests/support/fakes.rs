@@ -346,10 +346,12 @@ impl Iam for FakeAws {
         self.later(self.call("ListRoles", "").map(|state| state.roles.values().map(listed).collect())).await
     }
 
-    async fn roles_in_instance_profiles(&self) -> Result<Vec<ListedRole>, PortError> {
-        let roles = |state: &State| {
-            state.roles.values().filter(|role| !role.instance_profiles.is_empty()).map(listed).collect()
+    async fn roles_in_instance_profiles(&self) -> Result<Vec<(InstanceProfile, ListedRole)>, PortError> {
+        let untold = |name: &String| InstanceProfile { name: name.clone(), tags: None };
+        let held = |role: &FakeRole| {
+            role.instance_profiles.iter().map(|name| (untold(name), listed(role))).collect::<Vec<_>>()
         };
+        let roles = |state: &State| state.roles.values().flat_map(held).collect();
         self.later(self.call("ListInstanceProfiles", "").map(|state| roles(&state))).await
     }
 
