@@ -46,7 +46,13 @@ def arn(name):
 # The account. Of what comes in a list there are two, and where it matters it is the second that decides a verdict: whoever
 # loses it says COMPLIANT of what is not.
 PUSH, PULL = document(allow("ecr:PutImage", sid="Push")), document(allow(account.PULL_ACTIONS, sid="Pull"))
-POLICIES = [{"name": "team", "document": PUSH}, {"name": "bound", "document": PULL}]
+# More than are read one by one: these, and their policies, come out of lists in detail.
+MANY = [f"many-{n:02}" for n in range(33)]
+POLICIES = [
+    {"name": "team", "document": PUSH},
+    {"name": "bound", "document": PULL},
+    *({"name": name, "document": PUSH if n % 2 else PULL} for n, name in enumerate(MANY)),
+]
 WORKER, PULL_ONLY = managed("AmazonEKSWorkerNodePolicy"), managed("AmazonEC2ContainerRegistryPullOnly")
 ROLES = {
     "pulls": {"managed": [WORKER, PULL_ONLY]},
@@ -64,6 +70,7 @@ ROLES = {
     "signed-in": {"inline": {"a-push": PUSH}, "trust": account.trusted_by_service_account(REGION, "two", "default:web")},
     "function": {"inline": {"a-push": PUSH}, "trust": account.trusted_by("lambda.amazonaws.com")},
     "unused": {"inline": {"a-push": PUSH}},
+    **{name: {"managed": [PULL_ONLY, own(name)]} for name in MANY},
 }
 CLUSTERS = {
     REGION: [
@@ -78,7 +85,17 @@ CLUSTERS = {
         },
         {"name": "two", "mode": "CONFIG_MAP", "node_groups": {"a": arn("team"), "b": arn("bounded"), "c": arn("team-bounded")}},
     ],
-    OTHER_REGION: [{"name": "abroad", "mode": "API", "node_groups": {"a": arn("abroad")}}],
+    # Of each kind of part one, so that every operation is asked here too.
+    OTHER_REGION: [
+        {
+            "name": "abroad",
+            "mode": "API",
+            "node_groups": {"a": arn("abroad")},
+            "fargate_profiles": {"a": arn("jobs")},
+            "pod_identities": {"default:a": arn("pod")},
+            "addons": {"a-cni": arn("addon")},
+        }
+    ],
 }
 REGIONS = {REGION: "ENABLED_BY_DEFAULT", OTHER_REGION: "ENABLED_BY_DEFAULT"}
 
@@ -115,8 +132,7 @@ TRIGGERS = {
     "boundary changed": _policy_changed("bound"),
     "cluster changed": events.event(events.changed(events.cluster_item(account.Cluster("one", "API_AND_CONFIG_MAP")))),
     "schedule, pods too": events.event(events.scheduled(), {"IncludeServiceAccountRoles": "true"}),
-    # So many roles are named that the function reads them out of the list of all, though none of these is there.
-    "schedule, many roles": events.event(events.scheduled(), {"NodeRoles": ",".join(f"none-{n}" for n in range(40))}),
+    "schedule, many roles": events.event(events.scheduled(), {"NodeRoles": ",".join(MANY)}),
     "schedule of another account": _schedule_there(),
 }
 
@@ -136,11 +152,18 @@ BROKEN = {
     "sts": "InternalFailure",
 }
 DENIED = {"iam": "AccessDenied", "sts": "AccessDenied"}
+UNKNOWN = {"iam": "InvalidClientTokenId", "sts": "InvalidClientTokenId"}
 
 
 def _throttled(service, times):
     code, status = THROTTLED[service]
     return {"code": code, "status": status, "times": times, "message": "Rate exceeded"}
+
+
+def _unknown_token(service):
+    """Of EKS, which is asked in every region, one region alone says so: that may not be taken for a region without nodes."""
+    where = {"region": OTHER_REGION} if service == "eks" else {}
+    return {"code": UNKNOWN.get(service, "UnrecognizedClientException"), "status": 403, "times": None, "where": where}
 
 
 # What is planted for each fault. "passes": what the SDK's retries must carry through.
@@ -149,6 +172,7 @@ FAULTS = {
     "throttled for ever": lambda service: _throttled(service, None),
     "500": lambda service: {"code": BROKEN[service], "status": 500, "times": None},
     "access denied": lambda service: {"code": DENIED.get(service, "AccessDeniedException"), "status": 403, "times": None},
+    "token unknown": _unknown_token,
     "reset once": lambda _: {"passes": True, "kind": "reset"},
     "connection reset": lambda _: {"kind": "reset", "times": None},
     "too slow": lambda _: {"kind": "slow", "seconds": SLOW, "times": None},
@@ -157,15 +181,31 @@ FAULTS = {
     "deleted": lambda _: {"kind": "deleted"},
 }
 
+
 @dataclass(frozen=True)
 class Cell:
     fault: str
     trigger: str
     service: str
     operation: str
+    # What the call lists, where one operation lists things that are read for different ends; else empty.
+    of: str = ""
+
+    @property
+    def row(self):
+        return self.service, self.operation, self.of
 
     def __str__(self):
-        return f"{self.operation} {self.fault} ({self.trigger})"
+        return f"{row_name(self.row)} {self.fault} ({self.trigger})"
+
+
+def row_name(row):
+    service, operation, of = row
+    return f"{service}:{operation}" + (f" of {of}" if of else "")
+
+
+def row_of(call):
+    return call["service"], call["operation"], ",".join(call["parameters"].get("Filter", ()))
 
 
 @dataclass
@@ -195,42 +235,43 @@ class Table:
         for trigger in TRIGGERS:
             answer, self.truth[trigger], calls = self._send(trigger)
             assert answer.ok, f"{trigger} fails with nothing planted: {answer.error}"
-            self._used[trigger] = list(dict.fromkeys((c["service"], c["operation"]) for c in calls))
+            self._used[trigger] = list(dict.fromkeys(row_of(c) for c in calls))
             answer, verdicts, calls = self._send(trigger, page_size=1)
             assert answer.ok and verdicts == self.truth[trigger], f"{trigger} changes its answer with the size of pages"
-            self._paged[trigger] = {(c["service"], c["operation"]) for c in calls if _later(c)}
+            self._paged[trigger] = {row_of(c) for c in calls if _later(c)}
 
     @staticmethod
     def _bulk(roles):
         return [{"trust": account.EC2, **data, "name": name} for name, data in roles.items()]
 
-    def operations(self):
-        """Every operation the function uses, with the first trigger that uses it."""
+    def rows(self):
+        """Every operation the function uses, and what it lists by it, with the first trigger that uses it."""
         first = {}
         for trigger, used in self._used.items():
-            for service, operation in used:
-                first.setdefault((service, operation), trigger)
+            for row in used:
+                first.setdefault(row, trigger)
         return first
 
     def cells(self, faults=FAULTS):
         """The cells that can be: not every list has pages, and not everything can go."""
-        for (service, operation), first in self.operations().items():
+        for row, first in self.rows().items():
             for fault in faults:
                 triggers = [first]
                 if fault == "page 2 fails":
-                    triggers = [trigger for trigger in TRIGGERS if (service, operation) in self._paged[trigger]][:1]
-                if fault == "deleted" and (service, operation) not in self._deletable:
+                    triggers = [trigger for trigger in TRIGGERS if row in self._paged[trigger]][:1]
+                if fault == "deleted" and row[:2] not in self._deletable:
                     triggers = []
                 for trigger in triggers:
-                    yield Cell(fault, trigger, service, operation)
+                    yield Cell(fault, trigger, *row)
 
     def run(self, cell):
         planted = FAULTS[cell.fault](cell.service)
         passes = planted.pop("passes", False)
+        where = {**planted.pop("where", {}), **({"Filter": cell.of.split(",")} if cell.of else {})}
         begun = time.monotonic()
         answer, said, calls = self._send(
             cell.trigger,
-            {"service": cell.service, "operation": cell.operation, **planted},
+            {"service": cell.service, "operation": cell.operation, "where": where, **planted},
             page_size=1 if cell.fault == "page 2 fails" else None,
             seconds=SHORT if cell.fault in ("too slow", "throttled for ever") else LONG,
         )
@@ -288,6 +329,9 @@ class Table:
             return {self._role_ids[name] for name in names}
         if call["service"] == "iam" and "PolicyArn" in parameters:
             users = [n for n, r in ROLES.items() if parameters["PolicyArn"] in (*r.get("managed", ()), r.get("boundary"))]
+            return {self._role_ids[name] for name in users}
+        if row_of(call)[2] == "LocalManagedPolicy":
+            users = [n for n, r in ROLES.items() if any(arn.startswith(own("")) for arn in (*r.get("managed", ()), r.get("boundary", "")))]
             return {self._role_ids[name] for name in users}
         return None
 
@@ -360,9 +404,9 @@ def main():
             rows = {}
             for cell in table.cells(faults):
                 if options.operation in (None, cell.operation):
-                    rows.setdefault((cell.service, cell.operation), {})[cell.fault] = cell, pool.submit(run, cell)
+                    rows.setdefault(cell.row, {})[cell.fault] = cell, pool.submit(run, cell)
             print("| operation | trigger | " + " | ".join(faults) + " |\n" + "|---" * (len(faults) + 2) + "|", flush=True)
-            for (service, operation), row in rows.items():
+            for name, row in rows.items():
                 words = []
                 for fault in faults:
                     if fault not in row:
@@ -371,7 +415,7 @@ def main():
                     cell, outcome = row[fault][0], row[fault][1].result()
                     words.append("**WRONG**" if outcome.wrong else outcome.word)
                     wrong += [f"{cell}: {each}" for each in outcome.wrong]
-                print(f"| {service}:{operation} | {table.operations()[service, operation]} | {' | '.join(words)} |", flush=True)
+                print(f"| {row_name(name)} | {table.rows()[name]} | {' | '.join(words)} |", flush=True)
     except ProgramFailed as failure:
         sys.exit(f"error: {failure}\n{failure.log}".rstrip())
     if wrong:

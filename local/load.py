@@ -46,7 +46,7 @@ class Account:
 
     def __init__(self, clusters, regions, node_roles, other_roles, unmarked_roles):
         self.regions = REGIONS[:regions]
-        self.node_roles = node_roles
+        self.node_roles, self.unmarked_roles = node_roles, unmarked_roles
         self.clusters = {f"cluster-{n:03}": self.regions[n % regions] for n in range(clusters)}
         self.roles = {}
         self.policies = {f"arn:aws:iam::aws:policy/{name}": d for name, d in AWS_POLICIES.items()}
@@ -66,6 +66,10 @@ class Account:
         for n in range(unmarked_roles):
             self.roles[f"unmarked-{n:05}"] = {"trust": account.EC2, "attached": [], "inline": {"all": document(allow("s3:*"))}}
         self.ids = {unique_id("AROA", name): name for name in self.roles}
+
+    def node_groups(self, cluster):
+        """Half of a cluster's nodes are of node groups, half have access entries of their own; all have entries."""
+        return self.nodes_of[cluster][::2]
 
     def verdict(self, identity):
         """What is true of a resource, by its id."""
@@ -136,9 +140,8 @@ class Service:
         cluster, *rest = parts
         if self.held.clusters.get(cluster) != region:
             raise NotThere(cluster)
-        # Half of a cluster's nodes are of node groups, half have access entries of their own; all have entries.
-        nodes = self.held.nodes_of[cluster]
-        groups, arn = nodes[::2], f"arn:aws:iam::{ACCOUNT}:role/"
+        nodes, groups = self.held.nodes_of[cluster], self.held.node_groups(cluster)
+        arn = f"arn:aws:iam::{ACCOUNT}:role/"
         match rest:
             case []:
                 issuer = {"oidc": {"issuer": account.issuer(region, cluster)}}

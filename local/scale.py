@@ -1,9 +1,10 @@
-"""A schedule over a large account, and many warm invocations: calls, time against what throttling imposes, memory.
+"""A schedule over a large account, and many warm invocations: calls and time against the least that it takes, memory.
 
     python local/scale.py schedule [--binary PATH] [--clusters N] [--node-roles N] …      `make scale`
     python local/scale.py replay   [--binary PATH] [--invocations N]                      `make replay`
 
-Both print their figures as JSON. AWS is `load.py`.
+Both print their figures as JSON. AWS is `load.py`. The least is computed from the account and from what ARCHITECTURE.md
+says of calls, never from the calls that the function made: one that asks more than it has to is over the bound.
 """
 
 import argparse
@@ -15,11 +16,18 @@ from collections import Counter
 
 import account
 import events
+import load
 from lab import Lab, default_binary
 from processes import ProgramFailed
 
 # No invocation has more at Lambda.
 LAMBDA_SECONDS = 900.0
+# ARCHITECTURE.md, "Concurrency and calls": up to how many roles and policies are read one by one, what a page of the list
+# in detail has, and how much is asked side by side.
+FEW = 32
+ROLES_ON_PAGE, POLICIES_ON_PAGE = 400, 200
+REGIONS_AT_ONCE, EKS_PER_REGION, ROLES_AT_ONCE = 8, 8, 8
+EKS_PAGE = EVALUATIONS_AT_ONCE = 100
 SETTLED = 10  # parts of a replay: memory of the last is held against that of the second
 
 
@@ -39,33 +47,82 @@ def send(lab, event):
     return answer.payload
 
 
-def schedule(lab, latency_ms, iam_per_second):
-    """One schedule of a cold function: what it cost, beside the least that it could."""
+def least_calls(held):
+    """The calls of a cold schedule over a `load.Account` of more roles than are read one by one."""
+    clusters, own = len(held.clusters), [arn for arn in held.policies if "::aws:" not in arn]
+    # AWS's policies are read singly, and the account's own if they are few: the policy, then its version.
+    singly = len(held.policies) - (len(own) if len(own) > FEW else 0)
+    groups, entries = [[len(of(cluster)) for cluster in held.clusters] for of in (held.node_groups, held.nodes_of.get)]
+    calls = {
+        "account:ListRegions": 1,
+        "eks:ListClusters": sum(_pages(list(held.clusters.values()).count(region), EKS_PAGE) for region in held.regions),
+        "eks:DescribeCluster": clusters,
+        "eks:ListNodegroups": sum(_pages(count, EKS_PAGE) for count in groups),
+        "eks:ListFargateProfiles": clusters,
+        "eks:ListAccessEntries": sum(_pages(count, EKS_PAGE) for count in entries),
+        "eks:DescribeNodegroup": sum(groups),
+        "eks:DescribeAccessEntry": sum(entries),
+        # Which of few roles are self-managed nodes' the list of instance profiles shows, of many the list in detail.
+        "iam:ListInstanceProfiles": _pages(held.unmarked_roles, load.IAM_PAGE) if held.node_roles <= FEW else 0,
+        "iam:GetAccountAuthorizationDetails": _pages(len(held.roles), ROLES_ON_PAGE)
+        + (_pages(len(own), POLICIES_ON_PAGE) if len(own) > FEW else 0),
+        "iam:GetInstanceProfile": held.unmarked_roles,
+        "iam:GetPolicy": singly,
+        "iam:GetPolicyVersion": singly,
+        "config:GetComplianceDetailsByConfigRule": 1,
+        "config:PutEvaluations": _pages(held.node_roles, EVALUATIONS_AT_ONCE),
+    }
+    return {operation: count for operation, count in calls.items() if count}
+
+
+def _pages(count, size):
+    """A list has a page also if there is nothing in it."""
+    return max(1, -(-count // size))
+
+
+def least_seconds(held, latency_ms, iam_per_second):
+    """What latency and pages impose on these calls, and what IAM's bucket does, which begins full with a second's worth."""
+    services, lists = Counter(), 0
+    for operation, count in least_calls(held).items():
+        services[operation.split(":")[0]] += count
+        lists += count if operation in ("iam:ListInstanceProfiles", "iam:GetAccountAuthorizationDetails") else 0
+    regions = min(len(set(held.clusters.values())), REGIONS_AT_ONCE)
+    eks = services["eks"] / (EKS_PER_REGION * regions)
+    iam = lists + (services["iam"] - lists) / ROLES_AT_ONCE
+    latency = latency_ms / 1000
+    throttle = max(0.0, services["iam"] / iam_per_second - 1) if iam_per_second else 0.0
+    # While IAM's bucket fills, its latency passes.
+    return (services["account"] + eks + services["config"]) * latency, iam * latency, throttle
+
+
+def schedule(lab, size, latency_ms, iam_per_second):
+    """One schedule of a cold function over the account of this size: what it cost, beside the least that it could."""
+    held = load.Account(**size)
+    least = least_calls(held)
     lab.control("DELETE", "stats")
     begun = time.monotonic()
     send(lab, events.event(events.scheduled()))
     seconds = time.monotonic() - begun
     stats = lab.control("GET", "stats")
-    responder = stats.pop("cpu_seconds")
-    calls, services = stats["calls"], Counter()
-    for operation, count in calls.items():
-        services[operation.split(":")[0]] += count
-    # What the bucket imposes: it begins full with a second's worth. What pages and latency impose: every list in its own
-    # order, of which EKS's are asked side by side, as many as the function had in flight.
-    throttle = max(0.0, services["iam"] / iam_per_second - 1) if iam_per_second else 0.0
-    one_after_another = services["iam"] / stats["most_at_once"]["iam"] + services["config"] + services["account"]
-    side_by_side = services["eks"] / stats["most_at_once"]["eks"]
-    pages = (one_after_another + side_by_side) * latency_ms / 1000
+    responder, calls = stats.pop("cpu_seconds"), stats["calls"]
+    others, iam, throttle = least_seconds(held, latency_ms, iam_per_second)
+    bound = others + max(iam, throttle)
     return {
         "seconds": round(seconds, 2),
-        "bound_seconds": round(throttle + pages, 2),
+        "bound_seconds": round(bound, 2),
         "bound_by_throttle": round(throttle, 2),
-        "bound_by_latency_and_pages": round(pages, 2),
-        "ratio": round(seconds / (throttle + pages), 2) if throttle + pages else None,
+        "bound_by_latency_and_pages": round(others + iam, 2),
+        "ratio": round(seconds / bound, 2) if bound else None,
         "cpu_seconds_of_function": lab.cpu_seconds(),
         "cpu_seconds_of_responder": responder,
         "most_resident_mib": round((lab.resident_kib(most=True) or 0) / 1024, 1),
-        "calls_by_service": dict(services),
+        "calls_in_all": sum(calls.values()),
+        "least_calls_in_all": sum(least.values()),
+        "other_calls_than_least": {
+            operation: {"made": calls.get(operation, 0), "least": least.get(operation, 0)}
+            for operation in sorted({*calls, *least})
+            if calls.get(operation) != least.get(operation)
+        },
         **stats,
     }
 
@@ -123,6 +180,8 @@ def main():
     arguments.add_argument("--most-growth", type=float, metavar="KIB", default=1024, help="fail if a replay grows by more than this")
     options = arguments.parse_args()
     size = {name: getattr(options, name) for name in ("clusters", "regions", "node_roles", "other_roles", "unmarked_roles")}
+    if options.what == "schedule" and options.node_roles + options.unmarked_roles <= FEW:
+        arguments.error(f"so few roles are read one by one, which is not counted here: at least {FEW + 1} of nodes or unmarked are needed")
     try:
         if options.what == "schedule":
             lab = lab_of_load(options.binary, **size, latency_ms=options.latency_ms, iam_per_second=options.iam_per_second)
@@ -130,13 +189,15 @@ def main():
             lab = lab_of_load(options.binary, clusters=4, regions=2, node_roles=40, other_roles=100, unmarked_roles=20, latency_ms=0)
         lab.processes.catch_signals()
         with lab:
-            figures = replay(lab, options.invocations) if options.what == "replay" else schedule(lab, options.latency_ms, options.iam_per_second)
+            figures = replay(lab, options.invocations) if options.what == "replay" else schedule(lab, size, options.latency_ms, options.iam_per_second)
     except (Failed, ProgramFailed) as failure:
         sys.exit(f"error: {failure}\n{getattr(failure, 'log', '')}".rstrip())
     print(json.dumps(figures, indent=2))
     limits = {"ratio": options.most_ratio, "most_resident_mib": options.most_memory, "grown_kib": options.most_growth, "wrong": 0}
     over = [f"{name} is {figures[name]}, at most {limit:g} is wanted" for name, limit in limits.items()
             if limit is not None and (figures.get(name) or 0) > limit]  # fmt: skip
+    over += [f"{operation}: {counts['made']} calls, where the account takes {counts['least']}"
+             for operation, counts in figures.get("other_calls_than_least", {}).items()]  # fmt: skip
     if over:
         sys.exit("\n".join(over))
 

@@ -14,7 +14,7 @@ const OWN: [&str; 2] = ["ecr_read_only", "eks_node_role_ecr_read_only"];
 /// Starts logging for the process.
 pub(crate) fn start() {
     let text = std::env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("Text"));
-    let level = level(std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().as_deref());
+    let level = level(Some(&configured()));
     let lines = tracing_subscriber::fmt::layer().with_target(false);
     let lines = if text {
         lines.with_ansi(false).boxed()
@@ -22,6 +22,11 @@ pub(crate) fn start() {
         lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     };
     registry().with(lines).with(targets(level)).init();
+}
+
+/// The level that is configured, by Lambda's name for it.
+pub(crate) fn configured() -> String {
+    std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().filter(|level| !level.is_empty()).unwrap_or_else(|| "INFO".to_owned())
 }
 
 fn targets(level: LevelFilter) -> Targets {

@@ -38,7 +38,8 @@ struct Function {
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::start();
     let aws = Aws::from_environment().await.inspect_err(|cause| error!(error = %cause, "start failed"))?;
-    let metrics = Metrics::install().inspect_err(|cause| error!(error = %cause, "start failed"))?;
+    let metrics =
+        Metrics::install(logging::configured()).inspect_err(|cause| error!(error = %cause, "start failed"))?;
     let function = &Function { aws, memory: Memory::new(), metrics, warm: AtomicBool::new(false) };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context, .. } = event;

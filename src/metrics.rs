@@ -12,6 +12,8 @@ use ecr_read_only::rule::Outcome;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// The namespace that the metrics are in.
 const NAMESPACE: &str = "EksNodeRoleEcrReadOnly";
@@ -32,6 +34,7 @@ const LATENCY: &str = "Latency";
 /// Writes metrics.
 pub(crate) struct Metrics {
     collector: &'static Collector,
+    level: String,
 }
 
 /// One invocation, for its metrics.
@@ -46,11 +49,11 @@ pub(crate) struct Measured<'a> {
 }
 
 impl Metrics {
-    /// Installs the recorder of the process.
+    /// Installs the recorder of the process. `level` is the log's, by Lambda's name for it.
     ///
     /// # Errors
     /// That there is one already.
-    pub(crate) fn install() -> Result<Self, metrics_cloudwatch_embedded::Error> {
+    pub(crate) fn install(level: String) -> Result<Self, metrics_cloudwatch_embedded::Error> {
         let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| env!("CARGO_PKG_NAME").to_owned());
         let collector =
             Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension("FunctionName", function).emit_zeros(true);
@@ -61,7 +64,7 @@ impl Metrics {
             counter!(name).absolute(0);
         }
         describe_gauge!(LATENCY, Unit::Milliseconds, "");
-        Ok(Self { collector })
+        Ok(Self { collector, level })
     }
 
     /// Writes one invocation's line.
@@ -85,7 +88,12 @@ impl Metrics {
             .map(|(operation, count)| (operation.clone(), json!({ "calls": count.calls, "retries": count.retries })))
             .collect::<serde_json::Map<_, _>>()
             .into();
+        // Lambda drops what is less severe than the level configured, and takes a line without a level and a time for INFO
+        // (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>). Metrics are to stay.
+        let now = OffsetDateTime::now_utc().format(&Rfc3339).map_err(std::io::Error::other)?;
         self.collector
+            .set_property("level", self.level.as_str())
+            .set_property("timestamp", now)
             .set_property("requestId", measured.request_id)
             .set_property("accountId", json!(measured.account_id))
             .set_property("trigger", json!(measured.outcome.map(|outcome| outcome.trigger)))
@@ -101,7 +109,7 @@ mod tests {
 
     #[test]
     fn an_invocation_is_a_line_in_embedded_metric_format() {
-        let metrics = Metrics::install().unwrap();
+        let metrics = Metrics::install("ERROR".to_owned()).unwrap();
         let line = |calls: &[(&str, u64, u64)], error_type, cold_start| {
             let calls = calls.iter().map(|(operation, calls, retries)| {
                 ((*operation).to_owned(), Count { calls: *calls, retries: *retries })
@@ -131,6 +139,8 @@ mod tests {
         let values = ["ApiCalls", "ApiRetries", "ColdStarts", "RolesUnreadable"].map(|name| first[name].as_u64());
         assert_eq!(values, [Some(10), Some(1), Some(1), Some(0)]);
         assert_eq!((first[LATENCY].as_f64(), &first["errorType"]), (Some(1500.0), &json!("NodeRolesUnknown")));
+        assert_eq!(first["level"], "ERROR", "Lambda's filter keeps it");
+        OffsetDateTime::parse(first["timestamp"].as_str().unwrap(), &Rfc3339).unwrap();
         assert_eq!(first["operations"]["IAM GetRole"], json!({ "calls": 2, "retries": 1 }));
 
         let second = line(&[], None, false);

@@ -3,12 +3,13 @@
 
 mod support;
 
+use ecr_read_only::access::Compliance;
 use ecr_read_only::rule::ports::{Authentication, PartKind, PortErrorKind};
 use ecr_read_only::rule::{CLUSTERS_REMEMBERED, Invocation, Memory, NodeKind, Ports, evaluate};
 use futures_util::future::join;
 use serde_json::{Value, json};
 use support::block_on;
-use support::events::{ACCOUNT, EC2_TRUST, change, role_item, scheduled, with};
+use support::events::{ACCOUNT, EC2_TRUST, change, oversized, role_item, role_summary, scheduled, with};
 use support::fakes::{DISCOVERY, FakeAws, role_arn};
 use support::run::{NOW, check, run, run_with};
 use time::Duration;
@@ -69,26 +70,30 @@ fn every_region_in_scope_is_asked_and_every_cluster_in_it() {
 }
 
 #[test]
-fn a_region_that_is_not_enabled_has_no_clusters_unless_no_region_answers() {
+fn a_region_that_is_named_and_not_enabled_has_no_clusters_unless_no_region_answers() {
     let with_closed = || {
         account().with(|state| {
             state.regions.extend(["ap-east-1".to_owned(), "me-south-1".to_owned()]);
             state.refusing.insert("ap-east-1".to_owned(), PortErrorKind::RegionClosed);
             state.refusing.insert("me-south-1".to_owned(), PortErrorKind::RegionClosed);
+            state.reported = vec![support::fakes::role_resource("AROANODES")];
         })
     };
+    let named = |regions: &str| with(scheduled(), &json!({ "ruleParameters": { "ClusterRegions": regions } }));
     let aws = with_closed();
-    let outcome = run(&aws, scheduled()).unwrap();
+    let outcome = run(&aws, named("us-east-1,me-south-1,ap-east-1")).unwrap();
     assert_eq!(outcome.closed_regions, ["ap-east-1", "me-south-1"]);
     assert_eq!(aws.sent(), ["AROANODES Compliant"]);
 
-    let none_answers = with_closed().with(|state| {
-        state.refusing.insert("us-east-1".to_owned(), PortErrorKind::RegionClosed);
-        state.reported = vec![support::fakes::role_resource("AROANODES")];
-    });
-    let error = run(&none_answers, scheduled()).unwrap_err();
-    assert_eq!(error.type_name(), "NodeRolesUnknown", "bad credentials are refused everywhere");
-    assert_eq!(none_answers.sent(), [""; 0], "and no verdict is cleared");
+    for (payload, why) in [
+        (named("ap-east-1,me-south-1"), "credentials that are bad everywhere"),
+        (scheduled(), "a region that the account says is enabled, though another answers"),
+    ] {
+        let aws = with_closed();
+        let error = run(&aws, payload).unwrap_err();
+        assert_eq!(error.type_name(), "NodeRolesUnknown", "{why}");
+        assert_eq!(aws.sent(), [""; 0], "{why}: and no verdict is cleared");
+    }
 }
 
 #[test]
@@ -162,6 +167,28 @@ fn clusters_are_remembered_for_minutes_and_not_by_the_schedule() {
     assert!(!asked(nodes_changed(), CLUSTERS_REMEMBERED + second), "and what it found is remembered");
     assert!(asked(nodes_changed(), Duration::ZERO), "a clock that was set back makes nothing young");
     assert!(asked(scoped(&json!({ "ClusterNames": "p*" })), Duration::ZERO), "another scope is another memory");
+}
+
+#[test]
+fn what_follows_from_old_clusters_is_no_newer_than_they_are() {
+    let captured = "2026-01-05T10:05:00Z";
+    let item = with(role_item("web", "AROAWEB", EC2_TRUST), &json!({ "configurationItemCaptureTime": captured }));
+    let summary = with(role_summary("web", "AROAWEB"), &json!({ "configurationItemCaptureTime": captured }));
+    for (payload, what) in [(change(&item), "without a record"), (oversized(&summary), "by its record")] {
+        for (asked_before, expected) in [(true, NOW), (false, NOW + Duration::minutes(2))] {
+            let (aws, memory) = (account().role("web", "AROAWEB"), Memory::new());
+            if asked_before {
+                run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap();
+            }
+            let outcome = run_with(&aws, &memory, payload.clone(), Duration::minutes(3)).unwrap();
+            let evaluation = &outcome.answers[0].evaluation;
+            assert_eq!(
+                (evaluation.compliance, evaluation.ordering_timestamp),
+                (Compliance::NotApplicable, expected),
+                "{what}"
+            );
+        }
+    }
 }
 
 #[test]

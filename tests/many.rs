@@ -5,13 +5,15 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::task::{Context, Waker};
 
-use ecr_read_only::rule::Memory;
 use ecr_read_only::rule::ports::{Authentication, PortErrorKind};
-use serde_json::Value;
-use support::events::{ACCOUNT, EC2_TRUST, change, policy_item, role_item, scheduled};
-use support::fakes::{EVERYTHING, FakeAws, version};
-use support::run::{DENIED, check, run, run_with};
+use ecr_read_only::rule::{Invocation, Memory, Ports, evaluate};
+use serde_json::{Value, json};
+use support::events::{ACCOUNT, EC2_TRUST, change, policy_item, role_item, scheduled, with};
+use support::fakes::{EVERYTHING, FakeAws, role_resource, version};
+use support::run::{DENIED, NOW, check, run, run_with};
 use time::Duration;
 
 fn name(index: usize) -> String {
@@ -84,6 +86,22 @@ fn a_schedule_grows_linearly_and_makes_no_call_twice() {
 }
 
 #[test]
+fn few_policies_are_read_by_themselves_and_many_out_of_the_list_however_few_the_roles() {
+    for (more, pages) in [(0, 0), (1, 1)] {
+        let aws = with_policies(many(32), 32).with(|state| {
+            for index in 32..32 + more {
+                state.policies.insert(policy(index), version("v1", EVERYTHING));
+                state.roles.get_mut(&name(0)).unwrap().attached.push(policy(index));
+            }
+        });
+        run(&aws, scheduled()).unwrap();
+        assert_eq!((aws.count("GetRole "), aws.count("ListAttachedRolePolicies")), (32, 32));
+        assert_eq!(aws.count("GetAccountAuthorizationDetails policies"), pages, "{more}");
+        assert_eq!(aws.count("GetPolicy "), if pages == 0 { 33 } else { 1 }, "{more}: with AWS's own");
+    }
+}
+
+#[test]
 fn versions_that_are_known_are_not_read_again_and_the_default_is_always_asked_for() {
     let (aws, memory) = (with_policies(many(10), 10), Memory::new());
     run_with(&aws, &memory, scheduled(), Duration::ZERO).unwrap();
@@ -135,22 +153,36 @@ fn a_page_that_fails_leaves_no_verdict_on_what_it_would_have_shown() {
     assert_eq!((failing.sent().len(), error.outcome().unwrap().unreadable.len()), (100, 50), "the first page was read");
 }
 
+/// Node groups' roles, and Karpenter's, which only an instance profile shows.
+fn with_karpenter(aws: FakeAws) -> FakeAws {
+    aws.role("karpenter", "AROAKARPENTER").role("web-server", "AROAWEB").with(|state| {
+        state.cluster("us-east-1", "prod").record.authentication = Authentication::Either;
+        state.instance_profiles.insert("k".to_owned(), vec![("eks:eks-cluster-name".to_owned(), "prod".to_owned())]);
+        state.instance_profiles.insert("w".to_owned(), Vec::new());
+        state.roles.get_mut("karpenter").unwrap().instance_profiles.push("k".to_owned());
+        state.roles.get_mut("web-server").unwrap().instance_profiles.push("w".to_owned());
+    })
+}
+
 #[test]
 fn self_managed_roles_are_found_among_many_as_among_few() {
     for extra in [1, 40] {
-        let aws = many(extra).role("karpenter", "AROAKARPENTER").role("web-server", "AROAWEB");
-        let aws = aws.with(|state| {
-            state.cluster("us-east-1", "prod").record.authentication = Authentication::Either;
-            state
-                .instance_profiles
-                .insert("k".to_owned(), vec![("eks:eks-cluster-name".to_owned(), "prod".to_owned())]);
-            state.instance_profiles.insert("w".to_owned(), Vec::new());
-            state.roles.get_mut("karpenter").unwrap().instance_profiles.push("k".to_owned());
-            state.roles.get_mut("web-server").unwrap().instance_profiles.push("w".to_owned());
-        });
+        let aws = with_karpenter(many(extra));
         run(&aws, scheduled()).unwrap();
         assert_eq!(aws.sent().len(), extra + 1, "{extra}");
+        assert_eq!(aws.count("ListInstanceProfilesForRole"), 0, "{extra}: the list of profiles told them");
         assert!(aws.sent().contains(&"AROAKARPENTER Compliant".to_owned()), "{extra}");
+    }
+}
+
+#[test]
+fn exempt_roles_do_not_count_among_the_many() {
+    for exempt in ["nodes-0000", "nodes-000*", "nodes-*"] {
+        let aws = with_karpenter(many(33)).with(|state| state.reported = vec![role_resource("AROAKARPENTER")]);
+        run(&aws, with(scheduled(), &json!({ "ruleParameters": { "ExemptRoles": exempt } }))).unwrap();
+        let sent = aws.sent();
+        assert!(sent.contains(&"AROAKARPENTER Compliant".to_owned()), "{exempt}: {sent:?}");
+        assert!(!sent.iter().any(|one| one.starts_with("AROA0000")), "{exempt}: {sent:?}");
     }
 }
 
@@ -160,6 +192,21 @@ fn a_policy_attached_to_many_roles_is_answered_out_of_the_list() {
     run(&aws, app_changed()).unwrap();
     assert_eq!(aws.sent().len(), 121);
     assert_eq!((aws.count("GetRole "), aws.count("GetAccountAuthorizationDetails roles")), (0, 2));
+}
+
+#[test]
+fn the_deadline_is_looked_at_between_two_roles() {
+    let (aws, memory) = (with_app(many(8), 8), Memory::new());
+    let ports = Ports { iam: &aws, eks: &aws, store: &aws };
+    let invocation = Invocation::parse(app_changed()).unwrap();
+    let mut evaluation = pin!(evaluate(&ports, &memory, &invocation, NOW));
+    let mut context = Context::from_waker(Waker::noop());
+    // Whoever polls can look at the clock each time. All is read once the policy's document is, and then it is judged.
+    let mut looks = 0;
+    while evaluation.as_mut().poll(&mut context).is_pending() {
+        looks += usize::from(aws.count("GetPolicyVersion") == 1 && aws.count("PutEvaluations") == 0);
+    }
+    assert!(looks >= 8, "{looks}");
 }
 
 #[test]

@@ -202,6 +202,60 @@ fn tags_of_clusters_out_of_scope_outweigh_a_policy_for_nodes() {
 }
 
 #[test]
+fn a_tag_on_the_profile_tells_whatever_the_role_s_own_tags_name() {
+    let aws = |on_profile: &'static str| {
+        move || {
+            let aws = open_account().with_role("r", in_profile);
+            aws.with_role("r", |role| role.record.tags.push(tag("kubernetes.io/cluster/dev", "owned"))).with(|state| {
+                drop(state.instance_profiles.insert("p".to_owned(), vec![tag("eks:eks-cluster-name", on_profile)]))
+            })
+        }
+    };
+    let parameters = json!({ "ClusterNames": "prod" });
+    let expected = "tag eks:eks-cluster-name on instance profile p of cluster prod in eu-west-1";
+    says("a cluster in scope", aws("prod"), &parameters, EC2_TRUST, Some(expected));
+    says("a cluster out of scope", aws("dev"), &parameters, EC2_TRUST, None);
+}
+
+#[test]
+fn karpenters_tag_is_of_the_cluster_that_the_tags_beside_it_name() {
+    let node_class = || tag("karpenter.k8s.aws/ec2nodeclass", "default");
+    for (named, parameters, expected) in [
+        ("dev", json!({ "ClusterNames": "prod" }), None),
+        ("gone", json!({}), None),
+        ("prod", json!({}), Some("eks:eks-cluster-name")),
+    ] {
+        let beside = || vec![node_class(), tag("eks:eks-cluster-name", named)];
+        let on_role = || {
+            let aws = open_account().with_role("r", in_profile).with_role("r", |role| role.record.tags = beside());
+            aws.with(|state| state.cluster("eu-west-1", "other").record.authentication = Authentication::Either)
+        };
+        let on_profile = || {
+            open_account().with_role("r", in_profile).with(|state| {
+                state.instance_profiles.insert("p".to_owned(), beside());
+            })
+        };
+        let fact = |of: &str| expected.map(|key| format!("tag {key}{of} of cluster prod in eu-west-1"));
+        says(named, on_role, &parameters, EC2_TRUST, fact("").as_deref());
+        says(named, on_profile, &parameters, EC2_TRUST, fact(" on instance profile p").as_deref());
+    }
+}
+
+#[test]
+fn a_role_that_ec2_may_not_assume_is_not_looked_up_for_marks() {
+    let trust = json!({"Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Principal": { "AWS": format!("arn:aws:iam::{ACCOUNT}:root") }, "Action": "sts:AssumeRole" },
+    ]});
+    let trust = trust.to_string();
+    for (trust, looked_up) in [(trust.as_str(), 0), (EC2_TRUST, 1)] {
+        let aws = open_account().with_role("r", |role| role.record.trust_policy = trust.to_owned());
+        run(&aws, change(&role_item("r", "AROAR", trust))).unwrap();
+        assert_eq!(aws.sent(), ["AROAR NotApplicable"]);
+        assert_eq!(aws.count("GetRole"), looked_up, "{trust}");
+    }
+}
+
+#[test]
 fn looking_for_marks_stops_at_the_first_that_tells() {
     let event = || change(&role_item("r", "AROAR", EC2_TRUST));
     let discovery = ["ListRegions", "ListClusters", "DescribeCluster", "ListNodegroups", "ListFargateProfiles"];
@@ -235,7 +289,10 @@ fn a_mark_that_cannot_be_read_is_a_role_that_cannot_be_read() {
     for call in ["ListInstanceProfilesForRole r", "ListAttachedRolePolicies r", "GetInstanceProfile p"] {
         let (operation, of) = call.split_once(' ').unwrap();
         let expected = format!("no verdict on role `r`: {operation} of `{of}` failed: {DENIED}");
-        for payload in [scheduled(), change(&role_item("r", "AROAR", EC2_TRUST))] {
+        // A schedule has the profiles from the list of all.
+        let asked_by_schedule = operation != "ListInstanceProfilesForRole";
+        let event = change(&role_item("r", "AROAR", EC2_TRUST));
+        for payload in asked_by_schedule.then(scheduled).into_iter().chain([event]) {
             let aws = open_account().with_role("r", in_profile).failing(call);
             assert_eq!(run(&aws, payload).unwrap_err().to_string(), expected);
             assert_eq!(aws.sent(), [""; 0]);

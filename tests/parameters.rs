@@ -165,6 +165,12 @@ fn all_that_is_wrong_with_the_parameters_is_said_at_once() {
                 .to_owned(),
         ),
         (
+            r#"{"ExecutionRoleName":"aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"}"#,
+            "`ExecutionRoleName` is `aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig`, expected a role that \
+             can be assumed: services alone assume their service-linked roles"
+                .to_owned(),
+        ),
+        (
             r#"{"AllowedAccess":"x","Nonsense":"1","RequirePullAccess":"2"}"#,
             format!(
                 "`AllowedAccess` is `x`, expected `read-only`, `pull-only` or `cis`; \

@@ -7,6 +7,7 @@ use aws_sdk_config::Client;
 use aws_sdk_config::primitives::DateTime;
 use aws_sdk_config::types::{ComplianceType, Evaluation as SdkEvaluation};
 
+use super::pages::leads_on;
 use super::{failed, told, untold};
 use crate::access::Compliance;
 use crate::rule::ResultToken;
@@ -73,9 +74,10 @@ impl ComplianceStore for ConfigService {
             .limit(PAGE)
             .into_paginator()
             .send();
-        let mut reported = Vec::new();
+        let (mut reported, mut asked_with) = (Vec::new(), None);
         while let Some(page) = results.next().await {
             let page = page.map_err(|error| failed(OPERATION, &resource, &error))?;
+            leads_on(OPERATION, &resource, "NextToken", page.next_token(), &mut asked_with)?;
             for result in page.evaluation_results() {
                 let qualifier = result
                     .evaluation_result_identifier()

@@ -12,6 +12,7 @@ use aws_sdk_eks::Client;
 use aws_sdk_eks::types::AuthenticationMode;
 
 use super::calls::Calls;
+use super::pages::leads_on;
 use super::{failed, told, untold};
 use crate::rule::ports::{Authentication, ClusterRecord, Eks, PartKind, PortError, RoleUse};
 use crate::rule::{ClusterId, NodeKind};
@@ -29,6 +30,9 @@ pub struct EksService {
     regions: Mutex<HashMap<String, Client>>,
 }
 
+/// What EKS calls the way to a list's next page.
+const TOKEN: &str = "nextToken";
+
 /// Something of a cluster, for errors.
 fn of_cluster(what: &str, cluster: &ClusterId) -> String {
     format!("{what} of cluster `{}` in `{}`", cluster.name, cluster.region)
@@ -45,16 +49,17 @@ macro_rules! gone {
 macro_rules! list {
     ($operation:literal, $cluster:expr, $request:expr $(, $unsupported:expr)?) => {{
         let mut pages = $request.cluster_name(&$cluster.name).into_paginator().send();
-        let mut parts = Vec::new();
+        let resource = format!("cluster `{}` in `{}`", $cluster.name, $cluster.region);
+        let (mut parts, mut asked_with) = (Vec::new(), None);
         while let Some(page) = pages.next().await {
             match page {
-                Ok(page) => parts.push(page),
+                Ok(page) => {
+                    leads_on($operation, &resource, TOKEN, page.next_token(), &mut asked_with)?;
+                    parts.push(page);
+                }
                 Err(error) if gone!(error) => return Ok(Vec::new()),
                 $(Err(error) if $unsupported(error.as_service_error()) => return Ok(Vec::new()),)?
-                Err(error) => {
-                    let resource = format!("cluster `{}` in `{}`", $cluster.name, $cluster.region);
-                    return Err(failed($operation, &resource, &error));
-                }
+                Err(error) => return Err(failed($operation, &resource, &error)),
             }
         }
         parts
@@ -71,12 +76,14 @@ impl Eks for EksService {
             .region_opt_status_contains(RegionOptStatus::Enabled)
             .region_opt_status_contains(RegionOptStatus::EnabledByDefault)
             .into_paginator()
-            .items()
             .send();
-        let mut regions = Vec::new();
-        while let Some(region) = pages.next().await {
-            let region = region.map_err(|error| failed(OPERATION, RESOURCE, &error))?;
-            regions.push(told(OPERATION, RESOURCE, "RegionName", region.region_name())?.to_owned());
+        let (mut regions, mut asked_with) = (Vec::new(), None);
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed(OPERATION, RESOURCE, &error))?;
+            leads_on(OPERATION, RESOURCE, "NextToken", page.next_token(), &mut asked_with)?;
+            for region in page.regions() {
+                regions.push(told(OPERATION, RESOURCE, "RegionName", region.region_name())?.to_owned());
+            }
         }
         // An account without a region would be one without a node.
         if regions.is_empty() {
@@ -86,10 +93,14 @@ impl Eks for EksService {
     }
 
     async fn clusters(&self, region: &str) -> Result<Vec<String>, PortError> {
-        let mut pages = self.client(region).list_clusters().into_paginator().items().send();
-        let mut clusters = Vec::new();
-        while let Some(cluster) = pages.next().await {
-            clusters.push(cluster.map_err(|error| failed("eks:ListClusters", &format!("region `{region}`"), &error))?);
+        const OPERATION: &str = "eks:ListClusters";
+        let resource = format!("region `{region}`");
+        let mut pages = self.client(region).list_clusters().into_paginator().send();
+        let (mut clusters, mut asked_with) = (Vec::new(), None);
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed(OPERATION, &resource, &error))?;
+            leads_on(OPERATION, &resource, TOKEN, page.next_token(), &mut asked_with)?;
+            clusters.extend(page.clusters.unwrap_or_default());
         }
         Ok(clusters)
     }
@@ -256,9 +267,7 @@ impl EksService {
                 let roles = std::iter::once(role).chain(target);
                 Ok(roles.map(|role| (role.to_owned(), NodeKind::PodIdentity(whose.clone()))).collect())
             }
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
-                Ok(Vec::new())
-            }
+            Err(error) if gone!(error) => Ok(Vec::new()),
             Err(error) => Err(failed(OPERATION, &resource, &error)),
         }
     }

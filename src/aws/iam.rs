@@ -3,12 +3,12 @@
 //! Knows IAM's operations, markers and `NoSuchEntity`; which are asked in which order is the rule's business.
 
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{EntityType, ManagedPolicyDetail, PolicyUsageType, Role, RoleDetail, Tag};
+use aws_sdk_iam::types::{EntityType, ManagedPolicyDetail, Role, RoleDetail, Tag};
 
+use super::pages::leads_on;
 use super::{failed, told, untold};
 use crate::rule::ports::{
-    Iam, InstanceProfile, ListedRole, Page, PolicyDetails, PolicyUsage, PolicyVersion, PortError, RoleDetails,
-    RoleRecord,
+    Iam, InstanceProfile, ListedRole, Page, PolicyDetails, PolicyVersion, PortError, RoleDetails, RoleRecord,
 };
 
 /// The most that IAM puts on a page (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRolePolicies.html>).
@@ -45,25 +45,30 @@ fn pairs(tags: &[Tag]) -> Vec<(String, String)> {
     tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
 }
 
-/// A page says whether there are more, and where: one that says so without the marker ends the list too early.
-fn whole(operation: &'static str, resource: &str, truncated: bool, marker: Option<&str>) -> Result<(), PortError> {
-    if truncated && marker.is_none_or(str::is_empty) { Err(untold(operation, resource, "Marker")) } else { Ok(()) }
+/// A page says whether there are more, and where: one that says so without the marker ends the list too early, and so does
+/// one that leads back to itself.
+fn whole(
+    operation: &'static str,
+    resource: &str,
+    truncated: bool,
+    marker: Option<&str>,
+    asked_with: &mut Option<String>,
+) -> Result<(), PortError> {
+    match marker.filter(|marker| truncated && !marker.is_empty()) {
+        None if truncated => Err(untold(operation, resource, "Marker")),
+        marker => leads_on(operation, resource, "Marker", marker, asked_with),
+    }
 }
 
-/// The same of a page that was asked for by itself: one that leads to itself would be asked for without end.
+/// The same of a page that was asked for by itself.
 fn next(
     operation: &'static str,
     truncated: bool,
     marker: Option<String>,
     asked_with: Option<&str>,
 ) -> Result<Option<String>, PortError> {
-    whole(operation, THE_ACCOUNT, truncated, marker.as_deref())?;
-    match marker.filter(|_| truncated) {
-        Some(marker) if asked_with == Some(&marker) => {
-            Err(PortError::new(operation, THE_ACCOUNT, "the answer's `Marker` leads back to the same page"))
-        }
-        next => Ok(next),
-    }
+    whole(operation, THE_ACCOUNT, truncated, marker.as_deref(), &mut asked_with.map(str::to_owned))?;
+    Ok(marker.filter(|_| truncated))
 }
 
 fn of_role(name: &str) -> String {
@@ -106,6 +111,7 @@ impl Iam for IamService {
         let resource = of_role(role);
         let mut pages = self.client.list_role_policies().role_name(role).max_items(PAGE).into_paginator().send();
         let mut names = Vec::new();
+        let mut asked_with = None;
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
@@ -114,7 +120,7 @@ impl Iam for IamService {
                 }
                 Err(error) => return Err(failed(OPERATION, &resource, &error)),
             };
-            whole(OPERATION, &resource, page.is_truncated(), page.marker())?;
+            whole(OPERATION, &resource, page.is_truncated(), page.marker(), &mut asked_with)?;
             names.extend(page.policy_names);
         }
         Ok(Some(names))
@@ -138,6 +144,7 @@ impl Iam for IamService {
         let mut pages =
             self.client.list_attached_role_policies().role_name(role).max_items(PAGE).into_paginator().send();
         let mut arns = Vec::new();
+        let mut asked_with = None;
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
@@ -146,7 +153,7 @@ impl Iam for IamService {
                 }
                 Err(error) => return Err(failed(OPERATION, &resource, &error)),
             };
-            whole(OPERATION, &resource, page.is_truncated(), page.marker())?;
+            whole(OPERATION, &resource, page.is_truncated(), page.marker(), &mut asked_with)?;
             for policy in page.attached_policies() {
                 arns.push(told(OPERATION, &resource, "PolicyArn", policy.policy_arn())?.to_owned());
             }
@@ -160,13 +167,14 @@ impl Iam for IamService {
         let mut pages =
             self.client.list_instance_profiles_for_role().role_name(role).max_items(PAGE).into_paginator().send();
         let mut profiles = Vec::new();
+        let mut asked_with = None;
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
                 Err(error) if gone!(error) => return Ok(None),
                 Err(error) => return Err(failed(OPERATION, &resource, &error)),
             };
-            whole(OPERATION, &resource, page.is_truncated(), page.marker())?;
+            whole(OPERATION, &resource, page.is_truncated(), page.marker(), &mut asked_with)?;
             for profile in page.instance_profiles() {
                 let name = told(OPERATION, &resource, "InstanceProfileName", Some(profile.instance_profile_name()))?;
                 // This list leaves tags out
@@ -221,23 +229,21 @@ impl Iam for IamService {
         }
     }
 
-    async fn attached_roles(&self, policy_arn: &str, usage: PolicyUsage) -> Result<Vec<String>, PortError> {
+    async fn attached_roles(&self, policy_arn: &str) -> Result<Vec<String>, PortError> {
         const OPERATION: &str = "iam:ListEntitiesForPolicy";
         let resource = of_policy(policy_arn);
-        let usage = match usage {
-            PolicyUsage::Permissions => PolicyUsageType::PermissionsPolicy,
-            PolicyUsage::Boundary => PolicyUsageType::PermissionsBoundary,
-        };
+        // Without a filter of usage both are listed
+        // (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListEntitiesForPolicy.html>).
         let mut pages = self
             .client
             .list_entities_for_policy()
             .policy_arn(policy_arn)
             .entity_filter(EntityType::Role)
-            .policy_usage_filter(usage)
             .max_items(PAGE)
             .into_paginator()
             .send();
         let mut names = Vec::new();
+        let mut asked_with = None;
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
@@ -246,7 +252,7 @@ impl Iam for IamService {
                 }
                 Err(error) => return Err(failed(OPERATION, &resource, &error)),
             };
-            whole(OPERATION, &resource, page.is_truncated(), page.marker())?;
+            whole(OPERATION, &resource, page.is_truncated(), page.marker(), &mut asked_with)?;
             for role in page.policy_roles() {
                 names.push(told(OPERATION, &resource, "RoleName", role.role_name())?.to_owned());
             }
@@ -258,9 +264,10 @@ impl Iam for IamService {
         const OPERATION: &str = "iam:ListRoles";
         let mut pages = self.client.list_roles().max_items(PAGE).into_paginator().send();
         let mut roles = Vec::new();
+        let mut asked_with = None;
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failed(OPERATION, THE_ACCOUNT, &error))?;
-            whole(OPERATION, THE_ACCOUNT, page.is_truncated(), page.marker())?;
+            whole(OPERATION, THE_ACCOUNT, page.is_truncated(), page.marker(), &mut asked_with)?;
             for role in page.roles() {
                 roles.push(listed(OPERATION, role)?);
             }
@@ -268,15 +275,21 @@ impl Iam for IamService {
         Ok(roles)
     }
 
-    async fn roles_in_instance_profiles(&self) -> Result<Vec<ListedRole>, PortError> {
+    async fn roles_in_instance_profiles(&self) -> Result<Vec<(InstanceProfile, ListedRole)>, PortError> {
         const OPERATION: &str = "iam:ListInstanceProfiles";
         let mut pages = self.client.list_instance_profiles().max_items(PAGE).into_paginator().send();
         let mut roles = Vec::new();
+        let mut asked_with = None;
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failed(OPERATION, THE_ACCOUNT, &error))?;
-            whole(OPERATION, THE_ACCOUNT, page.is_truncated(), page.marker())?;
-            for role in page.instance_profiles().iter().flat_map(|profile| profile.roles()) {
-                roles.push(listed(OPERATION, role)?);
+            whole(OPERATION, THE_ACCOUNT, page.is_truncated(), page.marker(), &mut asked_with)?;
+            for profile in page.instance_profiles() {
+                let name = told(OPERATION, THE_ACCOUNT, "InstanceProfileName", Some(profile.instance_profile_name()))?;
+                for role in profile.roles() {
+                    // This list leaves tags out
+                    // (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfiles.html>).
+                    roles.push((InstanceProfile { name: name.to_owned(), tags: None }, listed(OPERATION, role)?));
+                }
             }
         }
         Ok(roles)

@@ -8,6 +8,7 @@ mod calls;
 mod config;
 mod eks;
 mod iam;
+mod pages;
 mod whole;
 
 use std::collections::HashMap;

@@ -21,7 +21,7 @@ pub enum Credentials {
 
 /// The path of roles that only an AWS service can assume
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html>).
-const SERVICE_LINKED: &str = "aws-service-role/";
+pub(super) const SERVICE_LINKED: &str = "aws-service-role/";
 
 impl Invocation {
     /// Whose credentials are to be used. `function_arn` is the ARN that the function was invoked by, whose account is the

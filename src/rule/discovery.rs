@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use time::OffsetDateTime;
 
 use super::node_roles::{ClusterId, NodeKind};
 use super::parameters::ClusterScope;
@@ -20,12 +21,14 @@ const REGIONS_AT_ONCE: usize = 8;
 const CALLS_PER_REGION: usize = 8;
 
 /// The clusters in scope, by region and name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Clusters {
     /// The clusters.
     pub(super) clusters: Vec<Cluster>,
-    /// Regions that were asked and are not enabled in the account, so that there is nothing to see.
+    /// Regions that the parameters name and that are not enabled in the account, so that there is nothing to see.
     pub(super) closed_regions: Vec<String>,
+    /// When they were asked for: all of them, though one may have been read again since.
+    pub(super) at: OffsetDateTime,
 }
 
 /// A cluster and the roles that it names.
@@ -36,8 +39,8 @@ pub(super) struct Cluster {
     pub(super) roles: Vec<RoleUse>,
 }
 
-/// Asks EKS for everything in scope.
-pub(super) async fn discover(eks: &impl Eks, scope: &ClusterScope) -> Result<Clusters, PortError> {
+/// Asks EKS for everything in scope, at the time `at`.
+pub(super) async fn discover(eks: &impl Eks, scope: &ClusterScope, at: OffsetDateTime) -> Result<Clusters, PortError> {
     let regions = match &scope.regions {
         Some(regions) => regions.clone(),
         None => eks.regions().await?,
@@ -53,7 +56,11 @@ pub(super) async fn discover(eks: &impl Eks, scope: &ClusterScope) -> Result<Clu
                 let names = names.into_iter().filter(|name| scope.names.matches(name));
                 listed.extend(names.map(|name| ClusterId { region: region.clone(), name }));
             }
-            Err(error) if error.kind() == PortErrorKind::RegionClosed => closed.push((region, error)),
+            // The parameters may name a region that is not enabled. One that the account itself says is enabled and
+            // does not know the caller is a failure: its clusters are there.
+            Err(error) if error.kind() == PortErrorKind::RegionClosed && scope.regions.is_some() => {
+                closed.push((region, error));
+            }
             Err(error) => return Err(error),
         }
     }
@@ -64,7 +71,7 @@ pub(super) async fn discover(eks: &impl Eks, scope: &ClusterScope) -> Result<Clu
     let clusters = read_clusters(eks, listed, scope).await?;
     let mut closed_regions: Vec<String> = closed.into_iter().map(|(region, _)| region).collect();
     closed_regions.sort();
-    Ok(Clusters { clusters, closed_regions })
+    Ok(Clusters { clusters, closed_regions, at })
 }
 
 /// Asks for clusters and what they name, by region and name; those that are gone are left out. In three rounds, each over

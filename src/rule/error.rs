@@ -108,8 +108,8 @@ fn advice(error: &PortError) -> &'static str {
     match (error.operation().split_once(':'), error.kind()) {
         (Some(("account", _)), _) => "; the parameter `ClusterRegions` can name the regions instead",
         (Some(("eks", "ListClusters")), PortErrorKind::RegionClosed) => {
-            "; no region knows the function's credentials: if those that `ClusterRegions` names are not enabled in the \
-             account, name others"
+            "; the region does not know the function's credentials: they are bad, or none of the regions that \
+             `ClusterRegions` names is enabled in the account"
         }
         (Some(("eks", _)), PortErrorKind::ExplicitlyDenied) | (Some(("eks", "ListClusters")), _) => {
             "; if the region is closed, as by a service control policy, or has no EKS, leave it out: the parameter \

@@ -18,7 +18,7 @@ use super::memory::{AccountMemory, Freshness, Memory};
 use super::node_roles::{NodeFact, key};
 use super::node_test::{NodeTest, Tested, exempt};
 use super::outcome::{Answer, Outcome, UnreadableRole};
-use super::ports::{ComplianceStore, Eks, Iam, PolicyUsage, PortError, ResourceId};
+use super::ports::{ComplianceStore, Eks, Iam, InstanceProfile, ListedRole, PortError, ResourceId};
 use super::roles::{FEW, Reading, RoleError, RoleReader, Subject};
 use crate::access::judge;
 use crate::policy::TrustPolicy;
@@ -87,6 +87,9 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
     }
 }
 
+/// The instance profiles that hold a role, by the key of its name, as far as a list has told them.
+type Profiles = BTreeMap<String, Vec<InstanceProfile>>;
+
 /// What looking at one role came to.
 enum Finding {
     Answer(Box<Answer>),
@@ -97,6 +100,14 @@ enum Finding {
 struct Ready {
     subject: Subject,
     facts: Vec<NodeFact>,
+}
+
+/// A role that is to be judged, as far as it could be read.
+struct Read {
+    name: String,
+    id: String,
+    facts: Vec<NodeFact>,
+    reading: Result<Reading, RoleError>,
 }
 
 /// What testing one role came to.
@@ -146,8 +157,8 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
             },
         };
         let test = self.node_test(Freshness::Remembered, outcome).await?;
-        if subject.is_none() && self.needs_no_record(&test, &changed.name) {
-            return Ok(self.no_verdict(&changed.id, NOT_OF_NODES));
+        if subject.is_none() && self.needs_no_record(&test, &changed.name, changed.trust_policy.as_ref()) {
+            return Ok(self.not_of_nodes(&test, &changed.id));
         }
         let subject = match subject {
             Some(subject) => subject,
@@ -157,9 +168,9 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
             },
         };
         match self.test(&test, subject).await {
-            Step::Judge(ready) => Ok(self.assess(*ready).await),
+            Step::Judge(ready) => Ok(self.assess(self.read(*ready).await).await),
             Step::Done(finding) => Ok(finding),
-            Step::Nothing => Ok(self.no_verdict(&changed.id, NOT_OF_NODES)),
+            Step::Nothing => Ok(self.not_of_nodes(&test, &changed.id)),
         }
     }
 
@@ -173,11 +184,12 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
             && (!parameters.scope.service_accounts || trust_policy.rules_out_pods())
     }
 
-    /// Whether a role that EKS does not name is none, whatever IAM says of it.
-    fn needs_no_record(&self, test: &NodeTest<'_>, name: &str) -> bool {
+    /// Whether a role that EKS does not name is none, whatever else IAM says of it than its trust policy, if that is known.
+    fn needs_no_record(&self, test: &NodeTest<'_>, name: &str, trust_policy: Option<&TrustPolicy>) -> bool {
         let parameters = &self.invocation.parameters;
+        let self_managed = test.admits_self_managed() && trust_policy.is_none_or(|policy| policy.admits_service("ec2"));
         test.named_by_eks().get(name).is_none()
-            && !test.admits_self_managed()
+            && !self_managed
             && !parameters.scope.service_accounts
             && !parameters.node_roles.matches(name, None)
             && !parameters.node_roles.needs_arn()
@@ -197,17 +209,14 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     async fn policy_changed(&self, changed: &ChangedPolicy, outcome: &mut Outcome) -> Result<(), EvaluationError> {
         let resource = ResourceId { resource_type: POLICY.to_owned(), id: changed.id.clone() };
         outcome.answers.push(self.not_applicable(resource, OTHER_TYPE));
-        let mut names = BTreeSet::new();
-        for usage in [PolicyUsage::Permissions, PolicyUsage::Boundary] {
-            let roles = self.ports.iam.attached_roles(&changed.arn, usage).await;
-            names.extend(roles.map_err(EvaluationError::AttachedRolesUnknown)?);
-        }
+        let roles = self.ports.iam.attached_roles(&changed.arn).await;
+        let names: BTreeSet<String> = roles.map_err(EvaluationError::AttachedRolesUnknown)?.into_iter().collect();
         if names.is_empty() {
             return Ok(());
         }
         let test = self.node_test(Freshness::Remembered, outcome).await?;
-        let names = names.iter().filter(|name| !self.needs_no_record(&test, name)).map(String::as_str);
-        self.assess_named(&test, by_key(names), false, outcome).await
+        let names = names.iter().filter(|name| !self.needs_no_record(&test, name, None)).map(String::as_str);
+        self.assess_named(&test, by_key(names), None, outcome).await
     }
 
     /// The cluster or Fargate profile itself gets no verdict; the node roles that it names do. That it changed is known,
@@ -222,7 +231,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         let test = self.node_test(Freshness::ButFor(&changed.cluster), outcome).await?;
         let roles = test.named_by(&changed.cluster, changed.fargate_profile.as_deref());
         let names = by_key(roles.map(|role| role.name.as_str()));
-        self.assess_named(&test, names, false, outcome).await
+        self.assess_named(&test, names, None, outcome).await
     }
 
     /// Every node role, and NOT_APPLICABLE for what the rule once judged and is no node role any more. Returns the
@@ -232,33 +241,39 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         let parameters = &self.invocation.parameters;
         let known = test.named_by_eks().iter().map(|role| role.name.as_str());
         let mut names = by_key(known.chain(parameters.node_roles.literal_names()));
+        // Before they are counted: what is left decides whether lists are asked for, and how roles are read.
+        names.retain(|_, name| exempt(parameters, name, None, &[]).is_none());
+        let mut profiles = Profiles::new();
         // If so many are known already, the list in detail shows the others too.
         if names.len() <= FEW {
-            let mut listed = Vec::new();
+            let candidate = |role: &ListedRole, in_profile| {
+                test.is_candidate(&role.name, &role.arn, role.trust_policy.as_deref(), in_profile)
+            };
             if test.needs_all_roles() {
                 let roles = self.ports.iam.roles().await.map_err(EvaluationError::NodeRolesUnknown)?;
-                listed.extend(roles.into_iter().map(|role| (role, false)));
+                let roles = roles.into_iter().filter(|role| candidate(role, false));
+                names.extend(roles.map(|role| (key(&role.name), role.name)));
             }
             if test.admits_self_managed() {
-                let roles = self.ports.iam.roles_in_instance_profiles().await;
-                listed.extend(roles.map_err(EvaluationError::NodeRolesUnknown)?.into_iter().map(|role| (role, true)));
+                let held = self.ports.iam.roles_in_instance_profiles().await;
+                for (profile, role) in held.map_err(EvaluationError::NodeRolesUnknown)? {
+                    if candidate(&role, true) {
+                        profiles.entry(key(&role.name)).or_default().push(profile);
+                        names.insert(key(&role.name), role.name);
+                    }
+                }
             }
-            listed.retain(|(role, in_profile)| {
-                test.is_candidate(&role.name, &role.arn, role.trust_policy.as_deref(), *in_profile)
-            });
-            names.extend(listed.into_iter().map(|(role, _)| (key(&role.name), role.name)));
         }
-        names.retain(|_, name| exempt(parameters, name, None, &[]).is_none());
-        self.assess_named(&test, names, true, outcome).await?;
-        let reported = match self.ports.store.reported(rule_name).await {
-            Ok(reported) => reported,
-            Err(error) => return Ok(Some(error)),
-        };
+        self.assess_named(&test, names, Some(profiles), outcome).await?;
         // AWS Config knows roles by id. Where not even the id of a node role could be read, any of those reported
         // may be that role, so none is cleared; the invocation fails anyway, and its retry clears them.
         if outcome.unreadable.iter().any(|role| role.id.is_none()) {
             return Ok(None);
         }
+        let reported = match self.ports.store.reported(rule_name).await {
+            Ok(reported) => reported,
+            Err(error) => return Ok(Some(error)),
+        };
         let current: BTreeSet<&str> = (outcome.answers.iter().map(|answer| answer.evaluation.resource.id.as_str()))
             .chain(outcome.unreadable.iter().filter_map(|role| role.id.as_deref()))
             .collect();
@@ -283,53 +298,77 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         Ok(test)
     }
 
-    /// Judges those of the named roles that are nodes', in the order of their names, and with `others` all node roles
-    /// that are met on the way. Few are read one by one, many out of the list of all.
+    /// Judges those of the named roles that are nodes', in the order of their names. Few are read one by one, many out of
+    /// the list of all. `profiles` are there if all node roles are meant: then those that are met on the way are judged too.
     async fn assess_named(
         &self,
         test: &NodeTest<'_>,
         names: BTreeMap<String, String>,
-        others: bool,
+        profiles: Option<Profiles>,
         outcome: &mut Outcome,
     ) -> Result<(), EvaluationError> {
         let steps = if names.len() > FEW {
-            let wanted = self
-                .reader
-                .subjects(|role| names.contains_key(&key(&role.record.name)) || (others && test.wants(role)));
+            let wanted = self.reader.subjects(|role| {
+                names.contains_key(&key(&role.record.name)) || (profiles.is_some() && test.wants(role))
+            });
             let mut subjects = wanted.await.map_err(EvaluationError::NodeRolesUnknown)?;
             subjects.sort_by_cached_key(|subject| key(&subject.record.name));
             let steps = stream::iter(subjects).map(|subject| self.test(test, subject));
             steps.buffered(ROLES_AT_ONCE).collect::<Vec<Step>>().await
         } else {
-            let steps = stream::iter(names.into_values()).map(|name| self.find_and_test(test, name));
+            let mut profiles = profiles.unwrap_or_default();
+            let steps = stream::iter(names)
+                .map(move |(key, name)| (name, profiles.remove(&key)))
+                .map(|(name, profiles)| self.find_and_test(test, name, profiles));
             steps.buffered(ROLES_AT_ONCE).collect().await
         };
         let ready = steps.iter().filter_map(|step| if let Step::Judge(ready) = step { Some(ready) } else { None });
         let policies = ready.flat_map(|ready| ready.subject.managed_policies().cloned()).collect();
         self.reader.prepare(policies).await;
-        let mut findings = stream::iter(steps)
+        // What is read at once is judged one after the other: reading waits, judging does not.
+        let mut read = stream::iter(steps)
             .map(|step| async move {
                 match step {
-                    Step::Judge(ready) => Some(self.assess(*ready).await),
-                    Step::Done(finding) => Some(finding),
+                    Step::Judge(ready) => Some(Ok(self.read(*ready).await)),
+                    Step::Done(finding) => Some(Err(finding)),
                     Step::Nothing => None,
                 }
             })
             .buffered(ROLES_AT_ONCE);
-        while let Some(finding) = findings.next().await {
-            if let Some(finding) = finding {
-                note(outcome, finding);
+        while let Some(step) = read.next().await {
+            match step {
+                Some(Ok(read)) => note(outcome, self.assess(read).await),
+                Some(Err(finding)) => note(outcome, finding),
+                None => {}
             }
         }
         Ok(())
     }
 
-    async fn find_and_test(&self, test: &NodeTest<'_>, name: String) -> Step {
+    async fn find_and_test(&self, test: &NodeTest<'_>, name: String, profiles: Option<Vec<InstanceProfile>>) -> Step {
         match self.reader.subject(&name).await {
-            Ok(Some(subject)) => self.test(test, subject).await,
+            Ok(Some(mut subject)) => {
+                if let Some(profiles) = profiles {
+                    subject = subject.in_profiles(profiles);
+                }
+                match self.test(test, subject).await {
+                    Step::Judge(ready) => self.with_attached(ready).await,
+                    step => step,
+                }
+            }
             // EKS outlives the role. Its id is not known here: what was said of it is cleared by its absence.
             Ok(None) => Step::Nothing,
             Err(cause) => Step::Done(unreadable(&name, None, cause)),
+        }
+    }
+
+    /// The role with its managed policies' ARNs, which have to be known of all roles before the policies are read.
+    async fn with_attached(&self, mut ready: Box<Ready>) -> Step {
+        let id = ready.subject.record.id.clone();
+        match self.reader.attached(&mut ready.subject).await {
+            Ok(Some(_)) => Step::Judge(ready),
+            Ok(None) => Step::Done(self.no_verdict(&id, GONE)),
+            Err(cause) => Step::Done(unreadable(&ready.subject.record.name, Some(&id), cause)),
         }
     }
 
@@ -345,9 +384,13 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         }
     }
 
-    async fn assess(&self, Ready { subject, facts }: Ready) -> Finding {
+    async fn read(&self, Ready { subject, facts }: Ready) -> Read {
         let (name, id) = (subject.record.name.clone(), subject.record.id.clone());
-        match self.reader.complete(subject).await {
+        Read { name, id, facts, reading: self.reader.complete(subject).await }
+    }
+
+    async fn assess(&self, Read { name, id, facts, reading }: Read) -> Finding {
+        match reading {
             // Read again meanwhile, it may have another trust policy.
             Ok(Reading::Role(role)) if facts.iter().all(|fact| fact.kind.ruled_out_by(&role.trust_policy)) => {
                 self.no_verdict(&id, RULED_OUT)
@@ -366,6 +409,14 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     fn no_verdict(&self, role_id: &str, why: &str) -> Finding {
         let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
         Finding::Answer(Box::new(self.not_applicable(resource, why)))
+    }
+
+    /// That no cluster runs nodes under the role, as of when the clusters were asked for if that was before the change:
+    /// what an instance of the function that knows newer ones has said since is to stand.
+    fn not_of_nodes(&self, test: &NodeTest<'_>, role_id: &str) -> Finding {
+        let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
+        let at = self.invocation.ordering_timestamp.min(test.clusters().at);
+        Finding::Answer(Box::new(Answer::not_applicable(resource, NOT_OF_NODES, at)))
     }
 
     fn not_applicable(&self, resource: ResourceId, why: &str) -> Answer {

@@ -62,15 +62,12 @@ pub(super) enum Freshness<'a> {
 /// What is remembered of one account.
 #[derive(Debug, Default)]
 pub(super) struct AccountMemory {
-    clusters: Mutex<HashMap<ClusterScope, Arc<AsyncMutex<Option<Remembered>>>>>,
+    clusters: Mutex<HashMap<ClusterScope, Arc<Slot>>>,
     documents: Mutex<Documents>,
 }
 
-#[derive(Debug)]
-struct Remembered {
-    clusters: Arc<Clusters>,
-    at: OffsetDateTime,
-}
+/// The clusters of a scope, if they were asked for. Whoever asks meanwhile waits.
+type Slot = AsyncMutex<Option<Arc<Clusters>>>;
 
 impl AccountMemory {
     /// The clusters in scope. Whoever asks while they are being asked for waits for that answer.
@@ -84,24 +81,24 @@ impl AccountMemory {
         let slot = entry(&self.clusters, SCOPES, scope.clone());
         let mut slot = slot.lock().await;
         // A clock that was set back makes any age possible: then nothing is young enough.
-        let young = |known: &&mut Remembered| (Duration::ZERO..CLUSTERS_REMEMBERED).contains(&(at - known.at));
+        let young = |known: &&mut Arc<Clusters>| (Duration::ZERO..CLUSTERS_REMEMBERED).contains(&(at - known.at));
         if let Some(known) = slot.as_mut().filter(young) {
             match freshness {
-                Freshness::Remembered => return Ok(Arc::clone(&known.clusters)),
+                Freshness::Remembered => return Ok(Arc::clone(known)),
                 Freshness::ButFor(changed) => {
                     let read = read_clusters(eks, vec![changed.clone()], scope).await?;
-                    let mut clusters = Clusters::clone(&known.clusters);
+                    let mut clusters = Clusters::clone(known);
                     clusters.clusters.retain(|cluster| cluster.id != *changed);
                     clusters.clusters.extend(read);
                     clusters.clusters.sort_by(|one, other| one.id.cmp(&other.id));
-                    known.clusters = Arc::new(clusters);
-                    return Ok(Arc::clone(&known.clusters));
+                    *known = Arc::new(clusters);
+                    return Ok(Arc::clone(known));
                 }
                 Freshness::Anew => {}
             }
         }
-        let clusters = Arc::new(discover(eks, scope).await?);
-        *slot = Some(Remembered { clusters: Arc::clone(&clusters), at });
+        let clusters = Arc::new(discover(eks, scope, at).await?);
+        *slot = Some(Arc::clone(&clusters));
         Ok(clusters)
     }
 

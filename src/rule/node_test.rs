@@ -171,15 +171,17 @@ impl<'a> NodeTest<'a> {
             return Ok(Some(Vec::new()));
         }
         let marks = self.marks(&subject.record.tags, NodeKind::RoleTag);
-        if !marks.facts.is_empty() || marks.of_others {
+        if !marks.facts.is_empty() {
             return Ok(Some(marks.facts));
         }
-        let Some(attached) = reader.attached(subject).await? else { return Ok(None) };
-        let worker_policies = attached.iter().filter_map(|arn| worker_policy(arn));
-        let facts: Vec<NodeFact> =
-            worker_policies.map(|name| self.of_any_open(NodeKind::WorkerPolicy(name.to_owned()))).collect();
-        if !facts.is_empty() {
-            return Ok(Some(facts));
+        if !marks.of_others {
+            let Some(attached) = reader.attached(subject).await? else { return Ok(None) };
+            let worker_policies = attached.iter().filter_map(|arn| worker_policy(arn));
+            let facts: Vec<NodeFact> =
+                worker_policies.map(|name| self.of_any_open(NodeKind::WorkerPolicy(name.to_owned()))).collect();
+            if !facts.is_empty() {
+                return Ok(Some(facts));
+            }
         }
         let mut facts = Vec::new();
         for profile in profiles {
@@ -201,13 +203,13 @@ impl<'a> NodeTest<'a> {
     /// What tags tell.
     fn marks(&self, tags: &[(String, String)], kind: impl Fn(String) -> NodeKind) -> Marks {
         let mut facts = Vec::new();
-        let (mut names, mut meant) = (0, 0);
+        let (mut names, mut meant, mut node_class) = (0, 0, None);
         for (key, value) in tags {
             let cluster = match key.strip_prefix(CLUSTER_TAG_PREFIX) {
                 Some(cluster) => cluster,
                 None if CLUSTER_TAGS.contains(&key.as_str()) => value,
                 None if key == NODE_CLASS_TAG => {
-                    facts.push(self.of_any_open(kind(key.clone())));
+                    node_class = Some(key);
                     continue;
                 }
                 None => continue,
@@ -218,6 +220,9 @@ impl<'a> NodeTest<'a> {
             facts
                 .extend(clusters.map(|open| NodeFact { place: Place::Cluster(open.clone()), kind: kind(key.clone()) }));
         }
+        // The tags beside it say of which cluster the node class is.
+        let node_class = node_class.filter(|_| names == 0);
+        facts.extend(node_class.map(|key| self.of_any_open(kind(key.clone()))));
         Marks { facts, of_others: names > 0 && meant == 0 }
     }
 }
@@ -225,8 +230,7 @@ impl<'a> NodeTest<'a> {
 /// What tags tell of a role.
 struct Marks {
     facts: Vec<NodeFact>,
-    /// They name clusters, and none that the parameters mean: the role is those clusters' business, whatever policies are
-    /// attached to it.
+    /// They name clusters, and none that the parameters mean: the policies attached to the role are for those clusters.
     of_others: bool,
 }
 

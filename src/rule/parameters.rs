@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::account::SERVICE_LINKED;
 use super::fields::{is_empty, scalar_text, type_name};
 use super::patterns::{self, ClusterPatterns, RolePatterns};
 use crate::access::{Criteria, NotAccepted};
@@ -213,6 +214,9 @@ impl RuleParameters {
                     refuse(&refused.join("`, `"), "names of clusters, separated by commas, with `*` for any text");
                 }
             },
+            "ExecutionRoleName" if text.starts_with(SERVICE_LINKED) => {
+                refuse(&text, "a role that can be assumed: services alone assume their service-linked roles");
+            }
             "ExecutionRoleName" if is_role_path(&text) => self.execution_role.name = Some(text),
             "ExecutionRoleName" => refuse(&text, "the name of a role, with its path if it has one"),
             _ if is_region(&text) => self.execution_role.region = Some(text),

@@ -67,15 +67,6 @@ impl PortError {
     }
 }
 
-/// How a policy is attached to a role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PolicyUsage {
-    /// As a permissions policy.
-    Permissions,
-    /// As the role's permissions boundary.
-    Boundary,
-}
-
 /// A role as IAM's GetRole tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleRecord {
@@ -195,18 +186,17 @@ pub trait Iam {
         version: &str,
     ) -> impl Future<Output = Result<Option<String>, PortError>> + Send;
 
-    /// The names of the roles that a managed policy is attached to; none if the policy is gone.
-    fn attached_roles(
-        &self,
-        policy_arn: &str,
-        usage: PolicyUsage,
-    ) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
+    /// The names of the roles that a managed policy is attached to, as policy or as permissions boundary; one that has it
+    /// as both may be named twice. None if the policy is gone.
+    fn attached_roles(&self, policy_arn: &str) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
 
     /// All roles of the account.
     fn roles(&self) -> impl Future<Output = Result<Vec<ListedRole>, PortError>> + Send;
 
-    /// All roles of the account that an instance profile holds.
-    fn roles_in_instance_profiles(&self) -> impl Future<Output = Result<Vec<ListedRole>, PortError>> + Send;
+    /// All instance profiles of the account that hold a role, each with its role, but without tags.
+    fn roles_in_instance_profiles(
+        &self,
+    ) -> impl Future<Output = Result<Vec<(InstanceProfile, ListedRole)>, PortError>> + Send;
 
     /// A page of all roles of the account, in detail; the first without a marker.
     fn role_details(&self, marker: Option<&str>) -> impl Future<Output = Result<Page<RoleDetails>, PortError>> + Send;

@@ -89,6 +89,11 @@ impl From<RoleDetails> for Subject {
 }
 
 impl Subject {
+    /// The same role, known to be in these instance profiles.
+    pub(super) fn in_profiles(self, profiles: Vec<InstanceProfile>) -> Self {
+        Self { instance_profiles: Some(profiles), ..self }
+    }
+
     pub(super) fn trust_policy(&self) -> Result<TrustPolicy, RoleError> {
         TrustPolicy::parse(&self.record.trust_policy).map_err(RoleError::document("the trust policy".to_owned()))
     }

@@ -6,7 +6,7 @@
 import os
 
 import pytest
-from faults import FAULTS, Table
+from faults import FAULTS, Cell, Table, row_name
 from lab import Lab
 
 # The part takes one operation in this many, other ones for each fault; of the faults that the SDK tries again for long
@@ -31,14 +31,32 @@ def test_verdicts_are_right_or_the_invocation_fails(table, number, fault):
     assert chosen
 
 
+@pytest.mark.parametrize(
+    "cell, word",
+    [
+        # Taken for a region that is not enabled, its nodes would be nobody's.
+        (Cell("token unknown", "schedule", "eks", "ListClusters"), "fails"),
+        (Cell("access denied", "schedule, many roles", "iam", "GetAccountAuthorizationDetails", "Role"), "fails"),
+        (Cell("access denied", "schedule, many roles", "iam", "GetAccountAuthorizationDetails", "LocalManagedPolicy"), "fails, others answered"),
+        (Cell("malformed", "schedule, many roles", "iam", "GetAccountAuthorizationDetails", "LocalManagedPolicy"), "fails, others answered"),
+    ],
+    ids=str,
+)
+def test_what_a_fault_comes_to(table, cell, word):
+    outcome = table.run(cell)
+    assert (outcome.word, outcome.wrong) == (word, [])
+
+
 def test_the_table_knows_every_operation(table):
-    """Those that an invocation cannot do without; a row that is missing would be a fault that nobody plants."""
-    used = {f"{service}:{operation}" for service, operation in table.operations()}
-    assert used >= {
+    """A row that is missing would be a fault that nobody plants; one more is a call that nobody thought of."""
+    assert {row_name(row) for row in table.rows()} == {
+        "account:ListRegions", "sts:AssumeRole", "config:PutEvaluations", "config:GetComplianceDetailsByConfigRule",
         "eks:ListClusters", "eks:DescribeCluster", "eks:ListNodegroups", "eks:DescribeNodegroup", "eks:ListFargateProfiles",
-        "eks:DescribeFargateProfile", "eks:ListAccessEntries", "eks:DescribeAccessEntry", "iam:GetRole", "iam:ListRolePolicies",
+        "eks:DescribeFargateProfile", "eks:ListAccessEntries", "eks:DescribeAccessEntry", "eks:ListPodIdentityAssociations",
+        "eks:DescribePodIdentityAssociation", "eks:ListAddons", "eks:DescribeAddon", "iam:GetRole", "iam:ListRolePolicies",
         "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy",
-        "config:PutEvaluations", "config:GetComplianceDetailsByConfigRule",
+        "iam:ListRoles", "iam:ListInstanceProfiles", "iam:ListInstanceProfilesForRole", "iam:GetInstanceProfile",
+        "iam:GetAccountAuthorizationDetails of Role", "iam:GetAccountAuthorizationDetails of LocalManagedPolicy",
     }  # fmt: skip
 
 

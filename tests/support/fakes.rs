@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ecr_read_only::rule::ports::{
     Authentication, ClusterRecord, ComplianceStore, Eks, Evaluation, Iam, InstanceProfile, ListedRole, Page, PartKind,
-    PolicyDetails, PolicyUsage, PolicyVersion, PortError, PortErrorKind, ResourceId, RoleDetails, RoleRecord, RoleUse,
+    PolicyDetails, PolicyVersion, PortError, PortErrorKind, ResourceId, RoleDetails, RoleRecord, RoleUse,
 };
 use ecr_read_only::rule::{ClusterId, NodeKind, ResultToken};
 
@@ -333,24 +333,25 @@ impl Iam for FakeAws {
         self.later(self.call("GetPolicyVersion", &format!("{arn} {version}")).map(|state| document(&state))).await
     }
 
-    async fn attached_roles(&self, arn: &str, usage: PolicyUsage) -> Result<Vec<String>, PortError> {
-        let uses = |role: &FakeRole| match usage {
-            PolicyUsage::Permissions => role.attached.iter().any(|attached| attached == arn),
-            PolicyUsage::Boundary => role.record.permissions_boundary.as_deref() == Some(arn),
+    async fn attached_roles(&self, arn: &str) -> Result<Vec<String>, PortError> {
+        let uses = |role: &FakeRole| {
+            role.attached.iter().chain(&role.record.permissions_boundary).any(|attached| attached == arn)
         };
         let names =
             |state: &State| state.roles.iter().filter(|(_, role)| uses(role)).map(|(name, _)| name.clone()).collect();
-        self.later(self.call("ListEntitiesForPolicy", &format!("{usage:?}")).map(|state| names(&state))).await
+        self.later(self.call("ListEntitiesForPolicy", arn).map(|state| names(&state))).await
     }
 
     async fn roles(&self) -> Result<Vec<ListedRole>, PortError> {
         self.later(self.call("ListRoles", "").map(|state| state.roles.values().map(listed).collect())).await
     }
 
-    async fn roles_in_instance_profiles(&self) -> Result<Vec<ListedRole>, PortError> {
-        let roles = |state: &State| {
-            state.roles.values().filter(|role| !role.instance_profiles.is_empty()).map(listed).collect()
+    async fn roles_in_instance_profiles(&self) -> Result<Vec<(InstanceProfile, ListedRole)>, PortError> {
+        let untold = |name: &String| InstanceProfile { name: name.clone(), tags: None };
+        let held = |role: &FakeRole| {
+            role.instance_profiles.iter().map(|name| (untold(name), listed(role))).collect::<Vec<_>>()
         };
+        let roles = |state: &State| state.roles.values().flat_map(held).collect();
         self.later(self.call("ListInstanceProfiles", "").map(|state| roles(&state))).await
     }
 
