@@ -331,7 +331,9 @@ class Table:
             users = [n for n, r in ROLES.items() if parameters["PolicyArn"] in (*r.get("managed", ()), r.get("boundary"))]
             return {self._role_ids[name] for name in users}
         if row_of(call)[2] == "LocalManagedPolicy":
-            users = [n for n, r in ROLES.items() if any(arn.startswith(own("")) for arn in (*r.get("managed", ()), r.get("boundary", "")))]
+            # A later page fails where a page has one policy: what the first page told is read.
+            untold = {own(policy["name"]) for policy in POLICIES[1 if _later(call) else 0 :]}
+            users = [n for n, r in ROLES.items() if untold & {*r.get("managed", ()), r.get("boundary")}]
             return {self._role_ids[name] for name in users}
         return None
 
