@@ -207,7 +207,8 @@ impl Subject<'_> {
                 let free = |kind: Kind| Slot { kind, optional: true, multivalued: false, preferred: Vec::new() };
                 let word = || texts(&["app", "base"]);
                 let multivalued = Self::is_multivalued(unknown);
-                let text = || Slot { kind: Kind::Text(Universe::Text), optional: true, multivalued, preferred: word() };
+                let universe = || if multivalued { Universe::Member } else { Universe::Text };
+                let text = || Slot { kind: Kind::Text(universe()), optional: true, multivalued, preferred: word() };
                 match key.as_str() {
                     "aws:userid" => {
                         let instance = self.trust.admits_only_ec2();

@@ -11,6 +11,8 @@ use crate::policy::language::Domain;
 pub(super) enum Universe {
     /// Any text.
     Text,
+    /// Any text but the empty one: the keys of tags, services, paths of organizations.
+    Member,
     /// An ARN of any service.
     Arn,
     /// `repository/` and a name of a private repository.
@@ -42,7 +44,7 @@ impl Universe {
     /// Whether none of the strings is a number, an instant or an IP address.
     pub(super) fn is_text_only(&self) -> bool {
         match self {
-            Self::Text | Self::Account | Self::Number | Self::Address | Self::Date => false,
+            Self::Text | Self::Member | Self::Account | Self::Number | Self::Address | Self::Date => false,
             Self::Arn | Self::Repository | Self::PublicRepository | Self::Registry | Self::Region(_) => true,
             // The ids of roles start with `AROA`.
             Self::UserId { prefix, .. } => prefix.contains(|c: char| c.is_ascii_uppercase() && !c.is_ascii_hexdigit()),
@@ -81,7 +83,7 @@ impl Domain for Universe {
             Self::Region(prefix) => prefix.unwrap_or_default(),
             Self::UserId { prefix, .. } => prefix,
             Self::Arn => "arn:",
-            Self::Text | Self::Account | Self::Number | Self::Address | Self::Date => "",
+            Self::Text | Self::Member | Self::Account | Self::Number | Self::Address | Self::Date => "",
         }
     }
 
@@ -89,6 +91,7 @@ impl Domain for Universe {
         let word = c.is_ascii_lowercase() || c.is_ascii_digit();
         match self {
             Self::Text => Some(0),
+            Self::Member => Some(1),
             Self::Number => (c.is_ascii_digit() || "+-.eE".contains(c)).then_some(0),
             Self::Address => (c.is_ascii_hexdigit() || ".:".contains(c)).then_some(0),
             Self::Date => {
@@ -153,6 +156,7 @@ impl Domain for Universe {
     fn accepts(&self, state: u16) -> bool {
         match self {
             Self::Text | Self::Number | Self::Address => true,
+            Self::Member => state == 1,
             Self::Date => state == 20,
             Self::Arn => state == 5,
             Self::Account | Self::Registry => state == 12,
@@ -166,7 +170,7 @@ impl Domain for Universe {
     fn classes(&self) -> &[&str] {
         match self {
             Self::Arn => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", ":"],
-            Self::Text => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
+            Self::Text | Self::Member => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
             Self::Number => &["0123456789", "+-.", "eE"],
             Self::Address => &["0123456789abcdefABCDEF", ".", ":"],
             Self::Date => &["0123456789", "-", "T", ":", "Z"],
@@ -182,13 +186,13 @@ impl Domain for Universe {
     }
 
     fn any_character(&self) -> bool {
-        matches!(self, Self::Text | Self::Arn)
+        matches!(self, Self::Text | Self::Member | Self::Arn)
     }
 
     fn max_len(&self) -> usize {
         match self {
             // A tag's value or any other text of a request: longer than any pattern that a policy can hold.
-            Self::Text | Self::Arn | Self::Number => 16_384,
+            Self::Text | Self::Member | Self::Arn | Self::Number => 16_384,
             Self::Address => 45,
             Self::Date => 20,
             Self::Repository => 256,

@@ -160,7 +160,7 @@ fn among(
             Kind::Choice(_) => false,
             // A text may be a number and an address only of one kind, or none.
             Kind::Text(universe) => {
-                *universe == Universe::Text
+                matches!(universe, Universe::Text | Universe::Member)
                     && (tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Number { .. }))
                         || tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Networks { .. })))
             }

@@ -144,6 +144,10 @@ fn listed(
     partition: &str,
 ) -> Result<(), String> {
     let knowledge = knowledge(view, entry, key);
+    if multivalued(&key.to_lowercase()) && values.iter().any(String::is_empty) {
+        // A tag's key has at least one character, and so have services and paths of organizations.
+        return Err("an empty value in a list".to_owned());
+    }
     if values.len() != 1 && !multivalued(&key.to_lowercase()) {
         return Err(format!("has {} values, and is single-valued", values.len()));
     }
