@@ -189,7 +189,7 @@ impl Subject<'_> {
             Unknown::Region => always(Kind::Text(Universe::region(self.partition())), example_regions()),
             Unknown::Account => always(Kind::Text(Universe::Account), texts(&[self.account(), "210987654321"])),
             Unknown::Resource => match (target.resource, target.service) {
-                (ResourceType::Other, _) => always(Kind::Text(Universe::Text), example_names()),
+                (ResourceType::Other, _) => always(Kind::Text(Universe::Other), texts(&["other/app"])),
                 (ResourceType::Registry, _) => {
                     always(Kind::Text(Universe::Registry), vec![format!("registry/{}", self.account())])
                 }

@@ -144,8 +144,8 @@ impl<'r> Decider<'r> {
         if self.granted.contains(place) { self.decide(self.question(place, action)) } else { Decision::Refused }
     }
 
-    /// An action that the catalogue does not know may be requested on a repository, on a resource of a type that is
-    /// not known either, or on `*`, and with any key.
+    /// An action that the catalogue does not know may be requested on a resource of its service's types, on `*`, or on one
+    /// of a type that is not known either, and with any key.
     pub(super) fn decide_unknown(&mut self, name: &str) -> Decision {
         let (prefix, action) = name.split_once(':').unwrap_or(("", name));
         let public = prefix.eq_ignore_ascii_case(Service::EcrPublic.prefix());
@@ -165,7 +165,9 @@ impl<'r> Decider<'r> {
             }
         }
         let mut best = Decision::Refused;
-        for resource in [ResourceType::Repository, ResourceType::Other, ResourceType::None] {
+        let registry = public.then_some(ResourceType::Registry);
+        let types = [ResourceType::Repository].into_iter().chain(registry);
+        for resource in types.chain([ResourceType::None, ResourceType::Other]) {
             let target = Target { service, resource, keys: None, all_repositories: false };
             match self.decide(Question { target, matching: matching.clone(), doubtful: doubtful.clone() }) {
                 permitted @ Decision::Permitted(_) => return permitted,

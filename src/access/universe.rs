@@ -21,6 +21,8 @@ pub(super) enum Universe {
     PublicRepository,
     /// `registry/` and a registry's id.
     Registry,
+    /// A word, a slash and more, of a resource whose type nobody knows: no repository, and no registry.
+    Other,
     /// An account's id.
     Account,
     /// A region's code, with the prefix that its partition gives it; none in partition `aws`.
@@ -45,7 +47,9 @@ impl Universe {
     pub(super) fn is_text_only(&self) -> bool {
         match self {
             Self::Text | Self::Member | Self::Account | Self::Number | Self::Address | Self::Date => false,
-            Self::Arn | Self::Repository | Self::PublicRepository | Self::Registry | Self::Region(_) => true,
+            Self::Arn | Self::Repository | Self::PublicRepository | Self::Registry | Self::Other | Self::Region(_) => {
+                true
+            }
             // The ids of roles start with `AROA`.
             Self::UserId { prefix, .. } => prefix.contains(|c: char| c.is_ascii_uppercase() && !c.is_ascii_hexdigit()),
         }
@@ -83,7 +87,7 @@ impl Domain for Universe {
             Self::Region(prefix) => prefix.unwrap_or_default(),
             Self::UserId { prefix, .. } => prefix,
             Self::Arn => "arn:",
-            Self::Text | Self::Member | Self::Account | Self::Number | Self::Address | Self::Date => "",
+            Self::Text | Self::Member | Self::Other | Self::Account | Self::Number | Self::Address | Self::Date => "",
         }
     }
 
@@ -119,6 +123,21 @@ impl Domain for Universe {
                 (1 | 2, '_') => Some(4),
                 (4, '_') => Some(3),
                 (1 | 2 | 5, '-') => Some(5),
+                _ => None,
+            },
+            // 0 start, up to 10 so many letters of `repository`, 12 after `reg`, up to 17 the rest of `registry`, 20 in
+            // another word, 21 after the slash, 22 beyond.
+            Self::Other => match (state, c) {
+                (0..=20, 'a'..='z') => Some(match (state, c) {
+                    (0..=9, _) if "repository".chars().nth(state.into()) == Some(c) => state + 1,
+                    (2, 'g') => 12,
+                    (12..=16, _) if "istry".chars().nth(usize::from(state) - 12) == Some(c) => state + 1,
+                    _ => 20,
+                }),
+                (1..=20, '-') => Some(20),
+                (10 | 17, '/') => None,
+                (1..=20, '/') => Some(21),
+                (21 | 22, _) if c != ':' => Some(22),
                 _ => None,
             },
             Self::PublicRepository => match (state, c) {
@@ -157,6 +176,7 @@ impl Domain for Universe {
         match self {
             Self::Text | Self::Number | Self::Address => true,
             Self::Member => state == 1,
+            Self::Other => state == 22,
             Self::Date => state == 20,
             Self::Arn => state == 5,
             Self::Account | Self::Registry => state == 12,
@@ -174,6 +194,10 @@ impl Domain for Universe {
             Self::Number => &["0123456789", "+-.", "eE"],
             Self::Address => &["0123456789abcdefABCDEF", ".", ":"],
             Self::Date => &["0123456789", "-", "T", ":", "Z"],
+            // Each letter of the two words is a class of its own: it leads elsewhere.
+            Self::Other => {
+                &["abcdfhjklmnquvwxz", "r", "e", "p", "o", "s", "i", "t", "y", "g", "0123456789", "-", "_", ".", "/"]
+            }
             Self::Repository => &["abcdefghijklmnopqrstuvwxyz0123456789", "-", "_", ".", "/"],
             Self::PublicRepository => &["abcdefghijklmnopqrstuvwxyz0123456789", "-_.", "/"],
             Self::Account | Self::Registry => &["1234567890"],
@@ -186,7 +210,7 @@ impl Domain for Universe {
     }
 
     fn any_character(&self) -> bool {
-        matches!(self, Self::Text | Self::Member | Self::Arn)
+        matches!(self, Self::Text | Self::Member | Self::Arn | Self::Other)
     }
 
     fn max_len(&self) -> usize {
@@ -195,7 +219,7 @@ impl Domain for Universe {
             Self::Text | Self::Member | Self::Arn | Self::Number => 16_384,
             Self::Address => 45,
             Self::Date => 20,
-            Self::Repository => 256,
+            Self::Repository | Self::Other => 256,
             Self::PublicRepository => 205,
             Self::Account | Self::Registry => 12,
             Self::Region(_) => 32,

@@ -84,11 +84,18 @@ fn resource(action: &str, entry: Option<&CatalogueAction>, resource: &str, parti
     if action.eq_ignore_ascii_case("ecr:DescribeRepositories") && last == "repository/*" {
         return Ok(());
     }
-    let fits = types.iter().any(|kind| match (last.strip_prefix(&format!("{kind}/")), *kind) {
-        (Some(name), "repository") => is_repository(service, name),
-        (Some(name), "registry") => is_account(name),
-        _ => false,
+    // A new action may come with a new type of resource.
+    let other = last.split_once('/').filter(|(kind, name)| {
+        let word = kind.starts_with(|c: char| c.is_ascii_lowercase());
+        let word = word && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        word && !["repository", "registry"].contains(kind) && !name.is_empty()
     });
+    let fits = entry.is_none() && other.is_some()
+        || types.iter().any(|kind| match (last.strip_prefix(&format!("{kind}/")), *kind) {
+            (Some(name), "repository") => is_repository(service, name),
+            (Some(name), "registry") => is_account(name),
+            _ => false,
+        });
     if fits { Ok(()) } else { Err(format!("`{last}` is no {}", types.join(" or "))) }
 }
 
