@@ -128,11 +128,6 @@ impl ActionSet {
         self.0 >> index & 1 == 1
     }
 
-    /// Whether no action is in the set.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// The actions of both sets.
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
