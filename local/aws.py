@@ -1,4 +1,5 @@
-"""A local AWS: moto's IAM, EKS, STS, Config and account management, completed in its own process, on a port of 127.0.0.1.
+"""A local AWS: moto's IAM, EKS, STS, Config, Security Hub and account management, completed in its own process, on a port of
+127.0.0.1.
 
     python local/aws.py [--port PORT]
 
@@ -8,8 +9,10 @@ prints its address and serves until it is stopped. Beside AWS it answers under `
     GET    /local/calls         the function's calls since the last DELETE, in order, each with account and region
     GET    /local/evaluations   ?rule=name&account=id: the last evaluation of each resource, NOT_APPLICABLE included
     POST   /local/evaluations   {"rule", "account", "evaluations"}: what a rule said before, as PutEvaluations would
+    GET    /local/findings      ?account=id&region=name: every finding that Security Hub holds
     POST   /local/faults        a fault as `door.py` describes it, or
-                                {"failed_evaluations": n}: the next PutEvaluations reports n as failed
+                                {"failed_evaluations": n}: the next PutEvaluations reports n as failed, or
+                                {"failed_findings": n, "code" or none}: the same of BatchImportFindings
     GET    /local/faults        the faults, each with the number of calls that it met; DELETE lifts them
     POST   /local/limits        {"latency_ms", "per_second": {service: calls}, "burst"}; {} lifts them
     POST   /local/page-size     {"size": n or null}: every list is cut into pages of n
@@ -38,6 +41,7 @@ import aws_config
 import aws_eks
 import aws_eks_pods
 import aws_iam
+import aws_security_hub
 import bulk
 import deletions
 import pages
@@ -56,6 +60,7 @@ def complete():
     aws_eks.complete()
     aws_eks_pods.complete()
     aws_iam.complete()
+    aws_security_hub.complete()
     original = aws_accounts.refuse_closed_regions(BaseResponse.call_action)
 
     def call_action(self):
@@ -82,7 +87,11 @@ def control(method, path, query, body):
             token = aws_config.EVALUATIONS.mint(body["rule"], body["account"])
             evaluations = [{**e, "OrderingTimestamp": datetime.fromisoformat(e["OrderingTimestamp"])} for e in body["evaluations"]]
             return aws_config.EVALUATIONS.put(body["account"], token, evaluations, False) or {}
+        case "GET", "findings":
+            return aws_security_hub.HUB.findings(**{name: values[0] for name, values in query.items()})
         case "POST", "faults":
+            if "failed_findings" in body:
+                return aws_security_hub.HUB.fail_next(body.pop("failed_findings"), **body) or {}
             if "failed_evaluations" in body:
                 return aws_config.EVALUATIONS.fail_next(body["failed_evaluations"]) or {}
             return DOOR.plant(body) or {}
@@ -90,6 +99,7 @@ def control(method, path, query, body):
             return DOOR.faults()
         case "DELETE", "faults":
             aws_config.EVALUATIONS.failures.clear()
+            aws_security_hub.HUB.failures.clear()
             return DOOR.clear_faults() or {}
         case "POST", "limits":
             return DOOR.limit(**body) or {}

@@ -1,7 +1,8 @@
 """Checks a request against the SDK model's own constraints, as AWS does at its door.
 
 botocore itself only checks lower bounds before it sends, and moto checks almost nothing. Reading the limits from
-the model instead of writing them down means that they cannot drift from what AWS publishes.
+the model instead of writing them down means that they cannot drift from what AWS publishes. Some services publish
+limits in their model's prose alone: `in_prose` reads those.
 """
 
 import re
@@ -22,6 +23,11 @@ def violations(shape, value, path=""):
         yield from _bounds(shape, value, len(value), "length", path)
         for position, item in enumerate(value, 1):
             yield from violations(shape.member, item, f"{path}.{position}.member")
+    elif shape.type_name == "map":
+        yield from _bounds(shape, value, len(value), "length", path)
+        for key, item in value.items():
+            yield from violations(shape.key, key, f"{path}.key")
+            yield from violations(shape.value, item, f"{path}.{key}.value")
     elif shape.type_name == "string":
         yield from _bounds(shape, value, len(value), "length", path)
         if shape.enum and value not in shape.enum:
@@ -32,6 +38,31 @@ def violations(shape, value, path=""):
             yield _sentence(value, path, f"Member must satisfy regular expression pattern: {pattern.pattern}")
     elif shape.type_name in ("integer", "long"):
         yield from _bounds(shape, value, value, "value", path)
+
+
+# How the models' documentation words limits, and of what each number is the most.
+PROSE = (
+    (re.compile(r"Maximum (?:length )?of (\d+)|Length Constraints: (\d+)\."), "string", len, "characters"),
+    (re.compile(r"Maximum number of (\d+) items?"), "list", len, "items"),
+    (re.compile(r"up to (\d+) key-value pairs"), "map", len, "pairs"),
+    (re.compile(r"key can contain up to (\d+) characters"), "map", lambda value: max(map(len, value), default=0), "characters in a key"),
+    (re.compile(r"value can contain up to (\d+) characters"), "map", lambda value: max(map(len, value.values()), default=0), "characters in a value"),
+)
+
+
+def in_prose(shape, value, path=""):
+    """Yields one sentence per limit that the documentation of `shape` or of its members states and `value` exceeds."""
+    for wording, kind, measure, what in PROSE:
+        stated = wording.search(shape.documentation) if shape.type_name == kind else None
+        if stated and measure(value) > (most := int(next(filter(None, stated.groups())))):
+            yield f"{path} should NOT have more than {most} {what}"
+    if shape.type_name == "structure":
+        for name, member in shape.members.items():
+            if value.get(name) is not None:
+                yield from in_prose(member, value[name], f"{path}.{name}")
+    elif shape.type_name == "list":
+        for position, item in enumerate(value):
+            yield from in_prose(shape.member, item, f"{path}[{position}]")
 
 
 def message(found):

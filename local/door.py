@@ -32,6 +32,7 @@ REFUSAL = {
     "config": "ValidationException",
     "eks": "InvalidParameterException",
     "iam": "ValidationError",
+    "securityhub": "InvalidInputException",
     "sts": "ValidationError",
 }
 PAGE_TOKENS = ("Marker", "NextToken", "nextToken")

@@ -121,6 +121,10 @@ class Lab:
         """The last evaluation of each resource by resource id."""
         return {e["ComplianceResourceId"]: e for e in self.control("GET", f"evaluations?rule={quote(rule)}&account={account}")}
 
+    def findings(self, account=ACCOUNT, region=REGION):
+        """Every finding that Security Hub holds, archived ones too, by id."""
+        return {f["Id"]: f for f in self.control("GET", f"findings?account={account}&region={region}")}
+
     # The Lambda side
 
     def cold_start(self, environment=None):
