@@ -108,7 +108,7 @@ class Service:
 
     def __init__(self, held):
         self.held = held
-        self.evaluations = {}
+        self.evaluations, self.findings = {}, {}
 
     def account(self, path, body, query):
         if path != "/listRegions":
@@ -132,6 +132,19 @@ class Service:
             for identity in said[start : start + 100]
         ]
         return {"EvaluationResults": results, **({"NextToken": str(start + 100)} if start + 100 < len(said) else {})}
+
+    def security_hub(self, path, body):
+        """Findings as they were sent. Of the filters RecordState and Id alone are looked at: there is one rule here."""
+        if path == "/findings/import":
+            self.findings |= {finding["Id"]: finding for finding in body["Findings"]}
+            return "BatchImportFindings", {"FailedCount": 0, "SuccessCount": len(body["Findings"]), "FailedFindings": []}
+        if path != "/findings":
+            raise NotThere(path)
+        ids = [each["Value"] for each in body["Filters"].get("Id", [])]
+        found = [f for f in self.findings.values() if f["RecordState"] == "ACTIVE" and (not ids or f["Id"] in ids)]
+        size, start = int(body.get("MaxResults") or 100), int(body.get("NextToken") or 0)
+        more = {"NextToken": str(start + size)} if start + size < len(found) else {}
+        return "GetFindings", {"Findings": found[start : start + size], **more}
 
     def eks(self, region, path, query):
         parts = path.strip("/").split("/")[1:]
@@ -336,6 +349,8 @@ class Server:
                     operation, answer = self._service.eks(region, path, dict(parse_qsl(query)))
                 case "config":
                     answer = self._service.config(operation, json.loads(body))
+                case "securityhub":
+                    operation, answer = self._service.security_hub(path, json.loads(body))
                 case "account":
                     operation, answer = "ListRegions", self._service.account(path, body, query)
                 case _:
@@ -354,6 +369,7 @@ class Server:
         if (method, path) == ("DELETE", "/local/stats"):
             self.reset()
             self._service.evaluations.clear()
+            self._service.findings.clear()
             return {}
         held, said = self._service.held, self._service.evaluations
         return {
@@ -362,6 +378,7 @@ class Server:
             "most_at_once": dict(self._most),
             "cpu_seconds": round(time.process_time() - self._began, 2),
             "said": dict(Counter(said.values())),
+            "findings": dict(Counter(f"{f['RecordState']} {f['Compliance']['Status']}" for f in self._service.findings.values())),
             "wrong": sum(held.verdict(identity) != verdict for identity, verdict in said.items()),
         }
 

@@ -1,18 +1,22 @@
-"""A schedule over a large account, and many warm invocations: calls and time against the least that it takes, memory.
+"""A schedule over a large account, many warm invocations, and cold starts: calls, time and memory.
 
-    python local/scale.py schedule [--binary PATH] [--clusters N] [--node-roles N] …      `make scale`
-    python local/scale.py replay   [--binary PATH] [--invocations N]                      `make replay`
+    python local/scale.py schedule   [--binary PATH] [--clusters N] [--node-roles N] …      `make scale`
+    python local/scale.py replay     [--binary PATH] [--invocations N]                      `make replay`
+    python local/scale.py cold-start [--binary PATH] [--beside PATH] [--starts N]           `make coldstart`
 
-Both print their figures as JSON. AWS is `load.py`. The least is computed from the account and from what ARCHITECTURE.md
+Each prints its figures as JSON. AWS is `load.py`. The least is computed from the account and from what ARCHITECTURE.md
 says of calls, never from the calls that the function made: one that asks more than it has to is over the bound.
 """
 
 import argparse
 import itertools
 import json
+import resource
+import statistics
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import account
 import events
@@ -27,7 +31,7 @@ LAMBDA_SECONDS = 900.0
 FEW = 32
 ROLES_ON_PAGE, POLICIES_ON_PAGE = 400, 200
 REGIONS_AT_ONCE, EKS_PER_REGION, ROLES_AT_ONCE = 8, 8, 8
-EKS_PAGE = EVALUATIONS_AT_ONCE = 100
+EKS_PAGE = EVALUATIONS_AT_ONCE = FINDINGS_AT_ONCE = 100
 SETTLED = 10  # parts of a replay: memory of the last is held against that of the second
 
 
@@ -47,8 +51,8 @@ def send(lab, event):
     return answer.payload
 
 
-def least_calls(held):
-    """The calls of a cold schedule over a `load.Account` of more roles than are read one by one."""
+def least_calls(held, findings=False):
+    """The calls of a cold schedule over a `load.Account` of more roles than are read one by one, with findings or without."""
     clusters, own = len(held.clusters), [arn for arn in held.policies if "::aws:" not in arn]
     # AWS's policies are read singly, and the account's own if they are few: the policy, then its version.
     singly = len(held.policies) - (len(own) if len(own) > FEW else 0)
@@ -71,6 +75,8 @@ def least_calls(held):
         "iam:GetPolicyVersion": singly,
         "config:GetComplianceDetailsByConfigRule": 1,
         "config:PutEvaluations": _pages(held.node_roles, EVALUATIONS_AT_ONCE),
+        "securityhub:GetFindings": 1 if findings else 0,
+        "securityhub:BatchImportFindings": _pages(held.node_roles, FINDINGS_AT_ONCE) if findings else 0,
     }
     return {operation: count for operation, count in calls.items() if count}
 
@@ -80,10 +86,10 @@ def _pages(count, size):
     return max(1, -(-count // size))
 
 
-def least_seconds(held, latency_ms, iam_per_second):
+def least_seconds(held, latency_ms, iam_per_second, findings=False):
     """What latency and pages impose on these calls, and what IAM's bucket does, which begins full with a second's worth."""
     services, lists = Counter(), 0
-    for operation, count in least_calls(held).items():
+    for operation, count in least_calls(held, findings).items():
         services[operation.split(":")[0]] += count
         lists += count if operation in ("iam:ListInstanceProfiles", "iam:GetAccountAuthorizationDetails") else 0
     regions = min(len(set(held.clusters.values())), REGIONS_AT_ONCE)
@@ -92,20 +98,21 @@ def least_seconds(held, latency_ms, iam_per_second):
     latency = latency_ms / 1000
     throttle = max(0.0, services["iam"] / iam_per_second - 1) if iam_per_second else 0.0
     # While IAM's bucket fills, its latency passes.
-    return (services["account"] + eks + services["config"]) * latency, iam * latency, throttle
+    return (services["account"] + eks + services["config"] + services["securityhub"]) * latency, iam * latency, throttle
 
 
-def schedule(lab, size, latency_ms, iam_per_second):
+def schedule(lab, size, latency_ms, iam_per_second, parameters=None):
     """One schedule of a cold function over the account of this size: what it cost, beside the least that it could."""
     held = load.Account(**size)
-    least = least_calls(held)
+    findings = bool(parameters)
+    least = least_calls(held, findings)
     lab.control("DELETE", "stats")
     begun = time.monotonic()
-    send(lab, events.event(events.scheduled()))
+    send(lab, events.event(events.scheduled(), parameters))
     seconds = time.monotonic() - begun
     stats = lab.control("GET", "stats")
     responder, calls = stats.pop("cpu_seconds"), stats["calls"]
-    others, iam, throttle = least_seconds(held, latency_ms, iam_per_second)
+    others, iam, throttle = least_seconds(held, latency_ms, iam_per_second, findings)
     bound = others + max(iam, throttle)
     return {
         "seconds": round(seconds, 2),
@@ -127,7 +134,7 @@ def schedule(lab, size, latency_ms, iam_per_second):
     }
 
 
-def mixed_events():
+def mixed_events(parameters=None):
     """What a busy account sends: seven of eight are of roles that the trust policy rules out, the eighth is something else.
 
     That is a node's role, whole or oversized, one that is gone, one that was deleted, or a policy of node roles.
@@ -140,13 +147,13 @@ def mixed_events():
         item = events.role_item(account.Role(f"node-{number:05}", "", "", ""))
         rare.append(events.oversized(item) if number % 2 else events.changed(item))
     for each in rare:
-        yield from [events.event(events.changed(events.role_item(ruled_out)))] * 7
-        yield events.event(each)
+        yield from [events.event(events.changed(events.role_item(ruled_out)), parameters)] * 7
+        yield events.event(each, parameters)
 
 
-def replay(lab, invocations):
+def replay(lab, invocations, parameters=None):
     """Warm invocations of a mix of events, with the resident memory after each of `SETTLED` equal parts."""
-    mix, resident = itertools.cycle(list(mixed_events())), []
+    mix, resident = itertools.cycle(list(mixed_events(parameters))), []
     begun = time.monotonic()
     for number in range(invocations):
         send(lab, next(mix))
@@ -163,9 +170,46 @@ def replay(lab, invocations):
     }
 
 
+# The account of a cold start: what is measured is starting, not finding nodes.
+SMALL = {"clusters": 1, "regions": 1, "node_roles": 2, "other_roles": 0, "unmarked_roles": 0}
+
+
+def cold_start(lab, binaries, starts, parameters=None):
+    """Starts each binary `starts` times with an event of a node role, in turns, so that what else the machine does meets all.
+
+    Medians of each; the ratio is that of the first binary's processor time to the second's. Processor time is what the
+    kernel says of the process at its end, the wall clock's runs from the start of the program to its answer.
+    """
+    event = events.event(events.changed(events.role_item(account.Role("node-00000", "", "", ""))), parameters)
+    taken = [{"cpu_ms": [], "wall_ms": [], "resident_mib": []} for _ in binaries]
+    for number in range(starts + 1):
+        for binary, figures in zip(binaries, taken):
+            lab.binary = Path(binary)
+            lab.cold_start()
+            begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+            send(lab, event)
+            wall, resident = time.monotonic() - begun, lab.resident_kib(most=True) or 0
+            lab.processes.stop("function")
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            if number:  # the first start reads the program from the disk
+                figures["cpu_ms"].append(1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
+                figures["wall_ms"].append(1000 * wall)
+                figures["resident_mib"].append(resident / 1024)
+    medians = [{name: round(statistics.median(values), 1) for name, values in figures.items()} for figures in taken]
+    first, *others = medians
+    return {
+        "starts": starts,
+        "medians": [{"binary": str(binary), **figures} for binary, figures in zip(binaries, medians)],
+        "ratio": round(first["cpu_ms"] / others[0]["cpu_ms"], 2) if others else None,
+        "ratio_of_resident": round(first["resident_mib"] / others[0]["resident_mib"], 2) if others else None,
+        "most_resident_mib": first["resident_mib"],
+        "calls": lab.control("GET", "stats")["calls"],
+    }
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("what", choices=("schedule", "replay"))
+    arguments.add_argument("what", choices=("schedule", "replay", "cold-start"))
     arguments.add_argument("--binary", default=default_binary(), help="the function's binary")
     arguments.add_argument("--clusters", type=int, default=200)
     arguments.add_argument("--regions", type=int, default=8)
@@ -175,21 +219,34 @@ def main():
     arguments.add_argument("--latency-ms", type=float, default=20)
     arguments.add_argument("--iam-per-second", type=float, default=20)
     arguments.add_argument("--invocations", type=int, default=10_000)
-    arguments.add_argument("--most-ratio", type=float, help="fail if a schedule takes more than this many times the bound")
+    arguments.add_argument("--starts", type=int, default=20)
+    arguments.add_argument("--beside", help="another binary, whose cold starts are measured in turns with the first one's")
+    arguments.add_argument("--security-hub", action="store_true", help="with findings for AWS Security Hub")
+    arguments.add_argument("--most-ratio", type=float, help="fail if it takes more than this many times the bound, or the other binary's time")
     arguments.add_argument("--most-memory", type=float, metavar="MIB", help="fail if the function ever held more than this")
     arguments.add_argument("--most-growth", type=float, metavar="KIB", default=1024, help="fail if a replay grows by more than this")
     options = arguments.parse_args()
     size = {name: getattr(options, name) for name in ("clusters", "regions", "node_roles", "other_roles", "unmarked_roles")}
     if options.what == "schedule" and options.node_roles + options.unmarked_roles <= FEW:
         arguments.error(f"so few roles are read one by one, which is not counted here: at least {FEW + 1} of nodes or unmarked are needed")
+    parameters = {"SecurityHubFindings": "true"} if options.security_hub else {}
     try:
-        if options.what == "schedule":
-            lab = lab_of_load(options.binary, **size, latency_ms=options.latency_ms, iam_per_second=options.iam_per_second)
-        else:
-            lab = lab_of_load(options.binary, clusters=4, regions=2, node_roles=40, other_roles=100, unmarked_roles=20, latency_ms=0)
+        match options.what:
+            case "schedule":
+                lab = lab_of_load(options.binary, **size, latency_ms=options.latency_ms, iam_per_second=options.iam_per_second)
+            case "replay":
+                lab = lab_of_load(options.binary, clusters=4, regions=2, node_roles=40, other_roles=100, unmarked_roles=20, latency_ms=0)
+            case "cold-start":
+                lab = lab_of_load(options.binary, **SMALL, latency_ms=0)
         lab.processes.catch_signals()
         with lab:
-            figures = replay(lab, options.invocations) if options.what == "replay" else schedule(lab, size, options.latency_ms, options.iam_per_second)
+            match options.what:
+                case "schedule":
+                    figures = schedule(lab, size, options.latency_ms, options.iam_per_second, parameters)
+                case "replay":
+                    figures = replay(lab, options.invocations, parameters)
+                case "cold-start":
+                    figures = cold_start(lab, [options.binary, *filter(None, [options.beside])], options.starts, parameters)
     except (Failed, ProgramFailed) as failure:
         sys.exit(f"error: {failure}\n{getattr(failure, 'log', '')}".rstrip())
     print(json.dumps(figures, indent=2))

@@ -39,6 +39,15 @@ def test_warm_invocations_take_no_more_memory(binary):
     assert figures["grown_kib"] is None or figures["grown_kib"] < 300, figures["resident_kib"]
 
 
+def test_cold_starts_are_of_each_binary_in_turn(binary):
+    with scale.lab_of_load(binary, **scale.SMALL, latency_ms=0) as lab:
+        figures = scale.cold_start(lab, [lab.binary, lab.binary], 2)
+    assert figures["calls"]["config:PutEvaluations"] == figures["calls"]["account:ListRegions"] == 2 * (2 + 1)
+    assert all(0 < median["cpu_ms"] and 0 < median["wall_ms"] for median in figures["medians"])
+    # The same program beside itself: a ratio far from 1 would be of the measurement.
+    assert 0.5 < figures["ratio"] < 2
+
+
 def test_a_thousand_roles_in_the_local_aws(fresh):
     """A hundred of node groups, the others self-managed, of four kinds; every verdict is looked at."""
     kinds = [
