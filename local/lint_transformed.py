@@ -1,27 +1,26 @@
-"""Lints what CloudFormation gets: the template after the SAM transform.
+"""Lints what CloudFormation gets of our templates, and leaves it in a folder for others to check.
 
-cfn-lint leaves out checks in a template with that transform (the IAM actions, patterns, a function's runtime), so a
-misspelt action passes `sam validate --lint`. Usage: lint_transformed.py TEMPLATE [CFN-LINT ARGUMENT ...]
+    python local/lint_transformed.py FOLDER [CFN-LINT ARGUMENT ...]
+
+cfn-lint leaves out checks in a template with the SAM transform (the IAM actions, patterns, a function's runtime), so a
+misspelt action passes `sam validate --lint`; and behind a reference it sees no value. So template.yaml is linted once
+more after the transform, and each template with every part of it on and all references resolved.
 """
 
 import json
-import pathlib
+import shutil
 import subprocess
 import sys
-import tempfile
+from pathlib import Path
 
-import boto3
-from samcli.yamlhelper import yaml_parse
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
+import template
 
-template = yaml_parse(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
-for resource in template["Resources"].values():
-    if resource["Type"] == "AWS::Serverless::Function":
-        resource["Properties"]["CodeUri"] = "s3://bucket/key"  # where `sam package` would put the zip
-session = boto3.Session(region_name="us-east-1")
-plain = Translator({}, Parser(), boto_session=session).translate(template, parameter_values={})
-with tempfile.TemporaryDirectory() as directory:
-    path = pathlib.Path(directory, "transformed.json")
-    path.write_text(json.dumps(plain, indent=2), encoding="utf-8")
-    sys.exit(subprocess.run([pathlib.Path(sys.executable).with_name("cfn-lint"), *sys.argv[2:], "--", path]).returncode)
+folder = Path(sys.argv[1])
+shutil.rmtree(folder, ignore_errors=True)
+folder.mkdir(parents=True)
+contents = {path: template.resolved(template.ROOT / path, parameters) for path, parameters in template.EVERY_PART.items()}
+contents["transformed.yaml"] = template.transformed(template.ROOT / "template.yaml")
+for path, content in contents.items():
+    (folder / Path(path).with_suffix(".json").name).write_text(json.dumps(content, indent=2), encoding="utf-8")
+lint = Path(sys.executable).with_name("cfn-lint")
+sys.exit(subprocess.run([lint, *sys.argv[2:], "--", *sorted(folder.glob("*.json"))], check=False).returncode)

@@ -20,6 +20,7 @@ from account import ACCOUNT, REGION
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
+ROOT = Path(__file__).resolve().parent.parent
 STACK = "eks-node-role-ecr-read-only"
 SAM, LANGUAGE_EXTENSIONS = "AWS::Serverless-2016-10-31", "AWS::LanguageExtensions"
 
@@ -48,6 +49,39 @@ IDENTITIES = {
         {"Arn": "arn:{partition}:sqs:{region}:{account}:{name}", "QueueName": "{name}"},
     ),
     "AWS::SSM::Document": ("Name", "{name}", {}),
+}
+
+# Our templates, each with parameters that leave no part of it out.
+_FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-Function-A1B2C3D4E5F6"
+EVERY_PART = {
+    "template.yaml": {
+        "AdditionalAllowedActions": "ecr:ReplicateImage, ecr:TagResource",
+        "ClusterRegions": "us-east-1, eu-west-1",
+        "ClusterNames": "shop, batch-*",
+        "NodeRoles": "legacy-*",
+        "ExemptRoles": "sandbox-*",
+        "ExemptTag": "ecr-exempt=yes",
+        "ExecutionRoleName": "security/eks-node-role-ecr-read-only",
+        "SecurityHubFindings": "true",
+        "Notifications": "true",
+        "Alarms": "true",
+        "NotificationEmail": "platform@example.org",
+        "ReservedConcurrency": "10",
+    },
+    "deploy/conformance-pack.yaml": {"FunctionArn": _FUNCTION, "ClusterRegions": "us-east-1, eu-west-1"},
+    "deploy/invoke-permissions.yaml": {"FunctionArn": _FUNCTION, "AccountIds": "111111111111, 222222222222"},
+    "deploy/member-role.yaml": {
+        "FunctionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{STACK}-FunctionRole-A1B2C3D4E5F6",
+        "OrganizationId": "o-a1b2c3d4e5",
+        "SecurityHubFindings": "true",
+    },
+    "deploy/organization-rule.yaml": {
+        "FunctionArn": _FUNCTION,
+        "ExcludedAccounts": "111111111111",
+        "AdditionalAllowedActions": "ecr:ReplicateImage, ecr:TagResource",
+        "ClusterRegions": "us-east-1, eu-west-1",
+    },
+    "deploy/remediation.yaml": {"Automatic": "true"},
 }
 
 NO_VALUE = object()
@@ -208,8 +242,7 @@ class _Resolution:
                         raise TemplateError(assertion["AssertDescription"])
         conditions = {name: self.holds(condition) for name, condition in self.template.get("Conditions", {}).items()}
         self.resources = self._of_true_condition("Resources", conditions)
-        result = {name: section for name, section in self.template.items() if name in ("Description", "Metadata")}
-        result["Resources"] = {name: self._resource(resource) for name, resource in self.resources.items()}
+        result = {"Resources": {name: self._resource(resource) for name, resource in self.resources.items()}}
         if "Outputs" in self.template:
             result["Outputs"] = {
                 name: self.value({key: value for key, value in output.items() if key != "Condition"})
