@@ -8,7 +8,6 @@ more after the transform, and each template with every part of it on and all ref
 """
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +15,9 @@ from pathlib import Path
 import template
 
 folder = Path(sys.argv[1])
-shutil.rmtree(folder, ignore_errors=True)
-folder.mkdir(parents=True)
+folder.mkdir(parents=True, exist_ok=True)
+for stale in folder.glob("*.json"):
+    stale.unlink()
 contents = {path: template.resolved(template.ROOT / path, parameters) for path, parameters in template.EVERY_PART.items()}
 contents["transformed.yaml"] = template.transformed(template.ROOT / "template.yaml")
 for path, content in contents.items():
