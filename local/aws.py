@@ -86,7 +86,8 @@ def control(method, path, query, body):
         case "POST", "evaluations":
             token = aws_config.EVALUATIONS.mint(body["rule"], body["account"])
             evaluations = [{**e, "OrderingTimestamp": datetime.fromisoformat(e["OrderingTimestamp"])} for e in body["evaluations"]]
-            return aws_config.EVALUATIONS.put(body["account"], token, evaluations, False) or {}
+            aws_config.EVALUATIONS.put(body["account"], token, evaluations, False)
+            return {}
         case "GET", "findings":
             return aws_security_hub.HUB.findings(**{name: values[0] for name, values in query.items()})
         case "POST", "faults":

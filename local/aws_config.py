@@ -1,7 +1,8 @@
 """AWS Config as a custom rule sees it: PutEvaluations and GetComplianceDetailsByConfigRule.
 
 moto accepts evaluations in test mode only and answers no question about compliance. Here they are kept: the last
-evaluation of each resource, NOT_APPLICABLE included, so that what a rule said can be looked at.
+evaluation of each resource, NOT_APPLICABLE included, so that what a rule said can be looked at. A change of compliance
+is an event on EventBridge.
 """
 
 import itertools
@@ -9,6 +10,7 @@ import secrets
 import threading
 from datetime import datetime, timezone
 
+import aws_events
 import pages
 from account import ACCOUNT
 from moto.config.models import config_backends
@@ -44,7 +46,8 @@ class Evaluations:
             self.failures.append(count)
 
     def put(self, account, token, evaluations, test_mode):
-        """Stores the evaluations and returns those that failed. A token is good in its own account only."""
+        """Stores the evaluations and returns those that failed, and of each change the rule, the evaluation before it,
+        or None, and the new one. A token is good in its own account only."""
         with self._lock:
             if any(e["ComplianceType"] not in STORED for e in evaluations):
                 raise pages.Refusal(
@@ -52,16 +55,19 @@ class Evaluations:
                     "PutEvaluations accepts only the compliance types " + ", ".join(STORED) + ".",
                 )
             if test_mode:
-                return []
+                return [], []
             if self._rules_by_token.get(token, (None,))[0] != account:
                 raise pages.Refusal("InvalidResultTokenException", "The resultToken provided is invalid")
             failed = self.failures.pop(0) if self.failures else 0
-            held = self._by_rule[self._rules_by_token[token]]
+            rule = self._rules_by_token[token][1]
+            held, changes = self._by_rule[account, rule], []
             for evaluation in evaluations[failed:]:
                 key = evaluation["ComplianceResourceType"], evaluation["ComplianceResourceId"]
-                held.pop(key, None)
+                before = held.pop(key, None)
                 held[key] = {**evaluation, "ResultRecordedTime": datetime.now(timezone.utc), "Arrival": next(self._order)}
-            return evaluations[:failed]
+                if before is None or before["ComplianceType"] != evaluation["ComplianceType"]:
+                    changes.append((rule, before, held[key]))
+            return evaluations[:failed], changes
 
     def of(self, rule, account=ACCOUNT):
         """Everything held for `rule`, in the order of arrival."""
@@ -80,7 +86,9 @@ EVALUATIONS = Evaluations()
 
 def put_evaluations(self):
     evaluations, test_mode = self.params.get("Evaluations", []), self.params.get("TestMode", False)
-    failed = EVALUATIONS.put(self.current_account, self.params["ResultToken"], evaluations, test_mode)
+    failed, changes = EVALUATIONS.put(self.current_account, self.params["ResultToken"], evaluations, test_mode)
+    for change in changes:
+        aws_events.send(self.current_account, self.region, aws_events.compliance_change(self.current_account, self.region, *change))
     return ActionResult({"FailedEvaluations": failed})
 
 
