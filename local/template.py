@@ -120,16 +120,17 @@ def transformed(path):
     return _serverless(load(path))
 
 
-def resolved(path, parameters=None, *, region=REGION, account=ACCOUNT):
+def resolved(path, parameters=None, *, region=REGION, account=ACCOUNT, references=True):
     """The template as CloudFormation creates it with these parameters, and the defaults of the others.
 
-    Raises TemplateError where it would refuse to."""
+    Without `references`, those to resources stay, for whoever creates the resources and knows their ids.
+    Raises TemplateError where CloudFormation would refuse to."""
     template = load(path)
     transforms = template.get("Transform", [])
     values = _parameter_values(template.get("Parameters", {}), parameters or {})
     if LANGUAGE_EXTENSIONS in ([transforms] if isinstance(transforms, str) else transforms):
         template = _loops(template, values)
-    return _Resolution(_serverless(template), values, region, account).result()
+    return _Resolution(_serverless(template), values, region, account, references).result()
 
 
 def _serverless(template):
@@ -214,8 +215,9 @@ def _with_identifier(node, identifier, item):
 
 
 class _Resolution:
-    def __init__(self, template, values, region, account):
+    def __init__(self, template, values, region, account, references):
         self.template = template
+        self.references = references
         partition = boto3.Session().get_partition_for_region(region)
         self.place = {
             "partition": partition,
@@ -229,7 +231,7 @@ class _Resolution:
             "AWS::NoValue": NO_VALUE,
             "AWS::Partition": partition,
             "AWS::Region": region,
-            "AWS::StackId": f"arn:{partition}:cloudformation:{region}:{account}:stack/{STACK}/{_uuid(STACK)}",
+            "AWS::StackId": f"arn:{partition}:cloudformation:{region}:{account}:stack/{STACK}/{made_up_uuid(STACK)}",
             "AWS::StackName": STACK,
             "AWS::URLSuffix": self.place["suffix"],
         }
@@ -290,7 +292,10 @@ class _Resolution:
                 return self._substituted(*([argument] if isinstance(argument, str) else argument))
             case "Fn::Join":
                 delimiter, parts = argument
-                return delimiter.join(str(part) for part in self.value(parts))
+                parts = self.value(parts)
+                if any(isinstance(part, dict) for part in parts):
+                    return {"Fn::Join": [delimiter, parts]}
+                return delimiter.join(map(str, parts))
             case "Fn::Split":
                 delimiter, text = argument
                 return self.value(text).split(delimiter)
@@ -309,16 +314,24 @@ class _Resolution:
 
     def _substituted(self, text, own=None):
         own = {name: self.value(value) for name, value in (own or {}).items()}
+        stay = []
 
         def one(match):
             name = match[1]
             if name.startswith("!"):
-                return f"${{{name[1:]}}}"
+                return match[0]
             if name in own:
                 return str(own[name])
-            return str(self._function("Fn::GetAtt", name.split(".", 1)) if "." in name else self._function("Ref", name))
+            value = self._function("Fn::GetAtt", name.split(".", 1)) if "." in name else self._function("Ref", name)
+            if not isinstance(value, dict):
+                return str(value)
+            stay.append(name)
+            return match[0]
 
-        return re.sub(r"\$\{([^}]+)\}", one, text)
+        if any(isinstance(value, dict) for value in own.values()):
+            raise TemplateError("a reference that stays in the names of a Sub is not known here")
+        text = re.sub(r"\$\{([^}]+)\}", one, text)
+        return {"Fn::Sub": text} if stay else text.replace("${!", "${")
 
     def _reference(self, logical, attribute=None):
         if logical not in self.resources:
@@ -328,8 +341,10 @@ class _Resolution:
         form = ref if attribute is None else attributes.get(attribute)
         if form is None:
             raise TemplateError(f"what {attribute or 'Ref'} of a resource of type `{resource['Type']}` gives is not known here")
+        if not self.references:
+            return {"Ref": logical} if attribute is None else {"Fn::GetAtt": [logical, attribute]}
         name = self.value(resource.get("Properties", {}).get(named_by, f"{STACK}-{logical}-A1B2C3D4E5F6"))
-        return form.format(name=name, uuid=_uuid(logical), **self.place)
+        return form.format(name=name, uuid=made_up_uuid(logical), **self.place)
 
     def holds(self, condition):
         if isinstance(condition, bool):
@@ -352,5 +367,5 @@ class _Resolution:
         raise TemplateError(f"function `{function}` is not known here as a condition")
 
 
-def _uuid(name):
+def made_up_uuid(name):
     return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
