@@ -127,7 +127,7 @@ def resolved(path, parameters=None, *, region=REGION, account=ACCOUNT, reference
     Raises TemplateError where CloudFormation would refuse to."""
     template = load(path)
     transforms = template.get("Transform", [])
-    values = _parameter_values(template.get("Parameters", {}), parameters or {})
+    values = parameter_values(template.get("Parameters", {}), parameters or {})
     if LANGUAGE_EXTENSIONS in ([transforms] if isinstance(transforms, str) else transforms):
         template = _loops(template, values)
     return _Resolution(_serverless(template), values, region, account, references).result()
@@ -144,7 +144,8 @@ def _serverless(template):
     return Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION)).translate(template, parameter_values={})
 
 
-def _parameter_values(declared, given):
+def parameter_values(declared, given):
+    """The values of all declared parameters. Raises TemplateError for what CloudFormation does not take."""
     unknown = sorted(given.keys() - declared.keys())
     if unknown:
         raise TemplateError(f"parameters that the template does not have: {', '.join(unknown)}")
