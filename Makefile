@@ -23,6 +23,11 @@ LOCAL := $(VENVS)/local/bin
 DIFFERENTIAL := tests/differential
 BUILD := $(VENVS)/build/bin
 VALIDATE := $(VENVS)/validate/bin
+# What `deploy`, `delete`, `logs` and `invoke` are about. Region and credentials come from the AWS SDK's own variables and files.
+STACK ?= eks-node-role-ecr-read-only
+ARCHITECTURE ?= x86_64
+# With cargo for compiler no zig is needed; for arm64 there is no way around it.
+SAM := PATH="$(CURDIR)/$(BUILD):$$PATH" $(if $(filter arm64,$(ARCHITECTURE)),,CARGO_LAMBDA_COMPILER=cargo) $(VALIDATE)/sam
 PIP := pip install --quiet --disable-pip-version-check --no-input
 
 # Our Python files leave no __pycache__ in the checkout, and SAM sends nobody anything.
@@ -30,7 +35,8 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENVS)/pycache
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults scale replay differential fuzz check build validate catalogue bench clean function
+.PHONY: help demo test faults scale replay coldstart differential fuzz check build validate catalogue bench clean function
+.PHONY: package deploy delete logs invoke
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +66,9 @@ scale: $(VENVS)/local.stamp $(BUILT) ## a schedule over 200 clusters in 8 region
 
 replay: $(VENVS)/local.stamp $(BUILT) ## ten thousand warm invocations: resident memory
 	@$(LOCAL)/python local/scale.py replay --binary $(BINARY) $(REPLAY_OPTIONS)
+
+coldstart: $(VENVS)/local.stamp $(BUILT) ## time from start to the first answer (BESIDE=path: beside another binary)
+	@$(LOCAL)/python local/scale.py cold-start --binary $(BINARY) $(if $(BESIDE),--beside $(BESIDE)) $(COLDSTART_OPTIONS)
 
 # Needs Node.js, which nothing else does.
 differential: ROLES := 2000
@@ -95,10 +104,33 @@ build: $(VENVS)/build.stamp ## build bootstrap.zip for Lambda (x86_64), and hold
 	PATH="$(CURDIR)/$(BUILD):$$PATH" cargo lambda build --locked --release --x86-64 --compiler cargo --output-format zip --bin $(FUNCTION)
 	@$(PYTHON) local/check_binary.py $(ZIP)
 
-validate: $(VENVS)/validate.stamp ## check template.yaml with SAM and cfn-lint
+package: $(VENVS)/validate.stamp $(VENVS)/build.stamp $(if $(filter arm64,$(ARCHITECTURE)),,build) ## build what SAM deploys, in .aws-sam (BUCKET=name: upload it there, and write .aws-sam/packaged.yaml)
+	$(SAM) build --template template.yaml --parameter-overrides Architecture=$(ARCHITECTURE)
+	$(if $(BUCKET),$(SAM) package --s3-bucket $(BUCKET) --output-template-file .aws-sam/packaged.yaml)
+
+deploy: package ## deploy the stack STACK (PARAMETERS='AllowedAccess=cis Alarms=true'; ARCHITECTURE=arm64 needs zig)
+	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
+		--parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
+
+delete: $(VENVS)/validate.stamp ## delete the stack STACK, after asking
+	$(SAM) delete --stack-name $(STACK)
+
+# By its name, because SAM looks for the group that Lambda would have made.
+logs: $(VENVS)/validate.stamp ## follow the log of the stack STACK
+	$(SAM) logs --cw-log-group /aws/lambda/$(STACK) --tail
+
+ifeq ($(MAKECMDGOALS)$(EVENT),invoke)
+$(error EVENT names no event: make invoke EVENT=events/01-scheduled.json)
+endif
+invoke: $(VENVS)/local.stamp $(if $(REMOTE),,$(VENVS)/build.stamp $(BUILT)) ## send EVENT=events/….json to the function on the local AWS (REMOTE=1: to that of the stack STACK)
+	@$(LOCAL)/python local/invoke.py $(if $(REMOTE),--remote $(STACK),--binary $(BINARY)) $(EVENT)
+
+# checkov looks at what CloudFormation gets with every part on; what it is to leave alone stands beside each resource.
+validate: $(VENVS)/validate.stamp $(VENVS)/checkov.stamp ## check the templates with SAM, cfn-lint and checkov
 	$(VALIDATE)/sam validate --lint --template template.yaml --region us-east-1
-	$(VALIDATE)/cfn-lint template.yaml
-	$(VALIDATE)/python local/lint_transformed.py template.yaml
+	$(VALIDATE)/cfn-lint template.yaml deploy/*.yaml
+	$(VALIDATE)/python local/lint_transformed.py $(VENVS)/templates
+	$(VENVS)/checkov/bin/checkov --quiet --compact --framework cloudformation --skip-download --directory $(VENVS)/templates
 
 catalogue: $(VENVS)/tools.stamp ## write the catalogue of ECR's actions anew from its source
 	$(VENVS)/tools/bin/python tools/catalogue.py
@@ -137,6 +169,12 @@ $(VENVS)/validate.stamp: local/requirements-validate.txt
 	@echo "==> Python packages that check the template: SAM, cfn-lint (a minute, once)"
 	@$(call environment,validate)
 	@$(VALIDATE)/$(PIP) -r $<
+	@touch $@
+
+$(VENVS)/checkov.stamp: local/requirements-checkov.txt
+	@echo "==> checkov (half a minute, once)"
+	@$(call environment,checkov)
+	@$(VENVS)/checkov/bin/$(PIP) -r $<
 	@touch $@
 
 $(VENVS)/tools.stamp: tools/requirements.txt
