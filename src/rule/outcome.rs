@@ -80,7 +80,8 @@ impl Answer {
     pub(super) fn verdict(role: &Role, facts: Vec<NodeFact>, verdict: Verdict, at: OffsetDateTime) -> Self {
         let node_of: Vec<String> = facts.iter().map(ToString::to_string).collect();
         let resource = ResourceId { resource_type: ROLE.to_owned(), id: role.id.clone() };
-        let evaluation = evaluation(resource, verdict.compliance, &verdict.annotation(&node_of), at);
+        let annotation = with_role(verdict.annotation(&node_of), &role.arn);
+        let evaluation = evaluation(resource, verdict.compliance, &annotation, at);
         let judged = Judged { role_arn: role.arn.clone(), node_of: facts, verdict };
         Self { evaluation, judged: Some(judged) }
     }
@@ -88,6 +89,13 @@ impl Answer {
     pub(super) fn not_applicable(resource: ResourceId, why: &str, at: OffsetDateTime) -> Self {
         Self { evaluation: evaluation(resource, Compliance::NotApplicable, why, at), judged: None }
     }
+}
+
+/// The annotation, and the role's name if all of it has room: AWS Config's messages tell a role's id alone.
+fn with_role(annotation: String, role_arn: &str) -> String {
+    let name = role_arn.rsplit('/').next().unwrap_or(role_arn);
+    let named = format!("{annotation}; role {name}");
+    if named.chars().count() <= ANNOTATION_CHARACTERS { named } else { annotation }
 }
 
 fn evaluation(resource: ResourceId, compliance: Compliance, annotation: &str, at: OffsetDateTime) -> Evaluation {
@@ -125,5 +133,13 @@ mod tests {
         assert_eq!(annotation(&"é".repeat(256)), Some("é".repeat(256)));
         assert_eq!(annotation(&"é".repeat(257)), Some("é".repeat(256)));
         assert_eq!(annotation(""), None);
+    }
+
+    #[test]
+    fn an_annotation_ends_with_the_roles_name_if_that_fits_whole() {
+        let named = |characters: usize| with_role("é".repeat(characters), "arn:aws:iam::111122223333:role/path/nodes");
+        assert_eq!(named(1), "é; role nodes");
+        assert_eq!(named(244), format!("{}; role nodes", "é".repeat(244)));
+        assert_eq!(named(245), "é".repeat(245));
     }
 }
