@@ -4,6 +4,8 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
+use super::event::Trigger;
+use super::findings::FindingCounts;
 use super::item::ROLE;
 use super::node_roles::NodeFact;
 use super::ports::{Evaluation, ResourceId};
@@ -25,17 +27,20 @@ pub struct Outcome {
     pub closed_regions: Vec<String>,
     /// Resources whose evaluations AWS Config did not take from a run about another resource.
     pub left_to_schedule: Vec<ResourceId>,
+    /// What Security Hub was told; none where it was not to be told.
+    pub findings: Option<FindingCounts>,
 }
 
 impl Outcome {
-    pub(super) fn new(trigger: &'static str) -> Self {
+    pub(super) fn new(trigger: &Trigger) -> Self {
         Self {
-            trigger,
+            trigger: trigger.label(),
             answers: Vec::new(),
             unreadable: Vec::new(),
             elsewhere: 0,
             closed_regions: Vec::new(),
             left_to_schedule: Vec::new(),
+            findings: None,
         }
     }
 
@@ -63,6 +68,8 @@ pub struct Answer {
     pub evaluation: Evaluation,
     /// The judgement behind it; none where the answer is NOT_APPLICABLE without one.
     pub judged: Option<Judged>,
+    /// When the clusters were asked for, where the answer is that none runs nodes under the role.
+    pub(super) clusters_at: Option<OffsetDateTime>,
 }
 
 /// A judged role.
@@ -83,11 +90,11 @@ impl Answer {
         let annotation = with_role(verdict.annotation(&node_of), &role.arn);
         let evaluation = evaluation(resource, verdict.compliance, &annotation, at);
         let judged = Judged { role_arn: role.arn.clone(), node_of: facts, verdict };
-        Self { evaluation, judged: Some(judged) }
+        Self { evaluation, judged: Some(judged), clusters_at: None }
     }
 
     pub(super) fn not_applicable(resource: ResourceId, why: &str, at: OffsetDateTime) -> Self {
-        Self { evaluation: evaluation(resource, Compliance::NotApplicable, why, at), judged: None }
+        Self { evaluation: evaluation(resource, Compliance::NotApplicable, why, at), judged: None, clusters_at: None }
     }
 }
 
