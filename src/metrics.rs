@@ -18,7 +18,7 @@ use time::format_description::well_known::Rfc3339;
 /// The namespace that the metrics are in.
 const NAMESPACE: &str = "EksNodeRoleEcrReadOnly";
 
-const COUNTERS: [&str; 10] = [
+const COUNTERS: [&str; 11] = [
     "RolesEvaluated",
     "RolesNonCompliant",
     "RolesUndecided",
@@ -26,6 +26,7 @@ const COUNTERS: [&str; 10] = [
     "EvaluationsLeftToSchedule",
     "FindingsImported",
     "FindingsNotImported",
+    "ScheduledRuns",
     "ApiCalls",
     "ApiRetries",
     "ColdStarts",
@@ -84,6 +85,8 @@ impl Metrics {
             let findings = outcome.findings.unwrap_or_default();
             count("FindingsImported", findings.imported);
             count("FindingsNotImported", findings.not_imported);
+            // Runs over all roles that ended well: an alarm looks for them.
+            count("ScheduledRuns", usize::from(outcome.all_roles && measured.error_type.is_none()));
         }
         counter!("ApiCalls").increment(measured.calls.values().map(|count| count.calls).sum());
         counter!("ApiRetries").increment(measured.calls.values().map(|count| count.retries).sum());
@@ -114,9 +117,11 @@ mod tests {
 
     use super::*;
 
-    fn outcome() -> Outcome {
+    /// What a run over all roles, or over one, came to.
+    fn outcome(all_roles: bool) -> Outcome {
         Outcome {
             trigger: "a trigger",
+            all_roles,
             answers: Vec::new(),
             unreadable: Vec::new(),
             elsewhere: 0,
@@ -167,8 +172,13 @@ mod tests {
         assert_eq!(values, [Some(0), Some(0)], "each line has its own invocation's numbers");
         assert_eq!((&second["errorType"], &second["operations"]), (&Value::Null, &json!({})));
 
-        let told = line(&[], None, false, Some(&outcome()));
+        let told = line(&[], None, false, Some(&outcome(false)));
         let values = ["FindingsImported", "FindingsNotImported"].map(|name| told[name].as_u64());
         assert_eq!(values, [Some(3), Some(1)]);
+        for (all_roles, error_type, expected) in [(true, None, 1), (true, Some("RolesUnreadable"), 0), (false, None, 0)]
+        {
+            let run = line(&[], error_type, false, Some(&outcome(all_roles)));
+            assert_eq!(run["ScheduledRuns"], expected, "{all_roles} {error_type:?}");
+        }
     }
 }

@@ -17,6 +17,8 @@ use crate::access::{ANNOTATION_CHARACTERS, Compliance, Role, Verdict};
 pub struct Outcome {
     /// What triggered it, in a few words.
     pub trigger: &'static str,
+    /// Whether all roles were to be evaluated, as on a schedule.
+    pub all_roles: bool,
     /// Every answer, the one about the event's own resource first.
     pub answers: Vec<Answer>,
     /// The roles that got none.
@@ -35,6 +37,7 @@ impl Outcome {
     pub(super) fn new(trigger: &Trigger) -> Self {
         Self {
             trigger: trigger.label(),
+            all_roles: matches!(trigger, Trigger::AllRoles { .. }),
             answers: Vec::new(),
             unreadable: Vec::new(),
             elsewhere: 0,
