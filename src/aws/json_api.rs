@@ -1,9 +1,9 @@
 //! Calls of a JSON API of AWS: signed, retried, timed out and counted as those of the SDK's clients are.
 //!
 //! For a service whose SDK crate costs more than it is worth: that of Security Hub knows every resource of AWS as a part of
-//! a finding, which makes the binary half as large again and takes eight megabytes of stack in a debug build. Knows the
-//! SDK's runtime and how AWS spells errors in JSON (<https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>);
-//! nothing of what is asked.
+//! a finding, which makes the zip larger than it may be, and a debug build overflow its stack. Knows the SDK's runtime, and
+//! how AWS spells errors in JSON (<https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>); nothing of what is
+//! asked.
 
 use std::fmt;
 
