@@ -98,7 +98,8 @@ impl Function {
             );
         }
         let clients = self.aws.clients(&credentials).await.map_err(EvaluationError::NoCredentials)?;
-        let ports = Ports { iam: &clients.iam, eks: &clients.eks, store: &clients.config };
+        let ports =
+            Ports { iam: &clients.iam, eks: &clients.eks, store: &clients.config, findings: &clients.security_hub };
         evaluate(&ports, &self.memory, invocation, OffsetDateTime::now_utc()).await
     }
 }
@@ -126,6 +127,10 @@ struct Summary {
     not_applicable: usize,
     unreadable: usize,
     left_to_schedule: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings_imported: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings_archived: Option<usize>,
 }
 
 impl Summary {
@@ -138,6 +143,8 @@ impl Summary {
             not_applicable: outcome.count(Compliance::NotApplicable),
             unreadable: outcome.unreadable.len(),
             left_to_schedule: outcome.left_to_schedule.len(),
+            findings_imported: outcome.findings.map(|findings| findings.imported),
+            findings_archived: outcome.findings.map(|findings| findings.archived),
         }
     }
 }
@@ -161,6 +168,8 @@ fn report(result: &Result<Outcome, EvaluationError>, request_id: &str) {
             not_applicable,
             unreadable,
             left_to_schedule,
+            findings_imported,
+            findings_archived,
         } = Summary::of(outcome);
         info!(
             requestId = request_id,
@@ -171,6 +180,8 @@ fn report(result: &Result<Outcome, EvaluationError>, request_id: &str) {
             notApplicable = not_applicable,
             unreadable,
             leftToSchedule = left_to_schedule,
+            findingsImported = findings_imported,
+            findingsArchived = findings_archived,
             factsElsewhere = outcome.elsewhere,
             closedRegions = (!outcome.closed_regions.is_empty()).then(|| outcome.closed_regions.join(", ")),
             "evaluation"
@@ -181,7 +192,7 @@ fn report(result: &Result<Outcome, EvaluationError>, request_id: &str) {
     }
 }
 
-fn report_answer(Answer { evaluation, judged }: &Answer, request_id: &str) {
+fn report_answer(Answer { evaluation, judged, .. }: &Answer, request_id: &str) {
     let annotation = evaluation.annotation.as_deref();
     let node_of =
         judged.as_ref().map(|judged| judged.node_of.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));

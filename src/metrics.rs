@@ -18,12 +18,15 @@ use time::format_description::well_known::Rfc3339;
 /// The namespace that the metrics are in.
 const NAMESPACE: &str = "EksNodeRoleEcrReadOnly";
 
-const COUNTERS: [&str; 8] = [
+const COUNTERS: [&str; 11] = [
     "RolesEvaluated",
     "RolesNonCompliant",
     "RolesUndecided",
     "RolesUnreadable",
     "EvaluationsLeftToSchedule",
+    "FindingsImported",
+    "FindingsNotImported",
+    "ScheduledRuns",
     "ApiCalls",
     "ApiRetries",
     "ColdStarts",
@@ -79,6 +82,11 @@ impl Metrics {
             count("RolesUndecided", outcome.undecided());
             count("RolesUnreadable", outcome.unreadable.len());
             count("EvaluationsLeftToSchedule", outcome.left_to_schedule.len());
+            let findings = outcome.findings.unwrap_or_default();
+            count("FindingsImported", findings.imported);
+            count("FindingsNotImported", findings.not_imported);
+            // Runs over all roles that ended well: an alarm looks for them.
+            count("ScheduledRuns", usize::from(outcome.all_roles && measured.error_type.is_none()));
         }
         counter!("ApiCalls").increment(measured.calls.values().map(|count| count.calls).sum());
         counter!("ApiRetries").increment(measured.calls.values().map(|count| count.retries).sum());
@@ -105,19 +113,35 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use ecr_read_only::rule::FindingCounts;
+
     use super::*;
+
+    /// What a run over all roles, or over one, came to.
+    fn outcome(all_roles: bool) -> Outcome {
+        Outcome {
+            trigger: "a trigger",
+            all_roles,
+            answers: Vec::new(),
+            unreadable: Vec::new(),
+            elsewhere: 0,
+            closed_regions: Vec::new(),
+            left_to_schedule: Vec::new(),
+            findings: Some(FindingCounts { imported: 3, archived: 2, not_imported: 1 }),
+        }
+    }
 
     #[test]
     fn an_invocation_is_a_line_in_embedded_metric_format() {
         let metrics = Metrics::install("ERROR".to_owned()).unwrap();
-        let line = |calls: &[(&str, u64, u64)], error_type, cold_start| {
+        let line = |calls: &[(&str, u64, u64)], error_type, cold_start, outcome: Option<&Outcome>| {
             let calls = calls.iter().map(|(operation, calls, retries)| {
                 ((*operation).to_owned(), Count { calls: *calls, retries: *retries })
             });
             let measured = Measured {
                 request_id: "r-1",
                 account_id: Some("111122223333"),
-                outcome: None,
+                outcome,
                 error_type,
                 calls: calls.collect(),
                 latency: Duration::from_millis(1500),
@@ -128,7 +152,7 @@ mod tests {
             assert_eq!(written.iter().filter(|byte| **byte == b'\n').count(), 1);
             serde_json::from_slice::<Value>(&written).unwrap()
         };
-        let first = line(&[("IAM GetRole", 2, 1), ("EKS ListClusters", 8, 0)], Some("NodeRolesUnknown"), true);
+        let first = line(&[("IAM GetRole", 2, 1), ("EKS ListClusters", 8, 0)], Some("NodeRolesUnknown"), true, None);
         let directive = &first["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Namespace"], NAMESPACE);
         assert_eq!(directive["Dimensions"], json!([["FunctionName"]]));
@@ -143,9 +167,18 @@ mod tests {
         OffsetDateTime::parse(first["timestamp"].as_str().unwrap(), &Rfc3339).unwrap();
         assert_eq!(first["operations"]["IAM GetRole"], json!({ "calls": 2, "retries": 1 }));
 
-        let second = line(&[], None, false);
+        let second = line(&[], None, false, None);
         let values = ["ApiCalls", "ColdStarts"].map(|name| second[name].as_u64());
         assert_eq!(values, [Some(0), Some(0)], "each line has its own invocation's numbers");
         assert_eq!((&second["errorType"], &second["operations"]), (&Value::Null, &json!({})));
+
+        let told = line(&[], None, false, Some(&outcome(false)));
+        let values = ["FindingsImported", "FindingsNotImported"].map(|name| told[name].as_u64());
+        assert_eq!(values, [Some(3), Some(1)]);
+        for (all_roles, error_type, expected) in [(true, None, 1), (true, Some("RolesUnreadable"), 0), (false, None, 0)]
+        {
+            let run = line(&[], error_type, false, Some(&outcome(all_roles)));
+            assert_eq!(run["ScheduledRuns"], expected, "{all_roles} {error_type:?}");
+        }
     }
 }

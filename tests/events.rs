@@ -198,6 +198,7 @@ fn what_is_not_understood_is_named() {
     let documents = |changes: Value| changed(json!({ "configuration": changes }));
     let nameless = json!({ "resourceName": null, "configuration": null, "ARN": null });
     let item_path = "invokingEvent.configurationItem";
+    let findings = || with(scheduled(), &json!({ "ruleParameters": { "SecurityHubFindings": true } }));
     for (payload, expected) in [
         (json!(null), "the event is null, not a JSON object".to_owned()),
         (json!([]), "the event is an array, not a JSON object".to_owned()),
@@ -231,6 +232,13 @@ fn what_is_not_understood_is_named() {
             "`resultToken` is an array, expected a string".to_owned(),
         ),
         (with(scheduled(), &json!({ "configRuleName": null })), "`configRuleName` is absent".to_owned()),
+        (with(findings(), &json!({ "configRuleName": null })), "`configRuleName` is absent".to_owned()),
+        (with(findings(), &json!({ "configRuleArn": null })), "`configRuleArn` is absent".to_owned()),
+        (
+            with(findings(), &json!({ "configRuleArn": "arn:aws:config:us-east-1:111122223333:rule/r" })),
+            "`configRuleArn` is `arn:aws:config:us-east-1:111122223333:rule/r`, expected the ARN of a rule of AWS Config"
+                .to_owned(),
+        ),
         (
             with(scheduled(), &json!({ "accountId": "acme" })),
             "`accountId` is `acme`, expected an account id of twelve digits".to_owned(),

@@ -42,7 +42,7 @@ fn parameters_of_scope_and_accounts_are_read() {
     let all = parameters(
         r#"{"NodeRoles":"a-*","ExemptRoles":"b","ExemptTag":"Team=platform=eu","ClusterRegions":"us-east-1, eu-west-1,us-east-1",
             "ClusterNames":"prod-*","IncludeServiceAccountRoles":"TRUE","ExecutionRoleName":"audit/reader",
-            "ExecutionRoleRegion":"us-gov-east-1","AssumeRoleMode":true}"#,
+            "ExecutionRoleRegion":"us-gov-east-1","AssumeRoleMode":true,"SecurityHubFindings":"true"}"#,
     );
     assert!(all.node_roles.matches("a-1", None) && all.exempt_roles.matches("b", None));
     assert_eq!(all.exempt_tag, Some(("Team".to_owned(), "platform=eu".to_owned())));
@@ -50,6 +50,7 @@ fn parameters_of_scope_and_accounts_are_read() {
     assert!(all.scope.includes("eu-west-1", "prod-1"));
     assert!(!all.scope.includes("eu-west-2", "prod-1") && !all.scope.includes("eu-west-1", "dev"));
     assert!(all.scope.service_accounts && all.execution_role.assume_the_events);
+    assert!(all.security_hub_findings && !none.security_hub_findings);
     assert_eq!(all.execution_role.name.as_deref(), Some("audit/reader"));
     assert_eq!(all.execution_role.region.as_deref(), Some("us-gov-east-1"));
 }
@@ -119,7 +120,7 @@ fn all_that_is_wrong_with_the_parameters_is_said_at_once() {
     let actions = "expected literal actions such as `ecr:PutImage`, separated by commas and without wildcards";
     let known = "it takes `AllowedAccess`, `AdditionalAllowedActions`, `RequirePullAccess`, `NodeRoles`, `ExemptRoles`, \
                  `ExemptTag`, `ClusterRegions`, `ClusterNames`, `IncludeServiceAccountRoles`, `ExecutionRoleName`, \
-                 `ExecutionRoleRegion`, `AssumeRoleMode`";
+                 `ExecutionRoleRegion`, `AssumeRoleMode`, `SecurityHubFindings`";
     for (text, expected) in [
         ("[]", "`ruleParameters` is an array, expected a JSON object of parameter names and values".to_owned()),
         (
@@ -150,7 +151,7 @@ fn all_that_is_wrong_with_the_parameters_is_said_at_once() {
         (
             r#"{"NodeRoles":"a b,c","ExemptRoles":"arn:aws:iam::1:user/u","ExemptTag":"=x","ClusterRegions":"eu-west-1,EU",
                 "ClusterNames":"a/b","IncludeServiceAccountRoles":"1","ExecutionRoleName":"/x","ExecutionRoleRegion":"x",
-                "AssumeRoleMode":"no"}"#,
+                "AssumeRoleMode":"no","SecurityHubFindings":"on"}"#,
             "`AssumeRoleMode` is `no`, expected `true` or `false`; \
              `ClusterNames` is `a/b`, expected names of clusters, separated by commas, with `*` for any text; \
              `ClusterRegions` is `EU`, expected regions such as `eu-west-1`, separated by commas; \
@@ -161,7 +162,8 @@ fn all_that_is_wrong_with_the_parameters_is_said_at_once() {
              `ExemptTag` is `=x`, expected a tag as `Key=Value`; \
              `IncludeServiceAccountRoles` is `1`, expected `true` or `false`; \
              `NodeRoles` is `a b`, expected ARNs of roles or names without a path, separated by commas, with `*` for any \
-             text"
+             text; \
+             `SecurityHubFindings` is `on`, expected `true` or `false`"
                 .to_owned(),
         ),
         (

@@ -3,6 +3,7 @@
 //! Knows the answers and what they are made of. How they are found is [`super::decider`]'s.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -55,6 +56,18 @@ pub struct Grant {
     pub sid: Option<String>,
     /// The statement's place in the document, from 0.
     pub statement: usize,
+}
+
+/// The statement as a reader finds it: the policy's name and the statement's Sid or number.
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let policy = self.policy.rsplit('/').next().unwrap_or(&self.policy);
+        write!(f, "policy {policy} statement ")?;
+        match &self.sid {
+            Some(sid) if !sid.is_empty() => f.write_str(sid),
+            _ => write!(f, "{}", self.statement),
+        }
+    }
 }
 
 /// A request that IAM would allow, and the statements that do.

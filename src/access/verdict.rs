@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
 use super::catalogue::{self, Action, Level};
-use super::{Decision, Grant, GrantKind, Permissions, Role, Witness, permissions};
+use super::{Decision, GrantKind, Permissions, Role, Witness, permissions};
 use crate::policy::pattern::ActionPattern;
 
 /// Which actions a node role may have (rule parameter `AllowedAccess`).
@@ -169,7 +169,6 @@ pub struct Verdict {
     pub missing: Vec<&'static str>,
     /// Actions that the budget did not suffice to decide, in the catalogue's order.
     pub undecided: Vec<String>,
-    /// The actions of [`Verdict::undecided`] that are outside the allowed set.
     #[serde(skip)]
     undecided_excess: Vec<String>,
     #[serde(skip)]
@@ -237,6 +236,16 @@ impl Verdict {
         }
     }
 
+    /// The actions of [`Verdict::undecided`] that are outside the allowed set.
+    pub fn undecided_excess(&self) -> &[String] {
+        &self.undecided_excess
+    }
+
+    /// Whether the role has to be able to pull and is not.
+    pub fn cannot_pull(&self) -> bool {
+        self.require_pull_access && !self.missing.is_empty()
+    }
+
     /// At most 256 characters for AWS Config: the worst action and how many more, the statement that grants it, and
     /// `node_of`, the facts that make the role a node's; cut from the end.
     pub fn annotation(&self, node_of: &[String]) -> String {
@@ -248,14 +257,14 @@ impl Verdict {
                 parts.push(format!("if account {account} agrees"));
             }
             if let Some(grant) = worst.witness.grants.iter().find(|grant| grant.kind != GrantKind::Boundary) {
-                parts.push(format!("by {}", name(grant)));
+                parts.push(format!("by {grant}"));
             }
         }
         if let Some(first) = self.undecided_excess.first() {
             let count = self.undecided_excess.len() - 1;
             parts.push(format!("undecided within the budget: {first}{}", more(count)));
         }
-        if !self.missing.is_empty() && self.require_pull_access {
+        if self.cannot_pull() {
             parts.push(format!("cannot pull: no {}", self.missing.join(", ")));
         }
         if parts.is_empty() {
@@ -266,14 +275,5 @@ impl Verdict {
         }
         parts.extend(node_of.first().map(|fact| format!("{fact}{}", more(node_of.len() - 1))));
         parts.join("; ").chars().take(ANNOTATION_CHARACTERS).collect()
-    }
-}
-
-/// A statement as a reader finds it: the policy's name and the statement's Sid or number.
-fn name(grant: &Grant) -> String {
-    let policy = grant.policy.rsplit('/').next().unwrap_or(&grant.policy);
-    match &grant.sid {
-        Some(sid) if !sid.is_empty() => format!("policy {policy} statement {sid}"),
-        _ => format!("policy {policy} statement {}", grant.statement),
     }
 }

@@ -8,7 +8,9 @@ mod calls;
 mod config;
 mod eks;
 mod iam;
+mod json_api;
 mod pages;
+mod security_hub;
 mod whole;
 
 use std::collections::HashMap;
@@ -32,6 +34,7 @@ pub use self::calls::{Calls, Count};
 pub use self::config::ConfigService;
 pub use self::eks::EksService;
 pub use self::iam::IamService;
+pub use self::security_hub::SecurityHubService;
 use self::whole::WholeAnswers;
 use crate::rule::Credentials;
 use crate::rule::ports::{PortError, PortErrorKind};
@@ -68,6 +71,8 @@ pub struct Clients {
     pub eks: EksService,
     /// AWS Config of the function's region.
     pub config: ConfigService,
+    /// Security Hub of the function's region.
+    pub security_hub: SecurityHubService,
 }
 
 #[derive(Debug)]
@@ -162,6 +167,7 @@ impl Clients {
             iam: IamService::new(aws_sdk_iam::Client::from_conf(iam)),
             eks: EksService::new(sdk.clone(), calls.clone()),
             config: ConfigService::new(aws_sdk_config::Client::from_conf(config)),
+            security_hub: SecurityHubService::new(sdk.clone(), calls.clone()),
         }
     }
 }
@@ -212,6 +218,8 @@ fn kind(code: Option<&str>, message: Option<&str>) -> PortErrorKind {
     match code {
         Some("UnrecognizedClientException" | "InvalidClientTokenId" | "OptInRequired") => PortErrorKind::RegionClosed,
         Some("InvalidParameterValueException") => PortErrorKind::NotAccepted,
+        // Security Hub's (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>).
+        Some("InvalidAccessException") => PortErrorKind::NotEnabled,
         _ if message.is_some_and(|message| message.contains("explicit deny")) => PortErrorKind::ExplicitlyDenied,
         _ => PortErrorKind::Failed,
     }
@@ -281,6 +289,7 @@ mod tests {
         for (code, message, expected) in [
             (Some("UnrecognizedClientException"), "The security token is invalid.", PortErrorKind::RegionClosed),
             (Some("InvalidParameterValueException"), "", PortErrorKind::NotAccepted),
+            (Some("InvalidAccessException"), "not subscribed", PortErrorKind::NotEnabled),
             (Some("AccessDeniedException"), denied, PortErrorKind::ExplicitlyDenied),
             (Some("AccessDeniedException"), "because no identity-based policy allows", PortErrorKind::Failed),
             (None, "", PortErrorKind::Failed),

@@ -33,8 +33,8 @@ mod tests {
     use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
 
     use super::super::{Calls, Clients};
-    use crate::rule::ClusterId;
-    use crate::rule::ports::{ComplianceStore, Eks, Iam, PartKind, PortError};
+    use crate::rule::ports::{ComplianceStore, Eks, FindingStore, Iam, PartKind, PortError};
+    use crate::rule::{ClusterId, FindingSource};
 
     /// Answers any list by one page, which leads to itself, until a connection brings no request.
     fn serve(listener: &TcpListener) {
@@ -65,7 +65,8 @@ mod tests {
                      </{operation}Result></{operation}Response>"
                 ),
                 None => {
-                    r#"{"nextToken":"t","NextToken":"t","clusters":["a"],"Regions":[{"RegionName":"r"}]}"#.to_owned()
+                    r#"{"nextToken":"t","NextToken":"t","clusters":["a"],"Regions":[{"RegionName":"r"}],"Findings":[]}"#
+                        .to_owned()
                 }
             };
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", answer.len());
@@ -89,7 +90,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || serve(&listener));
-        let Clients { iam, eks, config } = clients(address);
+        let Clients { iam, eks, config, security_hub } = clients(address);
         let check = |operation: &str, field: &str, error: Option<PortError>| {
             let error = error.map(|error| error.to_string()).unwrap_or_default();
             let cause = format!("failed: the answer's `{field}` leads back to the same page");
@@ -106,6 +107,9 @@ mod tests {
         marker("iam:GetAccountAuthorizationDetails", iam.policy_details(Some("t")).await.err());
         check("account:ListRegions", "NextToken", eks.regions().await.err());
         check("config:GetComplianceDetailsByConfigRule", "NextToken", config.reported("rule").await.err());
+        let rule = "arn:aws:config:us-east-1:111122223333:config-rule/config-rule-abcdef";
+        let source = FindingSource::new("111122223333", "rule", rule).unwrap();
+        check("securityhub:GetFindings", "NextToken", security_hub.active_findings(&source, None).await.err());
         check("eks:ListClusters", "nextToken", eks.clusters("us-east-1").await.err());
         let cluster = ClusterId { region: "us-east-1".to_owned(), name: "prod".to_owned() };
         for (kind, operation) in [

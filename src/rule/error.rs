@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::answers::NotStored;
 use super::fields::EventError;
+use super::findings::NotImported;
 use super::outcome::{Outcome, UnreadableRole};
 use super::parameters::ParametersError;
 use super::ports::{PortError, PortErrorKind};
@@ -59,6 +60,20 @@ pub enum EvaluationError {
         /// What was sent.
         outcome: Box<Outcome>,
     },
+    /// Security Hub did not take all findings. The verdicts were sent.
+    #[error(
+        "{problem}; the verdicts are in AWS Config all the same{}{}",
+        .uncleared.iter().map(|cause| format!("; also could not find out which verdicts to clear: {cause}")).collect::<String>(),
+        also(.outcome)
+    )]
+    FindingsNotImported {
+        /// Which, and why.
+        problem: NotImported,
+        /// Why none of the verdicts of old was cleared, where that failed too.
+        uncleared: Option<Box<PortError>>,
+        /// What was sent.
+        outcome: Box<Outcome>,
+    },
     /// AWS Config did not take all evaluations.
     #[error("{problem}{}", also(.outcome))]
     EvaluationsNotStored {
@@ -82,6 +97,7 @@ impl EvaluationError {
             Self::AttachedRolesUnknown(_) => "AttachedRolesUnknown",
             Self::RolesUnreadable(_) => "RolesUnreadable",
             Self::ReportedRolesUnknown { .. } => "ReportedRolesUnknown",
+            Self::FindingsNotImported { .. } => "FindingsNotImported",
             Self::EvaluationsNotStored { .. } => "EvaluationsNotStored",
         }
     }
@@ -91,6 +107,7 @@ impl EvaluationError {
         match self {
             Self::RolesUnreadable(outcome)
             | Self::ReportedRolesUnknown { outcome, .. }
+            | Self::FindingsNotImported { outcome, .. }
             | Self::EvaluationsNotStored { outcome, .. } => Some(outcome),
             Self::InvalidEvent(_)
             | Self::InvalidRuleParameters(_)

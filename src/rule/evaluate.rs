@@ -13,12 +13,13 @@ use time::OffsetDateTime;
 use super::answers::{self, Sent};
 use super::error::EvaluationError;
 use super::event::{Invocation, Trigger};
+use super::findings;
 use super::item::{CLUSTER, ChangedCluster, ChangedPolicy, ChangedRole, FARGATE_PROFILE, POLICY, ROLE};
 use super::memory::{AccountMemory, Freshness, Memory};
 use super::node_roles::{NodeFact, key};
 use super::node_test::{NodeTest, Tested, exempt};
 use super::outcome::{Answer, Outcome, UnreadableRole};
-use super::ports::{ComplianceStore, Eks, Iam, InstanceProfile, ListedRole, PortError, ResourceId};
+use super::ports::{ComplianceStore, Eks, FindingStore, Iam, InstanceProfile, ListedRole, PortError, ResourceId};
 use super::roles::{FEW, Reading, RoleError, RoleReader, Subject};
 use crate::access::judge;
 use crate::policy::TrustPolicy;
@@ -35,13 +36,15 @@ const OTHER_TYPE: &str = "Resources of this type are judged through the node rol
 
 /// AWS, as one evaluation sees it.
 #[derive(Debug)]
-pub struct Ports<'a, I, E, S> {
+pub struct Ports<'a, I, E, S, F> {
     /// IAM of the event's account.
     pub iam: &'a I,
     /// EKS of the event's account.
     pub eks: &'a E,
     /// AWS Config, which takes the answers.
     pub store: &'a S,
+    /// Security Hub of the event's account, which is told findings if that is asked for.
+    pub findings: &'a F,
 }
 
 /// Evaluates what the invocation asks for, and answers it. `at` is the instant before which no request of the
@@ -49,8 +52,8 @@ pub struct Ports<'a, I, E, S> {
 ///
 /// # Errors
 /// Whatever keeps the answer from being whole. What could be answered was, and is in the error's outcome.
-pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
-    ports: &Ports<'_, I, E, S>,
+pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore, F: FindingStore>(
+    ports: &Ports<'_, I, E, S, F>,
     memory: &Memory,
     invocation: &Invocation,
     at: OffsetDateTime,
@@ -58,7 +61,7 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
     let memory = memory.of_account(&invocation.account_id);
     let reader = RoleReader::new(ports.iam, Arc::clone(&memory));
     let evaluation = Evaluation { ports, invocation, at, memory, reader };
-    let mut outcome = Outcome::new(invocation.trigger.label());
+    let mut outcome = Outcome::new(&invocation.trigger);
     let mut uncleared = None;
     match &invocation.trigger {
         Trigger::OtherResource(resource) => {
@@ -78,10 +81,22 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
         Err(problem) => Err(EvaluationError::EvaluationsNotStored { problem, outcome: Box::new(outcome) }),
         Ok(Sent { left }) => {
             outcome.left_to_schedule = left;
-            match uncleared {
-                Some(cause) => Err(EvaluationError::ReportedRolesUnknown { cause, outcome: Box::new(outcome) }),
-                None if outcome.unreadable.is_empty() => Ok(outcome),
-                None => Err(EvaluationError::RolesUnreadable(Box::new(outcome))),
+            let told = match &invocation.finding_source {
+                Some(source) if !invocation.result_token.asks_for_test_mode() => {
+                    findings::tell(ports.findings, source, invocation, &mut outcome, at).await
+                }
+                _ => Ok(()),
+            };
+            match (told, uncleared) {
+                (Err(problem), uncleared) => {
+                    let (uncleared, outcome) = (uncleared.map(Box::new), Box::new(outcome));
+                    Err(EvaluationError::FindingsNotImported { problem, uncleared, outcome })
+                }
+                (Ok(()), Some(cause)) => {
+                    Err(EvaluationError::ReportedRolesUnknown { cause, outcome: Box::new(outcome) })
+                }
+                (Ok(()), None) if outcome.unreadable.is_empty() => Ok(outcome),
+                (Ok(()), None) => Err(EvaluationError::RolesUnreadable(Box::new(outcome))),
             }
         }
     }
@@ -118,15 +133,15 @@ enum Step {
     Nothing,
 }
 
-struct Evaluation<'a, I, E, S> {
-    ports: &'a Ports<'a, I, E, S>,
+struct Evaluation<'a, I, E, S, F> {
+    ports: &'a Ports<'a, I, E, S, F>,
     invocation: &'a Invocation,
     at: OffsetDateTime,
     memory: Arc<AccountMemory>,
     reader: RoleReader<'a, I>,
 }
 
-impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
+impl<I: Iam, E: Eks, S: ComplianceStore, F> Evaluation<'_, I, E, S, F> {
     async fn role_changed(&self, changed: &ChangedRole, outcome: &mut Outcome) -> Result<(), EvaluationError> {
         let finding = self.changed_role(changed, outcome).await?;
         note(outcome, finding);
@@ -415,8 +430,10 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     /// what an instance of the function that knows newer ones has said since is to stand.
     fn not_of_nodes(&self, test: &NodeTest<'_>, role_id: &str) -> Finding {
         let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
-        let at = self.invocation.ordering_timestamp.min(test.clusters().at);
-        Finding::Answer(Box::new(Answer::not_applicable(resource, NOT_OF_NODES, at)))
+        let clusters_at = test.clusters().at;
+        let answer =
+            Answer::not_applicable(resource, NOT_OF_NODES, self.invocation.ordering_timestamp.min(clusters_at));
+        Finding::Answer(Box::new(Answer { clusters_at: Some(clusters_at), ..answer }))
     }
 
     fn not_applicable(&self, resource: ResourceId, why: &str) -> Answer {

@@ -13,9 +13,12 @@ use time::OffsetDateTime;
 
 use super::error::EvaluationError;
 use super::fields::{EventError, Fields, account_id, is_empty, scalar_text};
+use super::finding::FindingSource;
 use super::item::{ChangedCluster, ChangedPolicy, ChangedRole, Item, OutOfScope};
 use super::parameters::RuleParameters;
 use super::ports::ResourceId;
+
+const RULE_ARN: &str = "configRuleArn";
 
 /// The token by which AWS Config takes evaluations for an invocation: a secret, so it prints as nothing.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,6 +97,10 @@ pub struct Invocation {
     pub trigger: Trigger,
     /// By what AWS Config orders evaluations of one resource: when the state that they are about was captured.
     pub ordering_timestamp: OffsetDateTime,
+    /// When AWS Config told of it; later than the state was captured.
+    pub told_at: OffsetDateTime,
+    /// Whose findings Security Hub is to be told; none where it is not to be told.
+    pub finding_source: Option<FindingSource>,
 }
 
 impl Invocation {
@@ -111,16 +118,29 @@ impl Invocation {
             Some(text) => account_id("accountId", &text)?,
             None => message.account_id.ok_or_else(|| EventError::absent("accountId"))?,
         };
+        let rule_name = || event.config_rule_name.clone().ok_or_else(|| EventError::absent("configRuleName"));
         let trigger = match message.subject {
-            Subject::AllRoles => Trigger::AllRoles {
-                rule_name: event.config_rule_name.ok_or_else(|| EventError::absent("configRuleName"))?,
-            },
+            Subject::AllRoles => Trigger::AllRoles { rule_name: rule_name()? },
             Subject::Item(item) => item.trigger(event.event_left_scope)?,
         };
         let parameters = RuleParameters::parse(event.rule_parameters.as_deref())?;
-        let ordering_timestamp = message.ordering_timestamp;
-        let execution_role_arn = event.execution_role_arn;
-        Ok(Self { account_id, execution_role_arn, result_token, parameters, trigger, ordering_timestamp })
+        let finding_source = if parameters.security_hub_findings {
+            let arn = event.config_rule_arn.as_deref().ok_or_else(|| EventError::absent(RULE_ARN))?;
+            let source = FindingSource::new(&account_id, &rule_name()?, arn);
+            Some(source.ok_or_else(|| EventError::unknown_value(RULE_ARN, arn, "the ARN of a rule of AWS Config"))?)
+        } else {
+            None
+        };
+        Ok(Self {
+            account_id,
+            execution_role_arn: event.execution_role_arn,
+            result_token,
+            parameters,
+            trigger,
+            ordering_timestamp: message.ordering_timestamp,
+            told_at: message.told_at,
+            finding_source,
+        })
     }
 }
 
@@ -140,8 +160,8 @@ fn envelope(payload: Value) -> Result<ConfigEvent, EventError> {
             "accountId" | "configRuleName" | "invokingEvent" | "resultToken" | "ruleParameters" => scalar_text(&value)
                 .map(Value::String)
                 .ok_or_else(|| EventError::wrong_type(&name, &value, "a string"))?,
-            // Another shape names no role.
-            "executionRoleArn" if value.is_string() => value,
+            // Another shape names nothing.
+            "executionRoleArn" | RULE_ARN if value.is_string() => value,
             // The rest is not used, so its shape cannot matter.
             _ => continue,
         };
@@ -166,6 +186,7 @@ struct Message {
     subject: Subject,
     account_id: Option<String>,
     ordering_timestamp: OffsetDateTime,
+    told_at: OffsetDateTime,
 }
 
 /// What a message is about.
@@ -195,20 +216,22 @@ impl Message {
         let created = message.instant("notificationCreationTime")?;
         let created_path = message.path_of("notificationCreationTime");
         let Some(item_field) = item_field else {
+            let created = created.ok_or_else(|| EventError::absent(&created_path))?;
             return Ok(Self {
                 subject: Subject::AllRoles,
                 account_id: message.account_id("awsAccountId")?,
-                ordering_timestamp: created.ok_or_else(|| EventError::absent(&created_path))?,
+                ordering_timestamp: created,
+                told_at: created,
             });
         };
         let fields = message.object(item_field)?.ok_or_else(|| EventError::absent(&message.path_of(item_field)))?;
         let item = Item::parse(&fields)?;
-        let captured = item.capture_time;
+        let captured = item.capture_time.or(created);
+        let captured = captured.ok_or_else(|| EventError::absent(&fields.path_of("configurationItemCaptureTime")))?;
         Ok(Self {
             account_id: item.account_id.clone(),
-            ordering_timestamp: captured
-                .or(created)
-                .ok_or_else(|| EventError::absent(&fields.path_of("configurationItemCaptureTime")))?,
+            ordering_timestamp: captured,
+            told_at: created.unwrap_or(captured),
             subject: Subject::Item(Box::new(item)),
         })
     }

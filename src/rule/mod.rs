@@ -1,4 +1,5 @@
-//! One evaluation: from the event that AWS Config sends to the evaluations that it stores.
+//! One evaluation: from the event that AWS Config sends to the evaluations that it stores, and to the findings of
+//! AWS Security Hub if they are asked for.
 //!
 //! Knows AWS Config's contract (events, rule parameters, evaluations) and in which order things are
 //! asked. Knows AWS only as the traits of [`ports`]: no SDK, no async runtime, no logging, no clock, so
@@ -13,6 +14,9 @@ mod error;
 mod evaluate;
 mod event;
 mod fields;
+mod finding;
+mod finding_text;
+mod findings;
 mod item;
 mod memory;
 mod node_roles;
@@ -29,6 +33,10 @@ pub use error::EvaluationError;
 pub use evaluate::{Ports, evaluate};
 pub use event::{Invocation, ResultToken, Trigger};
 pub use fields::EventError;
+pub use finding::{
+    FINDING_TYPE, FailedFinding, Finding, FindingSource, RELATED_REQUIREMENT, REMEDIATION_URL, Severity,
+};
+pub use findings::{FindingCounts, NotImported};
 pub use item::{ChangedCluster, ChangedPolicy, ChangedRole, OutOfScope};
 pub use memory::{CLUSTERS_REMEMBERED, Memory};
 pub use node_roles::{ClusterId, NodeFact, NodeKind, NodeRole, NodeRoles, Place};

@@ -52,11 +52,16 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
+    /// Whether it is a pod's.
+    pub fn of_pods(&self) -> bool {
+        matches!(self, Self::PodIdentity(_) | Self::Addon(_) | Self::ServiceAccount)
+    }
+
     /// Whether the trust policy shows that no such node or pod can have the role, whatever says otherwise.
     pub fn ruled_out_by(&self, trust_policy: &TrustPolicy) -> bool {
         match self {
             Self::Parameter => false,
-            Self::PodIdentity(_) | Self::Addon(_) | Self::ServiceAccount => trust_policy.rules_out_pods(),
+            _ if self.of_pods() => trust_policy.rules_out_pods(),
             _ => trust_policy.rules_out_nodes(),
         }
     }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
+use super::event::Trigger;
+use super::findings::FindingCounts;
 use super::item::ROLE;
 use super::node_roles::NodeFact;
 use super::ports::{Evaluation, ResourceId};
@@ -15,6 +17,8 @@ use crate::access::{ANNOTATION_CHARACTERS, Compliance, Role, Verdict};
 pub struct Outcome {
     /// What triggered it, in a few words.
     pub trigger: &'static str,
+    /// Whether all roles were to be evaluated, as on a schedule.
+    pub all_roles: bool,
     /// Every answer, the one about the event's own resource first.
     pub answers: Vec<Answer>,
     /// The roles that got none.
@@ -25,17 +29,21 @@ pub struct Outcome {
     pub closed_regions: Vec<String>,
     /// Resources whose evaluations AWS Config did not take from a run about another resource.
     pub left_to_schedule: Vec<ResourceId>,
+    /// What Security Hub was told; none where it was not to be told.
+    pub findings: Option<FindingCounts>,
 }
 
 impl Outcome {
-    pub(super) fn new(trigger: &'static str) -> Self {
+    pub(super) fn new(trigger: &Trigger) -> Self {
         Self {
-            trigger,
+            trigger: trigger.label(),
+            all_roles: matches!(trigger, Trigger::AllRoles { .. }),
             answers: Vec::new(),
             unreadable: Vec::new(),
             elsewhere: 0,
             closed_regions: Vec::new(),
             left_to_schedule: Vec::new(),
+            findings: None,
         }
     }
 
@@ -63,6 +71,8 @@ pub struct Answer {
     pub evaluation: Evaluation,
     /// The judgement behind it; none where the answer is NOT_APPLICABLE without one.
     pub judged: Option<Judged>,
+    /// When the clusters were asked for, where the answer is that none runs nodes under the role.
+    pub(super) clusters_at: Option<OffsetDateTime>,
 }
 
 /// A judged role.
@@ -80,14 +90,22 @@ impl Answer {
     pub(super) fn verdict(role: &Role, facts: Vec<NodeFact>, verdict: Verdict, at: OffsetDateTime) -> Self {
         let node_of: Vec<String> = facts.iter().map(ToString::to_string).collect();
         let resource = ResourceId { resource_type: ROLE.to_owned(), id: role.id.clone() };
-        let evaluation = evaluation(resource, verdict.compliance, &verdict.annotation(&node_of), at);
+        let annotation = with_role(verdict.annotation(&node_of), &role.arn);
+        let evaluation = evaluation(resource, verdict.compliance, &annotation, at);
         let judged = Judged { role_arn: role.arn.clone(), node_of: facts, verdict };
-        Self { evaluation, judged: Some(judged) }
+        Self { evaluation, judged: Some(judged), clusters_at: None }
     }
 
     pub(super) fn not_applicable(resource: ResourceId, why: &str, at: OffsetDateTime) -> Self {
-        Self { evaluation: evaluation(resource, Compliance::NotApplicable, why, at), judged: None }
+        Self { evaluation: evaluation(resource, Compliance::NotApplicable, why, at), judged: None, clusters_at: None }
     }
+}
+
+/// The annotation, and the role's name if all of it has room: AWS Config's messages tell a role's id alone.
+fn with_role(annotation: String, role_arn: &str) -> String {
+    let name = role_arn.rsplit('/').next().unwrap_or(role_arn);
+    let named = format!("{annotation}; role {name}");
+    if named.chars().count() <= ANNOTATION_CHARACTERS { named } else { annotation }
 }
 
 fn evaluation(resource: ResourceId, compliance: Compliance, annotation: &str, at: OffsetDateTime) -> Evaluation {
@@ -125,5 +143,13 @@ mod tests {
         assert_eq!(annotation(&"é".repeat(256)), Some("é".repeat(256)));
         assert_eq!(annotation(&"é".repeat(257)), Some("é".repeat(256)));
         assert_eq!(annotation(""), None);
+    }
+
+    #[test]
+    fn an_annotation_ends_with_the_roles_name_if_that_fits_whole() {
+        let named = |characters: usize| with_role("é".repeat(characters), "arn:aws:iam::111122223333:role/path/nodes");
+        assert_eq!(named(1), "é; role nodes");
+        assert_eq!(named(244), format!("{}; role nodes", "é".repeat(244)));
+        assert_eq!(named(245), "é".repeat(245));
     }
 }

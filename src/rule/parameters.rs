@@ -13,7 +13,7 @@ use super::patterns::{self, ClusterPatterns, RolePatterns};
 use crate::access::{Criteria, NotAccepted};
 
 /// The parameters that the rule takes, as AWS Config passes them: with regard to case.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "AllowedAccess",
     "AdditionalAllowedActions",
     "RequirePullAccess",
@@ -26,6 +26,7 @@ const KNOWN: [&str; 12] = [
     "ExecutionRoleName",
     "ExecutionRoleRegion",
     "AssumeRoleMode",
+    "SecurityHubFindings",
 ];
 
 /// The rule's settings.
@@ -43,6 +44,8 @@ pub struct RuleParameters {
     pub scope: ClusterScope,
     /// How another account is read.
     pub execution_role: ExecutionRole,
+    /// Whether Security Hub is told findings of the rule's own.
+    pub security_hub_findings: bool,
 }
 
 /// The clusters whose roles are judged, and which of their roles.
@@ -177,11 +180,12 @@ impl RuleParameters {
                 Ok(actions) => self.criteria.additional_allowed_actions = actions,
                 Err(NotAccepted { value, accepted }) => refuse(&value, accepted),
             },
-            "RequirePullAccess" | "IncludeServiceAccountRoles" | "AssumeRoleMode" => {
+            "RequirePullAccess" | "IncludeServiceAccountRoles" | "AssumeRoleMode" | "SecurityHubFindings" => {
                 let Some(flag) = flag(&text) else { return refuse(&text, "`true` or `false`") };
                 match name {
                     "RequirePullAccess" => self.criteria.require_pull_access = flag,
                     "IncludeServiceAccountRoles" => self.scope.service_accounts = flag,
+                    "SecurityHubFindings" => self.security_hub_findings = flag,
                     _ => self.execution_role.assume_the_events = flag,
                 }
             }

@@ -9,6 +9,7 @@ use std::fmt;
 use time::OffsetDateTime;
 
 use super::event::ResultToken;
+use super::finding::{FailedFinding, Finding, FindingSource};
 use super::node_roles::{ClusterId, NodeKind};
 use crate::access::Compliance;
 
@@ -34,6 +35,8 @@ pub enum PortErrorKind {
     ExplicitlyDenied,
     /// AWS understood the request and does not take what it says.
     NotAccepted,
+    /// The service is not enabled in the account and region.
+    NotEnabled,
 }
 
 impl PortError {
@@ -313,4 +316,21 @@ pub trait ComplianceStore {
 
     /// The resources of which the rule last said COMPLIANT or NON_COMPLIANT.
     fn reported(&self, rule_name: &str) -> impl Future<Output = Result<Vec<ResourceId>, PortError>> + Send;
+}
+
+/// The part of AWS Security Hub that holds findings.
+pub trait FindingStore {
+    /// The active findings of the source: all, or those of at most 20 ids.
+    fn active_findings(
+        &self,
+        source: &FindingSource,
+        ids: Option<&[String]>,
+    ) -> impl Future<Output = Result<Vec<Finding>, PortError>> + Send;
+
+    /// Imports at most 100 findings. Returns those that failed, each of which was sent.
+    fn import_findings(
+        &self,
+        source: &FindingSource,
+        findings: &[Finding],
+    ) -> impl Future<Output = Result<Vec<FailedFinding>, PortError>> + Send;
 }

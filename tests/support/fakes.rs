@@ -8,10 +8,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ecr_read_only::rule::ports::{
-    Authentication, ClusterRecord, ComplianceStore, Eks, Evaluation, Iam, InstanceProfile, ListedRole, Page, PartKind,
-    PolicyDetails, PolicyVersion, PortError, PortErrorKind, ResourceId, RoleDetails, RoleRecord, RoleUse,
+    Authentication, ClusterRecord, ComplianceStore, Eks, Evaluation, FindingStore, Iam, InstanceProfile, ListedRole,
+    Page, PartKind, PolicyDetails, PolicyVersion, PortError, PortErrorKind, ResourceId, RoleDetails, RoleRecord,
+    RoleUse,
 };
-use ecr_read_only::rule::{ClusterId, NodeKind, ResultToken};
+use ecr_read_only::rule::{ClusterId, FailedFinding, Finding, FindingSource, NodeKind, ResultToken};
 
 use super::events::{ACCOUNT, EC2_TRUST};
 
@@ -58,6 +59,12 @@ pub struct State {
     pub refusing: BTreeMap<String, PortErrorKind>,
     pub clusters: BTreeMap<ClusterId, FakeCluster>,
     pub reported: Vec<ResourceId>,
+    /// What Security Hub holds: findings by their source and id.
+    pub findings: Vec<(FindingSource, Finding)>,
+    /// How many times more the finding of a role is refused, by the role's id.
+    pub failed_findings: BTreeMap<String, usize>,
+    /// With which code and message.
+    pub failure: (String, String),
     /// How many times more the evaluation of a resource is refused.
     pub refusals: BTreeMap<String, usize>,
     /// How many there are on a page of details.
@@ -106,6 +113,7 @@ impl FakeAws {
     /// AWS's pull-only policy, one region, and nothing else.
     pub fn new() -> Self {
         let mut state = State { page: 100, regions: vec!["us-east-1".to_owned()], ..State::default() };
+        state.failure = ("InternalError".to_owned(), "try again".to_owned());
         state.policies.insert(PULL_ONLY.to_owned(), version("v1", PULL));
         Self {
             state: Mutex::new(state),
@@ -220,6 +228,33 @@ impl FakeAws {
             format!("{} {:?}: {}", one.resource.id, one.compliance, one.annotation.as_deref().unwrap_or_default())
         };
         batches.iter().flat_map(|(_, batch)| batch.iter().map(one)).collect()
+    }
+
+    /// What Security Hub holds: role, whether archived, compliance, severity, and how long after it was made it was updated.
+    pub fn findings(&self) -> Vec<String> {
+        let one = |(_, finding): &(FindingSource, Finding)| {
+            let archived = if finding.archived { " archived" } else { "" };
+            let since = if finding.created_at == finding.updated_at {
+                String::new()
+            } else {
+                format!(" after {}", finding.updated_at - finding.created_at)
+            };
+            format!("{}{archived} {:?} {:?}{since}", finding.role_id(), finding.compliance, finding.severity)
+        };
+        self.state.lock().unwrap().findings.iter().map(one).collect()
+    }
+
+    /// The source of the first finding that Security Hub holds.
+    pub fn source(&self) -> FindingSource {
+        self.state.lock().unwrap().findings.first().unwrap().0.clone()
+    }
+
+    /// The finding of a role that Security Hub holds.
+    #[track_caller]
+    pub fn finding(&self, role_id: &str) -> Finding {
+        let state = self.state.lock().unwrap();
+        let (_, finding) = state.findings.iter().find(|(_, finding)| finding.role_id() == role_id).unwrap();
+        finding.clone()
     }
 
     /// The most calls that were under way at once.
@@ -467,5 +502,43 @@ impl ComplianceStore for FakeAws {
 
     async fn reported(&self, rule_name: &str) -> Result<Vec<ResourceId>, PortError> {
         self.later(self.call("GetComplianceDetailsByConfigRule", rule_name).map(|state| state.reported.clone())).await
+    }
+}
+
+impl FindingStore for FakeAws {
+    async fn active_findings(&self, source: &FindingSource, ids: Option<&[String]>) -> Result<Vec<Finding>, PortError> {
+        let of = ids.map_or_else(|| source.rule_name.clone(), |ids| ids.join(" "));
+        let asked = |(of, finding): &&(FindingSource, Finding)| {
+            of == source && !finding.archived && ids.is_none_or(|ids| ids.contains(&finding.id))
+        };
+        let findings =
+            |state: &State| state.findings.iter().filter(asked).map(|(_, finding)| finding.clone()).collect();
+        self.later(self.call("GetFindings", &of).map(|state| findings(&state))).await
+    }
+
+    /// As Security Hub does, takes no update that is not later than what is there, and says nothing of it.
+    async fn import_findings(
+        &self,
+        source: &FindingSource,
+        findings: &[Finding],
+    ) -> Result<Vec<FailedFinding>, PortError> {
+        let mut refused = Vec::new();
+        {
+            let mut state = self.call("BatchImportFindings", &findings.len().to_string())?;
+            for finding in findings {
+                if let Some(left) = state.failed_findings.get_mut(finding.role_id()).filter(|left| **left > 0) {
+                    *left -= 1;
+                    let (code, message) = state.failure.clone();
+                    refused.push(FailedFinding { id: finding.id.clone(), code, message });
+                    continue;
+                }
+                match state.findings.iter_mut().find(|(of, known)| of == source && known.id == finding.id) {
+                    Some((_, known)) if known.updated_at < finding.updated_at => *known = finding.clone(),
+                    Some(_) => {}
+                    None => state.findings.push((source.clone(), finding.clone())),
+                }
+            }
+        }
+        self.later(Ok(refused)).await
     }
 }

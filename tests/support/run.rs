@@ -20,7 +20,7 @@ pub fn run(aws: &FakeAws, payload: Value) -> Result<Outcome, EvaluationError> {
 /// An invocation so much later, by a function that remembers.
 pub fn run_with(aws: &FakeAws, memory: &Memory, payload: Value, later: Duration) -> Result<Outcome, EvaluationError> {
     let invocation = Invocation::parse(payload)?;
-    let ports = Ports { iam: aws, eks: aws, store: aws };
+    let ports = Ports { iam: aws, eks: aws, store: aws, findings: aws };
     block_on(evaluate(&ports, memory, &invocation, NOW + later))
 }
 

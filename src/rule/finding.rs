@@ -1,0 +1,152 @@
+//! A finding of AWS Security Hub: what the rule tells there of one role.
+//!
+//! Knows what identifies findings of a rule, and what one is made of, in the words of the AWS Security Finding Format
+//! (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format.html>). What a finding says is
+//! put in words by [`super::finding_text`], and who is told is [`super::findings`]' business.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use crate::access::Compliance;
+
+/// What findings of the rule are called by, whatever the rule's own name is.
+const GENERATOR: &str = "eks-node-role-ecr-read-only";
+
+/// The type of all findings, of Security Hub's taxonomy
+/// (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format-type-taxonomy.html>).
+pub const FINDING_TYPE: &str = "Software and Configuration Checks/Industry and Regulatory Standards";
+
+/// The requirement that the rule is about.
+pub const RELATED_REQUIREMENT: &str = "CIS Amazon EKS Benchmark 5.1.3";
+
+/// The page that tells what a node's role needs.
+pub const REMEDIATION_URL: &str = "https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html";
+
+/// The rule in one account, as the source of findings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingSource {
+    /// The account that the findings are of, twelve digits.
+    pub account_id: String,
+    /// The rule's name in AWS Config.
+    pub rule_name: String,
+    /// The rule's ARN.
+    pub rule_arn: String,
+    /// The partition of the rule.
+    pub partition: String,
+    /// The region of the rule, and so of the findings.
+    pub region: String,
+}
+
+impl FindingSource {
+    /// `rule_arn` tells partition and region: `arn:aws:config:us-east-1:111122223333:config-rule/config-rule-abcdef`
+    /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsconfig.html>). None if it does not.
+    pub fn new(account_id: &str, rule_name: &str, rule_arn: &str) -> Option<Self> {
+        let mut parts = rule_arn.splitn(6, ':');
+        let (scheme, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+        let (region, _account, rule) = (parts.next()?, parts.next()?, parts.next()?);
+        let told = !partition.is_empty() && !region.is_empty() && rule.starts_with("config-rule/");
+        (scheme == "arn" && service == "config" && told).then(|| Self {
+            account_id: account_id.to_owned(),
+            rule_name: rule_name.to_owned(),
+            rule_arn: rule_arn.to_owned(),
+            partition: partition.to_owned(),
+            region: region.to_owned(),
+        })
+    }
+
+    /// The product that the findings are of: the account's own
+    /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-custom-providers.html>).
+    pub fn product_arn(&self) -> String {
+        let Self { partition, region, account_id, .. } = self;
+        format!("arn:{partition}:securityhub:{region}:{account_id}:product/{account_id}/default")
+    }
+
+    /// What generates the findings: this rule. At most 512 characters.
+    pub fn generator_id(&self) -> String {
+        format!("{GENERATOR}/{}", self.rule_name)
+    }
+
+    /// The id of the finding of a role, by the role's unique id: always the same. At most 512 characters.
+    pub fn finding_id(&self, role_id: &str) -> String {
+        format!("{GENERATOR}/{}/{}/{role_id}", self.account_id, self.rule_name)
+    }
+}
+
+/// How bad a finding is, by Security Hub's labels
+/// (<https://docs.aws.amazon.com/securityhub/latest/userguide/asff-required-attributes.html>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing was found.
+    Informational,
+    /// It needs no action of its own.
+    Low,
+    /// It has to be dealt with, without haste.
+    Medium,
+    /// It has to be dealt with first.
+    High,
+    /// It has to be dealt with now.
+    Critical,
+}
+
+/// What is said of one role. Texts keep to Security Hub's limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What identifies it, see [`FindingSource::finding_id`].
+    pub id: String,
+    /// At most 256 characters.
+    pub title: String,
+    /// At most 1,024 characters.
+    pub description: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// COMPLIANT is told as PASSED, NON_COMPLIANT as FAILED.
+    pub compliance: Compliance,
+    /// What to do, at most 512 characters.
+    pub remediation: String,
+    /// The role's ARN, path included.
+    pub role_arn: String,
+    /// Further facts by name: at most 50, of at most 2,048 characters each.
+    pub product_fields: BTreeMap<String, String>,
+    /// When the rule first told of the role.
+    pub created_at: OffsetDateTime,
+    /// The time of the evaluation that this was said in. Security Hub does not take what is not later than what it has
+    /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/finding-update-batchimportfindings.html>).
+    pub updated_at: OffsetDateTime,
+    /// Whether it is archived: the rule has nothing to say of the role any more.
+    pub archived: bool,
+}
+
+impl Finding {
+    /// The role's unique id.
+    pub fn role_id(&self) -> &str {
+        self.id.rsplit('/').next().unwrap_or(&self.id)
+    }
+
+    /// The role's path, `/` if it has none.
+    pub fn role_path(&self) -> &str {
+        let resource = self.role_arn.split_once(":role").map_or("", |(_, path)| path);
+        resource.strip_suffix(self.role_name()).filter(|path| !path.is_empty()).unwrap_or("/")
+    }
+
+    /// The role's name.
+    pub fn role_name(&self) -> &str {
+        self.role_arn.rsplit('/').next().unwrap_or(&self.role_arn)
+    }
+
+    /// The partition that the role is in.
+    pub fn partition(&self) -> &str {
+        self.role_arn.split(':').nth(1).unwrap_or_default()
+    }
+}
+
+/// A finding that Security Hub did not take.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FailedFinding {
+    /// Its id.
+    pub id: String,
+    /// Security Hub's error code, such as `InvalidAccess`.
+    pub code: String,
+    /// What Security Hub says.
+    pub message: String,
+}

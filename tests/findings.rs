@@ -1,0 +1,392 @@
+//! AWS Security Hub's findings, with AWS played in memory: which roles it is told of, when, and what comes of failures.
+#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use ecr_read_only::rule::ports::PortErrorKind;
+use ecr_read_only::rule::{FindingCounts, FindingSource, Memory};
+use serde_json::{Value, json};
+use support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, policy_item, role_item, scheduled, with};
+use support::fakes::{EVERYTHING, FakeAws, PULL_ONLY, version};
+use support::run::{DENIED, NOW, run, run_with};
+use time::Duration;
+
+/// The event of a rule with findings switched on, and with further parameters.
+fn on_with(payload: Value, parameters: &Value) -> Value {
+    let parameters = with(json!({ "SecurityHubFindings": "true" }), parameters);
+    with(payload, &json!({ "ruleParameters": parameters.to_string() }))
+}
+
+fn on(payload: Value) -> Value {
+    on_with(payload, &json!({}))
+}
+
+fn changed(item: &Value) -> Value {
+    on(change(&with(role_item("nodes", "AROANODES", EC2_TRUST), item)))
+}
+
+fn nodes_changed() -> Value {
+    changed(&json!({}))
+}
+
+fn account() -> FakeAws {
+    FakeAws::new().role("nodes", "AROANODES").node("nodes")
+}
+
+fn writing(aws: FakeAws, role: &str) -> FakeAws {
+    aws.with_role(role, |role| {
+        role.inline.insert("own".to_owned(), EVERYTHING.to_owned());
+    })
+}
+
+fn many(count: usize) -> FakeAws {
+    (0..count).fold(FakeAws::new(), |aws, index| {
+        let name = format!("nodes-{index:03}");
+        aws.role(&name, &format!("AROA{index:03}")).node(&name)
+    })
+}
+
+/// What was told of all roles an hour ago, and no call since.
+fn told(aws: FakeAws) -> FakeAws {
+    run_with(&aws, &Memory::new(), on(scheduled()), Duration::hours(-1)).unwrap();
+    aws.take_calls();
+    aws
+}
+
+/// The calls to Security Hub.
+fn calls(aws: &FakeAws) -> Vec<String> {
+    let of_security_hub = |call: &String| call.starts_with("GetFindings") || call.starts_with("BatchImportFindings");
+    aws.calls().into_iter().filter(of_security_hub).collect()
+}
+
+const FAILED: &str = "AROANODES NonCompliant Critical";
+const PASSED: &str = "AROANODES Compliant Informational";
+const ARCHIVED: &str = "AROANODES archived Compliant Informational after 1h";
+const GET: &str = "GetFindings eks-node-role-ecr-read-only/111122223333/nodes-read-only/AROANODES";
+const GET_ALL: &str = "GetFindings nodes-read-only";
+const IMPORT: &str = "BatchImportFindings 1";
+
+#[test]
+fn nothing_is_asked_where_findings_are_off() {
+    for parameters in [json!({}), json!({ "SecurityHubFindings": "false" })] {
+        for payload in [scheduled(), change(&role_item("nodes", "AROANODES", EC2_TRUST))] {
+            let aws = writing(account(), "nodes");
+            // Without the rule's name and ARN, as ever.
+            let payload = with(payload, &json!({ "ruleParameters": parameters.to_string(), "configRuleArn": null }));
+            assert_eq!(run(&aws, payload).unwrap().findings, None);
+            assert_eq!(calls(&aws), [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn what_is_told_on_an_event() {
+    let discovered = json!({ "configurationItemStatus": "ResourceDiscovered" });
+    let deleted = json!({ "configurationItemStatus": "ResourceDeleted", "configuration": null });
+    let other_trust = with(role_item("nodes", "AROANODES", LAMBDA_TRUST), &json!({}));
+    let ruled_out = || on(change(&other_trust));
+    let late = |payload: Value| {
+        let message = payload["invokingEvent"].as_str().unwrap().replace("2026-01-05T10:02", "2026-01-05T08:02");
+        with(payload, &json!({ "invokingEvent": message }))
+    };
+    let get = &[GET][..];
+    let both = &[GET, IMPORT][..];
+    for (name, aws, payload, findings, asked) in [
+        ("a role that may not write", account(), nodes_changed(), &[PASSED][..], both),
+        ("a role that may", writing(account(), "nodes"), nodes_changed(), &[FAILED], both),
+        ("a role just discovered", account(), changed(&discovered), &[PASSED], both),
+        (
+            "a role known already",
+            told(account()),
+            nodes_changed(),
+            &["AROANODES Compliant Informational after 1h"],
+            both,
+        ),
+        (
+            "a role that may write by now",
+            writing(told(account()), "nodes"),
+            nodes_changed(),
+            &["AROANODES NonCompliant Critical after 1h"],
+            both,
+        ),
+        (
+            "a role of nodes no more",
+            told(account()).with(|state| state.clusters.clear()),
+            nodes_changed(),
+            &[ARCHIVED],
+            both,
+        ),
+        ("a role whose trust policy rules it out by now", told(account()), ruled_out(), &[ARCHIVED], both),
+        (
+            "a role that is exempt by now",
+            told(account()),
+            on_with(nodes_changed(), &json!({ "ExemptRoles": "nodes" })),
+            &[ARCHIVED],
+            both,
+        ),
+        ("a role that is gone", told(account()).with(|state| state.roles.clear()), nodes_changed(), &[ARCHIVED], both),
+        ("a role that was deleted", told(account()), changed(&deleted), &[ARCHIVED], both),
+        (
+            "a deletion that comes late, since a role never comes back",
+            told(account()),
+            late(changed(&deleted)),
+            &[ARCHIVED],
+            both,
+        ),
+        ("an event that comes late, after more was known", told(account()), late(ruled_out()), &[PASSED], get),
+        ("a role that never was of nodes", account(), ruled_out(), &[], get),
+        (
+            "a role just discovered that is not of nodes",
+            account(),
+            changed(&with(discovered.clone(), &json!({ "configuration": other_trust["configuration"] }))),
+            &[],
+            &[],
+        ),
+        ("a resource that is no role", account(), on(change(&policy_item("app", "ANPAAPP"))), &[], &[]),
+        ("a role, in test mode", account(), with(nodes_changed(), &json!({ "resultToken": "TESTMODE" })), &[], &[]),
+    ] {
+        let known = aws.findings().len();
+        let outcome = run(&aws, payload).unwrap();
+        assert_eq!(aws.findings(), findings, "{name}");
+        assert_eq!(calls(&aws), asked, "{name}");
+        assert!(calls(&aws).is_empty() || aws.calls().last().is_some_and(|call| call != "PutEvaluations"), "{name}");
+        let archived = usize::from(findings == [ARCHIVED]);
+        let imported = asked.iter().filter(|call| **call == IMPORT).count() - archived;
+        let counts = FindingCounts { imported, archived, not_imported: 0 };
+        assert_eq!(outcome.findings.unwrap_or_default(), counts, "{name}, {known} known");
+    }
+}
+
+#[test]
+fn a_finding_keeps_its_id_and_beginning_and_a_retry_changes_nothing_but_times() {
+    let aws = writing(account(), "nodes");
+    let memory = Memory::new();
+    run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap();
+    let first = aws.finding("AROANODES");
+    assert_eq!(first.id, "eks-node-role-ecr-read-only/111122223333/nodes-read-only/AROANODES");
+    assert_eq!((first.created_at, first.updated_at), (NOW, NOW));
+    run_with(&aws, &memory, nodes_changed(), Duration::minutes(1)).unwrap();
+    let again = aws.finding("AROANODES");
+    assert_eq!((again.created_at, again.updated_at), (NOW, NOW + Duration::minutes(1)));
+    aws.change(|state| state.findings[0].1.updated_at = NOW);
+    assert_eq!(aws.finding("AROANODES"), first);
+    let source = aws.source();
+    assert_eq!(source.generator_id(), "eks-node-role-ecr-read-only/nodes-read-only");
+    assert_eq!(source.product_arn(), "arn:aws:securityhub:us-east-1:111122223333:product/111122223333/default");
+}
+
+#[test]
+fn an_archived_finding_is_the_last_one_with_another_time() {
+    let aws = told(writing(account(), "nodes"));
+    let last = aws.finding("AROANODES");
+    run(&aws, changed(&json!({ "configurationItemStatus": "ResourceDeleted" }))).unwrap();
+    let mut archived = aws.finding("AROANODES");
+    assert!(std::mem::take(&mut archived.archived));
+    archived.updated_at = last.updated_at;
+    assert_eq!(archived, last);
+}
+
+#[test]
+fn clusters_remembered_from_before_a_finding_do_not_archive_it() {
+    let aws = FakeAws::new().role("nodes", "AROANODES");
+    let memory = Memory::new();
+    let told_later = |payload: Value| {
+        let message = payload["invokingEvent"].as_str().unwrap().replace("10:02:40.5", "10:06:00.0");
+        with(payload, &json!({ "invokingEvent": message }))
+    };
+    let changed = || told_later(nodes_changed());
+    run_with(&aws, &memory, changed(), Duration::ZERO).unwrap();
+    let aws = aws.node("nodes");
+    run_with(&aws, &Memory::new(), changed(), Duration::minutes(1)).unwrap();
+    run_with(&aws, &memory, changed(), Duration::minutes(4)).unwrap();
+    assert_eq!(aws.sent().last().unwrap(), "AROANODES NotApplicable");
+    assert_eq!(aws.findings(), [PASSED]);
+}
+
+#[test]
+fn a_schedule_archives_what_it_no_longer_judges_of_its_own() {
+    let three = || told(account().role("a", "AROAA").node("a").role("b", "AROAB").node("b"));
+    let aws = three();
+    // The same role's finding by another rule and in another account, and one that an event has made since.
+    aws.change(|state| {
+        let (source, finding) = state.findings[0].clone();
+        for (rule_name, account_id) in [("other", ACCOUNT), ("nodes-read-only", "999999999999")] {
+            let (rule_name, account_id) = (rule_name.to_owned(), account_id.to_owned());
+            let mut finding = finding.clone();
+            finding.id = format!("of {rule_name} in {account_id}/AROAELSEWHERE");
+            state.findings.push((FindingSource { rule_name, account_id, ..source.clone() }, finding));
+        }
+        let (mut id, at) = (finding.clone(), NOW + Duration::seconds(1));
+        id.id = source.finding_id("AROANEW");
+        (id.created_at, id.updated_at) = (at, at);
+        state.findings.push((source, id));
+        state.clusters.clear();
+    });
+    let aws = aws.node("nodes").with(|state| {
+        state.roles.get_mut("nodes").unwrap().inline.insert("own".to_owned(), EVERYTHING.to_owned());
+    });
+    let outcome = run(&aws, on(scheduled())).unwrap();
+    let archived = |id: &str| format!("{id} archived Compliant Informational after 1h");
+    let findings = [
+        archived("AROAA"),
+        archived("AROAB"),
+        "AROANODES NonCompliant Critical after 1h".to_owned(),
+        "AROAELSEWHERE Compliant Informational".to_owned(),
+        "AROAELSEWHERE Compliant Informational".to_owned(),
+        "AROANEW Compliant Informational".to_owned(),
+    ];
+    assert_eq!(aws.findings(), findings);
+    assert_eq!(calls(&aws), [GET_ALL, "BatchImportFindings 3"]);
+    assert_eq!(outcome.findings, Some(FindingCounts { imported: 1, archived: 2, not_imported: 0 }));
+    run_with(&aws, &Memory::new(), on(scheduled()), Duration::minutes(10)).unwrap();
+    assert_eq!(calls(&aws)[2..], [GET_ALL, "BatchImportFindings 2"], "what is archived is left alone");
+}
+
+#[test]
+fn a_role_that_cannot_be_read_keeps_its_finding() {
+    let passed = |id: &str, more: &str| format!("{id} Compliant Informational{more}");
+    let known = || told(account().role("bad", "AROABAD").node("bad").role("old", "AROAOLD").node("old"));
+    let gone = || {
+        known().with(|state| {
+            state.roles.remove("old");
+        })
+    };
+    for (name, call, old) in [
+        ("its id is known", "ListRolePolicies bad", "AROAOLD archived Compliant Informational after 1h".to_owned()),
+        ("any may be its own", "GetRole bad", passed("AROAOLD", "")),
+    ] {
+        let aws = gone().failing(call);
+        let error = run(&aws, on(scheduled())).unwrap_err();
+        assert_eq!(error.type_name(), "RolesUnreadable", "{name}");
+        assert_eq!(aws.findings(), [passed("AROABAD", ""), passed("AROANODES", " after 1h"), old], "{name}");
+    }
+    let aws = known().failing("ListRolePolicies nodes");
+    assert_eq!(run(&aws, nodes_changed()).unwrap_err().type_name(), "RolesUnreadable");
+    assert_eq!(calls(&aws), [""; 0]);
+}
+
+#[test]
+fn many_findings_go_in_batches_of_a_hundred_and_many_ids_are_not_asked_for_one_by_one() {
+    let aws = many(205);
+    run(&aws, on(scheduled())).unwrap();
+    assert_eq!(calls(&aws), [GET_ALL, "BatchImportFindings 100", "BatchImportFindings 100", "BatchImportFindings 5"]);
+    for (roles, asked) in [(20, 20), (21, 1)] {
+        let app = format!("arn:aws:iam::{ACCOUNT}:policy/app");
+        let aws = told(many(205)).with(|state| {
+            state.policies.insert(app.clone(), version("v1", EVERYTHING));
+            state.roles.values_mut().take(roles).for_each(|role| role.attached.push(app.clone()));
+        });
+        run(&aws, on(change(&policy_item("app", "ANPAAPP")))).unwrap();
+        assert_eq!(calls(&aws)[0].split(' ').count() - 1, asked, "{roles}");
+        assert_eq!(calls(&aws)[1..], [format!("BatchImportFindings {roles}")]);
+        let failed = |finding: &&String| finding.ends_with("NonCompliant Critical after 1h");
+        assert_eq!(aws.findings().iter().filter(failed).count(), roles);
+    }
+}
+
+#[test]
+fn findings_that_failed_are_sent_again() {
+    let aws = many(150).with(|state| {
+        state.failed_findings = BTreeMap::from([("AROA003".to_owned(), 2), ("AROA120".to_owned(), 3)]);
+    });
+    let outcome = run(&aws, on(scheduled())).unwrap();
+    let sizes = [100, 50, 2, 2, 1].map(|size| format!("BatchImportFindings {size}"));
+    assert_eq!(calls(&aws)[1..], sizes);
+    assert_eq!(outcome.findings, Some(FindingCounts { imported: 150, ..FindingCounts::default() }));
+    assert_eq!(aws.findings().len(), 150);
+}
+
+/// The error of an invocation, its counts, and that the verdicts were sent.
+#[track_caller]
+fn fails(aws: &FakeAws, payload: Value, expected: &str, counts: (usize, usize, usize)) {
+    let error = run(aws, payload).unwrap_err();
+    let (imported, archived, not_imported) = counts;
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(error.type_name(), "FindingsNotImported");
+    let counts = FindingCounts { imported, archived, not_imported };
+    assert_eq!(error.outcome().unwrap().findings, Some(counts));
+    assert!(!aws.sent().is_empty());
+}
+
+#[test]
+fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all_the_same() {
+    let stored = "; the verdicts are in AWS Config all the same";
+    let advice = "; where Security Hub is not enabled in this account and region, enable it, or set the rule's parameter \
+                  `SecurityHubFindings` to `false`";
+    let refusing = |aws: FakeAws, roles: std::ops::Range<usize>| {
+        aws.with(|state| state.failed_findings = roles.map(|role| (format!("AROA{role:03}"), usize::MAX)).collect())
+    };
+    let one = "`eks-node-role-ecr-read-only/111122223333/nodes-read-only/AROA001` (InternalError: try again)";
+    fails(
+        &refusing(many(3), 1..2),
+        on(scheduled()),
+        &format!("1 of 3 findings were not imported, sent 4 times: {one}{stored}"),
+        (2, 0, 1),
+    );
+    let twelve = run(&refusing(many(12), 0..12), on(scheduled())).unwrap_err().to_string();
+    assert!(twelve.contains("/AROA009` (") && !twelve.contains("/AROA010` ("), "{twelve}");
+    assert!(twelve.contains("; and 2 more; the verdicts"), "{twelve}");
+
+    let gone = told(many(3)).with(|state| {
+        state.roles.remove("nodes-001");
+    });
+    let error = format!("1 of 3 findings were not imported, sent 4 times: {one}{stored}");
+    fails(&refusing(gone, 1..2), on(scheduled()), &error, (2, 0, 1));
+
+    let unknown = format!("no findings were imported: GetFindings of `nodes-read-only` failed: {DENIED}");
+    fails(&many(3).failing(GET_ALL), on(scheduled()), &format!("{unknown}{stored}"), (0, 0, 3));
+    let disabled = many(3).failing_as(GET_ALL, PortErrorKind::NotEnabled);
+    fails(&disabled, on(scheduled()), &format!("{unknown}{advice}{stored}"), (0, 0, 3));
+    let on_event = account().failing(GET);
+    let error = format!("no findings were imported: GetFindings of `{}` failed: {DENIED}{stored}", &GET[12..]);
+    fails(&on_event, nodes_changed(), &error, (0, 0, 1));
+
+    let broken = many(205).failing_at("BatchImportFindings 100", 2, PortErrorKind::Failed);
+    let error = format!("105 of 205 findings were not imported: BatchImportFindings of `100` failed: {DENIED}{stored}");
+    fails(&broken, on(scheduled()), &error, (100, 0, 105));
+    let disabled = many(2).failing_as("BatchImportFindings 2", PortErrorKind::NotEnabled);
+    let error =
+        format!("2 of 2 findings were not imported: BatchImportFindings of `2` failed: {DENIED}{advice}{stored}");
+    fails(&disabled, on(scheduled()), &error, (0, 0, 2));
+}
+
+#[test]
+fn a_refusal_for_want_of_security_hub_says_what_to_do() {
+    let aws = many(1).with(|state| {
+        state.failed_findings.insert("AROA000".to_owned(), usize::MAX);
+        state.failure = ("InvalidAccess".to_owned(), "not subscribed".to_owned());
+    });
+    let error = run(&aws, on(scheduled())).unwrap_err().to_string();
+    assert!(error.contains("(InvalidAccess: not subscribed); where Security Hub is not enabled"), "{error}");
+}
+
+#[test]
+fn one_failure_does_not_hide_another() {
+    let aws = account()
+        .role("bad", "AROABAD")
+        .node("bad")
+        .failing("ListRolePolicies bad")
+        .failing("GetComplianceDetailsByConfigRule nodes-read-only")
+        .failing(GET_ALL);
+    let error = format!(
+        "no findings were imported: GetFindings of `nodes-read-only` failed: {DENIED}; the verdicts are in AWS Config all \
+         the same; also could not find out which verdicts to clear: GetComplianceDetailsByConfigRule of \
+         `nodes-read-only` failed: {DENIED}; also no verdict on role `bad`: ListRolePolicies of `bad` failed: {DENIED}"
+    );
+    fails(&aws, on(scheduled()), &error, (0, 0, 1));
+}
+
+#[test]
+fn findings_follow_the_verdicts() {
+    let cleared_not = account().failing("GetComplianceDetailsByConfigRule nodes-read-only");
+    assert_eq!(run(&cleared_not, on(scheduled())).unwrap_err().type_name(), "ReportedRolesUnknown");
+    assert_eq!(cleared_not.findings(), [PASSED]);
+    let not_stored = account().failing("PutEvaluations");
+    assert_eq!(run(&not_stored, on(scheduled())).unwrap_err().type_name(), "EvaluationsNotStored");
+    assert_eq!(calls(&not_stored), [""; 0]);
+    let unread = account().failing(&format!("GetPolicy {PULL_ONLY}"));
+    assert_eq!(run(&unread, nodes_changed()).unwrap_err().type_name(), "RolesUnreadable");
+    assert_eq!(calls(&unread), [""; 0]);
+}
