@@ -10,6 +10,7 @@ prints its address and serves until it is stopped. Beside AWS it answers under `
     GET    /local/evaluations   ?rule=name&account=id: the last evaluation of each resource, NOT_APPLICABLE included
     POST   /local/evaluations   {"rule", "account", "evaluations"}: what a rule said before, as PutEvaluations would
     GET    /local/findings      ?account=id&region=name: every finding that Security Hub holds
+    POST   /local/findings      {"findings", "account", "region"}: what a rule found before, as BatchImportFindings would
     POST   /local/faults        a fault as `door.py` describes it, or
                                 {"failed_evaluations": n}: the next PutEvaluations reports n as failed, or
                                 {"failed_findings": n, "code" or none}: the same of BatchImportFindings
@@ -29,7 +30,6 @@ import argparse
 import json
 import os
 import re
-from datetime import datetime
 from urllib.parse import parse_qs
 
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
@@ -45,7 +45,8 @@ import aws_security_hub
 import bulk
 import deletions
 import pages
-from account import ACCOUNT
+from account import ACCOUNT, REGION
+from dateutil.parser import isoparse
 from door import DOOR, REFUSAL
 from moto.core.responses import BaseResponse
 from moto.iam.models import iam_backends
@@ -85,11 +86,13 @@ def control(method, path, query, body):
             return aws_config.EVALUATIONS.of(**{name: values[0] for name, values in query.items()})
         case "POST", "evaluations":
             token = aws_config.EVALUATIONS.mint(body["rule"], body["account"])
-            evaluations = [{**e, "OrderingTimestamp": datetime.fromisoformat(e["OrderingTimestamp"])} for e in body["evaluations"]]
+            evaluations = [{**e, "OrderingTimestamp": isoparse(e["OrderingTimestamp"])} for e in body["evaluations"]]
             aws_config.EVALUATIONS.put(body["account"], token, evaluations, False)
             return {}
         case "GET", "findings":
             return aws_security_hub.HUB.findings(**{name: values[0] for name, values in query.items()})
+        case "POST", "findings":
+            return aws_security_hub.HUB.put(body.get("account", ACCOUNT), body.get("region", REGION), body["findings"])
         case "POST", "faults":
             if "failed_findings" in body:
                 return aws_security_hub.HUB.fail_next(body.pop("failed_findings"), **body) or {}

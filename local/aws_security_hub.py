@@ -21,10 +21,12 @@ import re
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 import constraints
 import pages
 from account import ACCOUNT, REGION
+from dateutil.parser import isoparse
 from moto.core.responses import ActionResult
 from moto.core.utils import get_service_model
 from moto.securityhub import urls
@@ -109,7 +111,7 @@ class Hub:
                 key = finding["ProductArn"], finding["Id"]
                 if key not in known:
                     known[key] = Held(_created(region, finding))
-                elif _instant(finding["UpdatedAt"]) > _instant(known[key].finding["UpdatedAt"]):
+                elif isoparse(finding["UpdatedAt"]) > isoparse(known[key].finding["UpdatedAt"]):
                     known[key] = _updated(known[key], finding)
             return errors
 
@@ -132,10 +134,6 @@ class Hub:
 HUB = Hub()
 
 
-def _instant(text):
-    return datetime.fromisoformat(text)
-
-
 def _error(finding, code, message):
     return {"Id": finding["Id"], "ErrorCode": code, "ErrorMessage": message}
 
@@ -150,9 +148,13 @@ def _fault(account, region, finding):
     return ("InvalidInput", f"Finding does not adhere to Amazon Finding Format. {found}.") if found else None
 
 
+@cache
+def _format():
+    return get_service_model("securityhub").operation_model("BatchImportFindings").input_shape.members["Findings"].member
+
+
 def _not_of_the_format(finding):
-    shape = get_service_model("securityhub").operation_model("BatchImportFindings").input_shape.members["Findings"].member
-    yield from constraints.in_prose(shape, finding, "data")
+    yield from constraints.in_prose(_format(), finding, "data")
     if len(json.dumps(finding, ensure_ascii=False).encode()) > LARGEST_FINDING:
         yield f"data should NOT be larger than {LARGEST_FINDING} bytes"
     if finding["SchemaVersion"] != SCHEMA:

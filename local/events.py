@@ -225,6 +225,27 @@ def fargate_profile_item(cluster, profile):
     return item("AWS::EKS::FargateProfile", identity, identity, arn, configuration, region=cluster.region)
 
 
+def finding(rule, role_id, account_id=ACCOUNT, region=REGION, at=NOTIFIED, **more):
+    """A finding of `rule` in AWS Security Hub on the role of this id, as far as it has to be one of the function's."""
+    return {
+        "SchemaVersion": "2018-10-08",
+        "Id": f"{RULE}/{account_id}/{rule}/{role_id}",
+        "ProductArn": f"arn:aws:securityhub:{region}:{account_id}:product/{account_id}/default",
+        "GeneratorId": f"{RULE}/{rule}",
+        "AwsAccountId": account_id,
+        "CreatedAt": at,
+        "UpdatedAt": at,
+        "FindingProviderFields": {"Severity": {"Label": "HIGH"}, "Types": ["Software and Configuration Checks"]},
+        "Title": "what was found before",
+        "Description": "what was found before",
+        "Remediation": {"Recommendation": {"Text": "what to do", "Url": "https://docs.aws.amazon.com/"}},
+        "Compliance": {"Status": "FAILED"},
+        "RecordState": "ACTIVE",
+        "Resources": [{"Type": "AwsIamRole", "Id": f"arn:aws:iam::{account_id}:role/{role_id}"}],
+        **more,
+    }
+
+
 def nested(document):
     return copy.deepcopy(document)
 

@@ -6,7 +6,8 @@ Which operations the function uses is not written down here: each trigger is sen
 the function then asks are the rows. A cell plants one fault on one operation, starts the function anew and sends the
 trigger again. Right is: every verdict as without the fault, or a failed invocation that names the operation, and no
 verdict on a role that the failed calls were about. An entity that is gone is no error; what was true before or after
-it went may be said. Nothing else, and never COMPLIANT of what is not.
+it went may be said. Nothing else, and never COMPLIANT of what is not. Findings are held to the same: each is right, or
+as it was before; and where Security Hub fails, every verdict has been stored.
 """
 
 import argparse
@@ -23,8 +24,9 @@ from account import ACCOUNT, REGION, Role, allow, document
 from lab import KILLED, Lab, default_binary
 from processes import ProgramFailed
 
+FINDING = "finding of "
 OTHER_REGION = "eu-west-1"
-BEFORE = "said before"
+BEFORE, BEFORE_AT = "said before", "2026-11-01T00:00:00.000Z"
 STALE = ("AROASTALE000000000001", "AROASTALE000000000002")
 # Seconds that an invocation has where AWS is too slow or throttles for ever, and otherwise; and seconds that AWS takes.
 SHORT, LONG, SLOW = 6.0, 90.0, 9.0
@@ -112,6 +114,11 @@ def _policy_changed(name):
     return events.event(events.changed(events.policy_item(policy)))
 
 
+def bulk(roles):
+    """Roles as `bulk.py` describes them."""
+    return [{"trust": account.EC2, **data, "name": name} for name, data in roles.items()]
+
+
 # The account that the function reaches by a role there: one node role, which pushes.
 THERE = "210987654321"
 THERE_POLICY = document({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"})
@@ -119,8 +126,11 @@ ROLES_THERE = {"audit": {"trust": THERE_POLICY}, "there": {"inline": {"a-pull": 
 CLUSTERS_THERE = [{"name": "there", "mode": "CONFIG_MAP", "node_groups": {"a": arn("there").replace(ACCOUNT, THERE)}}]
 
 
+FINDINGS = {"SecurityHubFindings": "true"}
+
+
 def _schedule_there():
-    parameters = {"ExecutionRoleName": "audit", "ExecutionRoleRegion": REGION, "ClusterRegions": REGION}
+    parameters = {"ExecutionRoleName": "audit", "ExecutionRoleRegion": REGION, "ClusterRegions": REGION, **FINDINGS}
     return {**events.event({**events.scheduled(), "awsAccountId": THERE}, parameters), "accountId": THERE}
 
 
@@ -133,6 +143,7 @@ TRIGGERS = {
     "cluster changed": events.event(events.changed(events.cluster_item(account.Cluster("one", "API_AND_CONFIG_MAP")))),
     "schedule, pods too": events.event(events.scheduled(), {"IncludeServiceAccountRoles": "true"}),
     "schedule, many roles": events.event(events.scheduled(), {"NodeRoles": ",".join(MANY)}),
+    "schedule, findings": events.event(events.scheduled(), FINDINGS),
     "schedule of another account": _schedule_there(),
 }
 
@@ -142,6 +153,7 @@ THROTTLED = {
     "config": ("ThrottlingException", 400),
     "eks": ("ThrottlingException", 429),
     "iam": ("Throttling", 400),
+    "securityhub": ("TooManyRequestsException", 429),
     "sts": ("Throttling", 400),
 }
 BROKEN = {
@@ -149,6 +161,7 @@ BROKEN = {
     "config": "InternalFailure",
     "eks": "ServerException",
     "iam": "ServiceFailure",
+    "securityhub": "InternalException",
     "sts": "InternalFailure",
 }
 DENIED = {"iam": "AccessDenied", "sts": "AccessDenied"}
@@ -218,38 +231,35 @@ class Outcome:
 
 
 class Table:
-    """The cells, and a lab to run them in. Each trigger's truth is what the function says with nothing planted."""
+    """The cells, and a lab to run them in. Of each trigger, `truth` is what the function says with nothing planted, and
+    `calls` what it then asks."""
 
     def __init__(self, lab):
         self.lab = lab
-        self.truth, self._used, self._paged = {}, {}, {}
+        self.truth, self.calls, self._paged = {}, {}, {}
         self._rules = 0
         lab.control("POST", "regions", {"regions": REGIONS})
-        lab.control("POST", "entities", {"policies": POLICIES, "roles": self._bulk(ROLES)})
+        lab.control("POST", "entities", {"policies": POLICIES, "roles": bulk(ROLES)})
         for region, clusters in CLUSTERS.items():
             lab.control("POST", "entities", {"region": region, "clusters": clusters})
-        lab.control("POST", "entities", {"account": THERE, "roles": self._bulk(ROLES_THERE), "clusters": CLUSTERS_THERE})
+        lab.control("POST", "entities", {"account": THERE, "roles": bulk(ROLES_THERE), "clusters": CLUSTERS_THERE})
         self._role_ids = {name: account.unique_id("AROA", name) for name in (*ROLES, *ROLES_THERE)}
         lab.control("POST", "kept", {})
         self._deletable = {tuple(each) for each in lab.control("GET", "deletable")}
         for trigger in TRIGGERS:
             answer, self.truth[trigger], calls = self._send(trigger)
             assert answer.ok, f"{trigger} fails with nothing planted: {answer.error}"
-            self._used[trigger] = list(dict.fromkeys(row_of(c) for c in calls))
+            self.calls[trigger] = calls
             answer, verdicts, calls = self._send(trigger, page_size=1)
             assert answer.ok and verdicts == self.truth[trigger], f"{trigger} changes its answer with the size of pages"
             self._paged[trigger] = {row_of(c) for c in calls if _later(c)}
 
-    @staticmethod
-    def _bulk(roles):
-        return [{"trust": account.EC2, **data, "name": name} for name, data in roles.items()]
-
     def rows(self):
         """Every operation the function uses, and what it lists by it, with the first trigger that uses it."""
         first = {}
-        for trigger, used in self._used.items():
-            for row in used:
-                first.setdefault(row, trigger)
+        for trigger, calls in self.calls.items():
+            for call in calls:
+                first.setdefault(row_of(call), trigger)
         return first
 
     def cells(self, faults=FAULTS):
@@ -291,6 +301,8 @@ class Table:
         self._rules += 1
         rule, account_id = f"table-{self._rules}", TRIGGERS[trigger]["accountId"]
         self._say_before(rule, account_id)
+        if "SecurityHubFindings" in TRIGGERS[trigger]["ruleParameters"]:
+            self._find_before(rule, account_id)
         lab.cold_start()
         lab.forget_calls()
         lab.control("POST", "page-size", {"size": page_size})
@@ -303,6 +315,9 @@ class Table:
             lab.control("POST", "page-size", {"size": None})
         held = lab.evaluations(rule, account_id)
         said = {identity: e["ComplianceType"] for identity, e in held.items() if e.get("Annotation") != BEFORE}
+        found = [f for f in lab.findings(account_id).values() if f["GeneratorId"].endswith(f"/{rule}") and f["UpdatedAt"] != BEFORE_AT]
+        # A finding is said of a role beside its verdict: its key is of the role's id, so that both are held to the same.
+        said |= {f"{FINDING}{f['Id'].rsplit('/', 1)[-1]}": f"{f['RecordState']} {f['Compliance']['Status']}" for f in found}
         return answer, said, lab.calls()
 
     def _say_before(self, rule, account_id):
@@ -313,11 +328,17 @@ class Table:
                 "ComplianceResourceId": identity,
                 "ComplianceType": account.COMPLIANT,
                 "Annotation": BEFORE,
-                "OrderingTimestamp": "2026-11-01T00:00:00+00:00",
+                "OrderingTimestamp": BEFORE_AT,
             }
             for identity in (*STALE, *self._role_ids.values())
         ]
         self.lab.control("POST", "evaluations", {"rule": rule, "account": account_id, "evaluations": evaluations})
+
+    def _find_before(self, rule, account_id):
+        """The same as findings."""
+        found = [events.finding(rule, identity, account_id, at=BEFORE_AT) for identity in (*STALE, *self._role_ids.values())]
+        errors = self.lab.control("POST", "findings", {"account": account_id, "findings": found})
+        assert not errors, errors
 
     def _concerned(self, call):
         """The ids of the roles that a call was about, or None for all of them."""
@@ -361,16 +382,25 @@ def judge(cell, answer, said, truths, met, concerned):
         wrong.append(f"what is gone fails the invocation: {answer.error}")
     unread = [concerned(call) for call in met]
     for identity, verdict in said.items():
+        role_id = identity.removeprefix(FINDING)
         if verdict not in {truth.get(identity) for truth in truths}:
             wrong.append(f"said {verdict} of {identity}, and true is {truths[0].get(identity)}")
-        elif verdict != account.NOT_APPLICABLE and _after_reading(cell) and any(ids is None or identity in ids for ids in unread):
+        elif not _clears(verdict) and _is_of_reading(cell) and any(ids is None or role_id in ids for ids in unread):
             wrong.append(f"said {verdict} of {identity}, which could not be read")
+    if cell.service == "securityhub":
+        unsaid = [identity for identity in truths[0] if not identity.startswith(FINDING) and identity not in said]
+        wrong += [f"said nothing of {identity}, because of Security Hub" for identity in unsaid]
     return outcome
 
 
-def _after_reading(cell):
-    """Whether the operation is part of finding out; these two come after all verdicts are made."""
-    return cell.operation not in ("GetComplianceDetailsByConfigRule", "PutEvaluations")
+def _clears(said):
+    """A role that is none of the rule's any more: what cannot be read of it does not matter."""
+    return said == account.NOT_APPLICABLE or said.startswith("ARCHIVED")
+
+
+def _is_of_reading(cell):
+    """Whether the operation is part of finding out; these come after all verdicts are made."""
+    return cell.service != "securityhub" and cell.operation not in ("GetComplianceDetailsByConfigRule", "PutEvaluations")
 
 
 def _later(call):

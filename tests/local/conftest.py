@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "local"))
 
 import events
+from faults import Table
 from lab import Lab
 
 
@@ -28,17 +29,26 @@ def binary():
 
 @pytest.fixture(scope="session")
 def demo(binary):
-    """A lab after the demo's events; `costs` holds the calls of each, `tokens` all result tokens. Look, do not touch."""
+    """A lab after the demo's events; `costs` names the calls of each, `made` holds all of them whole, `tokens` all result
+    tokens. Look, do not touch."""
     with Lab(binary) as lab:
-        lab.costs, lab.tokens = {}, set()
+        lab.costs, lab.made, lab.tokens = {}, [], set()
         for path in sorted(events.FOLDER.glob("*.json")):
             lab.forget_calls()
             answer = lab.send(json.loads(path.read_text()))
             assert answer.ok, f"{path.name}: {answer.error}\n{lab.function_log()}"
             calls = lab.calls()
+            lab.made += calls
             lab.costs[path.stem] = [f"{c['service']}:{c['operation']}" for c in calls]
             lab.tokens |= {c["parameters"]["ResultToken"] for c in calls if c["operation"] == "PutEvaluations"}
         yield lab
+
+
+@pytest.fixture(scope="session")
+def table(binary):
+    """The table of `local/faults.py`: an account in which every operation is called, by one trigger or another."""
+    with Lab(binary, seeded=False, emulator=False) as lab:
+        yield Table(lab)
 
 
 @pytest.fixture(scope="session")

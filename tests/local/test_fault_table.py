@@ -6,19 +6,12 @@
 import os
 
 import pytest
-from faults import FAULTS, Cell, Table, row_name
-from lab import Lab
+from faults import FAULTS, Cell, row_name
 
 # The part takes one operation in this many, other ones for each fault; of the faults that the SDK tries again for long
 # it takes one operation alone.
 STRIDE = 3
 LONG = ("throttled once", "throttled for ever", "500", "connection reset", "too slow", "page 2 fails")
-
-
-@pytest.fixture(scope="module")
-def table(binary):
-    with Lab(binary, seeded=False, emulator=False) as lab:
-        yield Table(lab)
 
 
 @pytest.mark.parametrize("number, fault", list(enumerate(FAULTS)), ids=FAULTS)
@@ -38,6 +31,8 @@ def test_verdicts_are_right_or_the_invocation_fails(table, number, fault):
         (Cell("token unknown", "schedule", "eks", "ListClusters"), "fails"),
         (Cell("access denied", "schedule, many roles", "iam", "GetAccountAuthorizationDetails", "Role"), "fails"),
         (Cell("access denied", "schedule, many roles", "iam", "GetAccountAuthorizationDetails", "LocalManagedPolicy"), "fails, others answered"),
+        (Cell("access denied", "schedule, findings", "securityhub", "GetFindings"), "fails, others answered"),
+        (Cell("access denied", "schedule, findings", "securityhub", "BatchImportFindings"), "fails, others answered"),
         (Cell("malformed", "schedule, many roles", "iam", "GetAccountAuthorizationDetails", "LocalManagedPolicy"), "fails, others answered"),
     ],
     ids=str,
@@ -57,8 +52,12 @@ def test_the_table_knows_every_operation(table):
         "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy",
         "iam:ListRoles", "iam:ListInstanceProfiles", "iam:ListInstanceProfilesForRole", "iam:GetInstanceProfile",
         "iam:GetAccountAuthorizationDetails of Role", "iam:GetAccountAuthorizationDetails of LocalManagedPolicy",
+        "securityhub:GetFindings", "securityhub:BatchImportFindings",
     }  # fmt: skip
 
 
-def test_verdicts_of_all_kinds_are_at_stake(table):
-    assert set(table.truth["schedule"].values()) == {"COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE"}
+def test_verdicts_and_findings_of_all_kinds_are_at_stake(table):
+    verdicts = {"COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE"}
+    assert set(table.truth["schedule"].values()) == verdicts
+    # An archived finding is as it was, and it was FAILED.
+    assert set(table.truth["schedule, findings"].values()) == verdicts | {"ACTIVE PASSED", "ACTIVE FAILED", "ARCHIVED FAILED"}

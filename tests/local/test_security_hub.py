@@ -5,7 +5,7 @@ from account import ACCOUNT, REGION
 from test_aws import refusal
 
 PRODUCT = f"arn:aws:securityhub:{REGION}:{ACCOUNT}:product/{ACCOUNT}/default"
-MORNING, NOON, EVENING = (f"2026-11-20T{hour}:00:00.000Z" for hour in ("08", "12", "18"))
+MORNING, NOON = (f"2026-11-20T{hour}:00:00.000Z" for hour in ("08", "12"))
 
 
 def finding(identity, **more):
@@ -119,7 +119,9 @@ def test_what_security_hub_adds_to_a_new_finding(put):
     assert found["ProductFields"]["own"] == "field" and f"{PRODUCT}/{found['Id']}" in found["ProductFields"].values()
 
 
-@pytest.mark.parametrize("at, title", [(MORNING, "a title"), ("2026-11-20T07:59:59Z", "a title"), (NOON, "new"), ("2026-11-20T09:30:00+01:00", "new")])
+@pytest.mark.parametrize(
+    "at, title", [(MORNING, "a title"), ("2026-11-20T07:59:59Z", "a title"), (NOON, "new"), ("2026-11-20T09:30:00+01:00", "new")]
+)
 def test_only_a_later_update_is_one(put, at, title):
     put()
     assert put(UpdatedAt=at, Title="new")["Title"] == title
@@ -138,7 +140,8 @@ def say(hub, identity, **said):
 
 def test_what_people_say_of_a_finding_no_import_changes(hub, put, rule):
     put()
-    say(hub, rule, Workflow={"Status": "SUPPRESSED"}, Note={"Text": "known", "UpdatedBy": "me"}, Severity={"Label": "LOW"}, UserDefinedFields={"a": "b"})
+    said = {"Workflow": {"Status": "SUPPRESSED"}, "Note": {"Text": "known", "UpdatedBy": "me"}, "UserDefinedFields": {"a": "b"}}
+    say(hub, rule, Severity={"Label": "LOW"}, **said)
     found = put(UpdatedAt=NOON, Workflow={"Status": "NEW"}, UserDefinedFields={"c": "d"}, Severity={"Label": "CRITICAL"}, Types=["TTPs"])
     assert (found["Workflow"]["Status"], found["Note"]["Text"], found["UserDefinedFields"]) == ("SUPPRESSED", "known", {"a": "b"})
     assert (found["Severity"]["Label"], found["FindingProviderFields"]["Severity"]["Label"]) == ("LOW", "CRITICAL")
@@ -195,7 +198,8 @@ def test_a_filter_leaves_what_all_of_its_attributes_match(hub, rule):
 
     def ask(**filters):
         asked = {name: [{"Comparison": comparison, "Value": value} for comparison, value in each] for name, each in filters.items()}
-        return [f["Id"].removeprefix(f"{rule}-") for f in hub.get_findings(Filters={"Id": [{"Comparison": "PREFIX", "Value": f"{rule}-"}], **asked})["Findings"]]
+        asked["Id"] = [{"Comparison": "PREFIX", "Value": f"{rule}-"}]
+        return [f["Id"].removeprefix(f"{rule}-") for f in hub.get_findings(Filters=asked)["Findings"]]
 
     assert len(ask()) == 12
     assert ask(RecordState=[("EQUALS", "ACTIVE")], GeneratorId=[("EQUALS", f"{rule}-0")]) == ["0", "6"]
