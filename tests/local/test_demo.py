@@ -75,9 +75,14 @@ def test_a_function_that_cannot_start_shows_its_log(start, tmp_path):
     assert list(tmp_path.iterdir()) == [broken]
 
 
-def test_the_demo_shows_every_role(start, tmp_path):
+def test_the_demo_shows_every_role_a_finding_and_a_notification(start, tmp_path):
     demo = start()
     shown, said = demo.communicate(timeout=120)
     assert demo.returncode == 0, said
     assert f"{len(account.ROLES)} of {len(account.ROLES)} roles as the account calls for" in shown
+    finding, notification = shown.split("as AWS Security Hub holds it")[1].split("as a subscriber of the topic reads it")
+    for said in ("CRITICAL", "FAILED", "CIS", "batch-import-node", "all-but-iam"):
+        assert said in finding
+    for said in (account.role("batch-import-node").id, "is NON_COMPLIANT", "all-but-iam", "https://console.aws.amazon.com/config/"):
+        assert said in notification
     assert list(tmp_path.iterdir()) == []
