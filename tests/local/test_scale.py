@@ -23,6 +23,15 @@ def test_a_schedule_makes_the_least_calls_that_the_account_takes(binary, size):
     assert figures["most_resident_mib"] < 64
 
 
+def test_findings_cost_a_call_for_each_hundred(binary):
+    size = SIZES["many roles with few policies"]
+    with scale.lab_of_load(binary, **size, latency_ms=1) as lab:
+        figures = scale.schedule(lab, size, 1, None, {"SecurityHubFindings": "true"})
+    assert figures["other_calls_than_least"] == {}
+    assert figures["calls"]["securityhub:BatchImportFindings"] == 2
+    assert figures["findings"] == {"ACTIVE FAILED": 200 // load.PUSHER, "ACTIVE PASSED": 200 - 200 // load.PUSHER}
+
+
 def test_the_bound_is_the_accounts_and_not_what_the_function_did():
     """Of the account of `make scale`: 3,808 calls to EKS 64 at a time, 22 others of 20 ms; 217 to IAM at 20 a second."""
     held = load.Account(clusters=200, regions=8, node_roles=2000, other_roles=1000, unmarked_roles=200)
