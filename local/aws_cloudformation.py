@@ -115,6 +115,8 @@ class Stack:
 
     def __enter__(self):
         parsing.get_model_map().update({name: _Model(name, create) for name, create in CREATES.items()})
+        if skipped := {resource["Type"] for resource in self._template["Resources"].values()} - parsing.get_model_map().keys():
+            raise NotImplementedError(f"moto's CloudFormation skips {', '.join(sorted(skipped))}")
         self._moto.start()
         try:
             self._create()
