@@ -44,7 +44,7 @@ help: ## list the targets
 demo: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## see it work on a local AWS, with no account (RELEASE=1: the release build)
 	@$(LOCAL)/python local/demo.py --binary $(BINARY) $(DEMO_OPTIONS)
 
-test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## run all tests, those on the local AWS included
+test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/docs.stamp $(BUILT) ## run all tests, those on the local AWS included
 	@echo "==> Rust tests (the first build takes some minutes)"
 	cargo test --locked
 	@echo "==> tests of the command line"
@@ -55,7 +55,7 @@ test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## run all tests, those
 		echo "==> SKIPPED: the differential test needs Node.js and npm, which are not installed; all else is tested"; \
 	fi
 	@echo "==> tests of the function on the local AWS (5 to 6 minutes)"
-	FUNCTION_BINARY=$(BINARY) CLI_BINARY=$(TARGET)/debug/ecr-read-only $(LOCAL)/python -m pytest tests/local
+	FUNCTION_BINARY=$(BINARY) CLI_BINARY=$(TARGET)/debug/ecr-read-only AWS_CLI=$(VENVS)/docs/bin/aws $(LOCAL)/python -m pytest tests/local
 
 faults: $(VENVS)/local.stamp $(BUILT) ## every AWS operation the function uses, failing in every way: what comes of it, as a table
 	@echo "==> the whole table (about a quarter of an hour); FAULTS_OPTIONS='--fault NAME --operation NAME' takes a part" >&2
@@ -175,6 +175,12 @@ $(VENVS)/checkov.stamp: local/requirements-checkov.txt
 	@echo "==> checkov (half a minute, once)"
 	@$(call environment,checkov)
 	@$(VENVS)/checkov/bin/$(PIP) -r $<
+	@touch $@
+
+$(VENVS)/docs.stamp: local/requirements-docs.txt
+	@echo "==> the AWS CLI, for the commands of docs/ (some seconds, once)"
+	@$(call environment,docs)
+	@$(VENVS)/docs/bin/$(PIP) -r $<
 	@touch $@
 
 $(VENVS)/tools.stamp: tools/requirements.txt

@@ -117,7 +117,7 @@ fn what_a_finding_says() {
         (
             &none,
             on_app(&none),
-            "EKS node role nodes can do ecr:PutImage to Amazon ECR beyond the allowed access".to_owned(),
+            "EKS node role nodes can perform ecr:PutImage on Amazon ECR beyond the allowed access".to_owned(),
             format!(
                 "IAM would allow this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app. It is \
                  allowed by inline policy own statement 0. It is judged because of: {node}. The role cannot pull: {no_pull}"
@@ -127,7 +127,7 @@ fn what_a_finding_says() {
         (
             &none,
             on_app(&in_vpc),
-            "EKS node role nodes can do ecr:PutImage to Amazon ECR beyond the allowed access".to_owned(),
+            "EKS node role nodes can perform ecr:PutImage on Amazon ECR beyond the allowed access".to_owned(),
             format!(
                 "IAM would allow this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app with \
                  aws:SourceVpc = vpc-1. It is allowed by inline policy own statement Push. It is judged because of: \
@@ -138,7 +138,7 @@ fn what_a_finding_says() {
         (
             &none,
             on_app(&elsewhere),
-            "EKS node role nodes can do ecr:PutImage to Amazon ECR beyond the allowed access if account 999999999999 agrees"
+            "EKS node role nodes can perform ecr:PutImage on Amazon ECR beyond the allowed access if account 999999999999 agrees"
                 .to_owned(),
             format!(
                 "IAM would allow this request: ecr:PutImage on arn:aws:ecr:us-east-1:999999999999:repository/app. A policy \
@@ -150,7 +150,7 @@ fn what_a_finding_says() {
         (
             &required,
             allow(&json!(["ecr:PutImage", "ecr:TagResource", "ecr:BatchGetImage", "ecr:GetAuthorizationToken"])),
-            "EKS node role nodes can do ecr:PutImage and 1 more action to Amazon ECR beyond the allowed access".to_owned(),
+            "EKS node role nodes can perform ecr:PutImage and 1 more action on Amazon ECR beyond the allowed access".to_owned(),
             format!(
                 "IAM would allow this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app. It is \
                  allowed by inline policy own statement 0. 1 more action beyond the allowed access is permitted. It is \
@@ -164,7 +164,7 @@ fn what_a_finding_says() {
         (
             &none,
             undecided("ecr:FutureWrite"),
-            "EKS node role nodes may be able to do ecr:FutureWrite to Amazon ECR: undecided within the budget".to_owned(),
+            "EKS node role nodes may be able to perform ecr:FutureWrite on Amazon ECR: undecided within the budget".to_owned(),
             format!(
                 "It is judged because of: {node}. Undecided within the budget: ecr:FutureWrite. The role cannot pull: \
                  {no_pull}"
@@ -240,7 +240,7 @@ fn a_role_of_pods_is_called_one() {
         state.roles.get_mut("app").unwrap().record.trust_policy = trust.to_owned();
     });
     let finding = of(aws, "app", &json!({ "IncludeServiceAccountRoles": "true" }), &allow(&json!("ecr:PutImage")));
-    assert_eq!(finding.title, "EKS pod role app can do ecr:PutImage to Amazon ECR beyond the allowed access");
+    assert_eq!(finding.title, "EKS pod role app can perform ecr:PutImage on Amazon ECR beyond the allowed access");
     assert!(!finding.remediation.contains("Pods that need more"), "{}", finding.remediation);
 }
 

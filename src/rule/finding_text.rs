@@ -70,10 +70,10 @@ fn title(judged: &Judged) -> String {
             .iter()
             .map(|account| format!(" if account {account} agrees"))
             .collect::<String>();
-        format!("{role} can do {}{more} to Amazon ECR beyond the allowed access{agrees}", worst.action)
+        format!("{role} can perform {}{more} on Amazon ECR beyond the allowed access{agrees}", worst.action)
     } else if let Some(first) = verdict.undecided_excess().first() {
         let more = more_actions(verdict.undecided_excess().len() - 1);
-        format!("{role} may be able to do {first}{more} to Amazon ECR: undecided within the budget")
+        format!("{role} may be able to perform {first}{more} on Amazon ECR: undecided within the budget")
     } else if verdict.cannot_pull() {
         format!("{role} cannot pull from Amazon ECR")
     } else {
