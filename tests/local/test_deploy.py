@@ -266,6 +266,11 @@ def test_alarms_tell_the_topic_and_are_about_this_function(stack):
         assert "docs/operations.md" in alarm["AlarmDescription"]
 
 
+@pytest.mark.parametrize("name", ALARMS)
+def test_operators_find_each_alarm_in_the_documentation(name):
+    assert f"| `…-{name}` |" in (ROOT / "docs/operations.md").read_text()
+
+
 def test_alarms_watch_metrics_that_somebody_writes(stack):
     namespace = re.search(r'const NAMESPACE: &str = "(\w+)";', METRICS)[1]
     counters = re.findall(r'"(\w+)"', re.search(r"const COUNTERS: \[&str; \d+\] = \[(.*?)\];", METRICS, re.DOTALL)[1])
