@@ -5,6 +5,7 @@
 
 import copy
 import json
+import re
 
 import pytest
 from account import ACCOUNT
@@ -84,6 +85,12 @@ def rule(region="us-east-1", **parameters):
     return resources["ComplianceChangeRule"]["Properties"]
 
 
+def made_before(name, resources):
+    """What CloudFormation creates before a resource: what it depends on or refers to, and what those do."""
+    named = {word for word in re.findall(r'"(\w+)"', json.dumps(resources[name])) if word in resources}
+    return named.union(*(made_before(one, resources) for one in named))
+
+
 def text(of, region="us-east-1"):
     (target,) = rule(region)["Targets"]
     return transform(target["InputTransformer"], of)
@@ -105,6 +112,12 @@ def test_told_is_the_rule_of_the_stack_whatever_its_name():
     pattern = rule(RuleName="another")["EventPattern"]
     assert matches(pattern, event(configRuleName="another"))
     assert not matches(pattern, event())
+
+
+def test_verdicts_are_told_from_the_rules_first_run_on():
+    """AWS Config runs a rule as soon as it is created, so what tells of its verdicts has to be there before."""
+    resources = resolved(ROOT / "template.yaml", {"Notifications": "true"}, references=False)["Resources"]
+    assert {"ComplianceChangeRule", "NotificationTopicPolicy"} <= made_before("Rule", resources)
 
 
 def test_message():
