@@ -37,12 +37,11 @@ COSTS_WHILE_IDLE = {
 }
 
 TOPIC = {"NotificationKey", "NotificationTopic", "NotificationTopicPolicy"}
-ALARMS = {f"{name}Alarm" for name in ("Errors", "Throttles", "FailureQueue", "Undecided", "Unreadable", "Schedule")}
+ALARMS = {f"{name}Alarm" for name in ("Errors", "Throttles", "FailureQueue", "Undecided", "Unreadable", "Schedule", "Findings")}
 OPTIONS = [
     ("findings", {"SecurityHubFindings": "true"}, {"FindingsPolicy"}),
     ("notifications", {"Notifications": "true"}, TOPIC | {"ComplianceChangeRule"}),
     ("alarms", {"Alarms": "true"}, TOPIC | ALARMS),
-    ("alarms on findings too", {"Alarms": "true", "SecurityHubFindings": "true"}, TOPIC | ALARMS | {"FindingsPolicy", "FindingsAlarm"}),
     ("notifications by e-mail", {"Notifications": "true", "NotificationEmail": "a@example.org"}, TOPIC | {"ComplianceChangeRule", "EmailSubscription"}),
     ("alarms by e-mail", {"Alarms": "true", "NotificationEmail": "a@example.org"}, TOPIC | ALARMS | {"EmailSubscription"}),
     ("a role in other accounts", {"ExecutionRoleName": "reader"}, {"AssumeExecutionRolePolicy"}),

@@ -1,5 +1,6 @@
 """The pages: their commands are run where that needs no account, their links lead somewhere, and what they list is there."""
 
+import itertools
 import json
 import os
 import re
@@ -48,8 +49,10 @@ def cli():
     }
 
     def run(command):
+        # What the shell does with the answer is cut, what is quoted is not.
+        _, *words = itertools.takewhile(lambda word: word not in (">", "|"), shlex.split(command))
         # By option, for queue URLs outweigh the variable.
-        words = [program, "--endpoint-url", f"http://{host}:{port}", *shlex.split(command.split(" > ")[0])[1:]]
+        words = [program, "--endpoint-url", f"http://{host}:{port}", *words]
         return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
     yield run
@@ -143,6 +146,21 @@ def test_the_page_of_operations_has_every_alarm():
     assert [alarm for alarm in alarms if f"`…{alarm}`" not in OPERATIONS] == []
 
 
+def names(command):
+    words = set("fields filter stats sort desc dedup by and like ispresent count latest sum pct as".split())
+    return set(re.findall(r"@?[A-Za-z]\w*", re.sub(r'"[^"]*"', "", command))) - words
+
+
+def unknown_names(query, known):
+    """Names that mean nothing where they stand: `known` are the log's, and after `stats` there is only what that made."""
+    unknown = set()
+    for command in query.strip().split("\n| "):
+        made = set(re.findall(r" as (\w+)", command))
+        unknown |= names(command) - made - known
+        known = made | (names(command.partition(" by ")[2]) if command.startswith("stats ") else known)
+    return unknown
+
+
 def test_the_queries_name_fields_that_the_log_has(demo):
     """Fields that failures alone have are named in the source of the binary."""
     lines = [json.loads(line) for line in demo.processes.log("function").splitlines() if line.startswith("{")]
@@ -150,11 +168,13 @@ def test_the_queries_name_fields_that_the_log_has(demo):
     known |= set(re.findall(r"(\w+) = ", (ROOT / "src" / "main.rs").read_text()))
     queries = re.findall(r"```\n((?:fields|filter|stats).*?)```", OPERATIONS, re.DOTALL)
     assert len(queries) == 7
-    made = set(re.findall(r" as (\w+)", " ".join(queries)))
-    words = "fields filter stats sort desc dedup by and like ispresent count latest sum pct message as".split()
-    for query in queries:
-        names = set(re.findall(r"@?[A-Za-z]\w*", re.sub(r'"[^"]*"', "", query))) - set(words) - made
-        assert names <= known, names - known
+    assert {query: unknown for query in queries if (unknown := unknown_names(query, known))} == {}
+
+
+def test_a_field_of_the_log_means_nothing_after_stats():
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax-Stats.html
+    assert unknown_names('filter message = "x"\n| stats count(*) as times by role\n| sort times desc', {"message", "role"}) == set()
+    assert unknown_names('stats count(*) as times by role\n| filter message = "x"', {"message", "role"}) == {"message"}
 
 
 def test_the_page_of_costs_shows_what_the_tool_prints():
