@@ -86,7 +86,7 @@ PARAMETERS = {
         "ExcludedAccounts": (["", "111111111111", "111111111111,222222222222"], ["1", "*", "111111111111,", "111111111111;222222222222"]),
     },
     "deploy/remediation.yaml": {
-        "RuleName": (["eks-node-role-ecr-read-only", "OrgConfigRule-x-a1b2c3d4", "x" * 128], ["", "a b", "x" * 129]),
+        "RuleName": (["", "eks-node-role-ecr-read-only", "x" * 128], ["a b", "a.b", "x" * 129]),
         "Automatic": FLAG,
         "MaximumAutomaticAttempts": (["1", "25"], ["0", "26", "few"]),
         "RetryAttemptSeconds": (["60", "2678000"], ["59", "2678001"]),

@@ -377,6 +377,11 @@ def test_only_this_accounts_automations_assume_the_role():
     }
 
 
+def actions(policy):
+    statements = MANAGED[policy]["Document"]["Statement"]
+    return {action for s in statements for action in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
+
+
 def test_policies_that_are_replaced_hold_nothing_that_a_node_needs():
     script = {}
     exec(STEPS["PlanChanges"]["inputs"]["Script"], script)
@@ -388,9 +393,13 @@ def test_policies_that_are_replaced_hold_nothing_that_a_node_needs():
         PUBLIC_POWER: {"sts:GetServiceBearerToken"},
     }
     for name in REPLACED:
-        statements = MANAGED[name]["Document"]["Statement"]
-        actions = {action for s in statements for action in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
-        assert {action for action in actions if not re.match("ecr(-public)?:", action)} == others[name]
+        assert {action for action in actions(name) if not re.match("ecr(-public)?:", action)} == others[name]
+
+
+def test_what_replaces_them_is_more_than_the_benchmark_names():
+    """Which is why the template is not for a rule with AllowedAccess cis."""
+    four = ["BatchCheckLayerAvailability", "BatchGetImage", "GetAuthorizationToken", "GetDownloadUrlForLayer"]
+    assert actions(PULL_ONLY) - {f"ecr:{name}" for name in four} == {"ecr:BatchImportUpstreamImage"}
 
 
 # The document and the configuration.
@@ -445,6 +454,21 @@ def test_remediation_is_manual_and_hands_over_the_roles_id():
 def test_aws_config_takes_the_configuration(parameters):
     model = boto3.Session().client("config", REGION).meta.service_model.operation_model("PutRemediationConfigurations").input_shape
     assert list(constraints.violations(model, {"RemediationConfigurations": [remediation(**parameters)]})) == []
+
+
+def test_without_a_rule_there_is_what_a_person_starts_and_nothing_else():
+    # AWS Config takes no remediation for rules of an organisation or a pack:
+    # https://docs.aws.amazon.com/config/latest/APIReference/API_PutRemediationConfigurations.html
+    without = resolved(TEMPLATE, {"RuleName": ""})
+    assert without["Resources"] == {name: RESOURCES[name] for name in ("Document", "AutomationRole")}
+    assert without["Outputs"].keys() == {"DocumentName", "AutomationRoleArn"}
+    with pytest.raises(TemplateError, match="Automatic is for the rule that RuleName names, and it names none"):
+        resolved(TEMPLATE, {"RuleName": "", "Automatic": "true"})
+
+
+def test_roles_that_are_refused_do_not_stop_the_others():
+    # https://docs.aws.amazon.com/config/latest/APIReference/API_SsmControls.html: of a hundred, a hundred may fail.
+    assert remediation()["ExecutionControls"]["SsmControls"]["ErrorPercentage"] == 100
 
 
 def test_automatic_remediation_is_bounded():
