@@ -23,7 +23,8 @@ LOCAL := $(VENVS)/local/bin
 DIFFERENTIAL := tests/differential
 BUILD := $(VENVS)/build/bin
 VALIDATE := $(VENVS)/validate/bin
-# What `deploy`, `delete`, `logs` and `invoke` are about. Region and credentials come from the AWS SDK's own variables and files.
+# What `deploy`, `delete`, `logs` and `invoke` are about. Region and credentials come from AWS's usual
+# variables and files; the variable of the region is AWS_DEFAULT_REGION, for SAM and boto3 do not read AWS_REGION.
 STACK ?= eks-node-role-ecr-read-only
 ARCHITECTURE ?= x86_64
 # With cargo for compiler no zig is needed; for arm64 there is no way around it.
