@@ -79,6 +79,15 @@ def test_the_aws_cli_refuses_what_is_no_command(cli, command):
     assert ran.returncode != 0 and not re.search(r"An error occurred \(|Unable to parse response|does not exist", ran.stderr)
 
 
+def test_the_ids_of_all_accounts_come_as_the_template_takes_them(cli):
+    for command in ("create-organization", "create-account --email a@example.org --account-name a"):
+        assert cli(f"aws organizations {command}").returncode == 0
+    (command,) = (command for command in AWS if "list-accounts" in command and command.endswith("| tr -d '\"'"))
+    ids = cli(command).stdout.strip().replace('"', "")
+    declared = {"AccountIds": template.load(ROOT / "deploy" / "invoke-permissions.yaml")["Parameters"]["AccountIds"]}
+    assert len(template.parameter_values(declared, {"AccountIds": ids})["AccountIds"]) == 2
+
+
 @pytest.mark.parametrize("command", MAKE)
 def test_make_knows_the_target(command):
     dry = subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
