@@ -262,7 +262,9 @@ class _Resolution:
         resource = {key: value for key, value in resource.items() if key != "Condition"}
         if "DependsOn" in resource:
             names = [resource["DependsOn"]] if isinstance(resource["DependsOn"], str) else resource["DependsOn"]
-            resource["DependsOn"] = [name for name in names if name in self.resources]
+            # AWS says that the resource is then not created either (aws-attribute-condition), cfn-lint that it is an error.
+            if missing := [name for name in names if name not in self.resources]:
+                raise TemplateError(f"`{missing[0]}` is depended on, and is not there or its condition is false")
         if "Properties" in resource:
             resource["Properties"] = self.value(resource["Properties"])
         return resource

@@ -88,18 +88,23 @@ def test_partition_and_domain_are_those_of_the_region(tmp_path):
     assert value(tmp_path, text, {}, region="cn-north-1", account="210987654321") == "aws-cn amazonaws.com.cn 210987654321"
 
 
-def test_what_has_a_false_condition_is_not_created_and_nothing_waits_for_it(tmp_path):
+def test_what_has_a_false_condition_is_not_created(tmp_path):
     more = """
-  Waits: {Type: AWS::SQS::Queue, DependsOn: [Optional, Queue]}
 Outputs:
   Always: {Value: !Ref Named}
   Sometimes: {Condition: HasName, Value: !Ref Optional}
 """
     without, with_name = (resolved(template(tmp_path, HEAD + more), {"Name": name}) for name in ("", "x"))
     assert without["Outputs"] == {"Always": {"Value": "arn:aws:sns:us-east-1:123456789012:topic-2"}}
-    assert without["Resources"]["Waits"] == {"Type": "AWS::SQS::Queue", "DependsOn": ["Queue"]}
     assert with_name["Resources"].keys() - without["Resources"].keys() == {"Optional"}
     assert with_name["Outputs"].keys() == {"Always", "Sometimes"}
+
+
+def test_nothing_may_wait_for_what_is_not_created(tmp_path):
+    path = template(tmp_path, HEAD + "  Waits: {Type: AWS::SQS::Queue, DependsOn: [Queue, Optional]}\n")
+    assert resolved(path, {"Name": "x"})["Resources"]["Waits"] == {"Type": "AWS::SQS::Queue", "DependsOn": ["Queue", "Optional"]}
+    with pytest.raises(TemplateError, match="`Optional` is depended on, and is not there or its condition is false"):
+        resolved(path)
 
 
 def test_a_loop_makes_one_resource_for_each_item(tmp_path):
