@@ -4,12 +4,15 @@
 //! written. Decides nothing. One line of log per answer, one per invocation; never the result token, never a policy
 //! document.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use ecr_read_only::access::Compliance;
-use ecr_read_only::aws::Aws;
-use ecr_read_only::rule::{Answer, EvaluationError, Invocation, Memory, Outcome, Ports, evaluate};
+use ecr_read_only::aws::{Aws, Clients};
+use ecr_read_only::rule::{
+    Answer, EvaluationError, Invocation, Memory, NotImported, Outcome, Ports, evaluate, tell_findings,
+};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
@@ -78,18 +81,23 @@ impl Function {
         result
     }
 
+    /// What is known when time runs out is kept: the verdicts that AWS Config has, while findings are still being told.
     async fn evaluate_in_time(&self, invocation: &Invocation, context: &Context) -> Result<Outcome, EvaluationError> {
+        let at = OffsetDateTime::now_utc();
+        let out_of_time = |margin| EvaluationError::OutOfTime { margin };
+        let clients = in_time(context, self.clients(invocation, context)).await.map_err(out_of_time)??;
         // Boxed, because the compiler gives up on the layout of so deep a future.
-        let evaluation = Box::pin(self.evaluate(invocation, context));
-        match time_to_give_up(context.deadline(), SystemTime::now()) {
-            None => evaluation.await,
-            Some((time, margin)) => {
-                tokio::time::timeout(time, evaluation).await.unwrap_or(Err(EvaluationError::OutOfTime { margin }))
-            }
+        let evaluation = Box::pin(self.evaluate(&clients, invocation, at));
+        let mut result = in_time(context, evaluation).await.unwrap_or_else(|margin| Err(out_of_time(margin)));
+        let telling = Box::pin(tell_findings(&clients.security_hub, invocation, &mut result, at));
+        let told = in_time(context, telling).await.unwrap_or_else(|margin| Err(NotImported::OutOfTime { margin }));
+        match told {
+            Ok(()) => result,
+            Err(problem) => Err(EvaluationError::findings_not_imported(result, problem)),
         }
     }
 
-    async fn evaluate(&self, invocation: &Invocation, context: &Context) -> Result<Outcome, EvaluationError> {
+    async fn clients(&self, invocation: &Invocation, context: &Context) -> Result<Arc<Clients>, EvaluationError> {
         let credentials = invocation.credentials(&context.invoked_function_arn)?;
         for action in invocation.parameters.criteria.unknown_actions() {
             warn!(
@@ -97,10 +105,25 @@ impl Function {
                 action, "`AdditionalAllowedActions` names an action that is not in the catalogue"
             );
         }
-        let clients = self.aws.clients(&credentials).await.map_err(EvaluationError::NoCredentials)?;
-        let ports =
-            Ports { iam: &clients.iam, eks: &clients.eks, store: &clients.config, findings: &clients.security_hub };
-        evaluate(&ports, &self.memory, invocation, OffsetDateTime::now_utc()).await
+        self.aws.clients(&credentials).await.map_err(EvaluationError::NoCredentials)
+    }
+
+    async fn evaluate(
+        &self,
+        clients: &Clients,
+        invocation: &Invocation,
+        at: OffsetDateTime,
+    ) -> Result<Outcome, EvaluationError> {
+        let ports = Ports { iam: &clients.iam, eks: &clients.eks, store: &clients.config };
+        evaluate(&ports, &self.memory, invocation, at).await
+    }
+}
+
+/// What the future comes to, unless time runs out before: then how much before Lambda would have ended it.
+async fn in_time<T>(context: &Context, future: impl Future<Output = T>) -> Result<T, Duration> {
+    match time_to_give_up(context.deadline(), SystemTime::now()) {
+        None => Ok(future.await),
+        Some((time, margin)) => tokio::time::timeout(time, future).await.map_err(|_| margin),
     }
 }
 
@@ -131,6 +154,8 @@ struct Summary {
     findings_imported: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     findings_archived: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings_left_to_schedule: Option<usize>,
 }
 
 impl Summary {
@@ -145,6 +170,7 @@ impl Summary {
             left_to_schedule: outcome.left_to_schedule.len(),
             findings_imported: outcome.findings.map(|findings| findings.imported),
             findings_archived: outcome.findings.map(|findings| findings.archived),
+            findings_left_to_schedule: outcome.findings.map(|findings| findings.left_to_schedule),
         }
     }
 }
@@ -170,6 +196,7 @@ fn report(result: &Result<Outcome, EvaluationError>, request_id: &str) {
             left_to_schedule,
             findings_imported,
             findings_archived,
+            findings_left_to_schedule,
         } = Summary::of(outcome);
         info!(
             requestId = request_id,
@@ -182,6 +209,7 @@ fn report(result: &Result<Outcome, EvaluationError>, request_id: &str) {
             leftToSchedule = left_to_schedule,
             findingsImported = findings_imported,
             findingsArchived = findings_archived,
+            findingsLeftToSchedule = findings_left_to_schedule,
             factsElsewhere = outcome.elsewhere,
             closedRegions = (!outcome.closed_regions.is_empty()).then(|| outcome.closed_regions.join(", ")),
             "evaluation"

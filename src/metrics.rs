@@ -86,7 +86,7 @@ impl Metrics {
             count("FindingsImported", findings.imported);
             count("FindingsNotImported", findings.not_imported);
             // Runs over all roles that ended well: an alarm looks for them.
-            count("ScheduledRuns", usize::from(outcome.all_roles && measured.error_type.is_none()));
+            count("ScheduledRuns", usize::from(outcome.scheduled && measured.error_type.is_none()));
         }
         counter!("ApiCalls").increment(measured.calls.values().map(|count| count.calls).sum());
         counter!("ApiRetries").increment(measured.calls.values().map(|count| count.retries).sum());
@@ -121,13 +121,13 @@ mod tests {
     fn outcome(all_roles: bool) -> Outcome {
         Outcome {
             trigger: "a trigger",
-            all_roles,
+            scheduled: all_roles,
             answers: Vec::new(),
             unreadable: Vec::new(),
             elsewhere: 0,
             closed_regions: Vec::new(),
             left_to_schedule: Vec::new(),
-            findings: Some(FindingCounts { imported: 3, archived: 2, not_imported: 1 }),
+            findings: Some(FindingCounts { imported: 3, archived: 2, not_imported: 1, left_to_schedule: 4 }),
         }
     }
 

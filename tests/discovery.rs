@@ -215,7 +215,7 @@ fn accounts_are_remembered_apart() {
 #[test]
 fn whoever_asks_meanwhile_waits_for_the_same_answer() {
     let (aws, memory) = (account(), Memory::new());
-    let ports = Ports { iam: &aws, eks: &aws, store: &aws, findings: &aws };
+    let ports = Ports { iam: &aws, eks: &aws, store: &aws };
     let invocation = Invocation::parse(nodes_changed()).unwrap();
     let (one, other) =
         block_on(join(evaluate(&ports, &memory, &invocation, NOW), evaluate(&ports, &memory, &invocation, NOW)));

@@ -7,8 +7,10 @@ use ecr_read_only::rule::ports::PartKind;
 use ecr_read_only::rule::{Finding, NodeKind};
 use serde_json::{Value, json};
 use support::events::{ACCOUNT, EC2_TRUST, change, role_item, with};
-use support::fakes::{FakeAws, role_arn, version};
+use support::fakes::{FakeAws, PULL_ONLY, role_arn, version};
 use support::run::run;
+
+const PULL_ONLY_NAME: &str = "AmazonEC2ContainerRegistryPullOnly";
 
 /// The finding of a node role with these statements as its inline policy `own`, and nothing else.
 fn finding(name: &str, parameters: &Value, statements: &Value) -> Finding {
@@ -105,9 +107,8 @@ fn what_a_finding_says() {
     let elsewhere = json!({ "Resource": "arn:aws:ecr:us-east-1:999999999999:repository/app" });
     let take_out = |statement: &str| {
         format!(
-            "Take what goes beyond the allowed access out of inline policy own statement {statement}, and replace AWS \
-             managed policies by AmazonEC2ContainerRegistryPullOnly. Pods that need more get a role of their own, as by \
-             EKS Pod Identity."
+            "Take what goes beyond the allowed access out of inline policy own statement {statement}. Pods that need more \
+             get a role of their own, as by EKS Pod Identity."
         )
     };
     let none = json!({});
@@ -290,7 +291,7 @@ fn what_is_too_long_is_cut_with_a_mark_and_lists_tell_how_many_more_there_are() 
         let (_, more) = value.rsplit_once(" and ").unwrap();
         assert!(more.strip_suffix(" more").is_some_and(|count| count.parse::<usize>().is_ok()), "{field}: {value}");
     }
-    assert!(all.remediation.contains(" more, and replace"), "{}", all.remediation);
+    assert!(all.remediation.contains(" and 59 more. Pods"), "{}", all.remediation);
     assert!(all.description.contains("It is judged because of: node group g0"), "{}", all.description);
 
     let conditioned = json!([{ "Effect": "Allow", "Action": format!("ecr:{}", "A".repeat(300)), "Resource": resource,
@@ -310,4 +311,62 @@ fn what_is_too_long_is_cut_with_a_mark_and_lists_tell_how_many_more_there_are() 
         "{rest}"
     );
     assert!(one.product_fields["Context"].ends_with(" more"), "{}", one.product_fields["Context"]);
+}
+
+#[test]
+fn a_policy_of_aws_is_to_be_replaced_and_not_to_be_changed() {
+    const POWER_USER: &str = "arn:aws:iam::aws:policy/service-role/AmazonEC2ContainerRegistryPowerUser";
+    let own = format!("arn:aws:iam::{ACCOUNT}:policy/app");
+    let pull = json!(["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]);
+    let import = json!(["ecr:BatchImportUpstreamImage"]);
+    let pods = "Pods that need more get a role of their own, as by EKS Pod Identity.";
+    let cis = "a policy of your own that allows the four actions of the benchmark";
+    for (attached, parameters, statements, expected) in [
+        (
+            vec![POWER_USER],
+            json!({}),
+            allow(&json!("ecr:PutImage")),
+            format!("Put {PULL_ONLY_NAME} in the place of AmazonEC2ContainerRegistryPowerUser. {pods}"),
+        ),
+        (
+            vec![POWER_USER, own.as_str()],
+            json!({}),
+            allow(&json!("ecr:PutImage")),
+            format!(
+                "Take what goes beyond the allowed access out of managed policy app statement 0. Put {PULL_ONLY_NAME} in \
+                 the place of AmazonEC2ContainerRegistryPowerUser. {pods}"
+            ),
+        ),
+        (
+            vec![PULL_ONLY],
+            json!({ "AllowedAccess": "cis" }),
+            allow(&import),
+            format!("Put {cis} in the place of {PULL_ONLY_NAME}. {pods}"),
+        ),
+        (
+            vec![PULL_ONLY],
+            json!({ "AllowedAccess": "cis", "AdditionalAllowedActions": "ecr:BatchImportUpstreamImage" }),
+            allow(&pull),
+            "Nothing needs to be changed.".to_owned(),
+        ),
+        (
+            vec![PULL_ONLY],
+            json!({ "AllowedAccess": "cis", "RequirePullAccess": "true" }),
+            json!([]),
+            format!("Attach {cis}, or look for the Deny or the boundary that outweighs it."),
+        ),
+    ] {
+        let document = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+        let aws = FakeAws::new().role("nodes", "AROAR").node("nodes").with(|state| {
+            for arn in &attached {
+                state.policies.insert((*arn).to_owned(), version("v1", &document));
+            }
+            let role = state.roles.get_mut("nodes").unwrap();
+            role.attached = attached.iter().map(|arn| (*arn).to_owned()).collect();
+        });
+        let parameters = with(json!({ "SecurityHubFindings": "true" }), &parameters);
+        let event = change(&role_item("nodes", "AROAR", EC2_TRUST));
+        run(&aws, with(event, &json!({ "ruleParameters": parameters.to_string() }))).unwrap();
+        assert_eq!(aws.finding("AROAR").remediation, expected, "{attached:?}");
+    }
 }

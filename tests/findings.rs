@@ -118,7 +118,8 @@ fn what_is_told_on_an_event() {
             &[ARCHIVED],
             both,
         ),
-        ("a role whose trust policy rules it out by now", told(account()), ruled_out(), &[ARCHIVED], both),
+        // There are many such events, and the schedule comes.
+        ("a role whose trust policy rules it out by now", told(account()), ruled_out(), &[PASSED], &[]),
         (
             "a role that is exempt by now",
             told(account()),
@@ -135,14 +136,21 @@ fn what_is_told_on_an_event() {
             &[ARCHIVED],
             both,
         ),
-        ("an event that comes late, after more was known", told(account()), late(ruled_out()), &[PASSED], get),
-        ("a role that never was of nodes", account(), ruled_out(), &[], get),
         (
-            "a role just discovered that is not of nodes",
-            account(),
-            changed(&with(discovered.clone(), &json!({ "configuration": other_trust["configuration"] }))),
-            &[],
-            &[],
+            "an event that comes late, after more was known",
+            told(account()).with(|state| state.roles.clear()),
+            late(nodes_changed()),
+            &[PASSED],
+            get,
+        ),
+        ("a role that never was of nodes", FakeAws::new().role("nodes", "AROANODES"), nodes_changed(), &[], get),
+        ("a role that is ruled out", account(), ruled_out(), &[], &[]),
+        (
+            "a role just discovered that is exempt by now",
+            told(account()),
+            on_with(changed(&discovered), &json!({ "ExemptRoles": "nodes" })),
+            &[ARCHIVED],
+            both,
         ),
         ("a resource that is no role", account(), on(change(&policy_item("app", "ANPAAPP"))), &[], &[]),
         ("a role, in test mode", account(), with(nodes_changed(), &json!({ "resultToken": "TESTMODE" })), &[], &[]),
@@ -154,7 +162,7 @@ fn what_is_told_on_an_event() {
         assert!(calls(&aws).is_empty() || aws.calls().last().is_some_and(|call| call != "PutEvaluations"), "{name}");
         let archived = usize::from(findings == [ARCHIVED]);
         let imported = asked.iter().filter(|call| **call == IMPORT).count() - archived;
-        let counts = FindingCounts { imported, archived, not_imported: 0 };
+        let counts = FindingCounts { imported, archived, ..FindingCounts::default() };
         assert_eq!(outcome.findings.unwrap_or_default(), counts, "{name}, {known} known");
     }
 }
@@ -239,7 +247,7 @@ fn a_schedule_archives_what_it_no_longer_judges_of_its_own() {
     ];
     assert_eq!(aws.findings(), findings);
     assert_eq!(calls(&aws), [GET_ALL, "BatchImportFindings 3"]);
-    assert_eq!(outcome.findings, Some(FindingCounts { imported: 1, archived: 2, not_imported: 0 }));
+    assert_eq!(outcome.findings, Some(FindingCounts { imported: 1, archived: 2, ..FindingCounts::default() }));
     run_with(&aws, &Memory::new(), on(scheduled()), Duration::minutes(10)).unwrap();
     assert_eq!(calls(&aws)[2..], [GET_ALL, "BatchImportFindings 2"], "what is archived is left alone");
 }
@@ -305,7 +313,7 @@ fn fails(aws: &FakeAws, payload: Value, expected: &str, counts: (usize, usize, u
     let (imported, archived, not_imported) = counts;
     assert_eq!(error.to_string(), expected);
     assert_eq!(error.type_name(), "FindingsNotImported");
-    let counts = FindingCounts { imported, archived, not_imported };
+    let counts = FindingCounts { imported, archived, not_imported, left_to_schedule: 0 };
     assert_eq!(error.outcome().unwrap().findings, Some(counts));
     assert!(!aws.sent().is_empty());
 }
@@ -322,7 +330,7 @@ fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all
     fails(
         &refusing(many(3), 1..2),
         on(scheduled()),
-        &format!("1 of 3 findings were not imported, sent 4 times: {one}{stored}"),
+        &format!("1 of 3 findings were not imported: {one}{stored}"),
         (2, 0, 1),
     );
     let twelve = run(&refusing(many(12), 0..12), on(scheduled())).unwrap_err().to_string();
@@ -332,13 +340,16 @@ fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all
     let gone = told(many(3)).with(|state| {
         state.roles.remove("nodes-001");
     });
-    let error = format!("1 of 3 findings were not imported, sent 4 times: {one}{stored}");
+    let error = format!("1 of 3 findings were not imported: {one}{stored}");
     fails(&refusing(gone, 1..2), on(scheduled()), &error, (2, 0, 1));
 
     let unknown = format!("no findings were imported: GetFindings of `nodes-read-only` failed: {DENIED}");
     fails(&many(3).failing(GET_ALL), on(scheduled()), &format!("{unknown}{stored}"), (0, 0, 3));
     let disabled = many(3).failing_as(GET_ALL, PortErrorKind::NotEnabled);
     fails(&disabled, on(scheduled()), &format!("{unknown}{advice}{stored}"), (0, 0, 3));
+    let deleted = || changed(&json!({ "configurationItemStatus": "ResourceDeleted", "configuration": null }));
+    let error = format!("no findings were imported: GetFindings of `{}` failed: {DENIED}{stored}", &GET[12..]);
+    fails(&told(account()).failing(GET), deleted(), &error, (0, 0, 1));
     let on_event = account().failing(GET);
     let error = format!("no findings were imported: GetFindings of `{}` failed: {DENIED}{stored}", &GET[12..]);
     fails(&on_event, nodes_changed(), &error, (0, 0, 1));
@@ -353,13 +364,68 @@ fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all
 }
 
 #[test]
-fn a_refusal_for_want_of_security_hub_says_what_to_do() {
-    let aws = many(1).with(|state| {
-        state.failed_findings.insert("AROA000".to_owned(), usize::MAX);
-        state.failure = ("InvalidAccess".to_owned(), "not subscribed".to_owned());
+fn what_would_be_refused_again_is_not_sent_again() {
+    for (code, advice) in [("InvalidAccess", "; where Security Hub is not enabled"), ("InvalidInput", "; the verdicts")]
+    {
+        let aws = many(3).with(|state| {
+            state.failed_findings.insert("AROA000".to_owned(), usize::MAX);
+            state.failure = (code.to_owned(), "no".to_owned());
+        });
+        let error = run(&aws, on(scheduled())).unwrap_err();
+        assert_eq!(calls(&aws), [GET_ALL, "BatchImportFindings 3"], "{code}");
+        assert!(error.to_string().contains(&format!("({code}: no){advice}")), "{error}");
+        let counts = FindingCounts { imported: 2, not_imported: 1, ..FindingCounts::default() };
+        assert_eq!(error.outcome().unwrap().findings, Some(counts));
+    }
+}
+
+#[test]
+fn where_every_event_asks_at_once_what_is_judged_is_told_and_what_is_to_be_archived_waits_for_the_schedule() {
+    let throttled = |aws: FakeAws| aws.failing_as(GET, PortErrorKind::Throttled);
+    let aws = throttled(writing(told(account()), "nodes"));
+    let outcome = run(&aws, nodes_changed()).unwrap();
+    assert_eq!(aws.findings(), [FAILED], "its beginning could not be asked for");
+    assert_eq!(outcome.findings, Some(FindingCounts { imported: 1, ..FindingCounts::default() }));
+
+    let aws = throttled(told(account()).with(|state| state.roles.clear()));
+    let outcome = run(&aws, nodes_changed()).unwrap();
+    assert_eq!((calls(&aws), aws.findings()), (vec![GET.to_owned()], vec![PASSED.to_owned()]));
+    assert_eq!(outcome.findings, Some(FindingCounts { left_to_schedule: 1, ..FindingCounts::default() }));
+
+    let schedule = account().failing_as(GET_ALL, PortErrorKind::Throttled);
+    assert_eq!(run(&schedule, on(scheduled())).unwrap_err().type_name(), "FindingsNotImported");
+}
+
+#[test]
+fn a_verdict_that_aws_config_left_to_the_schedule_is_no_finding_yet() {
+    let app = format!("arn:aws:iam::{ACCOUNT}:policy/app");
+    let aws = told(account()).with(|state| {
+        state.policies.insert(app.clone(), version("v1", EVERYTHING));
+        state.roles.get_mut("nodes").unwrap().attached.push(app.clone());
+        state.refusals.insert("AROANODES".to_owned(), usize::MAX);
     });
-    let error = run(&aws, on(scheduled())).unwrap_err().to_string();
-    assert!(error.contains("(InvalidAccess: not subscribed); where Security Hub is not enabled"), "{error}");
+    let outcome = run(&aws, on(change(&policy_item("app", "ANPAAPP")))).unwrap();
+    assert_eq!(outcome.left_to_schedule.len(), 1);
+    assert_eq!((calls(&aws), aws.findings()), (Vec::new(), vec![PASSED.to_owned()]));
+}
+
+#[test]
+fn a_finding_from_the_future_is_outbid() {
+    let planted = |years: i64| {
+        let aws = writing(told(account().role("old", "AROAOLD").node("old")), "nodes");
+        aws.change(|state| {
+            state.roles.remove("old");
+            for (_, finding) in &mut state.findings {
+                finding.updated_at = NOW + Duration::minutes(14) + Duration::days(365 * years);
+            }
+        });
+        run(&aws, on(scheduled())).unwrap();
+        ["AROANODES", "AROAOLD"].map(|role| aws.finding(role)).map(|finding| (finding.archived, finding.updated_at))
+    };
+    let ahead = |years: i64| NOW + Duration::minutes(14) + Duration::days(365 * years);
+    assert_eq!(planted(0), [(false, ahead(0)), (false, ahead(0))], "another evaluation may have said so");
+    let outbid = ahead(73) + Duration::milliseconds(1);
+    assert_eq!(planted(73), [(false, outbid), (true, outbid)]);
 }
 
 #[test]

@@ -197,7 +197,7 @@ fn a_policy_attached_to_many_roles_is_answered_out_of_the_list() {
 #[test]
 fn the_deadline_is_looked_at_between_two_roles() {
     let (aws, memory) = (with_app(many(8), 8), Memory::new());
-    let ports = Ports { iam: &aws, eks: &aws, store: &aws, findings: &aws };
+    let ports = Ports { iam: &aws, eks: &aws, store: &aws };
     let invocation = Invocation::parse(app_changed()).unwrap();
     let mut evaluation = pin!(evaluate(&ports, &memory, &invocation, NOW));
     let mut context = Context::from_waker(Waker::noop());

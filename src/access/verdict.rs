@@ -111,6 +111,12 @@ impl Criteria {
         self.allowed_access.includes(action) || self.additional(action.full_name)
     }
 
+    /// Whether all that AWS's AmazonEC2ContainerRegistryPullOnly grants is allowed
+    /// (<https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEC2ContainerRegistryPullOnly.html>).
+    pub fn allows_pull_only_policy(&self) -> bool {
+        self.allowed_access != AllowedAccess::Cis || self.additional(IMPORT_UPSTREAM)
+    }
+
     /// The additional actions that the catalogue does not know; accepted, but worth a warning.
     pub fn unknown_actions(&self) -> impl Iterator<Item = &str> {
         self.additional_allowed_actions.iter().map(String::as_str).filter(|name| catalogue::find(name).is_none())

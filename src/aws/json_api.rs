@@ -1,4 +1,5 @@
-//! Calls of a JSON API of AWS: signed, retried, timed out and counted as those of the SDK's clients are.
+//! Calls of a JSON API of AWS: signed, retried, timed out and counted as those of the SDK's clients are. Dual-stack host
+//! names are not known here.
 //!
 //! For a service whose SDK crate costs more than it is worth: that of Security Hub knows every resource of AWS as a part of
 //! a finding, which makes the zip larger than it may be, and a debug build overflow its stack. Knows the SDK's runtime, and
@@ -11,6 +12,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_runtime::auth::SigV4OperationSigningConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
+use aws_runtime::service_clock_skew::{ServiceClockSkewClassifier, ServiceClockSkewInterceptor};
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime::client::retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -25,6 +27,7 @@ use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
+use aws_types::service_config::ServiceConfigKey;
 use serde_json::Value;
 
 use super::calls::Calls;
@@ -32,7 +35,7 @@ use super::calls::Calls;
 /// A service, as its calls are named, signed and sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Service {
-    /// What its calls are counted by.
+    /// Its id in the SDK's variables, and what its calls are counted by.
     pub(super) name: &'static str,
     /// What requests are signed for, and the first part of its host names.
     pub(super) signing_name: &'static str,
@@ -92,7 +95,10 @@ pub(super) async fn call(
         .interceptor(calls.clone())
         .retry_classifier(TransientErrorClassifier::<ServiceError>::new())
         .retry_classifier(AwsErrorCodeClassifier::<ServiceError>::new())
-        .retry_classifier(HttpStatusCodeClassifier::default());
+        .retry_classifier(HttpStatusCodeClassifier::default())
+        .retry_classifier(ServiceClockSkewClassifier::<ServiceError>::new())
+        .interceptor(ServiceClockSkewInterceptor::new())
+        .with_connection_poisoning();
     if let Some(retry_config) = sdk.retry_config() {
         builder = builder.standard_retry(retry_config);
     }
@@ -103,11 +109,15 @@ pub(super) async fn call(
     operation.invoke(body).await
 }
 
-/// Where the service is: where the SDK's variables say, or at its name in the region
+/// Where the service is: where the SDK's variables say, of this service before those of all
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>), or at its name in the region
 /// (<https://docs.aws.amazon.com/general/latest/gr/rande.html>).
 fn endpoint(sdk: &SdkConfig, service: Service, partition: &str) -> String {
-    if let Some(url) = sdk.endpoint_url() {
-        return url.to_owned();
+    let key =
+        ServiceConfigKey::builder().service_id(service.name).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let own = key.ok().zip(sdk.service_config()).and_then(|(key, config)| config.load_config(key));
+    if let Some(url) = own.or_else(|| sdk.endpoint_url().map(str::to_owned)) {
+        return url;
     }
     // As in `partitions.json` of every SDK.
     let suffix = match partition {

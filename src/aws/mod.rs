@@ -23,6 +23,7 @@ use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 use aws_sdk_iam::config::{Credentials as Keys, SharedCredentialsProvider};
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;
@@ -220,6 +221,7 @@ fn kind(code: Option<&str>, message: Option<&str>) -> PortErrorKind {
         Some("InvalidParameterValueException") => PortErrorKind::NotAccepted,
         // Security Hub's (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>).
         Some("InvalidAccessException") => PortErrorKind::NotEnabled,
+        Some(code) if THROTTLING_ERRORS.contains(&code) => PortErrorKind::Throttled,
         _ if message.is_some_and(|message| message.contains("explicit deny")) => PortErrorKind::ExplicitlyDenied,
         _ => PortErrorKind::Failed,
     }
@@ -290,6 +292,9 @@ mod tests {
             (Some("UnrecognizedClientException"), "The security token is invalid.", PortErrorKind::RegionClosed),
             (Some("InvalidParameterValueException"), "", PortErrorKind::NotAccepted),
             (Some("InvalidAccessException"), "not subscribed", PortErrorKind::NotEnabled),
+            (Some("TooManyRequestsException"), "", PortErrorKind::Throttled),
+            (Some("LimitExceededException"), "", PortErrorKind::Throttled),
+            (Some("Throttling"), "Rate exceeded", PortErrorKind::Throttled),
             (Some("AccessDeniedException"), denied, PortErrorKind::ExplicitlyDenied),
             (Some("AccessDeniedException"), "because no identity-based policy allows", PortErrorKind::Failed),
             (None, "", PortErrorKind::Failed),

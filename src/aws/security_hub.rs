@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -17,13 +18,19 @@ use super::{failed, told, untold};
 use crate::access::Compliance;
 use crate::rule::ports::{FindingStore, PortError};
 use crate::rule::{
-    FINDING_TYPE, FailedFinding, Finding, FindingSource, RELATED_REQUIREMENT, REMEDIATION_URL, Severity,
+    FINDING_TYPE, FailedFinding, Finding, FindingSource, NOTHING_TO_CHANGE, RELATED_REQUIREMENT, REMEDIATION_URL,
+    Severity,
 };
 
 const SERVICE: Service = Service { name: "SecurityHub", signing_name: "securityhub" };
 
 /// The most that GetFindings puts on a page.
 const PAGE: usize = 100;
+
+/// How often GetFindings is tried where the answer can do without: it is called three times a second at most, and after a
+/// change of many roles every event asks
+/// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>).
+const ATTEMPTS_FOR_SOME: u32 = 3;
 
 const SCHEMA_VERSION: &str = "2018-10-08";
 
@@ -58,13 +65,20 @@ impl SecurityHubService {
 impl FindingStore for SecurityHubService {
     async fn active_findings(&self, source: &FindingSource, ids: Option<&[String]>) -> Result<Vec<Finding>, PortError> {
         let of = of_rule(source);
+        let sdk = match ids {
+            None => self.sdk.clone(),
+            Some(_) => {
+                let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_FOR_SOME);
+                self.sdk.to_builder().retry_config(retries).build()
+            }
+        };
         let (mut findings, mut token) = (Vec::new(), None);
         loop {
             let question = [("Filters", active_of(source, ids)), ("MaxResults", json!(PAGE))];
             let question =
                 question.into_iter().chain(token.as_ref().map(|token| ("NextToken", json!(token)))).collect();
-            let (sdk, partition) = (&self.sdk, &source.partition);
-            let page = call(sdk, &self.calls, SERVICE, "GetFindings", partition, "/findings", question).await;
+            let partition = &source.partition;
+            let page = call(&sdk, &self.calls, SERVICE, "GetFindings", partition, "/findings", question).await;
             let page = page.map_err(|error| failed(GET, &of, &error))?;
             let told = page.get("Findings").and_then(Value::as_array).ok_or_else(|| untold(GET, &of, "Findings"))?;
             for finding in told {
@@ -196,31 +210,30 @@ fn from_asff(finding: &Value, of: &str) -> Result<Finding, PortError> {
         let text = text(pointer)?;
         OffsetDateTime::parse(text, &Rfc3339).map_err(|_| odd(pointer, text))
     };
+    // What the format leaves optional may be missing in a finding that somebody else has imported under our names, and must
+    // not keep us from telling our own.
+    let optional = |pointer| finding.pointer(pointer).and_then(Value::as_str);
     // What the rule said comes first, not what somebody has made of it since.
-    let own = "/FindingProviderFields/Severity/Label";
-    let at = if finding.pointer(own).is_some() { own } else { "/Severity/Label" };
-    let told = text(at)?;
-    let severity = SEVERITIES.into_iter().find(|severity| label(*severity) == told).ok_or_else(|| odd(at, told))?;
-    let at = "/Compliance/Status";
-    let told = text(at)?;
-    let compliance = VERDICTS.into_iter().find(|verdict| status(*verdict) == told).ok_or_else(|| odd(at, told))?;
+    let said = optional("/FindingProviderFields/Severity/Label").or_else(|| optional("/Severity/Label"));
+    let severity = SEVERITIES.into_iter().find(|severity| Some(label(*severity)) == said);
+    let said = optional("/Compliance/Status");
+    let compliance = VERDICTS.into_iter().find(|verdict| Some(status(*verdict)) == said);
     let at = "/RecordState";
     let told = text(at)?;
     let archived = [true, false].into_iter().find(|archived| record_state(*archived) == told);
     let mut product_fields = BTreeMap::new();
     for (name, value) in finding.get("ProductFields").and_then(Value::as_object).into_iter().flatten() {
         if !name.starts_with(RESERVED) {
-            let value = value.as_str().ok_or_else(|| odd("/ProductFields", name))?;
-            product_fields.insert(name.clone(), value.to_owned());
+            product_fields.extend(value.as_str().map(|value| (name.clone(), value.to_owned())));
         }
     }
     Ok(Finding {
         id: text("/Id")?.to_owned(),
         title: text("/Title")?.to_owned(),
         description: text("/Description")?.to_owned(),
-        severity,
-        compliance,
-        remediation: text("/Remediation/Recommendation/Text")?.to_owned(),
+        severity: severity.unwrap_or(Severity::Informational),
+        compliance: compliance.unwrap_or(Compliance::NotApplicable),
+        remediation: optional("/Remediation/Recommendation/Text").unwrap_or(NOTHING_TO_CHANGE).to_owned(),
         role_arn: text("/Resources/0/Id")?.to_owned(),
         product_fields,
         created_at: instant("/CreatedAt")?,
@@ -406,17 +419,8 @@ mod tests {
     #[tokio::test]
     async fn a_finding_that_lacks_something_is_an_error() {
         let error = "securityhub:GetFindings of rule `rule` in account `111122223333` failed: the answer";
-        for pointer in [
-            "/Id",
-            "/Title",
-            "/Description",
-            "/CreatedAt",
-            "/UpdatedAt",
-            "/RecordState",
-            "/Compliance/Status",
-            "/Resources/0/Id",
-            "/Remediation/Recommendation/Text",
-        ] {
+        for pointer in ["/Id", "/Title", "/Description", "/CreatedAt", "/UpdatedAt", "/RecordState", "/Resources/0/Id"]
+        {
             for value in [Value::Null, json!(""), json!(7)] {
                 let mut finding = told();
                 *finding.pointer_mut(pointer).unwrap() = value;
@@ -424,7 +428,7 @@ mod tests {
                 assert_eq!(result.unwrap_err().to_string(), format!("{error} lacks `{pointer}`"));
             }
         }
-        for pointer in ["/CreatedAt", "/UpdatedAt", "/RecordState", "/Compliance/Status"] {
+        for pointer in ["/CreatedAt", "/UpdatedAt", "/RecordState"] {
             let mut finding = told();
             *finding.pointer_mut(pointer).unwrap() = json!("odd");
             let result = read(&json!({ "Findings": [finding] })).await;
@@ -434,10 +438,27 @@ mod tests {
         let mut finding = told();
         finding.as_object_mut().unwrap().remove("FindingProviderFields");
         assert_eq!(read(&json!({ "Findings": [finding] })).await.unwrap()[0].severity, Severity::High);
-        finding["Severity"] = Value::Null;
-        let result = read(&json!({ "Findings": [finding] })).await;
-        assert_eq!(result.unwrap_err().to_string(), format!("{error} lacks `/Severity/Label`"));
         assert_eq!(read(&json!({})).await.unwrap_err().to_string(), format!("{error} lacks `Findings`"));
+    }
+
+    #[tokio::test]
+    async fn what_a_finding_need_not_have_keeps_nobody_from_the_others() {
+        let mut bare = told();
+        for field in ["Severity", "FindingProviderFields", "Compliance", "Remediation", "ProductFields"] {
+            bare.as_object_mut().unwrap().remove(field);
+        }
+        let findings = read(&json!({ "Findings": [bare, told()] })).await.unwrap();
+        let expected = Finding {
+            severity: Severity::Informational,
+            compliance: Compliance::NotApplicable,
+            remediation: NOTHING_TO_CHANGE.to_owned(),
+            product_fields: BTreeMap::new(),
+            ..findings[1].clone()
+        };
+        assert_eq!(findings[0], expected);
+        let mut odd = told();
+        odd["Compliance"]["Status"] = json!("WARNING");
+        assert_eq!(read(&json!({ "Findings": [odd] })).await.unwrap()[0].compliance, Compliance::NotApplicable);
     }
 
     #[tokio::test]

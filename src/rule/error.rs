@@ -102,6 +102,18 @@ impl EvaluationError {
         }
     }
 
+    /// The failure that findings were not imported, with what else came of the evaluation; if that is a failure by which AWS
+    /// Config has not all answers either, that one.
+    pub fn findings_not_imported(result: Result<Outcome, Self>, problem: NotImported) -> Self {
+        let (uncleared, outcome) = match result {
+            Ok(outcome) => (None, Box::new(outcome)),
+            Err(Self::RolesUnreadable(outcome)) => (None, outcome),
+            Err(Self::ReportedRolesUnknown { cause, outcome }) => (Some(Box::new(cause)), outcome),
+            Err(other) => return other,
+        };
+        Self::FindingsNotImported { problem, uncleared, outcome }
+    }
+
     /// What was found out all the same.
     pub fn outcome(&self) -> Option<&Outcome> {
         match self {

@@ -13,13 +13,12 @@ use time::OffsetDateTime;
 use super::answers::{self, Sent};
 use super::error::EvaluationError;
 use super::event::{Invocation, Trigger};
-use super::findings;
 use super::item::{CLUSTER, ChangedCluster, ChangedPolicy, ChangedRole, FARGATE_PROFILE, POLICY, ROLE};
 use super::memory::{AccountMemory, Freshness, Memory};
 use super::node_roles::{NodeFact, key};
 use super::node_test::{NodeTest, Tested, exempt};
-use super::outcome::{Answer, Outcome, UnreadableRole};
-use super::ports::{ComplianceStore, Eks, FindingStore, Iam, InstanceProfile, ListedRole, PortError, ResourceId};
+use super::outcome::{Answer, Ground, Outcome, UnreadableRole};
+use super::ports::{ComplianceStore, Eks, Iam, InstanceProfile, ListedRole, PortError, ResourceId};
 use super::roles::{FEW, Reading, RoleError, RoleReader, Subject};
 use crate::access::judge;
 use crate::policy::TrustPolicy;
@@ -36,15 +35,13 @@ const OTHER_TYPE: &str = "Resources of this type are judged through the node rol
 
 /// AWS, as one evaluation sees it.
 #[derive(Debug)]
-pub struct Ports<'a, I, E, S, F> {
+pub struct Ports<'a, I, E, S> {
     /// IAM of the event's account.
     pub iam: &'a I,
     /// EKS of the event's account.
     pub eks: &'a E,
     /// AWS Config, which takes the answers.
     pub store: &'a S,
-    /// Security Hub of the event's account, which is told findings if that is asked for.
-    pub findings: &'a F,
 }
 
 /// Evaluates what the invocation asks for, and answers it. `at` is the instant before which no request of the
@@ -52,8 +49,8 @@ pub struct Ports<'a, I, E, S, F> {
 ///
 /// # Errors
 /// Whatever keeps the answer from being whole. What could be answered was, and is in the error's outcome.
-pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore, F: FindingStore>(
-    ports: &Ports<'_, I, E, S, F>,
+pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
+    ports: &Ports<'_, I, E, S>,
     memory: &Memory,
     invocation: &Invocation,
     at: OffsetDateTime,
@@ -61,7 +58,7 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore, F: FindingStore>(
     let memory = memory.of_account(&invocation.account_id);
     let reader = RoleReader::new(ports.iam, Arc::clone(&memory));
     let evaluation = Evaluation { ports, invocation, at, memory, reader };
-    let mut outcome = Outcome::new(&invocation.trigger);
+    let mut outcome = Outcome::new(invocation);
     let mut uncleared = None;
     match &invocation.trigger {
         Trigger::OtherResource(resource) => {
@@ -81,22 +78,10 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore, F: FindingStore>(
         Err(problem) => Err(EvaluationError::EvaluationsNotStored { problem, outcome: Box::new(outcome) }),
         Ok(Sent { left }) => {
             outcome.left_to_schedule = left;
-            let told = match &invocation.finding_source {
-                Some(source) if !invocation.result_token.asks_for_test_mode() => {
-                    findings::tell(ports.findings, source, invocation, &mut outcome, at).await
-                }
-                _ => Ok(()),
-            };
-            match (told, uncleared) {
-                (Err(problem), uncleared) => {
-                    let (uncleared, outcome) = (uncleared.map(Box::new), Box::new(outcome));
-                    Err(EvaluationError::FindingsNotImported { problem, uncleared, outcome })
-                }
-                (Ok(()), Some(cause)) => {
-                    Err(EvaluationError::ReportedRolesUnknown { cause, outcome: Box::new(outcome) })
-                }
-                (Ok(()), None) if outcome.unreadable.is_empty() => Ok(outcome),
-                (Ok(()), None) => Err(EvaluationError::RolesUnreadable(Box::new(outcome))),
+            match uncleared {
+                Some(cause) => Err(EvaluationError::ReportedRolesUnknown { cause, outcome: Box::new(outcome) }),
+                None if outcome.unreadable.is_empty() => Ok(outcome),
+                None => Err(EvaluationError::RolesUnreadable(Box::new(outcome))),
             }
         }
     }
@@ -133,15 +118,15 @@ enum Step {
     Nothing,
 }
 
-struct Evaluation<'a, I, E, S, F> {
-    ports: &'a Ports<'a, I, E, S, F>,
+struct Evaluation<'a, I, E, S> {
+    ports: &'a Ports<'a, I, E, S>,
     invocation: &'a Invocation,
     at: OffsetDateTime,
     memory: Arc<AccountMemory>,
     reader: RoleReader<'a, I>,
 }
 
-impl<I: Iam, E: Eks, S: ComplianceStore, F> Evaluation<'_, I, E, S, F> {
+impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     async fn role_changed(&self, changed: &ChangedRole, outcome: &mut Outcome) -> Result<(), EvaluationError> {
         let finding = self.changed_role(changed, outcome).await?;
         note(outcome, finding);
@@ -156,7 +141,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore, F> Evaluation<'_, I, E, S, F> {
         }
         let subject = match &changed.trust_policy {
             Some(trust_policy) if self.rules_out(trust_policy, &changed.name, changed.arn.as_deref()) => {
-                return Ok(self.no_verdict(&changed.id, RULED_OUT));
+                return Ok(self.ruled_out(&changed.id));
             }
             Some(_) => None,
             None => match self.current(changed).await {
@@ -164,7 +149,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore, F> Evaluation<'_, I, E, S, F> {
                     Ok(trust_policy)
                         if self.rules_out(&trust_policy, &subject.record.name, Some(&subject.record.arn)) =>
                     {
-                        return Ok(self.no_verdict(&changed.id, RULED_OUT));
+                        return Ok(self.ruled_out(&changed.id));
                     }
                     _ => Some(subject),
                 },
@@ -392,7 +377,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore, F> Evaluation<'_, I, E, S, F> {
         match test.test(&self.reader, &mut subject).await {
             Ok(Tested::Node(facts)) => Step::Judge(Box::new(Ready { subject, facts })),
             Ok(Tested::NotOfNodes) => Step::Nothing,
-            Ok(Tested::RuledOut) => Step::Done(self.no_verdict(&id, RULED_OUT)),
+            Ok(Tested::RuledOut) => Step::Done(self.ruled_out(&id)),
             Ok(Tested::Exempt(why)) => Step::Done(self.no_verdict(&id, &why)),
             Ok(Tested::Gone) => Step::Done(self.no_verdict(&id, GONE)),
             Err(cause) => Step::Done(unreadable(&subject.record.name, Some(&id), cause)),
@@ -408,7 +393,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore, F> Evaluation<'_, I, E, S, F> {
         match reading {
             // Read again meanwhile, it may have another trust policy.
             Ok(Reading::Role(role)) if facts.iter().all(|fact| fact.kind.ruled_out_by(&role.trust_policy)) => {
-                self.no_verdict(&id, RULED_OUT)
+                self.ruled_out(&id)
             }
             Ok(Reading::Role(role)) => {
                 breathe().await;
@@ -419,6 +404,12 @@ impl<I: Iam, E: Eks, S: ComplianceStore, F> Evaluation<'_, I, E, S, F> {
             Ok(Reading::Gone) => self.no_verdict(&id, GONE),
             Err(cause) => unreadable(&name, Some(&id), cause),
         }
+    }
+
+    fn ruled_out(&self, role_id: &str) -> Finding {
+        let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
+        let answer = self.not_applicable(resource, RULED_OUT);
+        Finding::Answer(Box::new(Answer { ground: Ground::TrustPolicy, ..answer }))
     }
 
     fn no_verdict(&self, role_id: &str, why: &str) -> Finding {
@@ -433,7 +424,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore, F> Evaluation<'_, I, E, S, F> {
         let clusters_at = test.clusters().at;
         let answer =
             Answer::not_applicable(resource, NOT_OF_NODES, self.invocation.ordering_timestamp.min(clusters_at));
-        Finding::Answer(Box::new(Answer { clusters_at: Some(clusters_at), ..answer }))
+        Finding::Answer(Box::new(Answer { ground: Ground::Clusters(clusters_at), ..answer }))
     }
 
     fn not_applicable(&self, resource: ResourceId, why: &str) -> Answer {

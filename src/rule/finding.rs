@@ -23,6 +23,9 @@ pub const RELATED_REQUIREMENT: &str = "CIS Amazon EKS Benchmark 5.1.3";
 /// The page that tells what a node's role needs.
 pub const REMEDIATION_URL: &str = "https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html";
 
+/// What there is to do where nothing is wrong. Said and not left out, for else what was to be done before would stay.
+pub const NOTHING_TO_CHANGE: &str = "Nothing needs to be changed.";
+
 /// The rule in one account, as the source of findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingSource {
@@ -108,7 +111,7 @@ pub struct Finding {
     pub role_arn: String,
     /// Further facts by name: at most 50, of at most 2,048 characters each.
     pub product_fields: BTreeMap<String, String>,
-    /// When the rule first told of the role.
+    /// When the rule first told of the role, since it last began to be judged.
     pub created_at: OffsetDateTime,
     /// The time of the evaluation that this was said in. Security Hub does not take what is not later than what it has
     /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/finding-update-batchimportfindings.html>).

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::finding::{Finding, FindingSource, Severity};
+use super::finding::{Finding, FindingSource, NOTHING_TO_CHANGE, Severity};
 use super::outcome::Judged;
 use crate::access::catalogue::Level;
-use crate::access::{Assumption, Grant, GrantKind, Verdict, Witness};
+use crate::access::{Assumption, Criteria, Grant, GrantKind, Verdict, Witness};
 
 const TITLE_CHARACTERS: usize = 256;
 const DESCRIPTION_CHARACTERS: usize = 1024;
@@ -26,9 +26,21 @@ const MARK: char = '…';
 
 const PULL_ONLY: &str = "AmazonEC2ContainerRegistryPullOnly";
 
+/// What the benchmark asks for, of which there is no AWS managed policy.
+const CIS_ONLY: &str = "a policy of your own that allows the four actions of the benchmark";
+
+/// The account of AWS managed policies.
+const AWS_MANAGED: &str = ":iam::aws:policy/";
+
 impl Finding {
     /// What is to be said of a role, by its unique id, at the time of the evaluation, if the rule first told of it then.
-    pub(super) fn of(source: &FindingSource, role_id: &str, judged: &Judged, at: OffsetDateTime) -> Self {
+    pub(super) fn of(
+        source: &FindingSource,
+        role_id: &str,
+        judged: &Judged,
+        criteria: &Criteria,
+        at: OffsetDateTime,
+    ) -> Self {
         let verdict = &judged.verdict;
         Self {
             id: source.finding_id(role_id),
@@ -36,7 +48,7 @@ impl Finding {
             description: cut(&description(judged), DESCRIPTION_CHARACTERS),
             severity: severity(verdict),
             compliance: verdict.compliance,
-            remediation: cut(&remediation(judged), REMEDIATION_CHARACTERS),
+            remediation: cut(&remediation(judged, criteria), REMEDIATION_CHARACTERS),
             role_arn: judged.role_arn.clone(),
             product_fields: product_fields(source, judged),
             created_at: at,
@@ -122,21 +134,31 @@ fn description(judged: &Judged) -> String {
     sentences.iter().map(|sentence| cut(sentence, SENTENCE_CHARACTERS)).collect::<Vec<_>>().join(" ")
 }
 
-fn remediation(judged: &Judged) -> String {
+fn remediation(judged: &Judged, criteria: &Criteria) -> String {
     let verdict = &judged.verdict;
+    let pull_only = if criteria.allows_pull_only_policy() { PULL_ONLY } else { CIS_ONLY };
     let mut sentences = Vec::new();
     if !verdict.excess.is_empty() {
-        let mut statements = Vec::new();
+        // Those of AWS cannot be changed, only be replaced.
+        let (mut own, mut of_aws) = (Vec::new(), Vec::new());
         for grant in verdict.excess.iter().flat_map(|access| &access.witness.grants) {
-            let statement = statement(grant);
-            if grant.kind != GrantKind::Boundary && !statements.contains(&statement) {
-                statements.push(statement);
+            let (texts, text) = match grant.policy.split_once(AWS_MANAGED) {
+                _ if grant.kind == GrantKind::Boundary => continue,
+                Some((_, path)) => (&mut of_aws, path.rsplit('/').next().unwrap_or(path).to_owned()),
+                None => (&mut own, statement(grant)),
+            };
+            if !texts.contains(&text) {
+                texts.push(text);
             }
         }
-        sentences.push(format!(
-            "Take what goes beyond the allowed access out of {}, and replace AWS managed policies by {PULL_ONLY}.",
-            list(&statements, ", ", SENTENCE_CHARACTERS)
-        ));
+        if !own.is_empty() {
+            let own = list(&own, ", ", SENTENCE_CHARACTERS);
+            sentences.push(format!("Take what goes beyond the allowed access out of {own}."));
+        }
+        if !of_aws.is_empty() {
+            let of_aws = list(&of_aws, ", ", SENTENCE_CHARACTERS);
+            sentences.push(format!("Put {pull_only} in the place of {of_aws}."));
+        }
         if !of_pods(judged) {
             sentences.push("Pods that need more get a role of their own, as by EKS Pod Identity.".to_owned());
         }
@@ -146,11 +168,10 @@ fn remediation(judged: &Judged) -> String {
             .push("Make the policies simpler: with fewer wildcards and policy variables it can be decided.".to_owned());
     }
     if verdict.cannot_pull() {
-        sentences.push(format!("Attach {PULL_ONLY}, or look for the Deny or the boundary that outweighs it."));
+        sentences.push(format!("Attach {pull_only}, or look for the Deny or the boundary that outweighs it."));
     }
     if sentences.is_empty() {
-        // Not left out: what was to be done before would stay.
-        sentences.push("Nothing needs to be changed.".to_owned());
+        sentences.push(NOTHING_TO_CHANGE.to_owned());
     }
     sentences.join(" ")
 }

@@ -25,8 +25,6 @@ pub(super) const CLUSTER: &str = "AWS::EKS::Cluster";
 /// AWS Config's type of a Fargate profile of a cluster.
 pub(super) const FARGATE_PROFILE: &str = "AWS::EKS::FargateProfile";
 
-const STATUS: &str = "configurationItemStatus";
-
 /// A role that changed, as its item tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangedRole {
@@ -38,8 +36,6 @@ pub struct ChangedRole {
     pub arn: Option<String>,
     /// The trust policy, where the item carries it: an oversized one does not.
     pub trust_policy: Option<TrustPolicy>,
-    /// Whether AWS Config has just begun to record it (`ResourceDiscovered`).
-    pub discovered: bool,
 }
 
 /// A customer managed policy that changed.
@@ -91,7 +87,6 @@ pub(super) struct Item {
     arn: Option<String>,
     region: Option<String>,
     gone: Option<OutOfScope>,
-    discovered: bool,
     configuration: Option<Fields>,
     pub(super) account_id: Option<String>,
     pub(super) capture_time: Option<OffsetDateTime>,
@@ -137,7 +132,6 @@ impl Item {
             arn,
             region: item.text("awsRegion")?,
             gone: gone(item)?,
-            discovered: item.text(STATUS)?.is_some_and(|status| status.eq_ignore_ascii_case("ResourceDiscovered")),
             configuration,
             account_id,
             capture_time: item.instant("configurationItemCaptureTime")?,
@@ -157,7 +151,6 @@ impl Item {
                 id: self.resource.id,
                 name: self.name.ok_or_else(|| EventError::absent(&format!("{}resourceName", self.path)))?,
                 arn: self.arn,
-                discovered: self.discovered,
             })),
             POLICY => {
                 configuration.map_or(Ok(()), check_default_version)?;
@@ -226,13 +219,13 @@ fn gone(item: &Fields) -> Result<Option<OutOfScope>, EventError> {
     if item.text("changeType")?.is_some_and(|change| change.eq_ignore_ascii_case("DELETE")) {
         return Ok(Some(OutOfScope::Deleted));
     }
-    let Some(status) = item.text(STATUS)? else { return Ok(None) };
+    let Some(status) = item.text("configurationItemStatus")? else { return Ok(None) };
     match status.to_ascii_lowercase().as_str() {
         "ok" | "resourcediscovered" => Ok(None),
         "resourcedeleted" | "resourcedeletednotrecorded" => Ok(Some(OutOfScope::Deleted)),
         "resourcenotrecorded" => Ok(Some(OutOfScope::NotRecorded)),
         _ => Err(EventError::unknown_value(
-            &item.path_of(STATUS),
+            &item.path_of("configurationItemStatus"),
             &status,
             "`OK`, `ResourceDiscovered`, `ResourceNotRecorded`, `ResourceDeleted` or `ResourceDeletedNotRecorded`",
         )),

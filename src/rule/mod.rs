@@ -34,9 +34,10 @@ pub use evaluate::{Ports, evaluate};
 pub use event::{Invocation, ResultToken, Trigger};
 pub use fields::EventError;
 pub use finding::{
-    FINDING_TYPE, FailedFinding, Finding, FindingSource, RELATED_REQUIREMENT, REMEDIATION_URL, Severity,
+    FINDING_TYPE, FailedFinding, Finding, FindingSource, NOTHING_TO_CHANGE, RELATED_REQUIREMENT, REMEDIATION_URL,
+    Severity,
 };
-pub use findings::{FindingCounts, NotImported};
+pub use findings::{FindingCounts, NotImported, tell_findings};
 pub use item::{ChangedCluster, ChangedPolicy, ChangedRole, OutOfScope};
 pub use memory::{CLUSTERS_REMEMBERED, Memory};
 pub use node_roles::{ClusterId, NodeFact, NodeKind, NodeRole, NodeRoles, Place};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use super::event::Trigger;
+use super::event::{Invocation, Trigger};
 use super::findings::FindingCounts;
 use super::item::ROLE;
 use super::node_roles::NodeFact;
@@ -17,8 +17,8 @@ use crate::access::{ANNOTATION_CHARACTERS, Compliance, Role, Verdict};
 pub struct Outcome {
     /// What triggered it, in a few words.
     pub trigger: &'static str,
-    /// Whether all roles were to be evaluated, as on a schedule.
-    pub all_roles: bool,
+    /// Whether all roles were to be evaluated, as on a schedule, and the answers to be stored.
+    pub scheduled: bool,
     /// Every answer, the one about the event's own resource first.
     pub answers: Vec<Answer>,
     /// The roles that got none.
@@ -34,10 +34,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn new(trigger: &Trigger) -> Self {
+    pub(super) fn new(invocation: &Invocation) -> Self {
+        let all_roles = matches!(invocation.trigger, Trigger::AllRoles { .. });
         Self {
-            trigger: trigger.label(),
-            all_roles: matches!(trigger, Trigger::AllRoles { .. }),
+            trigger: invocation.trigger.label(),
+            scheduled: all_roles && !invocation.result_token.asks_for_test_mode(),
             answers: Vec::new(),
             unreadable: Vec::new(),
             elsewhere: 0,
@@ -71,8 +72,18 @@ pub struct Answer {
     pub evaluation: Evaluation,
     /// The judgement behind it; none where the answer is NOT_APPLICABLE without one.
     pub judged: Option<Judged>,
-    /// When the clusters were asked for, where the answer is that none runs nodes under the role.
-    pub(super) clusters_at: Option<OffsetDateTime>,
+    pub(super) ground: Ground,
+}
+
+/// What an answer without a judgement stands on, as far as it matters to findings of before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// The role's trust policy alone, which mostly was the same before.
+    TrustPolicy,
+    /// Clusters, none of which runs nodes under the role, as of when they were asked for.
+    Clusters(OffsetDateTime),
+    /// Anything else.
+    Other,
 }
 
 /// A judged role.
@@ -93,11 +104,12 @@ impl Answer {
         let annotation = with_role(verdict.annotation(&node_of), &role.arn);
         let evaluation = evaluation(resource, verdict.compliance, &annotation, at);
         let judged = Judged { role_arn: role.arn.clone(), node_of: facts, verdict };
-        Self { evaluation, judged: Some(judged), clusters_at: None }
+        Self { evaluation, judged: Some(judged), ground: Ground::Other }
     }
 
     pub(super) fn not_applicable(resource: ResourceId, why: &str, at: OffsetDateTime) -> Self {
-        Self { evaluation: evaluation(resource, Compliance::NotApplicable, why, at), judged: None, clusters_at: None }
+        let evaluation = evaluation(resource, Compliance::NotApplicable, why, at);
+        Self { evaluation, judged: None, ground: Ground::Other }
     }
 }
 

@@ -37,6 +37,8 @@ pub enum PortErrorKind {
     NotAccepted,
     /// The service is not enabled in the account and region.
     NotEnabled,
+    /// AWS kept answering that it was asked too often.
+    Throttled,
 }
 
 impl PortError {

@@ -277,12 +277,13 @@ def fails(lab, event, rule, *naming):
     assert held == {role.id: role.verdict for role in account.ROLES if role.node}
 
 
-@pytest.mark.parametrize("code", ["InternalError", "InvalidAccess"])
-def test_findings_that_never_succeed_fail_the_invocation(lab, rule, code):
+@pytest.mark.parametrize(("code", "times"), [("InternalError", 4), ("InvalidAccess", 1), ("InvalidInput", 1)])
+def test_findings_that_never_succeed_fail_the_invocation(lab, rule, code, times):
+    """Sent again only where that can help."""
     for _ in range(ENOUGH):
         lab.control("POST", "faults", {"failed_findings": 1, "code": code})
     fails(lab, scheduled(), rule, "1 of", code)
-    assert len(imports(lab)) == 4
+    assert len(imports(lab)) == times
     assert len(found(lab, rule)) == len(NODES) - 1
     numbers = metrics(lab)
     assert (numbers["FindingsImported"], numbers["FindingsNotImported"]) == (len(NODES) - 1, 1)
@@ -295,6 +296,46 @@ def test_a_call_that_fails_fails_the_invocation_after_the_verdicts(lab, rule, op
     lab.control("DELETE", "faults")
     send(lab, scheduled(), rule)
     assert set(found(lab, rule)) == set(NODES)
+
+
+def test_where_getfindings_is_throttled_an_event_tells_what_it_judged_and_leaves_archiving_to_the_schedule(lab, rule):
+    send(lab, scheduled(), rule)
+    lab.control("POST", "faults", {
+        "service": "securityhub", "operation": "GetFindings", "code": "TooManyRequestsException", "status": 429, "times": None,
+    })  # fmt: skip
+    assert send(lab, changed(PUSHER), rule).payload["findingsImported"] == 1
+    answer = send(lab, changed(NODE, {"ExemptRoles": NODE.name}), rule)
+    assert (answer.payload["findingsArchived"], answer.payload["findingsLeftToSchedule"]) == (0, 1)
+    assert states(lab, rule)[NODE.id] == ("ACTIVE", "PASSED")
+    answer = lab.send(scheduled(), rule)
+    assert not answer.ok and answer.payload["errorType"] == "FindingsNotImported"
+    lab.control("DELETE", "faults")
+    send(lab, scheduled({"ExemptRoles": NODE.name}), rule)
+    assert states(lab, rule)[NODE.id][0] == "ARCHIVED"
+
+
+def test_a_role_that_its_trust_policy_rules_out_asks_nothing_of_security_hub(lab, rule):
+    send(lab, changed(account.role("thumbnail-function")), rule)
+    assert asked_of_security_hub(lab) == []
+
+
+def test_where_time_runs_out_over_findings_the_verdicts_are_known(binary, rule):
+    with Lab(binary, emulator=False) as lab:
+        lab.control("POST", "faults", {"service": "securityhub", "operation": "GetFindings", "kind": "slow", "seconds": 30, "times": None})
+        answer = lab.send(scheduled(), rule, seconds=8)
+        assert answer.payload["errorType"] == "FindingsNotImported"
+        assert "before Lambda would have ended" in answer.error
+        held = {identity: e["ComplianceType"] for identity, e in lab.evaluations(rule).items()}
+        assert held == {role.id: role.verdict for role in account.ROLES if role.node}
+        numbers = metrics(lab)
+        assert (numbers["RolesEvaluated"], numbers["FindingsNotImported"]) == (len(NODES), len(NODES))
+
+
+def test_the_sdks_variable_for_security_hub_alone_counts_too(binary, rule):
+    with Lab(binary, environment={"AWS_ENDPOINT_URL_SECURITYHUB": "http://127.0.0.1:1"}) as lab:
+        answer = lab.send(changed(PUSHER), rule)
+        assert not answer.ok and answer.payload["errorType"] == "FindingsNotImported"
+        assert asked_of_security_hub(lab) == []
 
 
 def test_where_security_hub_is_not_switched_on_the_verdicts_are_stored(lab, rule):

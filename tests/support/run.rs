@@ -1,6 +1,6 @@
 //! Runs the rule against an AWS in memory, at an instant of its own.
 
-use ecr_read_only::rule::{EvaluationError, Invocation, Memory, Outcome, Ports, evaluate};
+use ecr_read_only::rule::{EvaluationError, Invocation, Memory, Outcome, Ports, evaluate, tell_findings};
 use serde_json::Value;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -20,8 +20,12 @@ pub fn run(aws: &FakeAws, payload: Value) -> Result<Outcome, EvaluationError> {
 /// An invocation so much later, by a function that remembers.
 pub fn run_with(aws: &FakeAws, memory: &Memory, payload: Value, later: Duration) -> Result<Outcome, EvaluationError> {
     let invocation = Invocation::parse(payload)?;
-    let ports = Ports { iam: aws, eks: aws, store: aws, findings: aws };
-    block_on(evaluate(&ports, memory, &invocation, NOW + later))
+    let ports = Ports { iam: aws, eks: aws, store: aws };
+    let mut result = block_on(evaluate(&ports, memory, &invocation, NOW + later));
+    match block_on(tell_findings(aws, &invocation, &mut result, NOW + later)) {
+        Ok(()) => result,
+        Err(problem) => Err(EvaluationError::findings_not_imported(result, problem)),
+    }
 }
 
 /// What was sent, and the error if there was one.
