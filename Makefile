@@ -55,7 +55,7 @@ test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/docs.stamp $(BUILT) ## 
 	else \
 		echo "==> SKIPPED: the differential test needs Node.js and npm, which are not installed; all else is tested"; \
 	fi
-	@echo "==> tests of the function on the local AWS (5 to 6 minutes)"
+	@echo "==> tests of the function and the templates on the local AWS (8 to 9 minutes)"
 	FUNCTION_BINARY=$(BINARY) CLI_BINARY=$(TARGET)/debug/ecr-read-only AWS_CLI=$(VENVS)/docs/bin/aws $(LOCAL)/python -m pytest tests/local
 
 faults: $(VENVS)/local.stamp $(BUILT) ## every AWS operation the function uses, failing in every way: what comes of it, as a table

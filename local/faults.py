@@ -30,7 +30,8 @@ BEFORE, BEFORE_AT = "said before", "2026-11-01T00:00:00.000Z"
 STALE = ("AROASTALE000000000001", "AROASTALE000000000002")
 # Seconds that an invocation has where AWS is too slow or throttles for ever, and otherwise; and seconds that AWS takes.
 SHORT, LONG, SLOW = 6.0, 90.0, 9.0
-OUT_OF_TIME = "OutOfTime"
+# Of the whole invocation, or with findings alone, when the verdicts are stored.
+OUT_OF_TIME, OUT_OF_TIME_WITH_FINDINGS = "OutOfTime", "FindingsNotImported: not done with findings"
 
 
 def managed(name):
@@ -374,7 +375,7 @@ def judge(cell, answer, said, truths, met, concerned):
     if answer.payload.get("errorType") == KILLED:
         outcome.word = "killed"
         wrong.append("Lambda had to end the invocation")
-    elif answer.payload.get("errorType") == OUT_OF_TIME:
+    elif answer.error.startswith((OUT_OF_TIME, OUT_OF_TIME_WITH_FINDINGS)):
         outcome.word = "out of time"
     elif cell.fault != "malformed" and cell.operation not in answer.error:
         wrong.append(f"the error does not name the operation: {answer.error}")

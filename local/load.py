@@ -140,8 +140,8 @@ class Service:
             return "BatchImportFindings", {"FailedCount": 0, "SuccessCount": len(body["Findings"]), "FailedFindings": []}
         if path != "/findings":
             raise NotThere(path)
-        ids = [each["Value"] for each in body["Filters"].get("Id", [])]
-        found = [f for f in self.findings.values() if f["RecordState"] == "ACTIVE" and (not ids or f["Id"] in ids)]
+        asked = {name: [each["Value"] for each in body["Filters"][name]] for name in ("RecordState", "Id") if name in body["Filters"]}
+        found = [f for f in self.findings.values() if all(f[name] in values for name, values in asked.items())]
         size, start = int(body.get("MaxResults") or 100), int(body.get("NextToken") or 0)
         more = {"NextToken": str(start + size)} if start + size < len(found) else {}
         return "GetFindings", {"Findings": found[start : start + size], **more}

@@ -104,7 +104,7 @@ def least_seconds(held, latency_ms, iam_per_second, findings=False):
 def schedule(lab, size, latency_ms, iam_per_second, parameters=None):
     """One schedule of a cold function over the account of this size: what it cost, beside the least that it could."""
     held = load.Account(**size)
-    findings = bool(parameters)
+    findings = "SecurityHubFindings" in (parameters or {})
     least = least_calls(held, findings)
     lab.control("DELETE", "stats")
     begun = time.monotonic()

@@ -64,7 +64,7 @@ impl Function {
             Ok(invocation) => self.evaluate_in_time(&invocation, context).await,
             Err(error) => Err(error),
         };
-        report(&result, &context.request_id);
+        report(&result, &context.request_id, account_id.as_deref());
         let measured = Measured {
             request_id: &context.request_id,
             account_id: account_id.as_deref(),
@@ -175,7 +175,7 @@ impl Summary {
     }
 }
 
-fn report(result: &Result<Outcome, EvaluationError>, request_id: &str) {
+fn report(result: &Result<Outcome, EvaluationError>, request_id: &str, account_id: Option<&str>) {
     if let Some(outcome) = outcome(result) {
         for answer in &outcome.answers {
             report_answer(answer, request_id);
@@ -216,7 +216,8 @@ fn report(result: &Result<Outcome, EvaluationError>, request_id: &str) {
         );
     }
     if let Err(error) = result {
-        error!(requestId = request_id, errorType = error.type_name(), error = %error, "evaluation failed");
+        let error_type = error.type_name();
+        error!(requestId = request_id, accountId = account_id, errorType = error_type, error = %error, "evaluation failed");
     }
 }
 
