@@ -85,8 +85,8 @@ impl Function {
     async fn evaluate_in_time(&self, invocation: &Invocation, context: &Context) -> Result<Outcome, EvaluationError> {
         let at = OffsetDateTime::now_utc();
         let out_of_time = |margin| EvaluationError::OutOfTime { margin };
-        let clients = in_time(context, self.clients(invocation, context)).await.map_err(out_of_time)??;
-        // Boxed, because the compiler gives up on the layout of so deep a future.
+        // All boxed, because the compiler gives up on the layout of so deep a future.
+        let clients = in_time(context, Box::pin(self.clients(invocation, context))).await.map_err(out_of_time)??;
         let evaluation = Box::pin(self.evaluate(&clients, invocation, at));
         let mut result = in_time(context, evaluation).await.unwrap_or_else(|margin| Err(out_of_time(margin)));
         let telling = Box::pin(tell_findings(&clients.security_hub, invocation, &mut result, at));
