@@ -73,7 +73,7 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
         Trigger::AllRoles { rule_name } => uncleared = evaluation.all_roles(rule_name, &mut outcome).await?,
     }
     let evaluations = outcome.answers.iter().map(|answer| answer.evaluation.clone()).collect();
-    let own_only = !matches!(invocation.trigger, Trigger::AllRoles { .. });
+    let own_only = !invocation.trigger.is_all_roles();
     match answers::send(ports.store, &invocation.result_token, evaluations, own_only).await {
         Err(problem) => Err(EvaluationError::EvaluationsNotStored { problem, outcome: Box::new(outcome) }),
         Ok(Sent { left }) => {
@@ -407,29 +407,29 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     }
 
     fn ruled_out(&self, role_id: &str) -> Finding {
-        let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
-        let answer = self.not_applicable(resource, RULED_OUT);
-        Finding::Answer(Box::new(Answer { ground: Ground::TrustPolicy, ..answer }))
+        no_verdict_on(Ground::TrustPolicy, role_id, RULED_OUT, self.invocation.ordering_timestamp)
     }
 
     fn no_verdict(&self, role_id: &str, why: &str) -> Finding {
-        let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
-        Finding::Answer(Box::new(self.not_applicable(resource, why)))
+        no_verdict_on(Ground::Other, role_id, why, self.invocation.ordering_timestamp)
     }
 
     /// That no cluster runs nodes under the role, as of when the clusters were asked for if that was before the change:
     /// what an instance of the function that knows newer ones has said since is to stand.
     fn not_of_nodes(&self, test: &NodeTest<'_>, role_id: &str) -> Finding {
-        let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
         let clusters_at = test.clusters().at;
-        let answer =
-            Answer::not_applicable(resource, NOT_OF_NODES, self.invocation.ordering_timestamp.min(clusters_at));
-        Finding::Answer(Box::new(Answer { ground: Ground::Clusters(clusters_at), ..answer }))
+        let at = self.invocation.ordering_timestamp.min(clusters_at);
+        no_verdict_on(Ground::Clusters(clusters_at), role_id, NOT_OF_NODES, at)
     }
 
     fn not_applicable(&self, resource: ResourceId, why: &str) -> Answer {
         Answer::not_applicable(resource, why, self.invocation.ordering_timestamp)
     }
+}
+
+fn no_verdict_on(ground: Ground, role_id: &str, why: &str, at: OffsetDateTime) -> Finding {
+    let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
+    Finding::Answer(Box::new(Answer { ground, ..Answer::not_applicable(resource, why, at) }))
 }
 
 /// Lets whoever waits for the evaluation have a look at the clock: deciding a role takes no call, and so no pause.

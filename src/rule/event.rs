@@ -69,6 +69,11 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// Whether all node roles are to be evaluated, and not what one resource concerns.
+    pub fn is_all_roles(&self) -> bool {
+        matches!(self, Self::AllRoles { .. })
+    }
+
     /// A few words for the log.
     pub fn label(&self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
+use super::node_roles::role_name;
 use crate::access::Compliance;
 
 /// What findings of the rule are called by, whatever the rule's own name is.
@@ -134,7 +135,7 @@ impl Finding {
 
     /// The role's name.
     pub fn role_name(&self) -> &str {
-        self.role_arn.rsplit('/').next().unwrap_or(&self.role_arn)
+        role_name(&self.role_arn)
     }
 
     /// The partition that the role is in.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::finding::{Finding, FindingSource, NOTHING_TO_CHANGE, Severity};
+use super::node_roles::role_name;
 use super::outcome::Judged;
 use crate::access::catalogue::Level;
 use crate::access::{Assumption, Criteria, Grant, GrantKind, Verdict, Witness};
@@ -73,7 +74,7 @@ fn severity(verdict: &Verdict) -> Severity {
 
 fn title(judged: &Judged) -> String {
     let verdict = &judged.verdict;
-    let role = format!("EKS {} role {}", if of_pods(judged) { "pod" } else { "node" }, name(judged));
+    let role = format!("EKS {} role {}", if of_pods(judged) { "pod" } else { "node" }, role_name(&judged.role_arn));
     if let Some(worst) = verdict.excess.first() {
         let more = more_actions(verdict.excess.len() - 1);
         let agrees = worst
@@ -205,10 +206,6 @@ fn product_fields(source: &FindingSource, judged: &Judged) -> BTreeMap<String, S
     // An empty text is no value to Security Hub.
     let told = fields.into_iter().filter(|(_, value)| !value.trim().is_empty());
     told.map(|(name, value)| (name.to_owned(), cut(&value, FIELD_CHARACTERS))).collect()
-}
-
-fn name(judged: &Judged) -> &str {
-    judged.role_arn.rsplit('/').next().unwrap_or(&judged.role_arn)
 }
 
 fn of_pods(judged: &Judged) -> bool {

@@ -148,7 +148,7 @@ async fn tell(
     outcome: &mut Outcome,
     at: OffsetDateTime,
 ) -> Result<(), NotImported> {
-    let scheduled = matches!(invocation.trigger, Trigger::AllRoles { .. });
+    let scheduled = invocation.trigger.is_all_roles();
     let told_at = told_at(invocation, at);
     let (mut findings, mut without_verdict) = (Vec::new(), BTreeMap::new());
     for answer in &outcome.answers {

@@ -185,6 +185,11 @@ pub(super) fn key(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
+/// The name in a role's ARN, whatever else stands there.
+pub(super) fn role_name(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
 /// Account and name of the role that an ARN names: `arn:aws:iam::111122223333:role/path/name`.
 fn role_of(arn: &str) -> Option<(&str, &str)> {
     let mut parts = arn.splitn(6, ':');

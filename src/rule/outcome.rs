@@ -4,10 +4,10 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use super::event::{Invocation, Trigger};
+use super::event::Invocation;
 use super::findings::FindingCounts;
 use super::item::ROLE;
-use super::node_roles::NodeFact;
+use super::node_roles::{NodeFact, role_name};
 use super::ports::{Evaluation, ResourceId};
 use super::roles::RoleError;
 use crate::access::{ANNOTATION_CHARACTERS, Compliance, Role, Verdict};
@@ -35,10 +35,9 @@ pub struct Outcome {
 
 impl Outcome {
     pub(super) fn new(invocation: &Invocation) -> Self {
-        let all_roles = matches!(invocation.trigger, Trigger::AllRoles { .. });
         Self {
             trigger: invocation.trigger.label(),
-            scheduled: all_roles && !invocation.result_token.asks_for_test_mode(),
+            scheduled: invocation.trigger.is_all_roles() && !invocation.result_token.asks_for_test_mode(),
             answers: Vec::new(),
             unreadable: Vec::new(),
             elsewhere: 0,
@@ -115,8 +114,7 @@ impl Answer {
 
 /// The annotation, and the role's name if all of it has room: AWS Config's messages tell a role's id alone.
 fn with_role(annotation: String, role_arn: &str) -> String {
-    let name = role_arn.rsplit('/').next().unwrap_or(role_arn);
-    let named = format!("{annotation}; role {name}");
+    let named = format!("{annotation}; role {}", role_name(role_arn));
     if named.chars().count() <= ANNOTATION_CHARACTERS { named } else { annotation }
 }
 
