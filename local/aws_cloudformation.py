@@ -36,7 +36,7 @@ def _event_invoke_config(properties):
 
 def _function(properties):
     # moto's own model drops what it does not know, tracing for one.
-    client, name = boto3.client("lambda", REGION), f"{template.STACK}-Function-A1B2C3D4E5F6"
+    client, name = boto3.client("lambda", REGION), template.made_up_name("Function")
     tags = {tag["Key"]: tag["Value"] for tag in properties["Tags"]}
     concurrency = properties.pop("ReservedConcurrentExecutions", None)
     arn = client.create_function(FunctionName=name, **{**properties, "Tags": tags})["FunctionArn"]

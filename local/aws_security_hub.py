@@ -164,7 +164,7 @@ def _not_of_the_format(finding):
     for name in ("CreatedAt", "UpdatedAt", "FirstObservedAt", "LastObservedAt"):
         if name in finding and not TIMESTAMP.fullmatch(finding[name]):
             yield f"data.{name} should be a timestamp"
-    provided = {**finding, **finding.get("FindingProviderFields", {})}
+    provided = _provided(finding)
     if not provided.get("Types"):
         yield "data should have property Types"
     if not {"Label", "Normalized"} & provided.get("Severity", {}).keys():
@@ -182,10 +182,15 @@ def _normalized(severity):
     return {"Label": [label for label, least in NORMALIZED.items() if severity["Normalized"] >= least][-1], **severity}
 
 
+def _provided(finding):
+    """What a provider says of its fields: where it says it twice, FindingProviderFields count."""
+    said = {**finding, **finding.get("FindingProviderFields", {})}
+    return {name: said[name] for name in PROVIDED if name in said}
+
+
 def _created(region, finding):
     """A new finding: what FindingProviderFields say stands at the top as well."""
-    given = finding.get("FindingProviderFields", {})
-    provided = {name: given.get(name, finding.get(name)) for name in PROVIDED if name in given or name in finding}
+    provided = _provided(finding)
     return {
         "RecordState": "ACTIVE",
         "Workflow": {"Status": "NEW"},
@@ -217,8 +222,7 @@ def _of_security_hub(region, finding):
 def _updated(held, finding):
     """The finding after its provider has sent it again."""
     before = held.finding
-    given = finding.get("FindingProviderFields", {})
-    provided = {name: given.get(name, finding.get(name)) for name in PROVIDED if name in given or name in finding}
+    provided = _provided(finding)
     at_the_top = {name: finding.get(name, provided[name]) for name in provided.keys() - held.peoples}
     if "Severity" in at_the_top:
         at_the_top["Severity"] = _normalized(at_the_top["Severity"])

@@ -51,8 +51,14 @@ IDENTITIES = {
     "AWS::SSM::Document": ("Name", "{name}", {}),
 }
 
+
+def made_up_name(logical):
+    """The name of a resource that has none of its own."""
+    return f"{STACK}-{logical}-A1B2C3D4E5F6"
+
+
 # Our templates, each with parameters that leave no part of it out.
-_FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-Function-A1B2C3D4E5F6"
+_FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{made_up_name('Function')}"
 EVERY_PART = {
     "template.yaml": {
         "AdditionalAllowedActions": "ecr:ReplicateImage, ecr:TagResource",
@@ -71,7 +77,7 @@ EVERY_PART = {
     "deploy/conformance-pack.yaml": {"FunctionArn": _FUNCTION, "ClusterRegions": "us-east-1, eu-west-1"},
     "deploy/invoke-permissions.yaml": {"FunctionArn": _FUNCTION, "AccountIds": "111111111111, 222222222222"},
     "deploy/member-role.yaml": {
-        "FunctionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{STACK}-FunctionRole-A1B2C3D4E5F6",
+        "FunctionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{made_up_name('FunctionRole')}",
         "OrganizationId": "o-a1b2c3d4e5",
         "SecurityHubFindings": "true",
     },
@@ -346,7 +352,7 @@ class _Resolution:
             raise TemplateError(f"what {attribute or 'Ref'} of a resource of type `{resource['Type']}` gives is not known here")
         if not self.references:
             return {"Ref": logical} if attribute is None else {"Fn::GetAtt": [logical, attribute]}
-        name = self.value(resource.get("Properties", {}).get(named_by, f"{STACK}-{logical}-A1B2C3D4E5F6"))
+        name = self.value(resource.get("Properties", {}).get(named_by, made_up_name(logical)))
         return form.format(name=name, uuid=made_up_uuid(logical), **self.place)
 
     def holds(self, condition):
@@ -368,6 +374,11 @@ class _Resolution:
                 first, second = (self.value(one) for one in argument)
                 return str(first) == str(second)
         raise TemplateError(f"function `{function}` is not known here as a condition")
+
+
+def listed(value):
+    """An element of a policy, which may be one value or a list of them."""
+    return value if isinstance(value, list) else [value]
 
 
 def made_up_uuid(name):

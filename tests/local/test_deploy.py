@@ -11,7 +11,7 @@ import boto3
 import pytest
 from account import ACCOUNT, REGION
 from aws_cloudformation import Stack
-from template import EVERY_PART, ROOT, STACK, resolved
+from template import EVERY_PART, ROOT, STACK, listed, resolved
 
 TEMPLATE = ROOT / "template.yaml"
 METRICS = (ROOT / "src/metrics.rs").read_text()
@@ -134,7 +134,7 @@ def test_policies_of_the_role_are_those_of_the_template(stack):
 def test_policies_of_the_role_have_no_wildcards_that_iam_could_do_without(stack):
     for document in role_policies(stack).values():
         for statement in document["Statement"]:
-            actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+            actions = listed(statement["Action"])
             assert not any("*" in action for action in actions), statement
             assert statement["Resource"] != "*" or set(actions) <= WITHOUT_RESOURCE, statement
 

@@ -7,7 +7,7 @@ import constraints
 import pytest
 from account import ACCOUNT, REGION
 from aws_cloudformation import Stack
-from template import EVERY_PART, ROOT, load, resolved
+from template import EVERY_PART, ROOT, listed, load, resolved
 
 MEMBER = "210987654321"
 DEPLOY = {path: ROOT / path for path in EVERY_PART if path.startswith("deploy/")}
@@ -38,7 +38,7 @@ def role_policies(resources, role):
 
 def actions(documents):
     statements = [statement for document in documents for statement in document["Statement"]]
-    return sorted({action for s in statements for action in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])})
+    return sorted({action for s in statements for action in listed(s["Action"])})
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 import template
 from conftest import ROOT
 from moto.server import ThreadedMotoServer
+from test_deploy_organization import actions, role_policies
 
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
@@ -127,22 +128,9 @@ def test_the_page_of_deploying_has_every_parameter_of_the_template():
 def test_the_page_of_permissions_has_every_action_of_the_functions_role():
     page = (ROOT / "docs" / "permissions.md").read_text()
     resources = template.resolved(ROOT / "template.yaml", template.EVERY_PART["template.yaml"])["Resources"]
-    policies = [
-        document
-        for resource in resources.values()
-        for document in [
-            *(policy["PolicyDocument"] for policy in resource["Properties"].get("Policies", []) if resource["Type"] == "AWS::IAM::Role"),
-            *([resource["Properties"]["PolicyDocument"]] if resource["Type"] == "AWS::IAM::Policy" else []),
-        ]
-    ]
-    actions = {
-        action
-        for policy in policies
-        for statement in policy["Statement"]
-        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
-    }
-    assert len(actions) > 30
-    assert [action for action in sorted(actions) if f"`{action.split(':')[1]}`" not in page and f"`{action}`" not in page] == []
+    actions_of_role = actions(role_policies(resources, "FunctionRole").values())
+    assert len(actions_of_role) > 30
+    assert [action for action in actions_of_role if f"`{action.split(':')[1]}`" not in page and f"`{action}`" not in page] == []
 
 
 def test_the_page_of_operations_has_every_alarm():

