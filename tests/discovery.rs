@@ -1,17 +1,15 @@
 //! How clusters are found: every region, what refuses for good, how much at once, what is remembered and for how long.
 #![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
-mod support;
-
+use crate::support::block_on;
+use crate::support::events::{ACCOUNT, EC2_TRUST, change, oversized, role_item, role_summary, scheduled, with};
+use crate::support::fakes::{DISCOVERY, FakeAws, role_arn};
+use crate::support::run::{NOW, check, run, run_with};
 use ecr_read_only::access::Compliance;
 use ecr_read_only::rule::ports::{Authentication, PartKind, PortErrorKind};
 use ecr_read_only::rule::{CLUSTERS_REMEMBERED, Invocation, Memory, NodeKind, Ports, evaluate};
 use futures_util::future::join;
 use serde_json::{Value, json};
-use support::block_on;
-use support::events::{ACCOUNT, EC2_TRUST, change, oversized, role_item, role_summary, scheduled, with};
-use support::fakes::{DISCOVERY, FakeAws, role_arn};
-use support::run::{NOW, check, run, run_with};
 use time::Duration;
 
 fn nodes_changed() -> Value {
@@ -76,7 +74,7 @@ fn a_region_that_is_named_and_not_enabled_has_no_clusters_unless_no_region_answe
             state.regions.extend(["ap-east-1".to_owned(), "me-south-1".to_owned()]);
             state.refusing.insert("ap-east-1".to_owned(), PortErrorKind::RegionClosed);
             state.refusing.insert("me-south-1".to_owned(), PortErrorKind::RegionClosed);
-            state.reported = vec![support::fakes::role_resource("AROANODES")];
+            state.reported = vec![crate::support::fakes::role_resource("AROANODES")];
         })
     };
     let named = |regions: &str| with(scheduled(), &json!({ "ruleParameters": { "ClusterRegions": regions } }));

@@ -2,13 +2,11 @@
 //! of those that mean nothing.
 #![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
-mod support;
-
-use ecr_read_only::rule::{Invocation, Trigger};
-use serde_json::{Value, json};
-use support::events::{
+use crate::support::events::{
     CAPTURED, CREATED, EC2_TRUST, change, event, oversized, policy_item, role_item, role_summary, scheduled, with,
 };
+use ecr_read_only::rule::{Invocation, Trigger};
+use serde_json::{Value, json};
 
 /// What a trigger says, on one line.
 fn meaning(payload: &Value) -> String {

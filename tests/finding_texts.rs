@@ -1,14 +1,12 @@
 //! What Security Hub's findings say: severity, title, description, remediation and further facts, within its limits.
 #![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
-mod support;
-
+use crate::support::events::{ACCOUNT, EC2_TRUST, change, role_item, with};
+use crate::support::fakes::{FakeAws, PULL_ONLY, role_arn, version};
+use crate::support::run::run;
 use ecr_read_only::rule::ports::PartKind;
 use ecr_read_only::rule::{Finding, NodeKind};
 use serde_json::{Value, json};
-use support::events::{ACCOUNT, EC2_TRUST, change, role_item, with};
-use support::fakes::{FakeAws, PULL_ONLY, role_arn, version};
-use support::run::run;
 
 const PULL_ONLY_NAME: &str = "AmazonEC2ContainerRegistryPullOnly";
 

@@ -1,16 +1,14 @@
 //! AWS Security Hub's findings, with AWS played in memory: which roles it is told of, when, and what comes of failures.
 #![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, policy_item, role_item, scheduled, with};
+use crate::support::fakes::{EVERYTHING, FakeAws, PULL_ONLY, version};
+use crate::support::run::{DENIED, NOW, run, run_with};
 use ecr_read_only::rule::ports::PortErrorKind;
 use ecr_read_only::rule::{FindingCounts, FindingSource, Memory};
 use serde_json::{Value, json};
-use support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, policy_item, role_item, scheduled, with};
-use support::fakes::{EVERYTHING, FakeAws, PULL_ONLY, version};
-use support::run::{DENIED, NOW, run, run_with};
 use time::Duration;
 
 /// The event of a rule with findings switched on, and with further parameters.

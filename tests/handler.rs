@@ -2,18 +2,16 @@
 //! is answered, and what is not answered when something fails.
 #![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::events::{
+    ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, oversized, policy_item, role_item, role_summary, scheduled, with,
+};
+use crate::support::fakes::{DISCOVERY, EVERYTHING, FakeAws, PULL_ONLY, role_arn, role_resource, version};
+use crate::support::run::{DENIED, check, run, run_with};
 use ecr_read_only::rule::ports::PartKind;
 use ecr_read_only::rule::{Memory, NodeKind};
 use serde_json::{Value, json};
-use support::events::{
-    ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, oversized, policy_item, role_item, role_summary, scheduled, with,
-};
-use support::fakes::{DISCOVERY, EVERYTHING, FakeAws, PULL_ONLY, role_arn, role_resource, version};
-use support::run::{DENIED, check, run, run_with};
 use time::Duration;
 use time::macros::datetime;
 

@@ -5,13 +5,12 @@
 //! question and its seed.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-mod support;
-
+use ecr_read_only::policy::budget::{Budget, OverBudget};
 use ecr_read_only::policy::comparison::Texts;
-use ecr_read_only::policy::language::{Budget, OverBudget, contains, shortest};
+use ecr_read_only::policy::language::{contains, shortest};
 
-use support::brute_force::{ANYTHING, DIGITS, DOMAINS, EVERYTHING, NAMES, Question, Small, one_matches, union};
-use support::generate::Rng;
+use crate::support::brute_force::{ANYTHING, DIGITS, DOMAINS, EVERYTHING, NAMES, Question, Small, one_matches, union};
+use crate::support::generate::Rng;
 
 /// Far more steps than any question here takes.
 const PLENTY: u64 = 10_000_000;

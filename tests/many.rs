@@ -2,18 +2,16 @@
 //! does not take of a change-triggered run left to the schedule.
 #![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::task::{Context, Waker};
 
+use crate::support::events::{ACCOUNT, EC2_TRUST, change, policy_item, role_item, scheduled, with};
+use crate::support::fakes::{EVERYTHING, FakeAws, role_resource, version};
+use crate::support::run::{DENIED, NOW, check, run, run_with};
 use ecr_read_only::rule::ports::{Authentication, PortErrorKind};
 use ecr_read_only::rule::{Invocation, Memory, Ports, evaluate};
 use serde_json::{Value, json};
-use support::events::{ACCOUNT, EC2_TRUST, change, policy_item, role_item, scheduled, with};
-use support::fakes::{EVERYTHING, FakeAws, role_resource, version};
-use support::run::{DENIED, NOW, check, run, run_with};
 use time::Duration;
 
 fn name(index: usize) -> String {

@@ -6,16 +6,14 @@
     reason = "clippy takes the helpers of tests for no tests"
 )]
 
-mod support;
-
+use crate::support::generate::Rng;
+use crate::support::generate::account::{account, role_docs, role_names};
+use crate::support::generate::probe::{Interest, probe};
+use crate::support::naive::catalogue::{CatalogueAction, catalogue};
+use crate::support::naive::request::well_formed;
+use crate::support::naive::{Answer, Judge, Request, RoleDocs, allowed, explain};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use support::generate::Rng;
-use support::generate::account::{account, role_docs, role_names};
-use support::generate::probe::{Interest, probe};
-use support::naive::catalogue::{CatalogueAction, catalogue};
-use support::naive::request::well_formed;
-use support::naive::{Answer, Judge, Request, RoleDocs, allowed, explain};
 
 /// 2027-01-15T08:00:00Z, the time of evaluation in all tests here.
 const AT: i64 = 1_800_000_000;

@@ -2,14 +2,12 @@
 //! take out. Events and the schedule must come to the same.
 #![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
-mod support;
-
+use crate::support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, policy_item, role_item, scheduled, with};
+use crate::support::fakes::{EVERYTHING, FakeAws, FakeRole, PULL_ONLY, role_arn, version};
+use crate::support::run::{DENIED, run};
 use ecr_read_only::rule::NodeKind;
 use ecr_read_only::rule::ports::{Authentication, PartKind};
 use serde_json::{Value, json};
-use support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, policy_item, role_item, scheduled, with};
-use support::fakes::{EVERYTHING, FakeAws, FakeRole, PULL_ONLY, role_arn, version};
-use support::run::{DENIED, run};
 
 const WORKER: &str = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy";
 const SSM_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ssm.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;

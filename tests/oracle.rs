@@ -4,13 +4,11 @@
 //! choose the size; a failure prints the role's seed.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-mod support;
-
 use std::collections::BTreeSet;
 
-use support::generate::Rng;
-use support::generate::account::{account, role_docs, role_names};
-use support::oracle::{Tally, actions};
+use crate::support::generate::Rng;
+use crate::support::generate::account::{account, role_docs, role_names};
+use crate::support::oracle::{Tally, actions};
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())

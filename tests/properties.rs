@@ -5,25 +5,23 @@
 //! property) and `PROPERTY_FIRST_SEED` (default 1) choose the size; a failure prints the role's seed.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::sync::Arc;
 
+use crate::support::generate::account::{account, role_docs, role_names};
+use crate::support::generate::{Flavour, Home, Rng, statements};
+use crate::support::naive::catalogue::catalogue as naive_catalogue;
+use crate::support::naive::request::well_formed;
+use crate::support::naive::{Judge, Request, RoleDocs};
+use crate::support::oracle::role_of;
 use ecr_read_only::access::catalogue::Action;
 use ecr_read_only::access::{
     AllowedAccess, Compliance, Criteria, Decision, GrantKind, Permissions, Refusal, Role, catalogue, judge,
     permissions, refusals,
 };
 use serde_json::{Value, json};
-use support::generate::account::{account, role_docs, role_names};
-use support::generate::{Flavour, Home, Rng, statements};
-use support::naive::catalogue::catalogue as naive_catalogue;
-use support::naive::request::well_formed;
-use support::naive::{Judge, Request, RoleDocs};
-use support::oracle::role_of;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::catalogue_data::ACTIONS;
 pub use super::catalogue_data::CATALOGUE_DATE;
 use crate::policy::Scope;
-use crate::policy::pattern::{ActionPattern, Reading};
+use crate::policy::pattern::ActionPattern;
+use crate::policy::reading::Reading;
 
 /// One of the two services whose actions are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

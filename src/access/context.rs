@@ -6,8 +6,8 @@
 //! Sources: IAM User Guide, "AWS global condition context keys"; Service Authorization Reference of Amazon ECR.
 
 use super::catalogue::{ResourceType, Service};
-use super::solver::{Kind, Slot};
-use super::universe::Universe;
+use super::solver::slot::{Kind, Slot};
+use super::solver::universe::Universe;
 use crate::policy::TrustPolicy;
 
 /// What all actions have in common that are requested in the same way.

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use super::catalogue::{Action, ActionSet, ResourceType, Service};
 use super::context::{Subject, Target, Unknown};
-use super::permissions::{Assumption, Decision, GrantKind, Refusal, Witness};
+use super::decision::{Assumption, Decision, GrantKind, Refusal, Witness};
 use super::request::{Problem, Translated};
-use super::rules::Rule;
 use super::solver::{Clause, Found, Values, solve};
-use crate::policy::language::Budget;
+use super::statements::Rule;
+use crate::policy::budget::Budget;
 
 /// How many values are tried for the keys that variables stand for, before the action is left undecided.
 const MOST_ATTEMPTS: usize = 24;

@@ -2,124 +2,21 @@
 //!
 //! Knows the answers and what they are made of. How they are found is [`super::decider`]'s.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
-
-use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::Role;
 use super::catalogue::{self, Action};
 use super::context::Subject;
 use super::decider::{Decider, Question};
-use super::rules::{rules, unknown_actions};
-use crate::policy::language::Budget;
+use super::decision::{Decision, Refusal};
+use super::role::Role;
+use super::statements::{rules, unknown_actions};
+use crate::policy::budget::Budget;
 
 /// Steps of work for one role, all its actions together.
 pub const STEPS_PER_ROLE: u64 = 2_000_000;
 
 /// Steps that each action gets at first, so that one that is hard to decide leaves enough for the others.
 const STEPS_AT_FIRST: u64 = 20_000;
-
-/// Where a policy bears on a role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum GrantKind {
-    /// An inline policy of the role.
-    Inline,
-    /// A managed policy attached to the role.
-    Managed,
-    /// The role's permissions boundary.
-    Boundary,
-}
-
-impl GrantKind {
-    /// The word for it in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inline => "inline",
-            Self::Managed => "managed",
-            Self::Boundary => "boundary",
-        }
-    }
-}
-
-/// A statement that bears on a request.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Grant {
-    /// The inline policy's name or the managed policy's ARN.
-    pub policy: String,
-    /// Where the policy bears on the role.
-    pub kind: GrantKind,
-    /// The statement's `Sid`.
-    pub sid: Option<String>,
-    /// The statement's place in the document, from 0.
-    pub statement: usize,
-}
-
-/// The statement as a reader finds it: the policy's name and the statement's Sid or number.
-impl fmt::Display for Grant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let policy = self.policy.rsplit('/').next().unwrap_or(&self.policy);
-        write!(f, "policy {policy} statement ")?;
-        match &self.sid {
-            Some(sid) if !sid.is_empty() => f.write_str(sid),
-            _ => write!(f, "{}", self.statement),
-        }
-    }
-}
-
-/// A request that IAM would allow, and the statements that do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Witness {
-    /// One ARN; `*` for an action without resource type.
-    pub resource: String,
-    /// The keys that the request needs, with their values. Keys not listed are absent, or have any value where
-    /// they are always present.
-    pub context: BTreeMap<String, Vec<String>>,
-    /// The Allow statements that match the request, the boundary's included.
-    pub grants: Vec<Grant>,
-    /// The account of the resource, where that is not the role's own: a policy there has to agree too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub other_account: Option<String>,
-    /// What the request takes for granted where AWS's documentation leaves two readings; mostly nothing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub assumed: Vec<Assumption>,
-}
-
-/// A statement of which the documentation does not say whether it matches a request.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Assumption {
-    /// The statement.
-    #[serde(flatten)]
-    pub statement: Grant,
-    /// Whether it is taken to match, as an Allow is, or not to, as a Deny is.
-    pub matches: bool,
-}
-
-/// What is known of an action.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// Some request is allowed.
-    Permitted(Arc<Witness>),
-    /// No request is allowed; [`refusals`] tells why.
-    Refused,
-    /// Not decided within the budget.
-    Undecided,
-}
-
-/// Why no request for an action is allowed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case", tag = "by", content = "statements")]
-pub enum Refusal {
-    /// No Allow of an identity-based policy matches any request for the action.
-    NoAllow,
-    /// The identity-based policies allow, the permissions boundary does not.
-    Boundary,
-    /// What is allowed, these Deny statements refuse; without one of them some request would be left.
-    Denied(Vec<Grant>),
-}
 
 /// What a role may do to ECR.
 #[derive(Debug, Clone, Default)]

@@ -11,11 +11,13 @@ use std::sync::Arc;
 
 use super::catalogue::ResourceType;
 use super::context::{Knowledge, Subject, Target, Unknown};
-use super::solver::{Clause, Literal, Slot, Values, holds};
+use super::solver::slot::Slot;
+use super::solver::{Clause, Literal, Values, holds};
+use crate::policy::budget::Budget;
 use crate::policy::comparison::{Comparison, Texts, date};
 use crate::policy::condition::{Ask, Condition, Meaning, Quantifier, Requirement};
-use crate::policy::language::Budget;
-use crate::policy::pattern::{Glob, Reading, ResourcePattern, Variable};
+use crate::policy::pattern::{Glob, ResourcePattern, Variable};
+use crate::policy::reading::Reading;
 use crate::policy::{Effect, Statement};
 
 /// The unknowns of the requests for one target, made as statements mention them.

@@ -13,7 +13,8 @@ use super::request::Problem;
 use super::solver::{Cube, Literal, Values};
 use crate::policy::comparison::{Comparison, Texts};
 use crate::policy::condition::{Ask, Quantifier, Requirement, resolve};
-use crate::policy::pattern::{Glob, Reading, ResourcePattern, Token};
+use crate::policy::pattern::{Glob, ResourcePattern, Token};
+use crate::policy::reading::Reading;
 
 /// How many symbols of a pattern are read in the time of a step of the budget.
 const SYMBOLS_PER_STEP: usize = 8;

@@ -7,9 +7,10 @@ use super::context::{Knowledge, Unknown};
 use super::decider::{Decider, Question};
 use super::request::Problem;
 use super::solver::Values;
-use super::values::is_possible;
+use super::solver::values::is_possible;
 use crate::policy::condition::{Condition, Meaning, resolve};
-use crate::policy::pattern::{Reading, Token, Variable};
+use crate::policy::pattern::{Token, Variable};
+use crate::policy::reading::Reading;
 
 /// How many values are made of a resource that was found.
 const MOST_FITTING: usize = 8;

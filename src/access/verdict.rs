@@ -9,7 +9,9 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
 use super::catalogue::{self, Action, Level};
-use super::{Decision, GrantKind, Permissions, Role, Witness, permissions};
+use super::decision::{Decision, GrantKind, Witness};
+use super::permissions::{Permissions, permissions};
+use super::role::Role;
 use crate::policy::pattern::ActionPattern;
 
 /// Which actions a node role may have (rule parameter `AllowedAccess`).

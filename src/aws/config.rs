@@ -7,8 +7,8 @@ use aws_sdk_config::Client;
 use aws_sdk_config::primitives::DateTime;
 use aws_sdk_config::types::{ComplianceType, Evaluation as SdkEvaluation};
 
+use super::error::{failed, told, untold};
 use super::pages::leads_on;
-use super::{failed, told, untold};
 use crate::access::Compliance;
 use crate::rule::ResultToken;
 use crate::rule::ports::{ComplianceStore, Evaluation, PortError, ResourceId};

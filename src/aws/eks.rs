@@ -11,9 +11,9 @@ use aws_sdk_account::types::RegionOptStatus;
 use aws_sdk_eks::Client;
 use aws_sdk_eks::types::AuthenticationMode;
 
-use super::calls::Calls;
+use super::call_counter::Calls;
+use super::error::{failed, told, untold};
 use super::pages::leads_on;
-use super::{failed, told, untold};
 use crate::rule::ports::{Authentication, ClusterRecord, Eks, PartKind, PortError, RoleUse};
 use crate::rule::{ClusterId, NodeKind};
 

@@ -5,8 +5,8 @@
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{EntityType, ManagedPolicyDetail, Role, RoleDetail, Tag};
 
+use super::error::{failed, told, untold};
 use super::pages::leads_on;
-use super::{failed, told, untold};
 use crate::rule::ports::{
     Iam, InstanceProfile, ListedRole, Page, PolicyDetails, PolicyVersion, PortError, RoleDetails, RoleRecord,
 };

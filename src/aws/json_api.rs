@@ -30,7 +30,7 @@ use aws_types::region::SigningRegion;
 use aws_types::service_config::ServiceConfigKey;
 use serde_json::Value;
 
-use super::calls::Calls;
+use super::call_counter::Calls;
 
 /// A service, as its calls are named, signed and sent.
 #[derive(Debug, Clone, Copy)]
@@ -180,7 +180,8 @@ mod tests {
     use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
     use serde_json::json;
 
-    use super::super::{Count, failed};
+    use super::super::call_counter::Count;
+    use super::super::error::failed;
     use super::*;
     use crate::rule::ports::PortErrorKind;
 

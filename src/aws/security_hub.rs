@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::calls::Calls;
+use super::call_counter::Calls;
+use super::error::{failed, told, untold};
 use super::json_api::{Service, call};
 use super::pages::leads_on;
-use super::{failed, told, untold};
 use crate::access::Compliance;
 use crate::rule::ports::{FindingStore, PortError};
 use crate::rule::{

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, Month, OffsetDateTime, Time};
 
-use super::language::Budget;
-use super::pattern::{Glob, Reading};
+use super::budget::Budget;
+use super::pattern::Glob;
+use super::reading::Reading;
 
 /// How many symbols are tried in the time of a step of the budget.
 const SYMBOLS_PER_STEP: usize = 8;

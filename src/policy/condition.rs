@@ -10,12 +10,11 @@ use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
-use super::DocumentError;
+use super::budget::Budget;
 use super::comparison::{Comparison, Network, Order, Texts, listed_instants, number};
-use super::document::{Path, members};
-use super::json::Json;
-use super::language::Budget;
-use super::pattern::{Glob, Reading, Symbol, Token, Variable, Wildcards, tokens};
+use super::json::{DocumentError, Json, Path, members};
+use super::pattern::{Glob, Symbol, Token, Variable, Wildcards, tokens};
+use super::reading::Reading;
 
 /// One operator on one key of a condition block.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,51 +7,12 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
 use super::condition::Condition;
-use super::json::Json;
+use super::json::{DocumentError, Json, Path, members, parse_json, string};
 use super::pattern::{ActionPattern, ResourcePattern};
-
-/// Why a policy document could not be understood, with the path to the place.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {problem}")]
-pub struct DocumentError {
-    path: String,
-    problem: String,
-}
-
-impl DocumentError {
-    fn new(path: &Path<'_>, problem: impl Into<String>) -> Self {
-        Self { path: path.to_string(), problem: problem.into() }
-    }
-}
-
-/// Where in a document something stands; written out only when there is something to complain about.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Path<'p> {
-    Root,
-    Member(&'p Path<'p>, &'p str),
-    Item(&'p Path<'p>, usize),
-}
-
-impl Path<'_> {
-    pub(super) fn error(&self, problem: impl Into<String>) -> DocumentError {
-        DocumentError::new(self, problem)
-    }
-}
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Root => f.write_str("$"),
-            Self::Member(parent, name) => write!(f, "{parent}.{name}"),
-            Self::Item(parent, index) => write!(f, "{parent}[{index}]"),
-        }
-    }
-}
 
 /// An identity-based policy document.
 #[derive(Debug, Clone)]
@@ -139,10 +100,6 @@ pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, DocumentError> {
     percent_decode_str(text).decode_utf8().map_err(|_| Path::Root.error("the percent-encoded document is not UTF-8"))
 }
 
-pub(super) fn parse_json(text: &str) -> Result<Json<'_>, DocumentError> {
-    serde_json::from_str(text).map_err(|error| Path::Root.error(format!("the document is not JSON: {error}")))
-}
-
 /// Visits the statements of a policy document with their paths and with whether policy variables have meaning
 /// in it, which they have since version 2012-10-17.
 pub(super) fn for_each_statement<'j>(
@@ -175,29 +132,6 @@ pub(super) fn for_each_statement<'j>(
             items.iter().enumerate().try_for_each(|(i, item)| visit(&Path::Item(&here, i), item, variables))
         }
         one => visit(&here, one, variables),
-    }
-}
-
-/// The members of a JSON object, each name once.
-pub(super) fn members<'j>(
-    path: &Path<'_>,
-    json: &'j Json<'_>,
-) -> Result<impl Iterator<Item = (&'j str, &'j Json<'j>)>, DocumentError> {
-    let Json::Object(object) = json else {
-        return Err(path.error(format!("expected an object, found {}", json.kind())));
-    };
-    for (i, (name, _)) in object.iter().enumerate() {
-        if object.iter().take(i).any(|(earlier, _)| earlier == name) {
-            return Err(path.error(format!("`{name}` stands twice")));
-        }
-    }
-    Ok(object.iter().map(|(name, value)| (&**name, value)))
-}
-
-pub(super) fn string<'j>(path: &Path<'_>, json: &'j Json<'_>) -> Result<&'j str, DocumentError> {
-    match json {
-        Json::String(text) => Ok(text),
-        other => Err(path.error(format!("expected a string, found {}", other.kind()))),
     }
 }
 

@@ -98,3 +98,68 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
         deserializer.deserialize_any(Tree)
     }
 }
+
+/// Why a policy document could not be understood, with the path to the place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {problem}")]
+pub struct DocumentError {
+    path: String,
+    problem: String,
+}
+
+impl DocumentError {
+    fn new(path: &Path<'_>, problem: impl Into<String>) -> Self {
+        Self { path: path.to_string(), problem: problem.into() }
+    }
+}
+
+/// Where in a document something stands; written out only when there is something to complain about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Path<'p> {
+    Root,
+    Member(&'p Path<'p>, &'p str),
+    Item(&'p Path<'p>, usize),
+}
+
+impl Path<'_> {
+    pub(super) fn error(&self, problem: impl Into<String>) -> DocumentError {
+        DocumentError::new(self, problem)
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("$"),
+            Self::Member(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Item(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+pub(super) fn parse_json(text: &str) -> Result<Json<'_>, DocumentError> {
+    serde_json::from_str(text).map_err(|error| Path::Root.error(format!("the document is not JSON: {error}")))
+}
+
+/// The members of a JSON object, each name once.
+pub(super) fn members<'j>(
+    path: &Path<'_>,
+    json: &'j Json<'_>,
+) -> Result<impl Iterator<Item = (&'j str, &'j Json<'j>)>, DocumentError> {
+    let Json::Object(object) = json else {
+        return Err(path.error(format!("expected an object, found {}", json.kind())));
+    };
+    for (i, (name, _)) in object.iter().enumerate() {
+        if object.iter().take(i).any(|(earlier, _)| earlier == name) {
+            return Err(path.error(format!("`{name}` stands twice")));
+        }
+    }
+    Ok(object.iter().map(|(name, value)| (&**name, value)))
+}
+
+pub(super) fn string<'j>(path: &Path<'_>, json: &'j Json<'_>) -> Result<&'j str, DocumentError> {
+    match json {
+        Json::String(text) => Ok(text),
+        other => Err(path.error(format!("expected a string, found {}", other.kind()))),
+    }
+}

@@ -9,10 +9,10 @@
 //! The worst case is exponential in the number of patterns with several stars each, so each step is paid from a
 //! [`Budget`]. Knows nothing of policies.
 
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use super::budget::{Budget, OverBudget};
 use super::comparison::Texts;
 use super::pattern::Symbol;
 
@@ -49,53 +49,6 @@ pub fn contains(domain: &dyn Domain, text: &str) -> bool {
         }
     }
     domain.accepts(state)
-}
-
-/// A limit of work, in steps of the walk; not of time, so that the same question always gets the same answer.
-#[derive(Debug, Clone)]
-pub struct Budget {
-    left: Cell<u64>,
-    /// Steps that are not to be spent now.
-    aside: Cell<u64>,
-}
-
-/// The budget is spent: nothing is known of the question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OverBudget;
-
-impl Budget {
-    /// A budget of so many steps.
-    pub fn new(steps: u64) -> Self {
-        Self { left: Cell::new(steps), aside: Cell::new(0) }
-    }
-
-    /// Sets all steps aside but so many, until [`Budget::whole`].
-    pub fn part(&self, steps: u64) {
-        self.whole();
-        let part = self.left.get().min(steps);
-        self.aside.set(self.left.get() - part);
-        self.left.set(part);
-    }
-
-    /// Takes back what was set aside.
-    pub fn whole(&self) {
-        self.left.set(self.left.get() + self.aside.take());
-    }
-
-    /// Takes steps for work done; where they are not there, the next [`Budget::spend`] says so.
-    pub fn charge(&self, steps: usize) {
-        self.left.set(self.left.get().saturating_sub(steps as u64));
-    }
-
-    /// Pays for work.
-    ///
-    /// # Errors
-    /// The budget is spent.
-    pub fn spend(&self, steps: usize) -> Result<(), OverBudget> {
-        let enough = self.left.get() > steps as u64;
-        self.charge(steps);
-        if enough { Ok(()) } else { Err(OverBudget) }
-    }
 }
 
 /// Where a union of patterns stands after some text.

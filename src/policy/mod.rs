@@ -3,14 +3,16 @@
 //! Knows what the words of a policy mean, for any service. Knows nothing of ECR, of roles or of verdicts, and
 //! does no I/O.
 
+pub mod budget;
 pub mod comparison;
 pub mod condition;
 mod document;
 mod json;
 pub mod language;
 pub mod pattern;
+pub mod reading;
 mod trust;
 
-pub use document::{Document, DocumentError, Effect, Scope, Statement};
-pub use json::Json;
+pub use document::{Document, Effect, Scope, Statement};
+pub use json::{DocumentError, Json};
 pub use trust::TrustPolicy;

@@ -8,6 +8,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use super::reading::Reading;
+
 /// One place of a glob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Symbol {
@@ -246,25 +248,6 @@ pub struct ActionPattern {
     /// Where the first colon stands.
     colon: Option<usize>,
     grammatical: bool,
-}
-
-/// The two readings of what the documentation leaves open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
-    /// The one under which a pattern matches more.
-    Wide,
-    /// The one under which a pattern matches less.
-    Narrow,
-}
-
-impl Reading {
-    /// The other reading, for a pattern under a negation.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Wide => Self::Narrow,
-            Self::Narrow => Self::Wide,
-        }
-    }
 }
 
 impl ActionPattern {

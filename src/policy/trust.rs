@@ -6,9 +6,11 @@
 //! Source: IAM User Guide, "AWS JSON policy elements: Principal".
 
 use super::DocumentError;
-use super::document::{Effect, Path, decode, effect, for_each_statement, members, parse_json, patterns, string};
+use super::document::{Effect, decode, effect, for_each_statement, patterns};
 use super::json::Json;
-use super::pattern::{ActionPattern, Reading};
+use super::json::{Path, members, parse_json, string};
+use super::pattern::ActionPattern;
+use super::reading::Reading;
 
 /// A role's trust policy (`AssumeRolePolicyDocument`): whom it may admit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use super::answers::NotStored;
-use super::fields::EventError;
-use super::findings::NotImported;
-use super::outcome::{Outcome, UnreadableRole};
-use super::parameters::ParametersError;
-use super::ports::{PortError, PortErrorKind};
+use crate::rule::invocation::fields::EventError;
+use crate::rule::invocation::parameters::ParametersError;
+use crate::rule::ports::error::{PortError, PortErrorKind};
+use crate::rule::report::evaluations::NotStored;
+use crate::rule::report::findings::NotImported;
+use crate::rule::report::outcome::{Outcome, UnreadableRole};
 
 /// Why an evaluation failed.
 #[derive(Debug, Clone, thiserror::Error)]

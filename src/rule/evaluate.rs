@@ -10,18 +10,24 @@ use std::task::Poll;
 use futures_util::{StreamExt, stream};
 use time::OffsetDateTime;
 
-use super::answers::{self, Sent};
-use super::error::EvaluationError;
-use super::event::{Invocation, Trigger};
-use super::item::{CLUSTER, ChangedCluster, ChangedPolicy, ChangedRole, FARGATE_PROFILE, POLICY, ROLE};
-use super::memory::{AccountMemory, Freshness, Memory};
-use super::node_roles::{NodeFact, key};
-use super::node_test::{NodeTest, Tested, exempt};
-use super::outcome::{Answer, Ground, Outcome, UnreadableRole};
-use super::ports::{ComplianceStore, Eks, Iam, InstanceProfile, ListedRole, PortError, ResourceId};
-use super::roles::{FEW, Reading, RoleError, RoleReader, Subject};
 use crate::access::judge;
 use crate::policy::TrustPolicy;
+use crate::rule::error::EvaluationError;
+use crate::rule::invocation::Invocation;
+use crate::rule::invocation::configuration_item::{
+    CLUSTER, ChangedCluster, ChangedPolicy, ChangedRole, FARGATE_PROFILE, POLICY, ROLE, Trigger,
+};
+use crate::rule::nodes::classify::{NodeTest, Tested, exempt};
+use crate::rule::nodes::facts::NodeFact;
+use crate::rule::ports::config::{ComplianceStore, ResourceId};
+use crate::rule::ports::eks::Eks;
+use crate::rule::ports::error::PortError;
+use crate::rule::ports::iam::{Iam, InstanceProfile, ListedRole, key};
+use crate::rule::read::cache::{AccountMemory, Freshness, Memory};
+use crate::rule::read::roles::{FEW, Reading, RoleError, RoleReader, Subject};
+use crate::rule::report::evaluations;
+use crate::rule::report::evaluations::Sent;
+use crate::rule::report::outcome::{Answer, Ground, Outcome, UnreadableRole};
 
 /// How many roles are read at once: IAM throttles an account's calls by a bucket that its other users share.
 const ROLES_AT_ONCE: usize = 8;
@@ -74,7 +80,7 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
     }
     let evaluations = outcome.answers.iter().map(|answer| answer.evaluation.clone()).collect();
     let own_only = !invocation.trigger.is_all_roles();
-    match answers::send(ports.store, &invocation.result_token, evaluations, own_only).await {
+    match evaluations::send(ports.store, &invocation.result_token, evaluations, own_only).await {
         Err(problem) => Err(EvaluationError::EvaluationsNotStored { problem, outcome: Box::new(outcome) }),
         Ok(Sent { left }) => {
             outcome.left_to_schedule = left;

@@ -7,41 +7,31 @@
 //!
 //! [`Invocation::parse`] reads the event, [`evaluate`] does the rest.
 
-mod account;
-mod answers;
-mod discovery;
 mod error;
 mod evaluate;
-mod event;
-mod fields;
-mod finding;
-mod finding_text;
-mod findings;
-mod item;
-mod memory;
-mod node_roles;
-mod node_test;
-mod outcome;
-mod parameters;
-mod patterns;
+mod invocation;
+mod nodes;
 pub mod ports;
-mod roles;
+mod read;
+mod report;
 
-pub use account::Credentials;
-pub use answers::NotStored;
 pub use error::EvaluationError;
 pub use evaluate::{Ports, evaluate};
-pub use event::{Invocation, ResultToken, Trigger};
-pub use fields::EventError;
-pub use finding::{
+pub use invocation::Invocation;
+pub use invocation::configuration_item::{ChangedCluster, ChangedPolicy, ChangedRole, OutOfScope, Trigger};
+pub use invocation::credentials::Credentials;
+pub use invocation::fields::EventError;
+pub use invocation::name_patterns::{ClusterPatterns, RolePatterns};
+pub use invocation::parameters::{ClusterScope, ExecutionRole, ParameterError, ParametersError, RuleParameters};
+pub use nodes::facts::{NodeFact, NodeRole, NodeRoles, Place};
+pub use ports::config::ResultToken;
+pub use ports::eks::{ClusterId, NodeKind};
+pub use ports::security_hub::{
     FINDING_TYPE, FailedFinding, Finding, FindingSource, NOTHING_TO_CHANGE, RELATED_REQUIREMENT, REMEDIATION_URL,
     Severity,
 };
-pub use findings::{FindingCounts, NotImported, tell_findings};
-pub use item::{ChangedCluster, ChangedPolicy, ChangedRole, OutOfScope};
-pub use memory::{CLUSTERS_REMEMBERED, Memory};
-pub use node_roles::{ClusterId, NodeFact, NodeKind, NodeRole, NodeRoles, Place};
-pub use outcome::{Answer, Judged, Outcome, UnreadableRole};
-pub use parameters::{ClusterScope, ExecutionRole, ParameterError, ParametersError, RuleParameters};
-pub use patterns::{ClusterPatterns, RolePatterns};
-pub use roles::RoleError;
+pub use read::cache::{CLUSTERS_REMEMBERED, Memory};
+pub use read::roles::RoleError;
+pub use report::evaluations::NotStored;
+pub use report::findings::{NotImported, tell_findings};
+pub use report::outcome::{Answer, FindingCounts, Judged, Outcome, UnreadableRole};

@@ -11,8 +11,9 @@
 
 use std::fmt;
 
+use ecr_read_only::policy::budget::{Budget, OverBudget};
 use ecr_read_only::policy::comparison::Texts;
-use ecr_read_only::policy::language::{Budget, Domain, OverBudget, contains, shortest};
+use ecr_read_only::policy::language::{Domain, contains, shortest};
 use ecr_read_only::policy::pattern::{Glob, Symbol};
 
 use super::generate::Rng;

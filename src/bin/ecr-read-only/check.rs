@@ -14,7 +14,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::account_details::{AccountDetails, DetailsError, RoleEntry};
+use crate::input::account_details::{AccountDetails, DetailsError, RoleEntry};
 
 #[derive(Args)]
 pub(crate) struct Options {

@@ -3,8 +3,8 @@
 //!
 //! Knows files, the clock and the terminal. The verdicts are the library's.
 
-mod account_details;
 mod check;
+mod input;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -20,7 +20,7 @@ impl RolePatterns {
     ///
     /// # Errors
     /// All that are neither names nor ARNs of roles.
-    pub(super) fn parse(text: &str) -> Result<Self, Vec<String>> {
+    pub(in crate::rule) fn parse(text: &str) -> Result<Self, Vec<String>> {
         all(text, |text| {
             let is_arn = text.starts_with("arn:");
             let path = if is_arn { text.splitn(6, ':').nth(5)?.strip_prefix("role/")? } else { text };
@@ -69,7 +69,7 @@ impl ClusterPatterns {
     /// # Errors
     /// All that match no name of a cluster
     /// (<https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html>).
-    pub(super) fn parse(text: &str) -> Result<Self, Vec<String>> {
+    pub(in crate::rule) fn parse(text: &str) -> Result<Self, Vec<String>> {
         let accepted = |c: char| c.is_ascii_alphanumeric() || "_-*".contains(c);
         all(text, |text| text.chars().all(accepted).then(|| Glob::new(text))).map(Self)
     }
@@ -81,7 +81,7 @@ impl ClusterPatterns {
 }
 
 /// The parts of a list separated by commas, or those that are not accepted.
-pub(super) fn all<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Vec<String>> {
+pub(in crate::rule) fn all<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Vec<String>> {
     let (mut accepted, mut refused) = (Vec::new(), Vec::new());
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         match parse(part) {

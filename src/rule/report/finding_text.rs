@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::finding::{Finding, FindingSource, NOTHING_TO_CHANGE, Severity};
-use super::node_roles::role_name;
-use super::outcome::Judged;
 use crate::access::catalogue::Level;
 use crate::access::{Assumption, Criteria, Grant, GrantKind, Verdict, Witness};
+use crate::rule::ports::iam::role_name;
+use crate::rule::ports::security_hub::{Finding, FindingSource, NOTHING_TO_CHANGE, Severity};
+use crate::rule::report::outcome::Judged;
 
 const TITLE_CHARACTERS: usize = 256;
 const DESCRIPTION_CHARACTERS: usize = 1024;
@@ -35,7 +35,7 @@ const AWS_MANAGED: &str = ":iam::aws:policy/";
 
 impl Finding {
     /// What is to be said of a role, by its unique id, at the time of the evaluation, if the rule first told of it then.
-    pub(super) fn of(
+    pub(in crate::rule) fn of(
         source: &FindingSource,
         role_id: &str,
         judged: &Judged,

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
-use super::discovery::Clusters;
-use super::node_roles::{ClusterId, NodeFact, NodeKind, NodeRole, NodeRoles, Place};
-use super::parameters::RuleParameters;
-use super::ports::{Authentication, Iam, InstanceProfile, RoleDetails};
-use super::roles::{RoleError, RoleReader, Subject};
 use crate::policy::TrustPolicy;
+use crate::rule::invocation::parameters::RuleParameters;
+use crate::rule::nodes::facts::{NodeFact, NodeRole, NodeRoles, Place};
+use crate::rule::ports::eks::{Authentication, ClusterId, NodeKind};
+use crate::rule::ports::iam::{Iam, InstanceProfile, RoleDetails};
+use crate::rule::read::clusters::Clusters;
+use crate::rule::read::roles::{RoleError, RoleReader, Subject};
 
 /// The key of a tag that names a cluster after this
 /// (<https://docs.aws.amazon.com/eks/latest/userguide/worker.html>).
@@ -28,7 +29,7 @@ const WORKER_POLICIES: [&str; 2] = ["AmazonEKSWorkerNodePolicy", "AmazonEKSWorke
 
 /// What the test of a role came to.
 #[derive(Debug)]
-pub(super) enum Tested {
+pub(in crate::rule) enum Tested {
     /// A node's role, by these facts: sorted, at least one.
     Node(Vec<NodeFact>),
     /// No node's role, as far as can be seen.
@@ -42,7 +43,7 @@ pub(super) enum Tested {
 }
 
 /// The test, with what it goes by.
-pub(super) struct NodeTest<'a> {
+pub(in crate::rule) struct NodeTest<'a> {
     parameters: &'a RuleParameters,
     clusters: Arc<Clusters>,
     node_roles: NodeRoles,
@@ -51,7 +52,7 @@ pub(super) struct NodeTest<'a> {
 }
 
 impl<'a> NodeTest<'a> {
-    pub(super) fn new(account_id: &str, parameters: &'a RuleParameters, clusters: Arc<Clusters>) -> Self {
+    pub(in crate::rule) fn new(account_id: &str, parameters: &'a RuleParameters, clusters: Arc<Clusters>) -> Self {
         let uses = clusters.clusters.iter().flat_map(|cluster| cluster.roles.iter().map(|role| (&cluster.id, role)));
         let node_roles = NodeRoles::of_account(account_id, uses);
         let open = clusters.clusters.iter().filter(|one| one.record.authentication != Authentication::AccessEntries);
@@ -60,17 +61,17 @@ impl<'a> NodeTest<'a> {
     }
 
     /// The clusters that the test goes by.
-    pub(super) fn clusters(&self) -> &Clusters {
+    pub(in crate::rule) fn clusters(&self) -> &Clusters {
         &self.clusters
     }
 
     /// The roles that EKS names.
-    pub(super) fn named_by_eks(&self) -> &NodeRoles {
+    pub(in crate::rule) fn named_by_eks(&self) -> &NodeRoles {
         &self.node_roles
     }
 
     /// The roles that a cluster names, or one of its Fargate profiles.
-    pub(super) fn named_by<'s>(
+    pub(in crate::rule) fn named_by<'s>(
         &'s self,
         cluster: &'s ClusterId,
         profile: Option<&'s str>,
@@ -83,12 +84,12 @@ impl<'a> NodeTest<'a> {
     }
 
     /// Whether roles may be nodes' of which EKS and the parameters tell no name: those in an instance profile.
-    pub(super) fn admits_self_managed(&self) -> bool {
+    pub(in crate::rule) fn admits_self_managed(&self) -> bool {
         !self.open.is_empty()
     }
 
     /// Whether only a list of all roles shows those that are meant.
-    pub(super) fn needs_all_roles(&self) -> bool {
+    pub(in crate::rule) fn needs_all_roles(&self) -> bool {
         self.parameters.node_roles.has_wildcards() || self.issuers().next().is_some()
     }
 
@@ -98,7 +99,13 @@ impl<'a> NodeTest<'a> {
     }
 
     /// Whether a role that was listed is worth to be looked at. A trust policy that is not understood may say anything.
-    pub(super) fn is_candidate(&self, name: &str, arn: &str, trust_policy: Option<&str>, in_profile: bool) -> bool {
+    pub(in crate::rule) fn is_candidate(
+        &self,
+        name: &str,
+        arn: &str,
+        trust_policy: Option<&str>,
+        in_profile: bool,
+    ) -> bool {
         if self.parameters.exempt_roles.matches(name, Some(arn)) {
             return false;
         }
@@ -115,7 +122,7 @@ impl<'a> NodeTest<'a> {
     }
 
     /// The same of a role in detail.
-    pub(super) fn wants(&self, details: &RoleDetails) -> bool {
+    pub(in crate::rule) fn wants(&self, details: &RoleDetails) -> bool {
         let role = &details.record;
         self.is_candidate(&role.name, &role.arn, Some(&role.trust_policy), !details.instance_profiles.is_empty())
     }
@@ -123,7 +130,7 @@ impl<'a> NodeTest<'a> {
     /// Tests a role. What EKS and the parameters say costs no call. Only a role of which they say nothing is looked at
     /// for the marks of self-managed nodes: its tags, its managed policies, its instance profiles' tags, in this order, up
     /// to the first that tells.
-    pub(super) async fn test<I: Iam>(
+    pub(in crate::rule) async fn test<I: Iam>(
         &self,
         reader: &RoleReader<'_, I>,
         subject: &mut Subject,
@@ -235,7 +242,7 @@ struct Marks {
 }
 
 /// Why the parameters take a role out, if they do.
-pub(super) fn exempt(
+pub(in crate::rule) fn exempt(
     parameters: &RuleParameters,
     name: &str,
     arn: Option<&str>,

@@ -4,13 +4,13 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use super::event::Invocation;
-use super::findings::FindingCounts;
-use super::item::ROLE;
-use super::node_roles::{NodeFact, role_name};
-use super::ports::{Evaluation, ResourceId};
-use super::roles::RoleError;
 use crate::access::{ANNOTATION_CHARACTERS, Compliance, Role, Verdict};
+use crate::rule::invocation::Invocation;
+use crate::rule::invocation::configuration_item::ROLE;
+use crate::rule::nodes::facts::NodeFact;
+use crate::rule::ports::config::{Evaluation, ResourceId};
+use crate::rule::ports::iam::role_name;
+use crate::rule::read::roles::RoleError;
 
 /// What an evaluation came to.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn new(invocation: &Invocation) -> Self {
+    pub(in crate::rule) fn new(invocation: &Invocation) -> Self {
         Self {
             trigger: invocation.trigger.label(),
             scheduled: invocation.trigger.is_all_roles() && !invocation.result_token.asks_for_test_mode(),
@@ -64,6 +64,19 @@ impl Outcome {
     }
 }
 
+/// How many findings Security Hub took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FindingCounts {
+    /// Those of judged roles.
+    pub imported: usize,
+    /// Those that hold no more.
+    pub archived: usize,
+    /// How many it did not take.
+    pub not_imported: usize,
+    /// Roles without a verdict of which it could not be found out whether they have a finding to archive.
+    pub left_to_schedule: usize,
+}
+
 /// One answer to AWS Config, with what it stands on.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -71,12 +84,12 @@ pub struct Answer {
     pub evaluation: Evaluation,
     /// The judgement behind it; none where the answer is NOT_APPLICABLE without one.
     pub judged: Option<Judged>,
-    pub(super) ground: Ground,
+    pub(in crate::rule) ground: Ground,
 }
 
 /// What an answer without a judgement stands on, as far as it matters to findings of before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ground {
+pub(in crate::rule) enum Ground {
     /// The role's trust policy alone, which mostly was the same before.
     TrustPolicy,
     /// Clusters, none of which runs nodes under the role, as of when they were asked for.
@@ -97,7 +110,7 @@ pub struct Judged {
 }
 
 impl Answer {
-    pub(super) fn verdict(role: &Role, facts: Vec<NodeFact>, verdict: Verdict, at: OffsetDateTime) -> Self {
+    pub(in crate::rule) fn verdict(role: &Role, facts: Vec<NodeFact>, verdict: Verdict, at: OffsetDateTime) -> Self {
         let node_of: Vec<String> = facts.iter().map(ToString::to_string).collect();
         let resource = ResourceId { resource_type: ROLE.to_owned(), id: role.id.clone() };
         let annotation = with_role(verdict.annotation(&node_of), &role.arn);
@@ -106,7 +119,7 @@ impl Answer {
         Self { evaluation, judged: Some(judged), ground: Ground::Other }
     }
 
-    pub(super) fn not_applicable(resource: ResourceId, why: &str, at: OffsetDateTime) -> Self {
+    pub(in crate::rule) fn not_applicable(resource: ResourceId, why: &str, at: OffsetDateTime) -> Self {
         let evaluation = evaluation(resource, Compliance::NotApplicable, why, at);
         Self { evaluation, judged: None, ground: Ground::Other }
     }

@@ -5,13 +5,14 @@
 
 use super::catalogue::{self, ActionSet, Service};
 use super::context::is_multivalued;
-use super::permissions::{Grant, GrantKind};
+use super::decision::{Grant, GrantKind};
 use super::request::{Key, keys};
 use super::resources::has_doubtful_type;
-use super::{Policy, PolicySource, Role};
+use super::role::{Policy, PolicySource, Role};
+use crate::policy::budget::Budget;
 use crate::policy::condition::Condition;
-use crate::policy::language::Budget;
-use crate::policy::pattern::{Reading, ResourcePattern};
+use crate::policy::pattern::ResourcePattern;
+use crate::policy::reading::Reading;
 use crate::policy::{Effect, Statement};
 
 /// A statement that bears on ECR, and where it stands.

@@ -9,15 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::lock::Mutex as AsyncMutex;
 
-use super::memory::AccountMemory;
-use super::ports::{Iam, InstanceProfile, PolicyVersion, PortError, RoleDetails, RoleRecord};
 use crate::access::{Policy, PolicySource, Role};
 use crate::policy::{Document, DocumentError, TrustPolicy};
+use crate::rule::ports::error::PortError;
+use crate::rule::ports::iam::{Iam, InstanceProfile, PolicyVersion, RoleDetails, RoleRecord};
+use crate::rule::read::cache::AccountMemory;
 
 /// How many roles, or managed policies, are asked for one by one. If there are more, all of the account's are listed in
 /// detail instead: a role by itself costs three calls and one for each inline policy, a policy up to two, and a page of
 /// the list has hundreds of either.
-pub(super) const FEW: usize = 32;
+pub(in crate::rule) const FEW: usize = 32;
 
 /// Why a role could not be read or understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +56,7 @@ impl RoleError {
 
 /// What IAM says of a role.
 #[derive(Debug)]
-pub(super) enum Reading {
+pub(in crate::rule) enum Reading {
     /// The role is gone.
     Gone,
     /// All that bears on its permissions.
@@ -64,8 +65,8 @@ pub(super) enum Reading {
 
 /// A role of which so much is read as was needed so far.
 #[derive(Debug)]
-pub(super) struct Subject {
-    pub(super) record: RoleRecord,
+pub(in crate::rule) struct Subject {
+    pub(in crate::rule) record: RoleRecord,
     inline: Option<Vec<(String, String)>>,
     attached: Option<Vec<String>>,
     instance_profiles: Option<Vec<InstanceProfile>>,
@@ -90,16 +91,16 @@ impl From<RoleDetails> for Subject {
 
 impl Subject {
     /// The same role, known to be in these instance profiles.
-    pub(super) fn in_profiles(self, profiles: Vec<InstanceProfile>) -> Self {
+    pub(in crate::rule) fn in_profiles(self, profiles: Vec<InstanceProfile>) -> Self {
         Self { instance_profiles: Some(profiles), ..self }
     }
 
-    pub(super) fn trust_policy(&self) -> Result<TrustPolicy, RoleError> {
+    pub(in crate::rule) fn trust_policy(&self) -> Result<TrustPolicy, RoleError> {
         TrustPolicy::parse(&self.record.trust_policy).map_err(RoleError::document("the trust policy".to_owned()))
     }
 
     /// The managed policies that bear on the role, as far as they are known.
-    pub(super) fn managed_policies(&self) -> impl Iterator<Item = &String> {
+    pub(in crate::rule) fn managed_policies(&self) -> impl Iterator<Item = &String> {
         self.attached.iter().flatten().chain(&self.record.permissions_boundary)
     }
 }
@@ -118,7 +119,7 @@ impl<E: Into<RoleError>> From<E> for Interrupted {
 }
 
 /// Reads roles, and each managed policy once however many roles it is attached to.
-pub(super) struct RoleReader<'a, I> {
+pub(in crate::rule) struct RoleReader<'a, I> {
     iam: &'a I,
     memory: Arc<AccountMemory>,
     managed: Mutex<HashMap<String, Arc<Slot>>>,
@@ -129,17 +130,17 @@ pub(super) struct RoleReader<'a, I> {
 type Slot = AsyncMutex<Option<Result<Option<Arc<Document>>, RoleError>>>;
 
 impl<'a, I: Iam> RoleReader<'a, I> {
-    pub(super) fn new(iam: &'a I, memory: Arc<AccountMemory>) -> Self {
+    pub(in crate::rule) fn new(iam: &'a I, memory: Arc<AccountMemory>) -> Self {
         Self { iam, memory, managed: Mutex::default() }
     }
 
     /// The role itself, without its policies; `None` if it is gone.
-    pub(super) async fn subject(&self, name: &str) -> Result<Option<Subject>, RoleError> {
+    pub(in crate::rule) async fn subject(&self, name: &str) -> Result<Option<Subject>, RoleError> {
         Ok(self.iam.role(name).await?.map(Subject::from))
     }
 
     /// All roles of the account that are wanted, in detail.
-    pub(super) async fn subjects(
+    pub(in crate::rule) async fn subjects(
         &self,
         wanted: impl Fn(&RoleDetails) -> bool + Send,
     ) -> Result<Vec<Subject>, PortError> {
@@ -156,7 +157,10 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     }
 
     /// The managed policies attached to the role; `None` if the role is gone.
-    pub(super) async fn attached<'s>(&self, subject: &'s mut Subject) -> Result<Option<&'s [String]>, RoleError> {
+    pub(in crate::rule) async fn attached<'s>(
+        &self,
+        subject: &'s mut Subject,
+    ) -> Result<Option<&'s [String]>, RoleError> {
         if subject.attached.is_none() {
             subject.attached = self.iam.attached_policies(&subject.record.name).await?;
         }
@@ -164,7 +168,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     }
 
     /// The instance profiles that hold the role, perhaps without their tags; `None` if the role is gone.
-    pub(super) async fn instance_profiles(
+    pub(in crate::rule) async fn instance_profiles(
         &self,
         subject: &mut Subject,
     ) -> Result<Option<Vec<InstanceProfile>>, RoleError> {
@@ -175,7 +179,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     }
 
     /// The tags of an instance profile; none if it is gone.
-    pub(super) async fn tags(&self, profile: InstanceProfile) -> Result<Vec<(String, String)>, RoleError> {
+    pub(in crate::rule) async fn tags(&self, profile: InstanceProfile) -> Result<Vec<(String, String)>, RoleError> {
         match profile.tags {
             Some(tags) => Ok(tags),
             None => Ok(self.iam.instance_profile_tags(&profile.name).await?.unwrap_or_default()),
@@ -185,7 +189,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     /// Gets ready for many roles: if more of the account's own managed policies are wanted than are to be asked for one by
     /// one, reads them in pages and keeps those. What the pages do not have is asked for by itself later; what keeps them
     /// from being read is the answer for every policy that is wanted. AWS's policies are few on the roles of nodes.
-    pub(super) async fn prepare(&self, mut wanted: BTreeSet<String>) {
+    pub(in crate::rule) async fn prepare(&self, mut wanted: BTreeSet<String>) {
         wanted.retain(|arn| !arn.contains(":iam::aws:"));
         if wanted.len() <= FEW {
             return;
@@ -221,7 +225,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
 
     /// Reads the rest of a role. If a policy goes meanwhile, the role is read once more: either the policy was
     /// detached first, or IAM contradicts itself.
-    pub(super) async fn complete(&self, subject: Subject) -> Result<Reading, RoleError> {
+    pub(in crate::rule) async fn complete(&self, subject: Subject) -> Result<Reading, RoleError> {
         let (name, id) = (subject.record.name.clone(), subject.record.id.clone());
         match self.attempt(subject).await {
             Ok(reading) => return Ok(reading),

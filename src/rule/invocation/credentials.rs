@@ -2,8 +2,9 @@
 //!
 //! Knows AWS Config's conventions for rules that serve several accounts; must not know how a role is assumed.
 
-use super::error::EvaluationError;
-use super::event::Invocation;
+use crate::rule::error::EvaluationError;
+use crate::rule::invocation::Invocation;
+use crate::rule::invocation::parameters::SERVICE_LINKED;
 
 /// How the event's account is read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,10 +19,6 @@ pub enum Credentials {
         region: Option<String>,
     },
 }
-
-/// The path of roles that only an AWS service can assume
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html>).
-pub(super) const SERVICE_LINKED: &str = "aws-service-role/";
 
 impl Invocation {
     /// Whose credentials are to be used. `function_arn` is the ARN that the function was invoked by, whose account is the

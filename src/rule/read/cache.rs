@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::lock::Mutex as AsyncMutex;
 use time::{Duration, OffsetDateTime};
 
-use super::discovery::{Clusters, discover, read_clusters};
-use super::node_roles::ClusterId;
-use super::parameters::ClusterScope;
-use super::ports::{Eks, PolicyVersion, PortError};
 use crate::policy::Document;
+use crate::rule::invocation::parameters::ClusterScope;
+use crate::rule::ports::eks::{ClusterId, Eks};
+use crate::rule::ports::error::PortError;
+use crate::rule::ports::iam::PolicyVersion;
+use crate::rule::read::clusters::{Clusters, discover, read_clusters};
 
 /// How long clusters are remembered. What AWS Config does not report (node groups, access entries) shows to events this
 /// much later; a schedule never relies on memory.
@@ -43,14 +44,14 @@ impl Memory {
         Self::default()
     }
 
-    pub(super) fn of_account(&self, account_id: &str) -> Arc<AccountMemory> {
+    pub(in crate::rule) fn of_account(&self, account_id: &str) -> Arc<AccountMemory> {
         entry(&self.accounts, ACCOUNTS, account_id.to_owned())
     }
 }
 
 /// Whether what is remembered of clusters will do.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Freshness<'a> {
+pub(in crate::rule) enum Freshness<'a> {
     /// Yes, if it is not too old.
     Remembered,
     /// Yes, but for this cluster, which changed.
@@ -61,7 +62,7 @@ pub(super) enum Freshness<'a> {
 
 /// What is remembered of one account.
 #[derive(Debug, Default)]
-pub(super) struct AccountMemory {
+pub(in crate::rule) struct AccountMemory {
     clusters: Mutex<HashMap<ClusterScope, Arc<Slot>>>,
     documents: Mutex<Documents>,
 }
@@ -71,7 +72,7 @@ type Slot = AsyncMutex<Option<Arc<Clusters>>>;
 
 impl AccountMemory {
     /// The clusters in scope. Whoever asks while they are being asked for waits for that answer.
-    pub(super) async fn clusters(
+    pub(in crate::rule) async fn clusters(
         &self,
         eks: &impl Eks,
         scope: &ClusterScope,
@@ -103,12 +104,12 @@ impl AccountMemory {
     }
 
     /// The document of a policy's version. A version never changes.
-    pub(super) fn document(&self, version: &PolicyVersion) -> Option<Arc<Document>> {
+    pub(in crate::rule) fn document(&self, version: &PolicyVersion) -> Option<Arc<Document>> {
         self.documents.lock().unwrap_or_else(PoisonError::into_inner).known.get(version).cloned()
     }
 
     /// Remembers the document of a policy's version, whose text had so many bytes.
-    pub(super) fn remember(&self, version: PolicyVersion, document: &Arc<Document>, bytes: usize) {
+    pub(in crate::rule) fn remember(&self, version: PolicyVersion, document: &Arc<Document>, bytes: usize) {
         let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
         if documents.bytes + bytes > DOCUMENT_BYTES {
             *documents = Documents::default();

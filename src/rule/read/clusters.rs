@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use time::OffsetDateTime;
 
-use super::node_roles::{ClusterId, NodeKind};
-use super::parameters::ClusterScope;
-use super::ports::{Authentication, ClusterRecord, Eks, PartKind, PortError, PortErrorKind, RoleUse};
+use crate::rule::invocation::parameters::ClusterScope;
+use crate::rule::ports::eks::{Authentication, ClusterId, ClusterRecord, Eks, NodeKind, PartKind, RoleUse};
+use crate::rule::ports::error::{PortError, PortErrorKind};
 
 /// How many regions are asked for their clusters at once.
 const REGIONS_AT_ONCE: usize = 8;
@@ -22,25 +22,29 @@ const CALLS_PER_REGION: usize = 8;
 
 /// The clusters in scope, by region and name.
 #[derive(Debug, Clone)]
-pub(super) struct Clusters {
+pub(in crate::rule) struct Clusters {
     /// The clusters.
-    pub(super) clusters: Vec<Cluster>,
+    pub(in crate::rule) clusters: Vec<Cluster>,
     /// Regions that the parameters name and that are not enabled in the account, so that there is nothing to see.
-    pub(super) closed_regions: Vec<String>,
+    pub(in crate::rule) closed_regions: Vec<String>,
     /// When they were asked for: all of them, though one may have been read again since.
-    pub(super) at: OffsetDateTime,
+    pub(in crate::rule) at: OffsetDateTime,
 }
 
 /// A cluster and the roles that it names.
 #[derive(Debug, Clone)]
-pub(super) struct Cluster {
-    pub(super) id: ClusterId,
-    pub(super) record: ClusterRecord,
-    pub(super) roles: Vec<RoleUse>,
+pub(in crate::rule) struct Cluster {
+    pub(in crate::rule) id: ClusterId,
+    pub(in crate::rule) record: ClusterRecord,
+    pub(in crate::rule) roles: Vec<RoleUse>,
 }
 
 /// Asks EKS for everything in scope, at the time `at`.
-pub(super) async fn discover(eks: &impl Eks, scope: &ClusterScope, at: OffsetDateTime) -> Result<Clusters, PortError> {
+pub(in crate::rule) async fn discover(
+    eks: &impl Eks,
+    scope: &ClusterScope,
+    at: OffsetDateTime,
+) -> Result<Clusters, PortError> {
     let regions = match &scope.regions {
         Some(regions) => regions.clone(),
         None => eks.regions().await?,
@@ -76,7 +80,7 @@ pub(super) async fn discover(eks: &impl Eks, scope: &ClusterScope, at: OffsetDat
 
 /// Asks for clusters and what they name, by region and name; those that are gone are left out. In three rounds, each over
 /// all clusters at once, so that a cluster of many node groups does not keep the others waiting.
-pub(super) async fn read_clusters(
+pub(in crate::rule) async fn read_clusters(
     eks: &impl Eks,
     mut ids: Vec<ClusterId>,
     scope: &ClusterScope,

@@ -8,12 +8,12 @@ use std::fmt;
 
 use time::{Duration, OffsetDateTime};
 
-use super::error::EvaluationError;
-use super::event::{Invocation, Trigger};
-use super::finding::{FailedFinding, Finding, FindingSource};
-use super::item::{OutOfScope, ROLE};
-use super::outcome::{Ground, Outcome};
-use super::ports::{FindingStore, PortError, PortErrorKind};
+use crate::rule::error::EvaluationError;
+use crate::rule::invocation::Invocation;
+use crate::rule::invocation::configuration_item::{OutOfScope, ROLE, Trigger};
+use crate::rule::ports::error::{PortError, PortErrorKind};
+use crate::rule::ports::security_hub::{FailedFinding, Finding, FindingSource, FindingStore};
+use crate::rule::report::outcome::{FindingCounts, Ground, Outcome};
 
 /// The most findings that one call takes
 /// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchImportFindings.html>).
@@ -32,19 +32,6 @@ const AHEAD: Duration = Duration::minutes(15);
 
 /// How many findings an error names.
 const NAMED: usize = 10;
-
-/// How many findings Security Hub took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FindingCounts {
-    /// Those of judged roles.
-    pub imported: usize,
-    /// Those that hold no more.
-    pub archived: usize,
-    /// How many it did not take.
-    pub not_imported: usize,
-    /// Roles without a verdict of which it could not be found out whether they have a finding to archive.
-    pub left_to_schedule: usize,
-}
 
 /// Security Hub did not take all findings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

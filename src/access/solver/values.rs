@@ -6,18 +6,19 @@
 //!
 //! Knows nothing of the other unknowns, but for the names of their kinds.
 
-use super::solver::{Kind, Slot};
+use super::slot::{Kind, Slot};
 use super::universe::Universe;
+use crate::policy::budget::{Budget, OverBudget};
 use crate::policy::comparison::{Comparison, Texts, date};
 use crate::policy::condition::{Ask, Quantifier, Requirement};
-use crate::policy::language::{Budget, OverBudget, contains, shortest};
+use crate::policy::language::{contains, shortest};
 use crate::policy::pattern::{Glob, Symbol};
 
 /// How many listed values are looked at in the time of a step of the budget.
 const VALUES_PER_STEP: usize = 8;
 
 /// The values asked for are neither found nor ruled out.
-pub(super) struct Undecidable;
+pub(in crate::access) struct Undecidable;
 
 impl From<OverBudget> for Undecidable {
     fn from(_: OverBudget) -> Self {
@@ -29,7 +30,7 @@ impl From<OverBudget> for Undecidable {
 type Test<'r> = (&'r Comparison, bool);
 
 /// A state of the slot that satisfies all requirements; `None` if there is none.
-pub(super) fn value_of(
+pub(in crate::access) fn value_of(
     slot: &Slot,
     requirements: &[&Requirement],
     budget: &Budget,
@@ -133,7 +134,7 @@ fn first(
 }
 
 /// Whether an unknown of this kind can have the value at all.
-pub(super) fn is_possible(slot: &Slot, value: &str) -> bool {
+pub(in crate::access) fn is_possible(slot: &Slot, value: &str) -> bool {
     match &slot.kind {
         Kind::Text(universe) => contains(universe, value),
         Kind::Choice(choices) => choices.contains(&value),

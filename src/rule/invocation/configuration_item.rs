@@ -10,20 +10,63 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use super::event::Trigger;
-use super::fields::{EventError, Fields};
-use super::node_roles::ClusterId;
-use super::ports::ResourceId;
 use crate::policy::{Document, TrustPolicy};
+use crate::rule::invocation::fields::{EventError, Fields};
+use crate::rule::ports::config::ResourceId;
+use crate::rule::ports::eks::ClusterId;
 
 /// AWS Config's type of an IAM role.
-pub(super) const ROLE: &str = "AWS::IAM::Role";
+pub(in crate::rule) const ROLE: &str = "AWS::IAM::Role";
 /// AWS Config's type of a customer managed policy; AWS managed ones are not recorded.
-pub(super) const POLICY: &str = "AWS::IAM::Policy";
+pub(in crate::rule) const POLICY: &str = "AWS::IAM::Policy";
 /// AWS Config's type of an EKS cluster.
-pub(super) const CLUSTER: &str = "AWS::EKS::Cluster";
+pub(in crate::rule) const CLUSTER: &str = "AWS::EKS::Cluster";
 /// AWS Config's type of a Fargate profile of a cluster.
-pub(super) const FARGATE_PROFILE: &str = "AWS::EKS::FargateProfile";
+pub(in crate::rule) const FARGATE_PROFILE: &str = "AWS::EKS::FargateProfile";
+
+/// What made AWS Config invoke the rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trigger {
+    /// An `AWS::IAM::Role` changed.
+    RoleChanged(ChangedRole),
+    /// An `AWS::IAM::Policy` changed: it is judged through the roles it is attached to.
+    PolicyChanged(ChangedPolicy),
+    /// An `AWS::EKS::Cluster` or an `AWS::EKS::FargateProfile` changed: judged through the roles it names.
+    ClusterChanged(ChangedCluster),
+    /// A resource of any other type changed.
+    OtherResource(ResourceId),
+    /// A resource that is deleted, not recorded, or no longer in the rule's scope.
+    OutOfScope {
+        /// The resource.
+        resource: ResourceId,
+        /// Why it gets no verdict.
+        reason: OutOfScope,
+    },
+    /// All node roles of the account are to be evaluated: on a schedule, or after a configuration snapshot.
+    AllRoles {
+        /// The rule whose earlier verdicts are to be cleared where they no longer hold.
+        rule_name: String,
+    },
+}
+
+impl Trigger {
+    /// Whether all node roles are to be evaluated, and not what one resource concerns.
+    pub fn is_all_roles(&self) -> bool {
+        matches!(self, Self::AllRoles { .. })
+    }
+
+    /// A few words for the log.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::RoleChanged(_) => "role changed",
+            Self::PolicyChanged(_) => "policy changed",
+            Self::ClusterChanged(_) => "cluster changed",
+            Self::OtherResource(_) => "other resource changed",
+            Self::OutOfScope { .. } => "resource out of scope",
+            Self::AllRoles { .. } => "all roles",
+        }
+    }
+}
 
 /// A role that changed, as its item tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +123,7 @@ impl fmt::Display for OutOfScope {
 }
 
 /// A configuration item or the summary of one.
-pub(super) struct Item {
+pub(in crate::rule) struct Item {
     path: String,
     resource: ResourceId,
     name: Option<String>,
@@ -88,12 +131,12 @@ pub(super) struct Item {
     region: Option<String>,
     gone: Option<OutOfScope>,
     configuration: Option<Fields>,
-    pub(super) account_id: Option<String>,
-    pub(super) capture_time: Option<OffsetDateTime>,
+    pub(in crate::rule) account_id: Option<String>,
+    pub(in crate::rule) capture_time: Option<OffsetDateTime>,
 }
 
 impl Item {
-    pub(super) fn parse(item: &Fields) -> Result<Self, EventError> {
+    pub(in crate::rule) fn parse(item: &Fields) -> Result<Self, EventError> {
         let resource_type = item.required_text("resourceType")?;
         let configuration = item.object("configuration")?;
         let configured = |name: &str| match &configuration {
@@ -139,7 +182,7 @@ impl Item {
     }
 
     /// What is to be done about the item.
-    pub(super) fn trigger(self, left_scope: bool) -> Result<Trigger, EventError> {
+    pub(in crate::rule) fn trigger(self, left_scope: bool) -> Result<Trigger, EventError> {
         // Deleted before left: a deletion sets both, and says more.
         if let Some(reason) = self.gone.or(left_scope.then_some(OutOfScope::LeftScope)) {
             return Ok(Trigger::OutOfScope { resource: self.resource, reason });

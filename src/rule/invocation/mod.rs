@@ -4,88 +4,25 @@
 //! (<https://docs.aws.amazon.com/config/latest/developerguide/evaluate-config_develop-rules_example-events.html>)
 //! and nothing of what is done about them. What is not understood is an error, never a guess.
 
-use std::fmt;
+pub(in crate::rule) mod configuration_item;
+pub(in crate::rule) mod credentials;
+pub(in crate::rule) mod fields;
+pub(in crate::rule) mod name_patterns;
+pub(in crate::rule) mod parameters;
 
 use aws_lambda_events::event::config::ConfigEvent;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::error::EvaluationError;
-use super::fields::{EventError, Fields, account_id, is_empty, scalar_text};
-use super::finding::FindingSource;
-use super::item::{ChangedCluster, ChangedPolicy, ChangedRole, Item, OutOfScope};
-use super::parameters::RuleParameters;
-use super::ports::ResourceId;
+use crate::rule::error::EvaluationError;
+use crate::rule::invocation::configuration_item::{Item, Trigger};
+use crate::rule::invocation::fields::{EventError, Fields, account_id, is_empty, scalar_text};
+use crate::rule::invocation::parameters::RuleParameters;
+use crate::rule::ports::config::ResultToken;
+use crate::rule::ports::security_hub::FindingSource;
 
 const RULE_ARN: &str = "configRuleArn";
-
-/// The token by which AWS Config takes evaluations for an invocation: a secret, so it prints as nothing.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ResultToken(String);
-
-impl ResultToken {
-    /// The token itself, for PutEvaluations and nothing else.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether nothing is to be stored. That a token of `TESTMODE` asks for it is a convention of AWS's own
-    /// rule libraries (rdklib), not of the service.
-    pub fn asks_for_test_mode(&self) -> bool {
-        self.0 == "TESTMODE"
-    }
-}
-
-impl fmt::Debug for ResultToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ResultToken(redacted)")
-    }
-}
-
-/// What made AWS Config invoke the rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trigger {
-    /// An `AWS::IAM::Role` changed.
-    RoleChanged(ChangedRole),
-    /// An `AWS::IAM::Policy` changed: it is judged through the roles it is attached to.
-    PolicyChanged(ChangedPolicy),
-    /// An `AWS::EKS::Cluster` or an `AWS::EKS::FargateProfile` changed: judged through the roles it names.
-    ClusterChanged(ChangedCluster),
-    /// A resource of any other type changed.
-    OtherResource(ResourceId),
-    /// A resource that is deleted, not recorded, or no longer in the rule's scope.
-    OutOfScope {
-        /// The resource.
-        resource: ResourceId,
-        /// Why it gets no verdict.
-        reason: OutOfScope,
-    },
-    /// All node roles of the account are to be evaluated: on a schedule, or after a configuration snapshot.
-    AllRoles {
-        /// The rule whose earlier verdicts are to be cleared where they no longer hold.
-        rule_name: String,
-    },
-}
-
-impl Trigger {
-    /// Whether all node roles are to be evaluated, and not what one resource concerns.
-    pub fn is_all_roles(&self) -> bool {
-        matches!(self, Self::AllRoles { .. })
-    }
-
-    /// A few words for the log.
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::RoleChanged(_) => "role changed",
-            Self::PolicyChanged(_) => "policy changed",
-            Self::ClusterChanged(_) => "cluster changed",
-            Self::OtherResource(_) => "other resource changed",
-            Self::OutOfScope { .. } => "resource out of scope",
-            Self::AllRoles { .. } => "all roles",
-        }
-    }
-}
 
 /// One invocation of the rule, understood.
 #[derive(Debug, Clone)]

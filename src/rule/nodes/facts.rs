@@ -6,66 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::ports::RoleUse;
-use crate::policy::TrustPolicy;
-
-/// A cluster, unique in its account.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClusterId {
-    /// Its region.
-    pub region: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl fmt::Display for ClusterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}", self.name, self.region)
-    }
-}
-
-/// How a role comes to be a node's, or a pod's where those are looked at too.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NodeKind {
-    /// A managed node group, by its name.
-    NodeGroup(String),
-    /// EKS Auto Mode (`computeConfig.nodeRoleArn`).
-    AutoMode,
-    /// A Fargate profile, by its name: the role is its pod execution role.
-    FargateProfile(String),
-    /// An access entry of a type that nodes have (`EC2_LINUX` …), by that type.
-    AccessEntry(String),
-    /// A tag of a cluster on the role, by its key: self-managed nodes.
-    RoleTag(String),
-    /// One of AWS's policies for nodes attached to the role, by its name: self-managed nodes.
-    WorkerPolicy(String),
-    /// A tag of a cluster on an instance profile, by the profile's name and the tag's key: self-managed nodes.
-    ProfileTag(String, String),
-    /// The rule's parameter `NodeRoles`.
-    Parameter,
-    /// An EKS Pod Identity association, by namespace and service account: a pod's role.
-    PodIdentity(String),
-    /// An add-on, by its name: the role of its pods.
-    Addon(String),
-    /// The cluster's OIDC provider in the trust policy: the role of a service account.
-    ServiceAccount,
-}
-
-impl NodeKind {
-    /// Whether it is a pod's.
-    pub fn of_pods(&self) -> bool {
-        matches!(self, Self::PodIdentity(_) | Self::Addon(_) | Self::ServiceAccount)
-    }
-
-    /// Whether the trust policy shows that no such node or pod can have the role, whatever says otherwise.
-    pub fn ruled_out_by(&self, trust_policy: &TrustPolicy) -> bool {
-        match self {
-            Self::Parameter => false,
-            _ if self.of_pods() => trust_policy.rules_out_pods(),
-            _ => trust_policy.rules_out_nodes(),
-        }
-    }
-}
+use crate::rule::ports::eks::{ClusterId, NodeKind, RoleUse};
+use crate::rule::ports::iam::key;
 
 /// Which clusters a fact is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,17 +119,6 @@ impl NodeRoles {
     pub fn elsewhere(&self) -> usize {
         self.elsewhere
     }
-}
-
-/// Names of roles are unique in an account without regard to case, and whatever their path
-/// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>).
-pub(super) fn key(name: &str) -> String {
-    name.to_ascii_lowercase()
-}
-
-/// The name in a role's ARN, whatever else stands there.
-pub(super) fn role_name(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
 }
 
 /// Account and name of the role that an ARN names: `arn:aws:iam::111122223333:role/path/name`.

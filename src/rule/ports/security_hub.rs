@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::node_roles::role_name;
 use crate::access::Compliance;
+use crate::rule::ports::error::PortError;
+use crate::rule::ports::iam::role_name;
 
 /// What findings of the rule are called by, whatever the rule's own name is.
 const GENERATOR: &str = "eks-node-role-ecr-read-only";
@@ -153,4 +154,21 @@ pub struct FailedFinding {
     pub code: String,
     /// What Security Hub says.
     pub message: String,
+}
+
+/// The part of AWS Security Hub that holds findings.
+pub trait FindingStore {
+    /// The active findings of the source: all, or those of at most 20 ids.
+    fn active_findings(
+        &self,
+        source: &FindingSource,
+        ids: Option<&[String]>,
+    ) -> impl Future<Output = Result<Vec<Finding>, PortError>> + Send;
+
+    /// Imports at most 100 findings. Returns those that failed, each of which was sent.
+    fn import_findings(
+        &self,
+        source: &FindingSource,
+        findings: &[Finding],
+    ) -> impl Future<Output = Result<Vec<FailedFinding>, PortError>> + Send;
 }

@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use super::event::ResultToken;
-use super::ports::{ComplianceStore, Evaluation, PortError, PortErrorKind, ResourceId};
+use crate::rule::ports::config::{ComplianceStore, Evaluation, ResourceId, ResultToken};
+use crate::rule::ports::error::{PortError, PortErrorKind};
 
 /// The most evaluations that one call takes.
 const BATCH: usize = 100;
@@ -52,9 +52,9 @@ impl fmt::Display for List<'_> {
 
 /// What became of evaluations that were sent.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Sent {
+pub(in crate::rule) struct Sent {
     /// Those that AWS Config did not take and that the schedule will answer.
-    pub(super) left: Vec<ResourceId>,
+    pub(in crate::rule) left: Vec<ResourceId>,
 }
 
 /// Sends the evaluations in their order. What was not stored is sent again after the others have been, which
@@ -63,7 +63,7 @@ pub(super) struct Sent {
 /// With `own_suffices`, the first alone has to be stored: it is about the resource whose change is being answered. Whether
 /// AWS Config takes evaluations of other resources from such a run is not documented, and unverified. If it refuses
 /// them, each by itself or a call that holds them, the first is sent alone, and the schedule answers the rest.
-pub(super) async fn send(
+pub(in crate::rule) async fn send(
     store: &impl ComplianceStore,
     token: &ResultToken,
     evaluations: Vec<Evaluation>,

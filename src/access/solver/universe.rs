@@ -8,7 +8,7 @@ use crate::policy::language::Domain;
 
 /// A set of well-formed strings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Universe {
+pub(in crate::access) enum Universe {
     /// Any text.
     Text,
     /// Any text but the empty one: the keys of tags, services, paths of organizations.
@@ -44,7 +44,7 @@ pub(super) enum Universe {
 
 impl Universe {
     /// Whether none of the strings is a number, an instant or an IP address.
-    pub(super) fn is_text_only(&self) -> bool {
+    pub(in crate::access) fn is_text_only(&self) -> bool {
         match self {
             Self::Text | Self::Member | Self::Account | Self::Number | Self::Address | Self::Date => false,
             Self::Arn | Self::Repository | Self::PublicRepository | Self::Registry | Self::Other | Self::Region(_) => {
@@ -56,7 +56,7 @@ impl Universe {
     }
 
     /// The region codes of a partition.
-    pub(super) fn region(partition: &str) -> Self {
+    pub(in crate::access) fn region(partition: &str) -> Self {
         Self::Region(match partition {
             "aws-cn" => Some("cn-"),
             "aws-us-gov" => Some("us-gov-"),

@@ -19,29 +19,29 @@ pub struct EventError {
 
 impl EventError {
     /// The payload is no JSON object at all.
-    pub(super) fn payload(value: &Value) -> Self {
+    pub(in crate::rule) fn payload(value: &Value) -> Self {
         Self { problem: format!("the event is {}, not a JSON object", type_name(value)) }
     }
 
     /// A field without which nothing can be answered is absent, null or empty.
-    pub(super) fn absent(path: &str) -> Self {
+    pub(in crate::rule) fn absent(path: &str) -> Self {
         Self { problem: format!("`{path}` is absent") }
     }
 
     /// A field holds a value of a type that means nothing there.
-    pub(super) fn wrong_type(path: &str, value: &Value, expected: &str) -> Self {
+    pub(in crate::rule) fn wrong_type(path: &str, value: &Value, expected: &str) -> Self {
         Self { problem: format!("`{path}` is {}, expected {expected}", type_name(value)) }
     }
 
     /// A field holds a text that means nothing there.
-    pub(super) fn unknown_value(path: &str, value: &str, expected: &str) -> Self {
+    pub(in crate::rule) fn unknown_value(path: &str, value: &str, expected: &str) -> Self {
         // What is quoted ends in logs and in Lambda's error: enough of it to find it again.
         let excerpt: String = value.chars().take(100).collect();
         Self { problem: format!("`{path}` is `{excerpt}`, expected {expected}") }
     }
 
     /// A field that holds a JSON document in a string holds something else.
-    pub(super) fn not_json(path: &str, cause: &serde_json::Error) -> Self {
+    pub(in crate::rule) fn not_json(path: &str, cause: &serde_json::Error) -> Self {
         Self { problem: format!("`{path}` is not JSON: {cause}") }
     }
 
@@ -51,21 +51,21 @@ impl EventError {
     }
 
     /// Whatever else the event's own type refuses.
-    pub(super) fn shape(cause: &serde_json::Error) -> Self {
+    pub(in crate::rule) fn shape(cause: &serde_json::Error) -> Self {
         Self { problem: format!("the event does not have the shape of an AWS Config event: {cause}") }
     }
 }
 
 /// An object of the event, with the path that leads to it.
 #[derive(Debug, Clone)]
-pub(super) struct Fields {
+pub(in crate::rule) struct Fields {
     path: String,
     fields: Map<String, Value>,
 }
 
 impl Fields {
     /// The JSON object that `text` holds.
-    pub(super) fn from_text(path: &str, text: &str) -> Result<Self, EventError> {
+    pub(in crate::rule) fn from_text(path: &str, text: &str) -> Result<Self, EventError> {
         let value = serde_json::from_str(text).map_err(|cause| EventError::not_json(path, &cause))?;
         Self::from_value(path, value)
     }
@@ -78,17 +78,17 @@ impl Fields {
     }
 
     /// The path of a field, for errors.
-    pub(super) fn path_of(&self, name: &str) -> String {
+    pub(in crate::rule) fn path_of(&self, name: &str) -> String {
         format!("{}.{name}", self.path)
     }
 
     /// A field that is there and says something: neither null nor an empty or blank text.
-    pub(super) fn value(&self, name: &str) -> Option<&Value> {
+    pub(in crate::rule) fn value(&self, name: &str) -> Option<&Value> {
         self.fields.get(name).filter(|value| !is_empty(value))
     }
 
     /// An object, or a string that holds one.
-    pub(super) fn object(&self, name: &str) -> Result<Option<Self>, EventError> {
+    pub(in crate::rule) fn object(&self, name: &str) -> Result<Option<Self>, EventError> {
         let path = self.path_of(name);
         match self.value(name) {
             None => Ok(None),
@@ -98,7 +98,7 @@ impl Fields {
     }
 
     /// The objects of a list.
-    pub(super) fn objects(&self, name: &str) -> Result<Vec<Self>, EventError> {
+    pub(in crate::rule) fn objects(&self, name: &str) -> Result<Vec<Self>, EventError> {
         let path = self.path_of(name);
         match self.value(name) {
             None => Ok(Vec::new()),
@@ -111,7 +111,7 @@ impl Fields {
     }
 
     /// A policy document: percent-encoded or plain text, or the document itself.
-    pub(super) fn document<D>(
+    pub(in crate::rule) fn document<D>(
         &self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<D, DocumentError>,
@@ -122,7 +122,7 @@ impl Fields {
     }
 
     /// A text, without the blanks around it. Numbers and booleans are taken for the text they are written as.
-    pub(super) fn text(&self, name: &str) -> Result<Option<String>, EventError> {
+    pub(in crate::rule) fn text(&self, name: &str) -> Result<Option<String>, EventError> {
         let Some(value) = self.value(name) else { return Ok(None) };
         match scalar_text(value) {
             Some(text) => Ok(Some(text)),
@@ -131,17 +131,17 @@ impl Fields {
     }
 
     /// A text that must be there.
-    pub(super) fn required_text(&self, name: &str) -> Result<String, EventError> {
+    pub(in crate::rule) fn required_text(&self, name: &str) -> Result<String, EventError> {
         self.text(name)?.ok_or_else(|| EventError::absent(&self.path_of(name)))
     }
 
     /// The id of an AWS account.
-    pub(super) fn account_id(&self, name: &str) -> Result<Option<String>, EventError> {
+    pub(in crate::rule) fn account_id(&self, name: &str) -> Result<Option<String>, EventError> {
         self.text(name)?.map(|text| account_id(&self.path_of(name), &text)).transpose()
     }
 
     /// An instant: ISO 8601 with date, time and offset, as AWS Config writes it (`2026-01-05T10:02:33.123Z`).
-    pub(super) fn instant(&self, name: &str) -> Result<Option<OffsetDateTime>, EventError> {
+    pub(in crate::rule) fn instant(&self, name: &str) -> Result<Option<OffsetDateTime>, EventError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         OffsetDateTime::parse(&text, &Iso8601::PARSING).map(Some).map_err(|_| {
             EventError::unknown_value(
@@ -154,7 +154,7 @@ impl Fields {
 }
 
 /// An AWS account id: twelve digits. One that came as a JSON number has lost its leading zeros.
-pub(super) fn account_id(path: &str, text: &str) -> Result<String, EventError> {
+pub(in crate::rule) fn account_id(path: &str, text: &str) -> Result<String, EventError> {
     // Roles of any other account are no node roles here: a wrong id would turn into a wrong verdict.
     if text.len() <= 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(format!("{text:0>12}"))
@@ -164,7 +164,7 @@ pub(super) fn account_id(path: &str, text: &str) -> Result<String, EventError> {
 }
 
 /// The text of a string, number or boolean.
-pub(super) fn scalar_text(value: &Value) -> Option<String> {
+pub(in crate::rule) fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()),
         Value::Number(number) => Some(number.to_string()),
@@ -174,7 +174,7 @@ pub(super) fn scalar_text(value: &Value) -> Option<String> {
 }
 
 /// Whether a value says nothing: null, or a text of nothing but blanks.
-pub(super) fn is_empty(value: &Value) -> bool {
+pub(in crate::rule) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.trim().is_empty(),
@@ -183,7 +183,7 @@ pub(super) fn is_empty(value: &Value) -> bool {
 }
 
 /// The name of a value's JSON type, with its article.
-pub(super) fn type_name(value: &Value) -> &'static str {
+pub(in crate::rule) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

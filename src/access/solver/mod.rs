@@ -10,54 +10,29 @@
 
 use std::sync::Arc;
 
-use super::universe::Universe;
-use super::values::{Undecidable, value_of};
+pub(in crate::access) mod slot;
+pub(in crate::access) mod universe;
+pub(in crate::access) mod values;
+
+use self::slot::{Kind, Slot};
+use self::values::{Undecidable, value_of};
+use crate::policy::budget::Budget;
 use crate::policy::comparison::{Comparison, Order};
 use crate::policy::condition::{Ask, Quantifier, Requirement};
-use crate::policy::language::Budget;
-
-/// An unknown of the request.
-#[derive(Debug, Clone)]
-pub(super) struct Slot {
-    pub(super) kind: Kind,
-    /// Whether the request may have no such key.
-    pub(super) optional: bool,
-    /// Whether the key may have several values.
-    pub(super) multivalued: bool,
-    /// Values to try first, so that witnesses read like requests.
-    pub(super) preferred: Vec<String>,
-}
-
-/// What values an unknown may have.
-#[derive(Debug, Clone)]
-pub(super) enum Kind {
-    /// The strings of a universe.
-    Text(Universe),
-    /// One of these.
-    Choice(&'static [&'static str]),
-    /// A number.
-    Number,
-    /// An instant in seconds since 1970, not before this one.
-    InstantFrom(f64),
-    /// An instant in seconds since 1970, not after the one in the slot with this number.
-    InstantUntil(usize),
-    /// An IP address.
-    Address,
-}
 
 /// What is asked of one slot.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Literal {
-    pub(super) slot: usize,
-    pub(super) requirement: Requirement,
+pub(in crate::access) struct Literal {
+    pub(in crate::access) slot: usize,
+    pub(in crate::access) requirement: Requirement,
 }
 
 impl Literal {
-    pub(super) fn new(slot: usize, requirement: Requirement) -> Self {
+    pub(in crate::access) fn new(slot: usize, requirement: Requirement) -> Self {
         Self { slot, requirement }
     }
 
-    pub(super) fn negated(self) -> Self {
+    pub(in crate::access) fn negated(self) -> Self {
         Self { slot: self.slot, requirement: self.requirement.negated() }
     }
 
@@ -67,17 +42,17 @@ impl Literal {
 }
 
 /// Literals that hold together.
-pub(super) type Cube = Vec<Literal>;
+pub(in crate::access) type Cube = Vec<Literal>;
 
 /// Cubes of which one has to hold.
-pub(super) type Clause = Vec<Cube>;
+pub(in crate::access) type Clause = Vec<Cube>;
 
 /// The values of each slot; `None` for one that is absent.
-pub(super) type Values = Vec<Option<Vec<String>>>;
+pub(in crate::access) type Values = Vec<Option<Vec<String>>>;
 
 /// What the search found.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Found {
+pub(in crate::access) enum Found {
     /// Values that satisfy every clause.
     Values(Values),
     /// There are none.
@@ -87,12 +62,12 @@ pub(super) enum Found {
 }
 
 /// Whether one of the clause's cubes holds.
-pub(super) fn holds(clause: &Clause, values: &Values, budget: &Budget) -> bool {
+pub(in crate::access) fn holds(clause: &Clause, values: &Values, budget: &Budget) -> bool {
     clause.iter().any(|cube| cube.iter().all(|literal| literal.holds(values, budget)))
 }
 
 /// Searches for values of the slots that satisfy all clauses.
-pub(super) fn solve(slots: &[Slot], clauses: &[&Clause], budget: &Budget) -> Found {
+pub(in crate::access) fn solve(slots: &[Slot], clauses: &[&Clause], budget: &Budget) -> Found {
     let mut search = Search {
         slots,
         clauses,

@@ -7,10 +7,14 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::account::SERVICE_LINKED;
-use super::fields::{is_empty, scalar_text, type_name};
-use super::patterns::{self, ClusterPatterns, RolePatterns};
 use crate::access::{Criteria, NotAccepted};
+use crate::rule::invocation::fields::{is_empty, scalar_text, type_name};
+use crate::rule::invocation::name_patterns;
+use crate::rule::invocation::name_patterns::{ClusterPatterns, RolePatterns};
+
+/// The path of roles that only an AWS service can assume
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html>).
+pub(in crate::rule) const SERVICE_LINKED: &str = "aws-service-role/";
 
 /// The parameters that the rule takes, as AWS Config passes them: with regard to case.
 const KNOWN: [&str; 13] = [
@@ -203,7 +207,7 @@ impl RuleParameters {
                 }
                 _ => refuse(&text, "a tag as `Key=Value`"),
             },
-            "ClusterRegions" => match patterns::all(&text, |part| is_region(part).then(|| part.to_owned())) {
+            "ClusterRegions" => match name_patterns::all(&text, |part| is_region(part).then(|| part.to_owned())) {
                 Ok(regions) if regions.is_empty() => {}
                 Ok(mut regions) => {
                     regions.sort();

@@ -1,0 +1,32 @@
+//! An unknown of a request, and which values it may have.
+
+use super::universe::Universe;
+
+/// An unknown of the request.
+#[derive(Debug, Clone)]
+pub(in crate::access) struct Slot {
+    pub(in crate::access) kind: Kind,
+    /// Whether the request may have no such key.
+    pub(in crate::access) optional: bool,
+    /// Whether the key may have several values.
+    pub(in crate::access) multivalued: bool,
+    /// Values to try first, so that witnesses read like requests.
+    pub(in crate::access) preferred: Vec<String>,
+}
+
+/// What values an unknown may have.
+#[derive(Debug, Clone)]
+pub(in crate::access) enum Kind {
+    /// The strings of a universe.
+    Text(Universe),
+    /// One of these.
+    Choice(&'static [&'static str]),
+    /// A number.
+    Number,
+    /// An instant in seconds since 1970, not before this one.
+    InstantFrom(f64),
+    /// An instant in seconds since 1970, not after the one in the slot with this number.
+    InstantUntil(usize),
+    /// An IP address.
+    Address,
+}

@@ -1,0 +1,3 @@
+//! The files that the command line reads.
+
+pub(crate) mod account_details;

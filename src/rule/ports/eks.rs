@@ -1,0 +1,129 @@
+//! EKS of one account in every region, as a trait and plain types.
+
+use std::fmt;
+
+use crate::policy::TrustPolicy;
+use crate::rule::ports::error::PortError;
+
+/// A cluster, unique in its account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterId {
+    /// Its region.
+    pub region: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.name, self.region)
+    }
+}
+
+/// How a role comes to be a node's, or a pod's where those are looked at too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NodeKind {
+    /// A managed node group, by its name.
+    NodeGroup(String),
+    /// EKS Auto Mode (`computeConfig.nodeRoleArn`).
+    AutoMode,
+    /// A Fargate profile, by its name: the role is its pod execution role.
+    FargateProfile(String),
+    /// An access entry of a type that nodes have (`EC2_LINUX` …), by that type.
+    AccessEntry(String),
+    /// A tag of a cluster on the role, by its key: self-managed nodes.
+    RoleTag(String),
+    /// One of AWS's policies for nodes attached to the role, by its name: self-managed nodes.
+    WorkerPolicy(String),
+    /// A tag of a cluster on an instance profile, by the profile's name and the tag's key: self-managed nodes.
+    ProfileTag(String, String),
+    /// The rule's parameter `NodeRoles`.
+    Parameter,
+    /// An EKS Pod Identity association, by namespace and service account: a pod's role.
+    PodIdentity(String),
+    /// An add-on, by its name: the role of its pods.
+    Addon(String),
+    /// The cluster's OIDC provider in the trust policy: the role of a service account.
+    ServiceAccount,
+}
+
+impl NodeKind {
+    /// Whether it is a pod's.
+    pub fn of_pods(&self) -> bool {
+        matches!(self, Self::PodIdentity(_) | Self::Addon(_) | Self::ServiceAccount)
+    }
+
+    /// Whether the trust policy shows that no such node or pod can have the role, whatever says otherwise.
+    pub fn ruled_out_by(&self, trust_policy: &TrustPolicy) -> bool {
+        match self {
+            Self::Parameter => false,
+            _ if self.of_pods() => trust_policy.rules_out_pods(),
+            _ => trust_policy.rules_out_nodes(),
+        }
+    }
+}
+
+/// What a cluster says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterRecord {
+    /// The role of the nodes that EKS Auto Mode starts.
+    pub auto_mode_role: Option<String>,
+    /// How the cluster knows its nodes.
+    pub authentication: Authentication,
+    /// The URL of the OIDC issuer of its service accounts' tokens.
+    pub oidc_issuer: Option<String>,
+}
+
+/// A cluster's authentication mode
+/// (<https://docs.aws.amazon.com/eks/latest/APIReference/API_AccessConfigResponse.html>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authentication {
+    /// `API`: a node needs an access entry.
+    AccessEntries,
+    /// `API_AND_CONFIG_MAP`, or a mode that the cluster did not tell: an access entry, or a line in `aws-auth`.
+    Either,
+    /// `CONFIG_MAP`: a line in `aws-auth`; access entries are not supported.
+    ConfigMap,
+}
+
+/// What clusters have many of, and what names roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PartKind {
+    /// Managed node groups.
+    NodeGroups,
+    /// Fargate profiles.
+    FargateProfiles,
+    /// Access entries, by the ARN of their principal.
+    AccessEntries,
+    /// EKS Pod Identity associations, by their id.
+    PodIdentityAssociations,
+    /// Add-ons.
+    Addons,
+}
+
+/// A role's ARN, and how a cluster uses the role.
+pub type RoleUse = (String, NodeKind);
+
+/// EKS of one account, in every region.
+pub trait Eks {
+    /// The regions that are enabled in the account.
+    fn regions(&self) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
+
+    /// The names of a region's clusters. [`PortErrorKind::RegionClosed`] where the region does not know the caller.
+    fn clusters(&self, region: &str) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
+
+    /// What a cluster says of itself; `None` if it is gone.
+    fn cluster(&self, cluster: &ClusterId) -> impl Future<Output = Result<Option<ClusterRecord>, PortError>> + Send;
+
+    /// What the cluster has of that kind; nothing if the cluster is gone, or can have none.
+    fn parts(&self, cluster: &ClusterId, kind: PartKind)
+    -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
+
+    /// The roles that such a part names; none if it is gone, or names none that nodes or pods run under.
+    fn roles_of_part(
+        &self,
+        cluster: &ClusterId,
+        kind: PartKind,
+        part: &str,
+    ) -> impl Future<Output = Result<Vec<RoleUse>, PortError>> + Send;
+}

@@ -1,0 +1,155 @@
+//! IAM of one account, as a trait and plain types.
+
+use crate::rule::ports::error::PortError;
+
+/// A role as IAM's GetRole tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleRecord {
+    /// The role's name, as IAM spells it.
+    pub name: String,
+    /// The ARN, path included.
+    pub arn: String,
+    /// The unique id, `AROA…`.
+    pub id: String,
+    /// The trust policy's text, percent-encoded or plain.
+    pub trust_policy: String,
+    /// The tags, keys and values.
+    pub tags: Vec<(String, String)>,
+    /// The ARN of the permissions boundary.
+    pub permissions_boundary: Option<String>,
+}
+
+/// An instance profile that holds a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceProfile {
+    /// Its name.
+    pub name: String,
+    /// Its tags, keys and values; `None` where the answer did not tell them.
+    pub tags: Option<Vec<(String, String)>>,
+}
+
+/// A role as IAM's lists tell it: without tags and boundary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedRole {
+    /// The name.
+    pub name: String,
+    /// The ARN.
+    pub arn: String,
+    /// The trust policy's text, percent-encoded or plain, where the list tells it.
+    pub trust_policy: Option<String>,
+}
+
+/// A role with all that bears on its permissions but the documents of managed policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleDetails {
+    /// The role.
+    pub record: RoleRecord,
+    /// Its inline policies: names and documents.
+    pub inline: Vec<(String, String)>,
+    /// The ARNs of the managed policies attached to it.
+    pub attached: Vec<String>,
+    /// The instance profiles that hold it.
+    pub instance_profiles: Vec<InstanceProfile>,
+}
+
+/// Which policy an ARN names now, and which of its versions counts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PolicyVersion {
+    /// The ARN.
+    pub arn: String,
+    /// The unique id, `ANPA…`: a policy that is deleted and made again has the same ARN and another id.
+    pub policy_id: String,
+    /// The id of the default version.
+    pub version: String,
+}
+
+/// A managed policy's default version, with its document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyDetails {
+    /// Which.
+    pub version: PolicyVersion,
+    /// The document.
+    pub document: String,
+}
+
+/// A page of a list that is too long to be held whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// What to ask for the next one with; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// IAM of one account. Documents are texts as IAM stores them, percent-encoded or plain.
+pub trait Iam {
+    /// The role of that name; `None` if it is gone.
+    fn role(&self, name: &str) -> impl Future<Output = Result<Option<RoleRecord>, PortError>> + Send;
+
+    /// The names of the role's inline policies; `None` if the role is gone.
+    fn inline_policies(&self, role: &str) -> impl Future<Output = Result<Option<Vec<String>>, PortError>> + Send;
+
+    /// The document of an inline policy; `None` if it is gone.
+    fn inline_policy(&self, role: &str, policy: &str)
+    -> impl Future<Output = Result<Option<String>, PortError>> + Send;
+
+    /// The ARNs of the managed policies attached to the role; `None` if the role is gone.
+    fn attached_policies(&self, role: &str) -> impl Future<Output = Result<Option<Vec<String>>, PortError>> + Send;
+
+    /// The instance profiles that hold the role; `None` if the role is gone.
+    fn instance_profiles(
+        &self,
+        role: &str,
+    ) -> impl Future<Output = Result<Option<Vec<InstanceProfile>>, PortError>> + Send;
+
+    /// The tags of an instance profile; `None` if it is gone.
+    fn instance_profile_tags(
+        &self,
+        profile: &str,
+    ) -> impl Future<Output = Result<Option<Vec<(String, String)>>, PortError>> + Send;
+
+    /// A managed policy's default version; `None` if the policy is gone.
+    fn default_version(
+        &self,
+        policy_arn: &str,
+    ) -> impl Future<Output = Result<Option<PolicyVersion>, PortError>> + Send;
+
+    /// The document of one version of a managed policy; `None` if it is gone.
+    fn policy_version(
+        &self,
+        policy_arn: &str,
+        version: &str,
+    ) -> impl Future<Output = Result<Option<String>, PortError>> + Send;
+
+    /// The names of the roles that a managed policy is attached to, as policy or as permissions boundary; one that has it
+    /// as both may be named twice. None if the policy is gone.
+    fn attached_roles(&self, policy_arn: &str) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
+
+    /// All roles of the account.
+    fn roles(&self) -> impl Future<Output = Result<Vec<ListedRole>, PortError>> + Send;
+
+    /// All instance profiles of the account that hold a role, each with its role, but without tags.
+    fn roles_in_instance_profiles(
+        &self,
+    ) -> impl Future<Output = Result<Vec<(InstanceProfile, ListedRole)>, PortError>> + Send;
+
+    /// A page of all roles of the account, in detail; the first without a marker.
+    fn role_details(&self, marker: Option<&str>) -> impl Future<Output = Result<Page<RoleDetails>, PortError>> + Send;
+
+    /// A page of the account's own managed policies; the first without a marker.
+    fn policy_details(
+        &self,
+        marker: Option<&str>,
+    ) -> impl Future<Output = Result<Page<PolicyDetails>, PortError>> + Send;
+}
+
+/// Names of roles are unique in an account without regard to case, and whatever their path
+/// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>).
+pub(in crate::rule) fn key(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+/// The name in a role's ARN, whatever else stands there.
+pub(in crate::rule) fn role_name(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
