@@ -43,7 +43,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## see it work on a local AWS, with no account (RELEASE=1: the release build)
-	@$(LOCAL)/python local/demo.py --binary $(BINARY) $(DEMO_OPTIONS)
+	@$(LOCAL)/python -m local.demo --binary $(BINARY) $(DEMO_OPTIONS)
 
 test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/docs.stamp $(BUILT) ## run all tests, those on the local AWS included
 	@echo "==> Rust tests (the first build takes some minutes)"
@@ -60,16 +60,16 @@ test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/docs.stamp $(BUILT) ## 
 
 faults: $(VENVS)/local.stamp $(BUILT) ## every AWS operation the function uses, failing in every way: what comes of it, as a table
 	@echo "==> the whole table (about a quarter of an hour); FAULTS_OPTIONS='--fault NAME --operation NAME' takes a part" >&2
-	@$(LOCAL)/python local/faults.py --binary $(BINARY) $(FAULTS_OPTIONS)
+	@$(LOCAL)/python -m local.measure.fault_table --binary $(BINARY) $(FAULTS_OPTIONS)
 
 scale: $(VENVS)/local.stamp $(BUILT) ## a schedule over 200 clusters in 8 regions and 2,000 node roles: calls, time, memory
-	@$(LOCAL)/python local/scale.py schedule --binary $(BINARY) $(SCALE_OPTIONS)
+	@$(LOCAL)/python -m local.measure.scale schedule --binary $(BINARY) $(SCALE_OPTIONS)
 
 replay: $(VENVS)/local.stamp $(BUILT) ## ten thousand warm invocations: resident memory
-	@$(LOCAL)/python local/scale.py replay --binary $(BINARY) $(REPLAY_OPTIONS)
+	@$(LOCAL)/python -m local.measure.scale replay --binary $(BINARY) $(REPLAY_OPTIONS)
 
 coldstart: $(VENVS)/local.stamp $(BUILT) ## time from start to the first answer (BESIDE=path: beside another binary)
-	@$(LOCAL)/python local/scale.py cold-start --binary $(BINARY) $(if $(BESIDE),--beside $(BESIDE)) $(COLDSTART_OPTIONS)
+	@$(LOCAL)/python -m local.measure.scale cold-start --binary $(BINARY) $(if $(BESIDE),--beside $(BESIDE)) $(COLDSTART_OPTIONS)
 
 # Needs Node.js, which nothing else does.
 differential: ROLES := 2000
@@ -103,7 +103,7 @@ check: validate $(VENVS)/tools.stamp ## formatting, lints, documentation, the te
 build: $(VENVS)/build.stamp ## build bootstrap.zip for Lambda (x86_64), and hold it to its limits
 	@echo "==> release build with link-time optimisation (6 to 12 minutes the first time)"
 	PATH="$(CURDIR)/$(BUILD):$$PATH" cargo lambda build --locked --release --x86-64 --compiler cargo --output-format zip --bin $(FUNCTION)
-	@$(PYTHON) local/check_binary.py $(ZIP)
+	@$(PYTHON) -m local.measure.check_binary $(ZIP)
 
 package: $(VENVS)/validate.stamp $(VENVS)/build.stamp $(if $(filter arm64,$(ARCHITECTURE)),,build) ## build what SAM deploys, in .aws-sam (BUCKET=name: upload it there, and write .aws-sam/packaged.yaml)
 	$(SAM) build --template template.yaml --parameter-overrides Architecture=$(ARCHITECTURE)
@@ -124,13 +124,13 @@ ifeq ($(MAKECMDGOALS)$(EVENT),invoke)
 $(error EVENT names no event: make invoke EVENT=events/01-scheduled.json)
 endif
 invoke: $(VENVS)/local.stamp $(if $(REMOTE),,$(VENVS)/build.stamp $(BUILT)) ## send EVENT=events/….json to the function on the local AWS (REMOTE=1: to that of the stack STACK)
-	@$(LOCAL)/python local/invoke.py $(if $(REMOTE),--remote $(STACK),--binary $(BINARY)) $(EVENT)
+	@$(LOCAL)/python -m local.invoke $(if $(REMOTE),--remote $(STACK),--binary $(BINARY)) $(EVENT)
 
 # checkov looks at what CloudFormation gets with every part on; what it is to leave alone stands beside each resource.
 validate: $(VENVS)/validate.stamp $(VENVS)/checkov.stamp ## check the templates with SAM, cfn-lint and checkov
 	$(VALIDATE)/sam validate --lint --template template.yaml --region us-east-1
 	$(VALIDATE)/cfn-lint template.yaml deploy/*.yaml
-	$(VALIDATE)/python local/lint_transformed.py $(VENVS)/templates
+	$(VALIDATE)/python -m local.templates.lint $(VENVS)/templates
 	CKV_SKIP_PACKAGE_UPDATE_CHECK=true $(VENVS)/checkov/bin/checkov --quiet --compact --framework cloudformation --skip-download \
 		--file template.yaml $(VENVS)/templates/*.json
 

@@ -2,7 +2,7 @@
 //!
 //! Reads `{"role": {"arn", "id", "trust", "policies": [[name, document], …]}, "requests": [{"action", "resource",
 //! "context": {key: [value, …]}}, …]}` from the standard input and writes one decision a request, in their order:
-//! `{"allowed", "certain", "allows": [Sid, …]}`. `tests/local/test_permissions.py` asks it about the function's calls.
+//! `{"allowed", "certain", "allows": [Sid, …]}`. `tests/local/deploy/test_permissions.py` asks it about the function's calls.
 #![allow(missing_docs, reason = "a program, of which nothing is public")]
 
 #[path = "../tests/support/naive/mod.rs"]

@@ -14,11 +14,11 @@ import textwrap
 import time
 from collections import Counter
 
-import account
-import events
-from lab import ROOT, Lab, default_binary
-from processes import Interrupted, ProgramFailed
-from subscriber import Subscriber
+from local import ROOT
+from local.lab import account, events
+from local.lab.lab import Lab, default_binary
+from local.lab.processes import Interrupted, ProgramFailed
+from local.lab.subscriber import Subscriber
 
 SERVICES = ("eks", "iam", "config", "securityhub")
 ORDER = (account.NON_COMPLIANT, account.COMPLIANT, account.NOT_APPLICABLE)

@@ -1,7 +1,7 @@
 """Sends one event to the function and prints what comes of it: `make invoke EVENT=events/04-….json`.
 
-    python local/invoke.py [--binary PATH] EVENT      on the local AWS, with the account of `account.py`
-    python local/invoke.py --remote STACK EVENT       to the deployed function of a CloudFormation stack
+    python -m local.invoke [--binary PATH] EVENT      on the local AWS, with the account of `account.py`
+    python -m local.invoke --remote STACK EVENT       to the deployed function of a CloudFormation stack
 
 The exit status is 1 if the invocation failed. A deployed function gets the event with the caller's account in place of
 the sample's; the sample's result token is TESTMODE, at which AWS Config stores nothing. An event is `-` for the
@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from account import ACCOUNT
+from local.identifiers import ACCOUNT
 
 # As long as the function may run. Whoever asks again while it runs would run it twice.
 PATIENCE = {"read_timeout": 900, "retries": {"total_max_attempts": 1}}
@@ -53,8 +53,8 @@ def read(path):
 
 def local(binary, event):
     """Sends the event to the binary on the local AWS."""
-    from lab import Lab, default_binary
-    from processes import Interrupted, ProgramFailed
+    from local.lab.lab import Lab, default_binary
+    from local.lab.processes import Interrupted, ProgramFailed
 
     lab = Lab(binary or default_binary(), on_step=lambda text: print(f"==> {text}", file=sys.stderr, flush=True))
     lab.processes.catch_signals()

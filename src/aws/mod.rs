@@ -50,7 +50,7 @@ const ACCOUNTS: usize = 32;
 /// How often a call is tried. An account's IAM throttles by a bucket that others share: with as many attempts, and waits
 /// that double from a second on, the callers in flight share what it gives. The SDK's adaptive mode was tried and is far
 /// slower here: it took 26 s where the bucket imposes 4.6, and standard mode 5
-/// (`python local/scale.py schedule --node-roles 30 --other-roles 100 --clusters 5`).
+/// (`python -m local.measure.scale schedule --node-roles 30 --other-roles 100 --clusters 5`).
 const ATTEMPTS: u32 = 8;
 
 /// AWS, as the environment and the function's role reach it. Make it once per process.

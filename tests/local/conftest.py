@@ -4,17 +4,12 @@ import json
 import os
 import re
 import signal
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "local"))
-
-import events
-from faults import Table
-from lab import Lab
+from local.lab import events
+from local.lab.lab import Lab
+from local.measure.fault_table import Table
 
 
 def pytest_configure():
@@ -46,7 +41,7 @@ def demo(binary):
 
 @pytest.fixture(scope="session")
 def table(binary):
-    """The table of `local/faults.py`: an account in which every operation is called, by one trigger or another."""
+    """The table of `local/measure/fault_table.py`: an account in which every operation is called, by one trigger or another."""
     with Lab(binary, seeded=False, emulator=False) as lab:
         yield Table(lab)
 

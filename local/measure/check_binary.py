@@ -1,0 +1,52 @@
+"""Refuses a deployable that is too large, or that Lambda's provided.al2023 could not start.
+
+    python -m local.measure.check_binary target/lambda/NAME/bootstrap.zip
+
+Size is cold start, and glibc is that of Amazon Linux 2023. Needs binutils, which Rust's linker needs anyway.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+MOST_BINARY_BYTES = 9_000_000
+MOST_ZIP_BYTES = 4_000_000
+# Amazon Linux 2023 has glibc 2.34 (https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html).
+NEWEST_GLIBC = (2, 34)
+
+
+def glibc_versions(binary):
+    """The GLIBC symbol versions that a binary needs."""
+    listed = subprocess.run(["readelf", "--version-info", "--wide", str(binary)], check=True, capture_output=True, text=True)
+    return {tuple(map(int, version.split("."))) for version in re.findall(r"GLIBC_(\d+(?:\.\d+)+)", listed.stdout)}
+
+
+def main():
+    archive = Path(sys.argv[1])
+    with zipfile.ZipFile(archive) as contents, tempfile.TemporaryDirectory() as folder:
+        names = contents.namelist()
+        if names != ["bootstrap"]:
+            sys.exit(f"error: {archive} holds {names}, expected `bootstrap` alone")
+        binary = Path(contents.extract("bootstrap", folder))
+        size, zipped = binary.stat().st_size, archive.stat().st_size
+        newest = max(glibc_versions(binary), default=(0,))
+    print(f"binary {size / 1e6:.2f} MB (at most {MOST_BINARY_BYTES / 1e6:.0f}), zip {zipped / 1e6:.2f} MB (at most {MOST_ZIP_BYTES / 1e6:.0f})")
+    print(f"glibc {_dotted(newest)} or newer (at most {_dotted(NEWEST_GLIBC)})")
+    refused = [
+        *(["the binary is too large"] if size > MOST_BINARY_BYTES else []),
+        *(["the zip is too large"] if zipped > MOST_ZIP_BYTES else []),
+        *([f"it needs a glibc newer than {_dotted(NEWEST_GLIBC)}"] if newest > NEWEST_GLIBC else []),
+    ]
+    if refused:
+        sys.exit(f"error: {archive}: {'; '.join(refused)}")
+
+
+def _dotted(version):
+    return ".".join(map(str, version))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,411 @@
+"""A large account, answered fast: for time and memory, never for right and wrong.
+
+    python -m local.measure.large_account [--clusters N] [--regions N] [--node-roles N] [--other-roles N] [--latency-ms N]
+                         [--unmarked-roles N] [--iam-per-second N]
+
+moto answers some 300 calls a second on one core, which would be the bottleneck of what is to be measured. This answers
+only the reads that the function makes, out of an account made by rule, each after a latency, IAM behind a token bucket.
+It knows no errors but throttling and what is not there. Every eighth node role can push; `GET /local/stats` says what
+was asked and whether what was put is so.
+"""
+
+import argparse
+import asyncio
+import json
+import time
+from collections import Counter
+from urllib.parse import parse_qsl, quote, unquote
+from xml.sax.saxutils import escape
+
+from local.identifiers import ACCOUNT, issuer, unique_id
+from local.lab import account
+from local.lab.account import allow, document
+
+REGIONS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-central-1", "ap-south-1",
+           "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ca-central-1")  # fmt: skip
+PUSHER = 8
+IAM_PAGE = 1000
+AWS_POLICIES = {
+    "AmazonEKSWorkerNodePolicy": document(allow(["ec2:Describe*", "eks:DescribeCluster", "eks-auth:AssumeRoleForPodIdentity"])),
+    "AmazonEC2ContainerRegistryPullOnly": document(allow([*account.PULL_ACTIONS, "ecr:BatchImportUpstreamImage"])),
+    "AmazonEKS_CNI_Policy": document(allow(["ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:CreateTags"])),
+    "AmazonSSMManagedInstanceCore": document(allow(["ssm:UpdateInstanceInformation", "ssmmessages:*", "ec2messages:*"])),
+}
+ROLES_TO_A_POLICY = 50
+
+
+class NotThere(Exception):
+    """The call names something that the account does not hold."""
+
+
+class Account:
+    """Node roles `node-N`, other roles `other-N`, clusters `cluster-N` in turn in the regions; nothing is random.
+
+    Roles `unmarked-N` are of EC2 instances and in instance profiles of their name: whether they are of self-managed nodes,
+    only a call for each profile's tags tells. They are not.
+    """
+
+    def __init__(self, clusters, regions, node_roles, other_roles, unmarked_roles):
+        self.regions = REGIONS[:regions]
+        self.node_roles, self.unmarked_roles = node_roles, unmarked_roles
+        self.clusters = {f"cluster-{n:03}": self.regions[n % regions] for n in range(clusters)}
+        self.roles = {}
+        self.policies = {f"arn:aws:iam::aws:policy/{name}": d for name, d in AWS_POLICIES.items()}
+        self.nodes_of = {name: [] for name in self.clusters}
+        names = list(self.clusters)
+        for n in range(node_roles):
+            own = f"arn:aws:iam::{ACCOUNT}:policy/team-{n // ROLES_TO_A_POLICY:03}"
+            self.policies.setdefault(own, document(allow(["logs:PutLogEvents", "s3:GetObject"], f"arn:aws:s3:::team-{n}/*")))
+            inline = document(allow("ecr:PutImage", account.repository(f"team-{n}"), sid="Push")) if n % PUSHER == 0 else None
+            attached = [f"arn:aws:iam::aws:policy/{name}" for name in AWS_POLICIES] + [own]
+            self.roles[f"node-{n:05}"] = {"trust": account.EC2, "attached": attached, "inline": {"push": inline} if inline else {}}
+            self.nodes_of[names[n % clusters]].append(f"node-{n:05}")
+        for n in range(other_roles):
+            trust = account.trusted_by("lambda.amazonaws.com" if n % 2 else "ecs-tasks.amazonaws.com")
+            inline = {"all": document(allow(["logs:*", "s3:GetObject", "dynamodb:Query"]))}
+            self.roles[f"other-{n:05}"] = {"trust": trust, "attached": [], "inline": inline}
+        for n in range(unmarked_roles):
+            self.roles[f"unmarked-{n:05}"] = {"trust": account.EC2, "attached": [], "inline": {"all": document(allow("s3:*"))}}
+        self.ids = {unique_id("AROA", name): name for name in self.roles}
+
+    def node_groups(self, cluster):
+        """Half of a cluster's nodes are of node groups, half have access entries of their own; all have entries."""
+        return self.nodes_of[cluster][::2]
+
+    def verdict(self, identity):
+        """What is true of a resource, by its id."""
+        name = self.ids.get(identity, "")
+        if not name.startswith("node-"):
+            return account.NOT_APPLICABLE
+        return account.NON_COMPLIANT if self.roles[name]["inline"] else account.COMPLIANT
+
+
+def xml(operation, **fields):
+    result = f"<{operation}Result>{_fields(fields)}</{operation}Result>"
+    return f'<{operation}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/">{result}</{operation}Response>'
+
+
+def _fields(fields):
+    return "".join(f"<{name}>{_value(value)}</{name}>" for name, value in fields.items() if value is not None)
+
+
+def _value(value):
+    match value:
+        case bool():
+            return str(value).lower()
+        case dict():
+            return _fields(value)
+        case list():
+            return "".join(f"<member>{_value(each)}</member>" for each in value)
+    return escape(str(value))
+
+
+def encoded(policy):
+    return quote(json.dumps(policy), safe="-_.~")
+
+
+class Service:
+    """Answers one call: `(status, body)`."""
+
+    def __init__(self, held):
+        self.held = held
+        self.evaluations, self.findings = {}, {}
+
+    def account(self, path, body, query):
+        if path != "/listRegions":
+            raise NotThere(path)
+        return {"Regions": [{"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"} for name in self.held.regions]}
+
+    def config(self, operation, body):
+        if operation == "PutEvaluations":
+            for evaluation in body["Evaluations"]:
+                self.evaluations[evaluation["ComplianceResourceId"]] = evaluation["ComplianceType"]
+            return {"FailedEvaluations": []}
+        said = [identity for identity, verdict in self.evaluations.items() if verdict != account.NOT_APPLICABLE]
+        start = int(body.get("NextToken") or 0)
+        results = [
+            {
+                "EvaluationResultIdentifier": {
+                    "EvaluationResultQualifier": {"ConfigRuleName": "load", "ResourceType": "AWS::IAM::Role", "ResourceId": identity}
+                },
+                "ComplianceType": self.evaluations[identity],
+            }
+            for identity in said[start : start + 100]
+        ]
+        return {"EvaluationResults": results, **({"NextToken": str(start + 100)} if start + 100 < len(said) else {})}
+
+    def security_hub(self, path, body):
+        """Findings as they were sent. Of the filters RecordState and Id alone are looked at: there is one rule here."""
+        if path == "/findings/import":
+            self.findings |= {finding["Id"]: finding for finding in body["Findings"]}
+            return "BatchImportFindings", {"FailedCount": 0, "SuccessCount": len(body["Findings"]), "FailedFindings": []}
+        if path != "/findings":
+            raise NotThere(path)
+        asked = {name: [each["Value"] for each in body["Filters"][name]] for name in ("RecordState", "Id") if name in body["Filters"]}
+        found = [f for f in self.findings.values() if all(f[name] in values for name, values in asked.items())]
+        size, start = int(body.get("MaxResults") or 100), int(body.get("NextToken") or 0)
+        more = {"NextToken": str(start + size)} if start + size < len(found) else {}
+        return "GetFindings", {"Findings": found[start : start + size], **more}
+
+    def eks(self, region, path, query):
+        parts = path.strip("/").split("/")[1:]
+        if not parts:
+            return "ListClusters", self._page("clusters", [name for name, at in self.held.clusters.items() if at == region], query)
+        cluster, *rest = parts
+        if self.held.clusters.get(cluster) != region:
+            raise NotThere(cluster)
+        nodes, groups = self.held.nodes_of[cluster], self.held.node_groups(cluster)
+        arn = f"arn:aws:iam::{ACCOUNT}:role/"
+        match rest:
+            case []:
+                identity = {"oidc": {"issuer": issuer(region, cluster)}}
+                about = {"name": cluster, "status": "ACTIVE", "identity": identity, "accessConfig": {"authenticationMode": "API_AND_CONFIG_MAP"}}
+                return "DescribeCluster", {"cluster": about}
+            case ["node-groups"]:
+                return "ListNodegroups", self._page("nodegroups", groups, query)
+            case ["node-groups", name]:
+                return "DescribeNodegroup", {"nodegroup": {"nodegroupName": name, "clusterName": cluster, "nodeRole": arn + name}}
+            case ["fargate-profiles"]:
+                return "ListFargateProfiles", {"fargateProfileNames": []}
+            case ["access-entries"]:
+                return "ListAccessEntries", self._page("accessEntries", [arn + name for name in nodes], query)
+            case ["access-entries", principal]:
+                entry = {"clusterName": cluster, "principalArn": unquote(principal), "type": "EC2_LINUX"}
+                return "DescribeAccessEntry", {"accessEntry": entry}
+            case ["pod-identity-associations"]:
+                return "ListPodIdentityAssociations", {"associations": []}
+            case ["addons"]:
+                return "ListAddons", {"addons": []}
+        raise NotThere(path)
+
+    @staticmethod
+    def _page(key, items, query):
+        size, start = int(query.get("maxResults") or 100), int(query.get("nextToken") or 0)
+        more = {"nextToken": str(start + size)} if start + size < len(items) else {}
+        return {key: items[start : start + size], **more}
+
+    def iam(self, operation, asked):
+        role = self.held.roles.get(asked.get("RoleName"))
+        if "RoleName" in asked and role is None:
+            raise NotThere(asked["RoleName"])
+        policy = self.held.policies.get(asked.get("PolicyArn"))
+        if "PolicyArn" in asked and policy is None:
+            raise NotThere(asked["PolicyArn"])
+        match operation:
+            case "GetRole":
+                return xml(operation, Role=self._role(asked["RoleName"], role))
+            case "ListRolePolicies":
+                return self._list(operation, "PolicyNames", list(role["inline"]), asked)
+            case "GetRolePolicy":
+                text = encoded(role["inline"][asked["PolicyName"]])
+                return xml(operation, RoleName=asked["RoleName"], PolicyName=asked["PolicyName"], PolicyDocument=text)
+            case "ListAttachedRolePolicies":
+                return self._list(operation, "AttachedPolicies", [self._attached(arn) for arn in role["attached"]], asked)
+            case "GetPolicy":
+                return xml(operation, Policy=self._policy(asked["PolicyArn"]))
+            case "GetPolicyVersion":
+                return xml(operation, PolicyVersion=self._version(policy))
+            case "ListEntitiesForPolicy":
+                users = [{"RoleName": n, "RoleId": unique_id("AROA", n)} for n, r in self.held.roles.items() if asked["PolicyArn"] in r["attached"]]
+                users = [] if asked.get("PolicyUsageFilter") == "PermissionsBoundary" else users
+                return self._list(operation, "PolicyRoles", users, asked)
+            case "ListInstanceProfilesForRole":
+                return self._list(operation, "InstanceProfiles", self._profiles(asked["RoleName"]), asked)
+            case "ListInstanceProfiles":
+                profiles = [profile for name in self.held.roles for profile in self._profiles(name)]
+                return self._list(operation, "InstanceProfiles", profiles, asked)
+            case "GetInstanceProfile":
+                (profile,) = self._profiles(asked["InstanceProfileName"])
+                return xml(operation, InstanceProfile={**profile, "Tags": [{"Key": "team", "Value": "web"}]})
+            case "ListRoles":
+                return self._list(operation, "Roles", [self._role(n, r) for n, r in self.held.roles.items()], asked)
+            case "GetAccountAuthorizationDetails":
+                return self._details(operation, asked)
+        raise NotThere(operation)
+
+    def _list(self, operation, key, items, asked):
+        found, more = self._cut(items, asked)
+        return xml(operation, **{key: found}, **more)
+
+    @staticmethod
+    def _cut(items, asked):
+        size, start = min(int(asked.get("MaxItems") or 100), IAM_PAGE), int(asked.get("Marker") or 0)
+        more = start + size < len(items)
+        return items[start : start + size], {"IsTruncated": more, **({"Marker": start + size} if more else {})}
+
+    def _details(self, operation, asked):
+        wanted = {value for name, value in asked.items() if name.startswith("Filter.")}
+        entities = [("role", name) for name in self.held.roles if not wanted or "Role" in wanted]
+        for arn in self.held.policies:
+            kind = "AWSManagedPolicy" if "::aws:" in arn else "LocalManagedPolicy"
+            entities += [("policy", arn)] if not wanted or kind in wanted else []
+        found, more = self._cut(entities, asked)
+        roles = [
+            {
+                **self._role(name, self.held.roles[name]),
+                "InstanceProfileList": self._profiles(name),
+                "RolePolicyList": [{"PolicyName": n, "PolicyDocument": encoded(d)} for n, d in self.held.roles[name]["inline"].items()],
+                "AttachedManagedPolicies": [self._attached(arn) for arn in self.held.roles[name]["attached"]],
+            }
+            for kind, name in found
+            if kind == "role"
+        ]
+        policies = [
+            {**self._policy(arn), "PolicyVersionList": [self._version(self.held.policies[arn])]} for kind, arn in found if kind == "policy"
+        ]
+        return xml(operation, UserDetailList=[], GroupDetailList=[], RoleDetailList=roles, Policies=policies, **more)
+
+    def _profiles(self, name):
+        """The instance profiles that hold a role: lists do not tell their tags."""
+        if not name.startswith("unmarked-"):
+            return []
+        arn = f"arn:aws:iam::{ACCOUNT}:instance-profile/{name}"
+        roles = [self._role(name, self.held.roles[name])]
+        named = {"Path": "/", "InstanceProfileName": name, "InstanceProfileId": unique_id("AIPA", name), "Arn": arn}
+        return [{**named, "CreateDate": "2026-03-02T08:00:00Z", "Roles": roles}]
+
+    @staticmethod
+    def _role(name, role):
+        return {
+            "Path": "/",
+            "RoleName": name,
+            "RoleId": unique_id("AROA", name),
+            "Arn": f"arn:aws:iam::{ACCOUNT}:role/{name}",
+            "CreateDate": "2026-03-02T08:00:00Z",
+            "AssumeRolePolicyDocument": encoded(role["trust"]),
+        }
+
+    @staticmethod
+    def _attached(arn):
+        return {"PolicyName": arn.rsplit("/", 1)[-1], "PolicyArn": arn}
+
+    @staticmethod
+    def _policy(arn):
+        name = arn.rsplit("/", 1)[-1]
+        return {"PolicyName": name, "PolicyId": unique_id("ANPA", name), "Arn": arn, "Path": "/", "DefaultVersionId": "v1", "AttachmentCount": 1}
+
+    @staticmethod
+    def _version(policy):
+        return {"Document": encoded(policy), "VersionId": "v1", "IsDefaultVersion": True, "CreateDate": "2026-03-02T08:00:00Z"}
+
+
+class Server:
+    """HTTP/1.1 as far as the SDK speaks it: keep-alive, bodies with a length."""
+
+    def __init__(self, held, latency, iam_per_second):
+        self._service, self._latency = Service(held), latency
+        self._rate, self._tokens, self._at = iam_per_second, float(iam_per_second or 0), time.monotonic()
+        self.reset()
+
+    def reset(self):
+        self._calls, self._throttled, self._most, self._now = Counter(), Counter(), Counter(), Counter()
+        self._began = time.process_time()
+
+    def _admitted(self):
+        if not self._rate:
+            return True
+        now = time.monotonic()
+        self._tokens = min(self._rate, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        admitted = self._tokens >= 1
+        self._tokens -= admitted
+        return admitted
+
+    async def serve(self, reader, writer):
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                lines = head.decode("latin-1").split("\r\n")
+                method, target, _ = lines[0].split(" ", 2)
+                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
+                body = await reader.readexactly(int(headers.get("content-length") or 0))
+                status, kind, answer = await self._answer(method, target, headers, body)
+                writer.write(f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(answer)}\r\n\r\n".encode() + answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, method, target, headers, body):
+        path, _, query = target.partition("?")
+        if path.startswith("/local/"):
+            return 200, "application/json", json.dumps(self._local(method, path)).encode()
+        region, service = headers["authorization"].split("/")[2:4]
+        asked = dict(parse_qsl(body.decode())) if service == "iam" else {}
+        operation = asked.get("Action") or headers.get("x-amz-target", path.rsplit("/", 1)[-1]).rsplit(".", 1)[-1]
+        kind = "text/xml" if service == "iam" else "application/json"
+        self._now[service] += 1
+        self._most[service] = max(self._most[service], self._now[service])
+        try:
+            admitted = service != "iam" or self._admitted()
+            await asyncio.sleep(self._latency)
+            if not admitted:
+                self._throttled[operation] += 1
+                error = "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
+                return 400, kind, error.encode()
+            match service:
+                case "iam":
+                    answer = self._service.iam(operation, asked)
+                case "eks":
+                    operation, answer = self._service.eks(region, path, dict(parse_qsl(query)))
+                case "config":
+                    answer = self._service.config(operation, json.loads(body))
+                case "securityhub":
+                    operation, answer = self._service.security_hub(path, json.loads(body))
+                case "account":
+                    operation, answer = "ListRegions", self._service.account(path, body, query)
+                case _:
+                    raise NotThere(service)
+            self._calls[f"{service}:{operation}"] += 1
+            return 200, kind, (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+        except NotThere as error:
+            self._calls[f"{service}:{operation}"] += 1
+            code = "NoSuchEntity" if service == "iam" else "ResourceNotFoundException"
+            text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{escape(str(error))}</Message></Error></ErrorResponse>"
+            return 404, kind, text.encode() if service == "iam" else json.dumps({"__type": code, "message": str(error)}).encode()
+        finally:
+            self._now[service] -= 1
+
+    def _local(self, method, path):
+        if (method, path) == ("DELETE", "/local/stats"):
+            self.reset()
+            self._service.evaluations.clear()
+            self._service.findings.clear()
+            return {}
+        held, said = self._service.held, self._service.evaluations
+        return {
+            "calls": dict(self._calls),
+            "throttled": dict(self._throttled),
+            "most_at_once": dict(self._most),
+            "cpu_seconds": round(time.process_time() - self._began, 2),
+            "said": dict(Counter(said.values())),
+            "findings": dict(Counter(f"{f['RecordState']} {f['Compliance']['Status']}" for f in self._service.findings.values())),
+            "wrong": sum(held.verdict(identity) != verdict for identity, verdict in said.items()),
+        }
+
+
+async def run(options):
+    held = Account(options.clusters, options.regions, options.node_roles, options.other_roles, options.unmarked_roles)
+    server = Server(held, options.latency_ms / 1000, options.iam_per_second)
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=2**20)
+    print(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", flush=True)
+    await listener.serve_forever()
+
+
+def parse():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--clusters", type=int, default=200)
+    arguments.add_argument("--regions", type=int, default=8, choices=range(1, len(REGIONS) + 1))
+    arguments.add_argument("--node-roles", type=int, default=2000)
+    arguments.add_argument("--other-roles", type=int, default=1000)
+    arguments.add_argument("--unmarked-roles", type=int, default=200)
+    arguments.add_argument("--latency-ms", type=float, default=20)
+    arguments.add_argument("--iam-per-second", type=float, help="calls a second that IAM takes (default: as many as come)")
+    return arguments.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(run(parse()))
+    except KeyboardInterrupt:
+        pass

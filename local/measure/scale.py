@@ -1,0 +1,262 @@
+"""A schedule over a large account, many warm invocations, and cold starts: calls, time and memory.
+
+    python -m local.measure.scale schedule   [--binary PATH] [--clusters N] [--node-roles N] …      `make scale`
+    python -m local.measure.scale replay     [--binary PATH] [--invocations N]                      `make replay`
+    python -m local.measure.scale cold-start [--binary PATH] [--beside PATH] [--starts N]           `make coldstart`
+
+Each prints its figures as JSON. AWS is `large_account.py`. The least is computed from the account and from what ARCHITECTURE.md
+says of calls, never from the calls that the function made: one that asks more than it has to is over the bound.
+"""
+
+import argparse
+import itertools
+import json
+import resource
+import statistics
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from local.lab import account, events
+from local.lab.lab import Lab, default_binary
+from local.lab.processes import ProgramFailed
+from local.measure import large_account
+
+# No invocation has more at Lambda.
+LAMBDA_SECONDS = 900.0
+# ARCHITECTURE.md, "Concurrency and calls": up to how many roles and policies are read one by one, what a page of the list
+# in detail has, and how much is asked side by side.
+FEW = 32
+ROLES_ON_PAGE, POLICIES_ON_PAGE = 400, 200
+REGIONS_AT_ONCE, EKS_PER_REGION, ROLES_AT_ONCE = 8, 8, 8
+EKS_PAGE = EVALUATIONS_AT_ONCE = FINDINGS_AT_ONCE = 100
+SETTLED = 10  # parts of a replay: memory of the last is held against that of the second
+
+
+class Failed(Exception):
+    """The function's answer was a failure."""
+
+
+def lab_of_load(binary, **options):
+    arguments = [part for name, value in options.items() if value is not None for part in (f"--{name.replace('_', '-')}", str(value))]
+    return Lab(binary, seeded=False, emulator=False, aws=("local.measure.large_account", *arguments))
+
+
+def send(lab, event):
+    answer = lab.invoke({**event, "resultToken": "load"}, LAMBDA_SECONDS)
+    if not answer.ok:
+        raise Failed(f"{answer.error}\n{lab.function_log()[-2000:]}")
+    return answer.payload
+
+
+def least_calls(held, findings=False):
+    """The calls of a cold schedule over a `load.Account` of more roles than are read one by one, with findings or without."""
+    clusters, own = len(held.clusters), [arn for arn in held.policies if "::aws:" not in arn]
+    # AWS's policies are read singly, and the account's own if they are few: the policy, then its version.
+    singly = len(held.policies) - (len(own) if len(own) > FEW else 0)
+    groups, entries = [[len(of(cluster)) for cluster in held.clusters] for of in (held.node_groups, held.nodes_of.get)]
+    calls = {
+        "account:ListRegions": 1,
+        "eks:ListClusters": sum(_pages(list(held.clusters.values()).count(region), EKS_PAGE) for region in held.regions),
+        "eks:DescribeCluster": clusters,
+        "eks:ListNodegroups": sum(_pages(count, EKS_PAGE) for count in groups),
+        "eks:ListFargateProfiles": clusters,
+        "eks:ListAccessEntries": sum(_pages(count, EKS_PAGE) for count in entries),
+        "eks:DescribeNodegroup": sum(groups),
+        "eks:DescribeAccessEntry": sum(entries),
+        # Which of few roles are self-managed nodes' the list of instance profiles shows, of many the list in detail.
+        "iam:ListInstanceProfiles": _pages(held.unmarked_roles, large_account.IAM_PAGE) if held.node_roles <= FEW else 0,
+        "iam:GetAccountAuthorizationDetails": _pages(len(held.roles), ROLES_ON_PAGE)
+        + (_pages(len(own), POLICIES_ON_PAGE) if len(own) > FEW else 0),
+        "iam:GetInstanceProfile": held.unmarked_roles,
+        "iam:GetPolicy": singly,
+        "iam:GetPolicyVersion": singly,
+        "config:GetComplianceDetailsByConfigRule": 1,
+        "config:PutEvaluations": _pages(held.node_roles, EVALUATIONS_AT_ONCE),
+        "securityhub:GetFindings": 1 if findings else 0,
+        "securityhub:BatchImportFindings": _pages(held.node_roles, FINDINGS_AT_ONCE) if findings else 0,
+    }
+    return {operation: count for operation, count in calls.items() if count}
+
+
+def _pages(count, size):
+    """A list has a page also if there is nothing in it."""
+    return max(1, -(-count // size))
+
+
+def least_seconds(held, latency_ms, iam_per_second, findings=False):
+    """What latency and pages impose on these calls, and what IAM's bucket does, which begins full with a second's worth."""
+    services, lists = Counter(), 0
+    for operation, count in least_calls(held, findings).items():
+        services[operation.split(":")[0]] += count
+        lists += count if operation in ("iam:ListInstanceProfiles", "iam:GetAccountAuthorizationDetails") else 0
+    regions = min(len(set(held.clusters.values())), REGIONS_AT_ONCE)
+    eks = services["eks"] / (EKS_PER_REGION * regions)
+    iam = lists + (services["iam"] - lists) / ROLES_AT_ONCE
+    latency = latency_ms / 1000
+    throttle = max(0.0, services["iam"] / iam_per_second - 1) if iam_per_second else 0.0
+    # While IAM's bucket fills, its latency passes.
+    return (services["account"] + eks + services["config"] + services["securityhub"]) * latency, iam * latency, throttle
+
+
+def schedule(lab, size, latency_ms, iam_per_second, parameters=None):
+    """One schedule of a cold function over the account of this size: what it cost, beside the least that it could."""
+    held = large_account.Account(**size)
+    findings = "SecurityHubFindings" in (parameters or {})
+    least = least_calls(held, findings)
+    lab.control("DELETE", "stats")
+    begun = time.monotonic()
+    send(lab, events.event(events.scheduled(), parameters))
+    seconds = time.monotonic() - begun
+    stats = lab.control("GET", "stats")
+    responder, calls = stats.pop("cpu_seconds"), stats["calls"]
+    others, iam, throttle = least_seconds(held, latency_ms, iam_per_second, findings)
+    bound = others + max(iam, throttle)
+    return {
+        "seconds": round(seconds, 2),
+        "bound_seconds": round(bound, 2),
+        "bound_by_throttle": round(throttle, 2),
+        "bound_by_latency_and_pages": round(others + iam, 2),
+        "ratio": round(seconds / bound, 2) if bound else None,
+        "cpu_seconds_of_function": lab.cpu_seconds(),
+        "cpu_seconds_of_responder": responder,
+        "most_resident_mib": round((lab.resident_kib(most=True) or 0) / 1024, 1),
+        "calls_in_all": sum(calls.values()),
+        "least_calls_in_all": sum(least.values()),
+        "other_calls_than_least": {
+            operation: {"made": calls.get(operation, 0), "least": least.get(operation, 0)}
+            for operation in sorted({*calls, *least})
+            if calls.get(operation) != least.get(operation)
+        },
+        **stats,
+    }
+
+
+def mixed_events(parameters=None):
+    """What a busy account sends: seven of eight are of roles that the trust policy rules out, the eighth is something else.
+
+    That is a node's role, whole or oversized, one that is gone, one that was deleted, or a policy of node roles.
+    """
+    ruled_out = account.Role("other-00001", "", "", "", trust=account.trusted_by("lambda.amazonaws.com"))
+    gone = account.Role("gone", "", "", "")
+    policy = account.Policy("team-000", (account.document(account.allow("s3:GetObject")),))
+    rare = [events.changed(events.role_item(gone)), events.changed(events.gone(gone)), events.changed(events.policy_item(policy))]
+    for number in range(40):
+        item = events.role_item(account.Role(f"node-{number:05}", "", "", ""))
+        rare.append(events.oversized(item) if number % 2 else events.changed(item))
+    for each in rare:
+        yield from [events.event(events.changed(events.role_item(ruled_out)), parameters)] * 7
+        yield events.event(each, parameters)
+
+
+def replay(lab, invocations, parameters=None):
+    """Warm invocations of a mix of events, with the resident memory after each of `SETTLED` equal parts."""
+    mix, resident = itertools.cycle(list(mixed_events(parameters))), []
+    begun = time.monotonic()
+    for number in range(invocations):
+        send(lab, next(mix))
+        if (number + 1) % max(1, invocations // SETTLED) == 0:
+            resident.append(lab.resident_kib())
+    seconds = time.monotonic() - begun
+    return {
+        "invocations": invocations,
+        "seconds": round(seconds, 1),
+        "per_second": round(invocations / seconds),
+        "resident_kib": resident,
+        "grown_kib": resident[-1] - resident[1] if all(resident) else None,
+        "calls": lab.control("GET", "stats")["calls"],
+    }
+
+
+# The account of a cold start: what is measured is starting, not finding nodes.
+SMALL = {"clusters": 1, "regions": 1, "node_roles": 2, "other_roles": 0, "unmarked_roles": 0}
+
+
+def cold_start(lab, binaries, starts, parameters=None):
+    """Starts each binary `starts` times with an event of a node role, in turns, so that what else the machine does meets all.
+
+    Medians of each; the ratio is that of the first binary's processor time to the second's. Processor time is what the
+    kernel says of the process at its end, the wall clock's runs from the start of the program to its answer.
+    """
+    event = events.event(events.changed(events.role_item(account.Role("node-00000", "", "", ""))), parameters)
+    taken = [{"cpu_ms": [], "wall_ms": [], "resident_mib": []} for _ in binaries]
+    for number in range(starts + 1):
+        for binary, figures in zip(binaries, taken):
+            lab.binary = Path(binary)
+            lab.cold_start()
+            begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+            send(lab, event)
+            wall, resident = time.monotonic() - begun, lab.resident_kib(most=True) or 0
+            lab.processes.stop("function")
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            if number:  # the first start reads the program from the disk
+                figures["cpu_ms"].append(1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
+                figures["wall_ms"].append(1000 * wall)
+                figures["resident_mib"].append(resident / 1024)
+    medians = [{name: round(statistics.median(values), 1) for name, values in figures.items()} for figures in taken]
+    first, *others = medians
+    return {
+        "starts": starts,
+        "medians": [{"binary": str(binary), **figures} for binary, figures in zip(binaries, medians)],
+        "ratio": round(first["cpu_ms"] / others[0]["cpu_ms"], 2) if others else None,
+        "ratio_of_resident": round(first["resident_mib"] / others[0]["resident_mib"], 2) if others else None,
+        "most_resident_mib": first["resident_mib"],
+        "calls": lab.control("GET", "stats")["calls"],
+    }
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("what", choices=("schedule", "replay", "cold-start"))
+    arguments.add_argument("--binary", default=default_binary(), help="the function's binary")
+    arguments.add_argument("--clusters", type=int, default=200)
+    arguments.add_argument("--regions", type=int, default=8)
+    arguments.add_argument("--node-roles", type=int, default=2000)
+    arguments.add_argument("--other-roles", type=int, default=1000)
+    arguments.add_argument("--unmarked-roles", type=int, default=200)
+    arguments.add_argument("--latency-ms", type=float, default=20)
+    arguments.add_argument("--iam-per-second", type=float, default=20)
+    arguments.add_argument("--invocations", type=int, default=10_000)
+    arguments.add_argument("--starts", type=int, default=20)
+    arguments.add_argument("--beside", help="another binary, whose cold starts are measured in turns with the first one's")
+    arguments.add_argument("--security-hub", action="store_true", help="with findings for AWS Security Hub")
+    arguments.add_argument("--most-ratio", type=float, help="fail if it takes more than this many times the bound, or the other binary's time")
+    arguments.add_argument("--most-memory", type=float, metavar="MIB", help="fail if the function ever held more than this")
+    arguments.add_argument("--most-growth", type=float, metavar="KIB", default=1024, help="fail if a replay grows by more than this")
+    options = arguments.parse_args()
+    size = {name: getattr(options, name) for name in ("clusters", "regions", "node_roles", "other_roles", "unmarked_roles")}
+    if options.what == "schedule" and options.node_roles + options.unmarked_roles <= FEW:
+        arguments.error(f"so few roles are read one by one, which is not counted here: at least {FEW + 1} of nodes or unmarked are needed")
+    parameters = {"SecurityHubFindings": "true"} if options.security_hub else {}
+    try:
+        match options.what:
+            case "schedule":
+                lab = lab_of_load(options.binary, **size, latency_ms=options.latency_ms, iam_per_second=options.iam_per_second)
+            case "replay":
+                lab = lab_of_load(options.binary, clusters=4, regions=2, node_roles=40, other_roles=100, unmarked_roles=20, latency_ms=0)
+            case "cold-start":
+                lab = lab_of_load(options.binary, **SMALL, latency_ms=0)
+        lab.processes.catch_signals()
+        with lab:
+            match options.what:
+                case "schedule":
+                    figures = schedule(lab, size, options.latency_ms, options.iam_per_second, parameters)
+                case "replay":
+                    figures = replay(lab, options.invocations, parameters)
+                case "cold-start":
+                    figures = cold_start(lab, [options.binary, *filter(None, [options.beside])], options.starts, parameters)
+    except (Failed, ProgramFailed) as failure:
+        sys.exit(f"error: {failure}\n{getattr(failure, 'log', '')}".rstrip())
+    print(json.dumps(figures, indent=2))
+    limits = {"ratio": options.most_ratio, "most_resident_mib": options.most_memory, "grown_kib": options.most_growth, "wrong": 0}
+    over = [f"{name} is {figures[name]}, at most {limit:g} is wanted" for name, limit in limits.items()
+            if limit is not None and (figures.get(name) or 0) > limit]  # fmt: skip
+    over += [f"{operation}: {counts['made']} calls, where the account takes {counts['least']}"
+             for operation, counts in figures.get("other_calls_than_least", {}).items()]  # fmt: skip
+    if over:
+        sys.exit("\n".join(over))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What moto's EKS lacks of the facts that show a pod's role: Pod Identity associations, and add-ons.
+
+A cluster keeps both in dictionaries of its own, `pod_identity_associations` by id and `addons` by name.
+"""
+
+import hashlib
+
+from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
+from moto.eks.responses import EKSResponse
+
+from local.standin import pages
+from local.standin.eks import named_cluster
+
+DEFAULT_PAGE = 100
+
+
+def create_pod_identity_association(self):
+    cluster = named_cluster(self)
+    asked = {name: self.params.get(name) for name in ("namespace", "serviceAccount", "roleArn", "targetRoleArn", "tags")}
+    for held in cluster.pod_identity_associations.values():
+        if all(held[key] == asked[key] for key in ("namespace", "serviceAccount")):
+            raise pages.Refusal("ResourceInUseException", f"Association already exists: {held['associationId']}")
+    return ActionResult({"association": put_association(self.eks_backend, cluster, **asked)})
+
+
+def put_association(backend, cluster, namespace, serviceAccount, roleArn, targetRoleArn=None, tags=None, ownerArn=None):
+    digest = hashlib.sha256(f"{cluster.name}/{namespace}/{serviceAccount}".encode()).hexdigest()
+    identity = f"a-{digest[:17]}"
+    arn = f"arn:{backend.partition}:eks:{backend.region_name}:{backend.account_id}:podidentityassociation/{cluster.name}/{identity}"
+    association = {
+        "clusterName": cluster.name,
+        "namespace": namespace,
+        "serviceAccount": serviceAccount,
+        "roleArn": roleArn,
+        "targetRoleArn": targetRoleArn,
+        "associationArn": arn,
+        "associationId": identity,
+        "tags": tags or {},
+        "createdAt": utcnow(),
+        "modifiedAt": utcnow(),
+        "ownerArn": ownerArn,
+    }
+    cluster.pod_identity_associations[identity] = association
+    return association
+
+
+def list_pod_identity_associations(self):
+    associations = named_cluster(self).pod_identity_associations
+    namespace, service_account = self.params.get("namespace"), self.params.get("serviceAccount")
+    found, token = _page(self, [
+        associations[identity]
+        for identity in sorted(associations)
+        if namespace in (None, associations[identity]["namespace"])
+        and service_account in (None, associations[identity]["serviceAccount"])
+    ])  # fmt: skip
+    # The summary's model has no role: only DescribePodIdentityAssociation tells it.
+    return ActionResult({"associations": found, "nextToken": token})
+
+
+def describe_pod_identity_association(self):
+    return ActionResult({"association": _held(named_cluster(self).pod_identity_associations, self.params["associationId"])})
+
+
+def delete_pod_identity_association(self):
+    associations = named_cluster(self).pod_identity_associations
+    return ActionResult({"association": associations.pop(_held(associations, self.params["associationId"])["associationId"])})
+
+
+def create_addon(self):
+    cluster, name = named_cluster(self), self.params["addonName"]
+    if name in cluster.addons:
+        raise pages.Refusal("ResourceInUseException", "Addon already exists.")
+    return ActionResult({"addon": put_addon(self.eks_backend, cluster, **self.params)})
+
+
+def put_addon(backend, cluster, addonName, serviceAccountRoleArn=None, podIdentityAssociations=(), **_more):
+    """An add-on's own Pod Identity associations are associations like others, and it names them by ARN."""
+    arn = f"arn:{backend.partition}:eks:{backend.region_name}:{backend.account_id}:addon/{cluster.name}/{addonName}"
+    associations = [
+        put_association(backend, cluster, "kube-system", each["serviceAccount"], each["roleArn"], ownerArn=arn)
+        for each in podIdentityAssociations
+    ]
+    cluster.addons[addonName] = {
+        "addonName": addonName,
+        "clusterName": cluster.name,
+        "status": "ACTIVE",
+        "addonVersion": "v1.0.0-eksbuild.1",
+        "addonArn": arn,
+        "createdAt": utcnow(),
+        "modifiedAt": utcnow(),
+        "serviceAccountRoleArn": serviceAccountRoleArn,
+        "podIdentityAssociations": [association["associationArn"] for association in associations],
+    }
+    return cluster.addons[addonName]
+
+
+def list_addons(self):
+    names, token = _page(self, sorted(named_cluster(self).addons))
+    return ActionResult({"addons": names, "nextToken": token})
+
+
+def describe_addon(self):
+    return ActionResult({"addon": _held(named_cluster(self).addons, self.params["addonName"])})
+
+
+def _page(self, items):
+    return pages.page(items, self.params.get("nextToken"), self.params.get("maxResults") or DEFAULT_PAGE, "InvalidParameterException")
+
+
+def _held(things, name):
+    if name not in things:
+        raise pages.Refusal("ResourceNotFoundException", f"No {name} found.")
+    return things[name]
+
+
+def complete():
+    """Adds the operations to moto's EKS."""
+    for operation in (
+        create_pod_identity_association,
+        list_pod_identity_associations,
+        describe_pod_identity_association,
+        delete_pod_identity_association,
+        create_addon,
+        list_addons,
+        describe_addon,
+    ):
+        setattr(EKSResponse, operation.__name__, operation)

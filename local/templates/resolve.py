@@ -1,0 +1,385 @@
+"""What CloudFormation makes of a template: the SAM transform, loops, conditions, parameters and references resolved.
+
+    resolved(path, parameters) -> the template with what would be created, and nothing else
+
+Names and ids that AWS would draw are made up, the same each time. What is not known here is an error: a function of
+CloudFormation's, an attribute of a resource, a reference to a resource whose condition is false. AWS's rules are those of
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html and its neighbours.
+"""
+
+import copy
+import json
+import logging
+import re
+import uuid
+from pathlib import Path
+
+import boto3
+import yaml
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+
+from local.identifiers import ACCOUNT, REGION
+
+STACK = "eks-node-role-ecr-read-only"
+SAM, LANGUAGE_EXTENSIONS = "AWS::Serverless-2016-10-31", "AWS::LanguageExtensions"
+
+# What Ref gives of a resource of a type, the property that names it, and its attributes.
+IDENTITIES = {
+    "AWS::CloudWatch::Alarm": ("AlarmName", "{name}", {"Arn": "arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"}),
+    "AWS::Config::ConfigRule": (
+        "ConfigRuleName",
+        "{name}",
+        {"Arn": "arn:{partition}:config:{region}:{account}:config-rule/config-rule-a1b2c3", "ConfigRuleId": "config-rule-a1b2c3"},
+    ),
+    "AWS::Config::OrganizationConfigRule": ("OrganizationConfigRuleName", "{name}", {}),
+    "AWS::Events::Rule": ("Name", "{name}", {"Arn": "arn:{partition}:events:{region}:{account}:rule/{name}"}),
+    "AWS::IAM::Role": ("RoleName", "{name}", {"Arn": "arn:{partition}:iam::{account}:role/{name}"}),
+    "AWS::KMS::Key": (None, "{uuid}", {"KeyId": "{uuid}", "Arn": "arn:{partition}:kms:{region}:{account}:key/{uuid}"}),
+    "AWS::Lambda::Function": ("FunctionName", "{name}", {"Arn": "arn:{partition}:lambda:{region}:{account}:function:{name}"}),
+    "AWS::Logs::LogGroup": ("LogGroupName", "{name}", {"Arn": "arn:{partition}:logs:{region}:{account}:log-group:{name}:*"}),
+    "AWS::SNS::Topic": (
+        "TopicName",
+        "arn:{partition}:sns:{region}:{account}:{name}",
+        {"TopicArn": "arn:{partition}:sns:{region}:{account}:{name}", "TopicName": "{name}"},
+    ),
+    "AWS::SQS::Queue": (
+        "QueueName",
+        "https://sqs.{region}.{suffix}/{account}/{name}",
+        {"Arn": "arn:{partition}:sqs:{region}:{account}:{name}", "QueueName": "{name}"},
+    ),
+    "AWS::SSM::Document": ("Name", "{name}", {}),
+}
+
+
+def made_up_name(logical):
+    """The name of a resource that has none of its own."""
+    return f"{STACK}-{logical}-A1B2C3D4E5F6"
+
+
+# Our templates, each with parameters that leave no part of it out.
+_FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{made_up_name('Function')}"
+EVERY_PART = {
+    "template.yaml": {
+        "AdditionalAllowedActions": "ecr:ReplicateImage, ecr:TagResource",
+        "ClusterRegions": "us-east-1, eu-west-1",
+        "ClusterNames": "shop, batch-*",
+        "NodeRoles": "legacy-*",
+        "ExemptRoles": "sandbox-*",
+        "ExemptTag": "ecr-exempt=yes",
+        "ExecutionRoleName": "security/eks-node-role-ecr-read-only",
+        "SecurityHubFindings": "true",
+        "Notifications": "true",
+        "Alarms": "true",
+        "NotificationEmail": "platform@example.org",
+        "ReservedConcurrency": "10",
+    },
+    "deploy/conformance-pack.yaml": {"FunctionArn": _FUNCTION, "ClusterRegions": "us-east-1, eu-west-1"},
+    "deploy/invoke-permissions.yaml": {"FunctionArn": _FUNCTION, "AccountIds": "111111111111, 222222222222"},
+    "deploy/member-role.yaml": {
+        "FunctionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{made_up_name('FunctionRole')}",
+        "OrganizationId": "o-a1b2c3d4e5",
+        "SecurityHubFindings": "true",
+    },
+    "deploy/organization-rule.yaml": {
+        "FunctionArn": _FUNCTION,
+        "ExcludedAccounts": "111111111111",
+        "AdditionalAllowedActions": "ecr:ReplicateImage, ecr:TagResource",
+        "ClusterRegions": "us-east-1, eu-west-1",
+    },
+    "deploy/remediation.yaml": {"Automatic": "true"},
+}
+
+NO_VALUE = object()
+logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of metrics that it did not send anywhere
+
+
+class TemplateError(ValueError):
+    """What CloudFormation would refuse, or what is not known here."""
+
+
+class Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as its long ones."""
+
+
+def _short_form(loader, tag, node):
+    value = {
+        yaml.ScalarNode: loader.construct_scalar,
+        yaml.SequenceNode: lambda node: loader.construct_sequence(node, deep=True),
+        yaml.MappingNode: lambda node: loader.construct_mapping(node, deep=True),
+    }[type(node)](node)
+    if tag == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
+
+
+Loader.add_multi_constructor("!", _short_form)
+
+
+def load(path):
+    """The template as it is written."""
+    return yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
+
+
+def transformed(path):
+    """The template after the SAM transform, if it asks for that: references and conditions stay."""
+    return _serverless(load(path))
+
+
+def resolved(path, parameters=None, *, region=REGION, account=ACCOUNT, references=True):
+    """The template as CloudFormation creates it with these parameters, and the defaults of the others.
+
+    Without `references`, those to resources stay, for whoever creates the resources and knows their ids.
+    Raises TemplateError where CloudFormation would refuse to."""
+    template = load(path)
+    transforms = template.get("Transform", [])
+    values = parameter_values(template.get("Parameters", {}), parameters or {})
+    if LANGUAGE_EXTENSIONS in ([transforms] if isinstance(transforms, str) else transforms):
+        template = _loops(template, values)
+    return _Resolution(_serverless(template), values, region, account, references).result()
+
+
+def _serverless(template):
+    transforms = template.get("Transform", [])
+    if SAM not in ([transforms] if isinstance(transforms, str) else transforms):
+        return template
+    template = copy.deepcopy(template)
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # where `sam package` would put the zip
+    return Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION)).translate(template, parameter_values={})
+
+
+def parameter_values(declared, given):
+    """The values of all declared parameters. Raises TemplateError for what CloudFormation does not take."""
+    unknown = sorted(given.keys() - declared.keys())
+    if unknown:
+        raise TemplateError(f"parameters that the template does not have: {', '.join(unknown)}")
+    values = {}
+    for name, declaration in declared.items():
+        if name not in given and "Default" not in declaration:
+            raise TemplateError(f"parameter `{name}` has no value")
+        if declaration["Type"] not in ("String", "Number", "CommaDelimitedList"):
+            raise TemplateError(f"type `{declaration['Type']}` of parameter `{name}` is not known here")
+        text = str(given.get(name, declaration.get("Default")))
+        is_list = declaration["Type"] == "CommaDelimitedList"
+        # As CloudFormation does: without the space around each.
+        items = [item.strip() for item in text.split(",")] if is_list else [text]
+        for item in items:
+            _check_parameter(name, declaration, item)
+        values[name] = items if is_list else int(text) if declaration["Type"] == "Number" else text
+    return values
+
+
+def _check_parameter(name, declaration, value):
+    allowed = [str(one) for one in declaration.get("AllowedValues", [value])]
+    pattern = declaration.get("AllowedPattern", r"(?s).*")
+    shortest, longest = declaration.get("MinLength", 0), declaration.get("MaxLength", len(value))
+    fits = value in allowed and re.fullmatch(pattern, value) and shortest <= len(value) <= longest
+    if fits and declaration["Type"] == "Number":
+        fits = (
+            re.fullmatch(r"-?\d+", value)
+            and declaration.get("MinValue", int(value)) <= int(value) <= declaration.get("MaxValue", int(value))
+        )  # fmt: skip
+    if not fits:
+        raise TemplateError(f"parameter `{name}` {declaration.get('ConstraintDescription', 'has a value that is not allowed')}")
+
+
+def _loops(node, values):
+    """`Fn::ForEach::NAME: [identifier, collection, {key: value}]` written out."""
+    if isinstance(node, list):
+        return [_loops(one, values) for one in node]
+    if not isinstance(node, dict):
+        return node
+    result = {}
+    for key, value in node.items():
+        if not key.startswith("Fn::ForEach::"):
+            result[key] = _loops(value, values)
+            continue
+        identifier, collection, output = value
+        if isinstance(collection, dict):
+            collection = values[collection["Ref"]]
+        for item in collection:
+            for name, one in _loops(_with_identifier(output, identifier, item), values).items():
+                if name in result:
+                    raise TemplateError(f"`{name}` stands twice")
+                result[name] = one
+    return result
+
+
+def _with_identifier(node, identifier, item):
+    if isinstance(node, str):
+        return node.replace(f"${{{identifier}}}", item).replace(f"&{{{identifier}}}", re.sub(r"[^A-Za-z0-9]", "", item))
+    if isinstance(node, list):
+        return [_with_identifier(one, identifier, item) for one in node]
+    if node == {"Ref": identifier}:
+        return item
+    if isinstance(node, dict):
+        return {
+            _with_identifier(key, identifier, item): _with_identifier(value, identifier, item) for key, value in node.items()
+        }  # fmt: skip
+    return node
+
+
+class _Resolution:
+    def __init__(self, template, values, region, account, references):
+        self.template = template
+        self.references = references
+        partition = boto3.Session().get_partition_for_region(region)
+        self.place = {
+            "partition": partition,
+            "region": region,
+            "account": account,
+            "suffix": "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
+        }
+        self.values = {
+            **values,
+            "AWS::AccountId": account,
+            "AWS::NoValue": NO_VALUE,
+            "AWS::Partition": partition,
+            "AWS::Region": region,
+            "AWS::StackId": f"arn:{partition}:cloudformation:{region}:{account}:stack/{STACK}/{made_up_uuid(STACK)}",
+            "AWS::StackName": STACK,
+            "AWS::URLSuffix": self.place["suffix"],
+        }
+
+    def result(self):
+        for rule in self.template.get("Rules", {}).values():
+            if self.holds(rule.get("RuleCondition", True)):
+                for assertion in rule["Assertions"]:
+                    if not self.holds(assertion["Assert"]):
+                        raise TemplateError(assertion["AssertDescription"])
+        conditions = {name: self.holds(condition) for name, condition in self.template.get("Conditions", {}).items()}
+        self.resources = self._of_true_condition("Resources", conditions)
+        result = {"Resources": {name: self._resource(resource) for name, resource in self.resources.items()}}
+        if "Outputs" in self.template:
+            result["Outputs"] = {
+                name: self.value({key: value for key, value in output.items() if key != "Condition"})
+                for name, output in self._of_true_condition("Outputs", conditions).items()
+            }
+        return result
+
+    def _of_true_condition(self, section, conditions):
+        return {
+            name: entry for name, entry in self.template[section].items() if "Condition" not in entry or conditions[entry["Condition"]]
+        }
+
+    def _resource(self, resource):
+        resource = {key: value for key, value in resource.items() if key != "Condition"}
+        if "DependsOn" in resource:
+            names = [resource["DependsOn"]] if isinstance(resource["DependsOn"], str) else resource["DependsOn"]
+            # AWS says that the resource is then not created either (aws-attribute-condition), cfn-lint that it is an error.
+            if missing := [name for name in names if name not in self.resources]:
+                raise TemplateError(f"`{missing[0]}` is depended on, and is not there or its condition is false")
+        if "Properties" in resource:
+            resource["Properties"] = self.value(resource["Properties"])
+        return resource
+
+    def value(self, node):
+        """A property's value; NO_VALUE where it is to be left out."""
+        if isinstance(node, list):
+            return [value for value in map(self.value, node) if value is not NO_VALUE]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            ((function, argument),) = node.items()
+            if function == "Ref" or function.startswith("Fn::"):
+                return self._function(function, argument)
+        values = {key: self.value(value) for key, value in node.items()}
+        return {key: value for key, value in values.items() if value is not NO_VALUE}
+
+    def _function(self, function, argument):
+        match function:
+            case "Ref":
+                return self.values[argument] if argument in self.values else self._reference(argument)
+            case "Fn::GetAtt":
+                return self._reference(*argument)
+            case "Fn::If":
+                name, yes, no = argument
+                return self.value(yes if self.holds({"Condition": name}) else no)
+            case "Fn::Sub":
+                return self._substituted(*([argument] if isinstance(argument, str) else argument))
+            case "Fn::Join":
+                delimiter, parts = argument
+                parts = self.value(parts)
+                if any(isinstance(part, dict) for part in parts):
+                    return {"Fn::Join": [delimiter, parts]}
+                return delimiter.join(map(str, parts))
+            case "Fn::Split":
+                delimiter, text = argument
+                return self.value(text).split(delimiter)
+            case "Fn::Select":
+                index, items = argument
+                return self.value(items)[int(self.value(index))]
+            case "Fn::FindInMap":
+                mapping, first, second = (self.value(one) for one in argument)
+                try:
+                    return self.template["Mappings"][mapping][first][second]
+                except KeyError as missing:
+                    raise TemplateError(f"mapping `{mapping}` has no `{first}`, `{second}`") from missing
+            case "Fn::ToJsonString":
+                return json.dumps(self.value(argument), separators=(",", ":"))
+        raise TemplateError(f"function `{function}` is not known here")
+
+    def _substituted(self, text, own=None):
+        own = {name: self.value(value) for name, value in (own or {}).items()}
+        stay = []
+
+        def one(match):
+            name = match[1]
+            if name.startswith("!"):
+                return match[0]
+            if name in own:
+                return str(own[name])
+            value = self._function("Fn::GetAtt", name.split(".", 1)) if "." in name else self._function("Ref", name)
+            if not isinstance(value, dict):
+                return str(value)
+            stay.append(name)
+            return match[0]
+
+        if any(isinstance(value, dict) for value in own.values()):
+            raise TemplateError("a reference that stays in the names of a Sub is not known here")
+        text = re.sub(r"\$\{([^}]+)\}", one, text)
+        return {"Fn::Sub": text} if stay else text.replace("${!", "${")
+
+    def _reference(self, logical, attribute=None):
+        if logical not in self.resources:
+            raise TemplateError(f"`{logical}` is referred to, and is not there or its condition is false")
+        resource = self.resources[logical]
+        named_by, ref, attributes = IDENTITIES.get(resource["Type"], (None, None, {}))
+        form = ref if attribute is None else attributes.get(attribute)
+        if form is None:
+            raise TemplateError(f"what {attribute or 'Ref'} of a resource of type `{resource['Type']}` gives is not known here")
+        if not self.references:
+            return {"Ref": logical} if attribute is None else {"Fn::GetAtt": [logical, attribute]}
+        name = self.value(resource.get("Properties", {}).get(named_by, made_up_name(logical)))
+        return form.format(name=name, uuid=made_up_uuid(logical), **self.place)
+
+    def holds(self, condition):
+        if isinstance(condition, bool):
+            return condition
+        ((function, argument),) = condition.items()
+        match function:
+            case "Condition":
+                if argument not in self.template.get("Conditions", {}):
+                    raise TemplateError(f"condition `{argument}` is not there")
+                return self.holds(self.template["Conditions"][argument])
+            case "Fn::Not":
+                return not self.holds(argument[0])
+            case "Fn::And":
+                return all(self.holds(one) for one in argument)
+            case "Fn::Or":
+                return any(self.holds(one) for one in argument)
+            case "Fn::Equals":
+                first, second = (self.value(one) for one in argument)
+                return str(first) == str(second)
+        raise TemplateError(f"function `{function}` is not known here as a condition")
+
+
+def listed(value):
+    """An element of a policy, which may be one value or a list of them."""
+    return value if isinstance(value, list) else [value]
+
+
+def made_up_uuid(name):
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))

@@ -1,0 +1,178 @@
+"""The notifications of `template.yaml`: which events are told, and what the reader of the topic reads.
+
+`test_compliance_changes.py` has them delivered.
+"""
+
+import copy
+import json
+import re
+
+import pytest
+from moto.events.models import EventPattern
+
+from local import ROOT
+from local.identifiers import ACCOUNT
+from local.templates.eventbridge_language import matches, transform
+from local.templates.resolve import resolved
+
+# As AWS Config sends it: https://docs.aws.amazon.com/config/latest/developerguide/monitor-config-with-cloudwatchevents.html
+EVENT = {
+    "version": "0",
+    "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+    "detail-type": "Config Rules Compliance Change",
+    "source": "aws.config",
+    "account": ACCOUNT,
+    "time": "2026-11-20T09:31:02Z",
+    "region": "us-east-1",
+    "resources": [],
+    "detail": {
+        "resourceId": "AROARZPUZDIKLGEBOXREB",
+        "awsRegion": "us-east-1",
+        "awsAccountId": ACCOUNT,
+        "configRuleName": "eks-node-role-ecr-read-only",
+        "recordVersion": "1.0",
+        "configRuleARN": f"arn:aws:config:us-east-1:{ACCOUNT}:config-rule/config-rule-a1b2c3",
+        "messageType": "ComplianceChangeNotification",
+        "newEvaluationResult": {
+            "evaluationResultIdentifier": {
+                "evaluationResultQualifier": {
+                    "configRuleName": "eks-node-role-ecr-read-only",
+                    "resourceType": "AWS::IAM::Role",
+                    "resourceId": "AROARZPUZDIKLGEBOXREB",
+                },
+                "orderingTimestamp": "2026-11-20T09:30:12.345Z",
+            },
+            "complianceType": "NON_COMPLIANT",
+            "resultRecordedTime": "2026-11-20T09:31:01.002Z",
+            "configRuleInvokedTime": "2026-11-20T09:30:59.551Z",
+            "annotation": "can ecr:PutImage on any repository; role shop-build-node",
+        },
+        "notificationCreationTime": "2026-11-20T09:31:01.871Z",
+        "resourceType": "AWS::IAM::Role",
+    },
+}
+
+
+def event(new="NON_COMPLIANT", old=None, top=None, **detail):
+    changed = copy.deepcopy(EVENT) | (top or {})
+    changed["detail"]["newEvaluationResult"]["complianceType"] = new
+    if old:
+        changed["detail"]["oldEvaluationResult"] = {**copy.deepcopy(EVENT["detail"]["newEvaluationResult"]), "complianceType": old}
+    changed["detail"] |= detail
+    return changed
+
+
+TOLD = [
+    ("the first verdict is NON_COMPLIANT", event()),
+    ("it becomes NON_COMPLIANT", event(old="COMPLIANT")),
+    ("it becomes a node's role, and NON_COMPLIANT", event(old="NOT_APPLICABLE")),
+    ("it becomes COMPLIANT again", event("COMPLIANT", "NON_COMPLIANT")),
+]
+NOT_TOLD = [
+    ("the first verdict is COMPLIANT", event("COMPLIANT")),
+    ("it becomes a node's role, and COMPLIANT", event("COMPLIANT", "NOT_APPLICABLE")),
+    ("it is gone", event("NOT_APPLICABLE", "NON_COMPLIANT")),
+    ("it is no node's", event("NOT_APPLICABLE")),
+    ("another rule", event(configRuleName="eks-node-role-ecr-read-only-2")),
+    ("a rule of another case", event(configRuleName="EKS-node-role-ecr-read-only")),
+    ("another type of resource", event(resourceType="AWS::IAM::Policy")),
+    ("another kind of message", event(messageType="ComplianceChangeNotificationDeliveryFailed")),
+    ("another detail-type", event(top={"detail-type": "Config Rules Re-evaluation Status"})),
+    ("another source", event(top={"source": "com.example"})),
+]
+
+
+def rule(region="us-east-1", **parameters):
+    resources = resolved(ROOT / "template.yaml", {"Notifications": "true", **parameters}, region=region)["Resources"]
+    return resources["ComplianceChangeRule"]["Properties"]
+
+
+def made_before(name, resources):
+    """What CloudFormation creates before a resource: what it depends on or refers to, and what those do."""
+    named = {word for word in re.findall(r'"(\w+)"', json.dumps(resources[name])) if word in resources}
+    return named.union(*(made_before(one, resources) for one in named))
+
+
+def text(of, region="us-east-1"):
+    (target,) = rule(region)["Targets"]
+    return transform(target["InputTransformer"], of)
+
+
+@pytest.mark.parametrize("case", TOLD, ids=[case[0] for case in TOLD])
+def test_told(case):
+    pattern = rule()["EventPattern"]
+    assert matches(pattern, case[1]) is EventPattern(None, pattern).matches_event(case[1]) is True
+
+
+@pytest.mark.parametrize("case", NOT_TOLD, ids=[case[0] for case in NOT_TOLD])
+def test_not_told(case):
+    pattern = rule()["EventPattern"]
+    assert matches(pattern, case[1]) is EventPattern(None, pattern).matches_event(case[1]) is False
+
+
+def test_told_is_the_rule_of_the_stack_whatever_its_name():
+    pattern = rule(RuleName="another")["EventPattern"]
+    assert matches(pattern, event(configRuleName="another"))
+    assert not matches(pattern, event())
+
+
+def test_verdicts_are_told_from_the_rules_first_run_on():
+    """AWS Config runs a rule as soon as it is created, so what tells of its verdicts has to be there before."""
+    resources = resolved(ROOT / "template.yaml", {"Notifications": "true"}, references=False)["Resources"]
+    assert {"ComplianceChangeRule", "NotificationTopicPolicy"} <= made_before("Rule", resources)
+
+
+def test_message():
+    assert text(EVENT).splitlines() == [
+        f'"EKS node role AROARZPUZDIKLGEBOXREB of account {ACCOUNT} is NON_COMPLIANT."',
+        '"can ecr:PutImage on any repository; role shop-build-node"',
+        '"Rule eks-node-role-ecr-read-only in us-east-1, 2026-11-20T09:31:02Z."',
+        '"https://console.aws.amazon.com/config/home?region=us-east-1#/resources/timeline?resourceId=AROARZPUZDIKLGEBOXREB&resourceType=AWS::IAM::Role"',
+    ]
+
+
+def test_message_of_a_role_that_was_put_right():
+    assert text(event("COMPLIANT", "NON_COMPLIANT")).splitlines()[0].endswith('is COMPLIANT."')
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    ['grants "ecr:*" by a\\b', "one\ntwo", "<role> is no placeholder here", "ünï — 役割", "x" * 256],
+    ids=["quotes and a backslash", "a line break", "a placeholder", "beyond ASCII", "the longest"],
+)
+def test_annotation_arrives_as_it_is(annotation):
+    changed = event()
+    changed["detail"]["newEvaluationResult"]["annotation"] = annotation
+    assert f'\n"{annotation}"\n' in text(changed)
+
+
+def test_without_an_annotation_its_line_is_empty():
+    changed = event()
+    del changed["detail"]["newEvaluationResult"]["annotation"]
+    assert text(changed).splitlines()[1] == '""'
+
+
+@pytest.mark.parametrize(
+    ("region", "console"),
+    [
+        ("eu-west-1", "console.aws.amazon.com"),
+        ("cn-north-1", "console.amazonaws.cn"),
+        ("us-gov-west-1", "console.amazonaws-us-gov.com"),
+    ],
+)
+def test_link_is_to_the_console_of_the_partition(region, console):
+    link = text(event(top={"region": region}), region).splitlines()[-1]
+    assert link.startswith(f'"https://{console}/config/home?region={region}#/resources/timeline?')
+
+
+def test_every_path_leads_somewhere_and_every_part_is_used():
+    (target,) = rule()["Targets"]
+    transformer = target["InputTransformer"]
+    for name, path in transformer["InputPathsMap"].items():
+        assert transform({"InputPathsMap": {name: path}, "InputTemplate": f'"<{name}>"'}, EVENT) != '""', path
+        assert f"<{name}>" in transformer["InputTemplate"]
+
+
+def test_pattern_is_no_longer_than_eventbridge_takes():
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+    assert len(json.dumps(rule(RuleName="x" * 64)["EventPattern"])) <= 2048

@@ -1,0 +1,180 @@
+"""The templates in `deploy/` for other accounts: the member role, the invoke permissions, the rule of an organisation, the pack."""
+
+import json
+
+import boto3
+import pytest
+
+from helpers import actions, role_policies
+from local import ROOT
+from local.identifiers import ACCOUNT, REGION
+from local.standin import model_constraints
+from local.templates.resolve import EVERY_PART, load, resolved
+from local.templates.stack import Stack
+
+MEMBER = "210987654321"
+DEPLOY = {path: ROOT / path for path in EVERY_PART if path.startswith("deploy/")}
+# Policies of the function's role that are about its own account: its log, its queue, its traces, the way out.
+AT_HOME = {"write-log", "keep-failed-events", "write-traces", "assume-execution-role"}
+
+
+def every_part(path, account=ACCOUNT, **more):
+    return resolved(ROOT / path, {**EVERY_PART[path], **more}, account=account)["Resources"]
+
+
+def client(service):
+    return boto3.client(service, REGION)
+
+
+def violations(service, operation, request):
+    """What the SDK's model has against a request, its members' limits included."""
+    return list(model_constraints.violations(client(service).meta.service_model.operation_model(operation).input_shape, request))
+
+
+@pytest.fixture(scope="module")
+def member_role():
+    with Stack(DEPLOY["deploy/member-role.yaml"], EVERY_PART["deploy/member-role.yaml"]) as stack:
+        return client("iam").get_role(RoleName=stack.ids["ExecutionRole"])["Role"]
+
+
+def test_member_role_is_assumed_by_the_function_in_its_organisation_only(member_role):
+    (statement,) = member_role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": {"AWS": EVERY_PART["deploy/member-role.yaml"]["FunctionRoleArn"]},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}},
+    }
+
+
+def test_member_role_has_the_name_that_the_rules_have_by_default(member_role):
+    names = {load(path)["Parameters"]["ExecutionRoleName"]["Default"] for path in DEPLOY.values() if "ExecutionRoleName" in load(path)["Parameters"]}
+    assert names == {member_role["RoleName"]}
+
+
+def test_member_role_may_do_what_the_functions_role_may_at_home():
+    member = role_policies(every_part("deploy/member-role.yaml"), "ExecutionRole")
+    home = role_policies(every_part("template.yaml"), "FunctionRole")
+    assert actions(member.values()) == actions(document for name, document in home.items() if name not in AT_HOME)
+    for name in ("find-node-roles", "read-role-policies"):
+        assert member[name] == home[name]
+
+
+def test_member_role_imports_findings_only_where_it_is_asked_to():
+    everything, without = (every_part("deploy/member-role.yaml", SecurityHubFindings=flag) for flag in ("true", "false"))
+    assert everything.keys() - without.keys() == {"FindingsPolicy"}
+    assert not [action for action in actions(role_policies(without, "ExecutionRole").values()) if action.startswith("securityhub:")]
+
+
+def test_member_role_is_about_its_own_account():
+    documents = json.dumps(role_policies(every_part("deploy/member-role.yaml", MEMBER), "ExecutionRole"))
+    assert MEMBER in documents
+    assert ACCOUNT not in documents
+
+
+def test_accounts_may_have_the_function_invoked_each_by_its_id():
+    # On a function that is there, because moto's Lambda, as AWS's, takes no permission for another.
+    with Stack(ROOT / "template.yaml") as stack:
+        function = stack.outputs["FunctionArn"]
+        for permission in every_part("deploy/invoke-permissions.yaml", FunctionArn=function).values():
+            wanted = dict(permission["Properties"])
+            client("lambda").add_permission(StatementId=f"of-{wanted['SourceAccount']}", **wanted)
+        held = json.loads(client("lambda").get_policy(FunctionName=stack.ids["Function"])["Policy"])["Statement"]
+    assert [statement["Condition"] for statement in held] == [
+        {"StringEquals": {"AWS:SourceAccount": account}} for account in (ACCOUNT, "111111111111", "222222222222")
+    ]
+    assert {statement["Principal"]["Service"] for statement in held} == {"config.amazonaws.com"}
+
+
+def organization_rule(**parameters):
+    path = "deploy/organization-rule.yaml"
+    return resolved(DEPLOY[path], {"FunctionArn": EVERY_PART[path]["FunctionArn"], **parameters})["Resources"]["Rule"]["Properties"]
+
+
+@pytest.mark.parametrize("parameters", [{}, EVERY_PART["deploy/organization-rule.yaml"]], ids=["defaults", "every part"])
+def test_aws_config_takes_the_rule_of_an_organisation(parameters):
+    assert violations("config", "PutOrganizationConfigRule", organization_rule(**parameters)) == []
+
+
+def test_rule_of_an_organisation_passes_what_is_given_and_nothing_empty():
+    defaults = {"AllowedAccess": "read-only", "RequirePullAccess": "false", "SecurityHubFindings": "false"}
+    defaults["ExecutionRoleName"] = "eks-node-role-ecr-read-only"
+    metadata = organization_rule()["OrganizationCustomRuleMetadata"]
+    assert json.loads(metadata["InputParameters"]) == defaults
+    assert "ExcludedAccounts" not in organization_rule()
+    given = organization_rule(**EVERY_PART["deploy/organization-rule.yaml"])
+    assert json.loads(given["OrganizationCustomRuleMetadata"]["InputParameters"]) == {
+        **defaults,
+        "AdditionalAllowedActions": "ecr:ReplicateImage, ecr:TagResource",
+        "ClusterRegions": "us-east-1, eu-west-1",
+    }
+    assert given["ExcludedAccounts"] == ["111111111111"]
+
+
+def test_longest_values_of_an_organisations_rule_fit_in_its_parameters():
+    longest = {
+        "AdditionalAllowedActions": ",".join(["ecr:ReplicateImage"] * 21),
+        "ClusterRegions": ",".join(["ap-southeast-1"] * 16),
+        "ExecutionRoleName": "x" * 64,
+    }
+    assert violations("config", "PutOrganizationConfigRule", organization_rule(**longest)) == []
+
+
+def test_an_accounts_copy_of_the_rule_has_a_name_that_a_schedule_can_ask_for():
+    # OrgConfigRule-NAME-SUFFIX with eight characters, and GetComplianceDetailsByConfigRule takes 64.
+    name = f"OrgConfigRule-{organization_rule(RuleName='x' * 40)['OrganizationConfigRuleName']}-a1b2c3d4"
+    assert violations("config", "GetComplianceDetailsByConfigRule", {"ConfigRuleName": name}) == []
+
+
+def pack_rule(**parameters):
+    path = "deploy/conformance-pack.yaml"
+    (rule,) = resolved(DEPLOY[path], {"FunctionArn": EVERY_PART[path]["FunctionArn"], **parameters})["Resources"].values()
+    return rule["Properties"]
+
+
+def test_pack_is_a_template_that_aws_config_takes():
+    text = DEPLOY["deploy/conformance-pack.yaml"].read_text()
+    assert violations("config", "PutConformancePack", {"ConformancePackName": "x", "TemplateBody": text}) == []
+    # A pack is rules and parameters: https://docs.aws.amazon.com/config/latest/developerguide/custom-conformance-pack.html
+    template = load(DEPLOY["deploy/conformance-pack.yaml"])
+    assert template.keys() <= {"Parameters", "Conditions", "Resources"}
+    assert {resource["Type"] for resource in template["Resources"].values()} == {"AWS::Config::ConfigRule"}
+
+
+@pytest.mark.parametrize("parameters", [{}, EVERY_PART["deploy/conformance-pack.yaml"]], ids=["defaults", "every part"])
+def test_aws_config_takes_the_rule_of_the_pack(parameters):
+    rule = pack_rule(**parameters)
+    assert violations("config", "PutConfigRule", {"ConfigRule": {**rule, "InputParameters": json.dumps(rule["InputParameters"])}}) == []
+
+
+def test_rule_of_the_pack_passes_what_is_given_and_nothing_empty():
+    assert "ClusterRegions" not in pack_rule()["InputParameters"]
+    assert pack_rule(ClusterRegions="eu-west-1")["InputParameters"] == {
+        "AllowedAccess": "read-only",
+        "RequirePullAccess": "false",
+        "SecurityHubFindings": "false",
+        "ExecutionRoleName": "eks-node-role-ecr-read-only",
+        "ClusterRegions": "eu-west-1",
+    }
+
+
+@pytest.mark.parametrize("of", ["pack", "organisation"])
+def test_rules_of_other_accounts_listen_to_what_the_functions_own_listens_to(of):
+    own = every_part("template.yaml")["Rule"]["Properties"]
+    if of == "pack":
+        assert pack_rule()["Scope"] == own["Scope"]
+        assert pack_rule()["Source"]["SourceDetails"] == own["Source"]["SourceDetails"]
+    else:
+        metadata = organization_rule()["OrganizationCustomRuleMetadata"]
+        assert metadata["ResourceTypesScope"] == own["Scope"]["ComplianceResourceTypes"]
+        assert metadata["OrganizationConfigRuleTriggerTypes"] == [detail["MessageType"] for detail in own["Source"]["SourceDetails"]]
+
+
+@pytest.mark.parametrize("path", EVERY_PART)
+def test_every_exception_from_a_check_has_a_reason(path):
+    for name, resource in load(ROOT / path)["Resources"].items():
+        if name.startswith("Fn::ForEach::"):
+            continue
+        for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+            assert skip.keys() == {"id", "comment"}, name
+            assert len(skip["comment"].split()) >= 5, f"{name}: {skip}"

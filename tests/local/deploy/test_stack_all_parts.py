@@ -1,0 +1,337 @@
+"""`template.yaml` with every part on, as a stack: each resource asked by its own API.
+
+What the local AWS does not hold (the function's logging) is looked up in the resolved template.
+"""
+
+import ast
+import json
+import re
+
+import boto3
+import pytest
+
+from local import ROOT
+from local.identifiers import ACCOUNT, REGION
+from local.templates.resolve import EVERY_PART, STACK, listed, resolved
+from local.templates.stack import Stack
+
+TEMPLATE = ROOT / "template.yaml"
+METRICS = (ROOT / "src/metrics.rs").read_text()
+# Metrics of AWS's own, and the pages that name them.
+OF_AWS = {
+    ("AWS/Lambda", "Errors"): "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html",
+    ("AWS/Lambda", "Throttles"): "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html",
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html",
+}  # fmt: skip
+# Actions without a resource type (https://docs.aws.amazon.com/service-authorization/latest/reference/).
+WITHOUT_RESOURCE = {
+    "config:PutEvaluations",
+    "eks:ListClusters",
+    "iam:GetAccountAuthorizationDetails",
+    "iam:ListInstanceProfiles",
+    "iam:ListRoles",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+
+
+@pytest.fixture(scope="module")
+def stack():
+    with Stack(TEMPLATE, EVERY_PART["template.yaml"]) as stack:
+        yield stack
+
+
+def client(service):
+    return boto3.client(service, REGION)
+
+
+def queue_arn(stack):
+    return client("sqs").get_queue_attributes(QueueUrl=stack.ids["FailureQueue"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def role_policies(stack):
+    iam, role = client("iam"), stack.ids["FunctionRole"]
+    held = {}
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        # moto keeps those that stand in the role itself as Python writes them, not as JSON.
+        held[name] = document if isinstance(document, dict) else ast.literal_eval(document)
+    return held
+
+
+def statements(document):
+    return {statement.get("Sid"): statement for statement in document["Statement"]}
+
+
+def test_every_resource_is_created(stack):
+    assert stack.ids.keys() == resolved(TEMPLATE, EVERY_PART["template.yaml"])["Resources"].keys()
+
+
+def test_every_part_is_every_resource():
+    everything = resolved(TEMPLATE, EVERY_PART["template.yaml"])["Resources"].keys()
+    written = re.findall(r"(?m)^  (\w+):\n    Type: AWS::", TEMPLATE.read_text())
+    assert everything - set(written) == {"FunctionEventInvokeConfig"}, "what SAM adds"
+    assert set(written) - everything == set()
+
+
+def test_function(stack):
+    function = client("lambda").get_function(FunctionName=stack.ids["Function"])
+    held = function["Configuration"]
+    assert held["Runtime"] == "provided.al2023"
+    assert held["Handler"] == "bootstrap"
+    assert held["Architectures"] == ["x86_64"]
+    assert held["MemorySize"] == 256
+    assert held["Timeout"] == 900
+    assert held["TracingConfig"] == {"Mode": "Active"}
+    assert held["Role"] == client("iam").get_role(RoleName=stack.ids["FunctionRole"])["Role"]["Arn"]
+    assert "Environment" not in held
+    assert function["Concurrency"] == {"ReservedConcurrentExecutions": 10}
+
+
+def test_function_logs_json_to_its_own_group():
+    resources = resolved(TEMPLATE, {"LogLevel": "WARN"})["Resources"]
+    assert resources["Function"]["Properties"]["LoggingConfig"] == {
+        "LogFormat": "JSON",
+        "ApplicationLogLevel": "WARN",
+        "SystemLogLevel": "INFO",
+        "LogGroup": resources["FunctionLogGroup"]["Properties"]["LogGroupName"],
+    }
+
+
+def test_log_group_keeps_lines_for_a_time(stack):
+    (group,) = client("logs").describe_log_groups()["logGroups"]
+    assert group["logGroupName"] == stack.ids["FunctionLogGroup"] == f"/aws/lambda/{STACK}"
+    assert group["retentionInDays"] == 90
+    assert resolved(TEMPLATE, {"LogRetentionInDays": "365"})["Resources"]["FunctionLogGroup"]["Properties"]["RetentionInDays"] == 365
+
+
+def test_only_aws_config_for_this_account_may_invoke(stack):
+    (statement,) = json.loads(client("lambda").get_policy(FunctionName=stack.ids["Function"])["Policy"])["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "lambda:InvokeFunction")
+    assert statement["Principal"] == {"Service": "config.amazonaws.com"}
+    assert statement["Condition"] == {"StringEquals": {"AWS:SourceAccount": ACCOUNT}}
+
+
+def test_failed_events_are_tried_again_and_kept(stack):
+    held = client("lambda").get_function_event_invoke_config(FunctionName=stack.ids["Function"])
+    assert held["MaximumRetryAttempts"] == 2
+    assert held["MaximumEventAgeInSeconds"] == 21600
+    assert held["DestinationConfig"] == {"OnFailure": {"Destination": queue_arn(stack)}}
+
+
+def test_only_lambda_may_assume_the_role(stack):
+    role = client("iam").get_role(RoleName=stack.ids["FunctionRole"])["Role"]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement == {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+def test_policies_of_the_role_are_those_of_the_template(stack):
+    resources = resolved(TEMPLATE, EVERY_PART["template.yaml"])["Resources"]
+    written = [resource["Properties"] for resource in resources.values() if resource["Type"] == "AWS::IAM::Policy"]
+    written += resources["FunctionRole"]["Properties"]["Policies"]
+    assert stack.as_resolved(role_policies(stack)) == {policy["PolicyName"]: policy["PolicyDocument"] for policy in written}
+    assert client("iam").list_attached_role_policies(RoleName=stack.ids["FunctionRole"])["AttachedPolicies"] == []
+
+
+def test_policies_of_the_role_have_no_wildcards_that_iam_could_do_without(stack):
+    for document in role_policies(stack).values():
+        for statement in document["Statement"]:
+            actions = listed(statement["Action"])
+            assert not any("*" in action for action in actions), statement
+            assert statement["Resource"] != "*" or set(actions) <= WITHOUT_RESOURCE, statement
+
+
+def test_role_reads_verdicts_of_its_own_rule_only(stack):
+    document = role_policies(stack)["read-own-verdicts"]
+    rule = client("config").describe_config_rules(ConfigRuleNames=[stack.ids["Rule"]])["ConfigRules"][0]
+    assert statements(document)["ReadOwnVerdicts"]["Resource"] == rule["ConfigRuleArn"]
+
+
+def test_role_assumes_one_name_in_its_own_organisation_only(stack):
+    document = role_policies(stack)["assume-execution-role"]
+    assert statements(document)["AssumeExecutionRole"] == {
+        "Sid": "AssumeExecutionRole",
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Resource": "arn:aws:iam::*:role/security/eks-node-role-ecr-read-only",
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourceorgid
+        "Condition": {"StringEquals": {"aws:ResourceOrgID": "${aws:PrincipalOrgID}"}},
+    }
+
+
+def test_queue_is_encrypted_and_refuses_plaintext(stack):
+    held = client("sqs").get_queue_attributes(QueueUrl=stack.ids["FailureQueue"], AttributeNames=["All"])["Attributes"]
+    assert held["SqsManagedSseEnabled"] == "true"
+    assert held["MessageRetentionPeriod"] == str(14 * 24 * 3600)
+    policy = statements(json.loads(held["Policy"]))
+    assert policy.keys() == {"RefusePlaintext", "TakeUndeliveredNotifications"}
+    assert policy["RefusePlaintext"]["Effect"] == "Deny"
+    assert policy["RefusePlaintext"]["Principal"] == "*"
+    assert policy["RefusePlaintext"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert policy["TakeUndeliveredNotifications"]["Principal"] == {"Service": "events.amazonaws.com"}
+    rule = client("events").describe_rule(Name=stack.ids["ComplianceChangeRule"])
+    assert policy["TakeUndeliveredNotifications"]["Condition"] == {"ArnEquals": {"aws:SourceArn": rule["Arn"]}}
+    assert {statement["Resource"] for statement in policy.values()} == {queue_arn(stack)}
+
+
+def test_key_admits_the_services_that_publish(stack):
+    kms = client("kms")
+    assert kms.get_key_rotation_status(KeyId=stack.ids["NotificationKey"])["KeyRotationEnabled"] is True
+    policy = statements(json.loads(kms.get_key_policy(KeyId=stack.ids["NotificationKey"], PolicyName="default")["Policy"]))
+    assert policy.keys() == {"Administer", "EncryptNotifications"}
+    assert policy["Administer"]["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+    assert policy["EncryptNotifications"]["Principal"] == {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}
+    assert policy["EncryptNotifications"]["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+
+
+def test_topic_is_encrypted_by_that_key_and_takes_from_these_services_only(stack):
+    held = client("sns").get_topic_attributes(TopicArn=stack.ids["NotificationTopic"])["Attributes"]
+    assert held["KmsMasterKeyId"] == client("kms").describe_key(KeyId=stack.ids["NotificationKey"])["KeyMetadata"]["Arn"]
+    policy = statements(json.loads(held["Policy"]))
+    assert policy.keys() == {"RefusePlaintext", "TakeComplianceChanges", "TakeAlarms"}
+    assert policy["RefusePlaintext"]["Effect"] == "Deny"
+    assert policy["RefusePlaintext"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert policy["TakeComplianceChanges"]["Principal"] == {"Service": "events.amazonaws.com"}
+    assert policy["TakeAlarms"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert policy["TakeAlarms"]["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+    assert {statement["Resource"] for statement in policy.values()} == {stack.ids["NotificationTopic"]}
+    assert {statement["Action"] for statement in policy.values()} == {"sns:Publish"}
+
+
+def test_topic_takes_every_alarm_of_the_stack_and_no_other(stack):
+    held = client("sns").get_topic_attributes(TopicArn=stack.ids["NotificationTopic"])["Attributes"]
+    admitted = statements(json.loads(held["Policy"]))["TakeAlarms"]["Condition"]["ArnLike"]["aws:SourceArn"]
+    pattern = re.escape(admitted).replace(r"\*", ".*")
+    alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert all(re.fullmatch(pattern, alarm["AlarmArn"]) for alarm in alarms)
+    assert not re.fullmatch(pattern, f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:another")
+
+
+def test_address_is_subscribed(stack):
+    (subscription,) = client("sns").list_subscriptions_by_topic(TopicArn=stack.ids["NotificationTopic"])["Subscriptions"]
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "platform@example.org")
+
+
+def test_compliance_changes_go_to_the_topic(stack):
+    events, written = client("events"), resolved(TEMPLATE, EVERY_PART["template.yaml"])["Resources"]["ComplianceChangeRule"]["Properties"]
+    rule = events.describe_rule(Name=stack.ids["ComplianceChangeRule"])
+    assert rule["State"] == "ENABLED"
+    assert rule["EventBusName"] == "default"
+    assert json.loads(rule["EventPattern"]) == written["EventPattern"]
+    assert written["EventPattern"]["detail"]["configRuleName"] == [stack.ids["Rule"]]
+    (target,) = events.list_targets_by_rule(Rule=stack.ids["ComplianceChangeRule"])["Targets"]
+    assert target["Arn"] == stack.ids["NotificationTopic"]
+    assert target["DeadLetterConfig"] == {"Arn": queue_arn(stack)}
+    assert target["InputTransformer"] == written["Targets"][0]["InputTransformer"]
+
+
+LAMBDA, SQS, OWN = "AWS/Lambda", "AWS/SQS", "EksNodeRoleEcrReadOnly"
+AT_LEAST, LESS = "GreaterThanOrEqualToThreshold", "LessThanThreshold"
+ALARMS = {
+    # namespace, metric, statistic, period, periods, of which breaching, comparison, threshold, missing data
+    "errors": (LAMBDA, "Errors", "Sum", 900, 1, 1, AT_LEAST, 3, "notBreaching"),
+    "throttles": (LAMBDA, "Throttles", "Sum", 300, 3, 3, AT_LEAST, 1, "notBreaching"),
+    "failure-queue": (SQS, "ApproximateNumberOfMessagesVisible", "Maximum", 300, 1, 1, AT_LEAST, 1, "notBreaching"),
+    "undecided": (OWN, "RolesUndecided", "Maximum", 3600, 25, 1, AT_LEAST, 1, "notBreaching"),
+    "unreadable": (OWN, "RolesUnreadable", "Maximum", 3600, 25, 1, AT_LEAST, 1, "notBreaching"),
+    "schedule": (OWN, "ScheduledRuns", "Sum", 3600, 48, 48, LESS, 1, "breaching"),
+    "findings": (OWN, "FindingsNotImported", "Sum", 900, 1, 1, AT_LEAST, 1, "notBreaching"),
+}
+
+
+def test_alarms(stack):
+    held = client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert {
+        alarm["AlarmName"].removeprefix(f"{STACK}-"): (
+            alarm["Namespace"],
+            alarm["MetricName"],
+            alarm["Statistic"],
+            alarm["Period"],
+            alarm["EvaluationPeriods"],
+            alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]),
+            alarm["ComparisonOperator"],
+            alarm["Threshold"],
+            alarm["TreatMissingData"],
+        )
+        for alarm in held
+    } == ALARMS
+
+
+def test_alarms_tell_the_topic_and_are_about_this_function(stack):
+    queue = queue_arn(stack).rsplit(":", 1)[-1]
+    for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]:
+        assert alarm["ActionsEnabled"] is True
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [stack.ids["NotificationTopic"]]
+        about = {"Name": "QueueName", "Value": queue} if alarm["Namespace"] == SQS else {"Name": "FunctionName", "Value": stack.ids["Function"]}
+        assert alarm["Dimensions"] == [about]
+        assert "docs/operations.md" in alarm["AlarmDescription"]
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_operators_find_each_alarm_in_the_documentation(name):
+    assert f"| `…-{name}` |" in (ROOT / "docs/operations.md").read_text()
+
+
+def test_alarms_watch_metrics_that_somebody_writes(stack):
+    namespace = re.search(r'const NAMESPACE: &str = "(\w+)";', METRICS)[1]
+    counters = re.findall(r'"(\w+)"', re.search(r"const COUNTERS: \[&str; \d+\] = \[(.*?)\];", METRICS, re.DOTALL)[1])
+    assert re.findall(r'with_dimension\("(\w+)"', METRICS) == ["FunctionName"], "the one dimension of the function's metrics"
+    written = {(namespace, counter) for counter in counters} | OF_AWS.keys()
+    watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]}
+    assert watched - written == set()
+
+
+def test_alarms_look_back_no_further_than_cloudwatch_does(stack):
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html, EvaluationPeriods
+    for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]:
+        longest = 7 * 24 * 3600 if alarm["Period"] >= 3600 else 24 * 3600
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= longest
+
+
+@pytest.mark.parametrize(
+    ("frequency", "hours"), [("One_Hour", 1), ("Three_Hours", 3), ("Six_Hours", 6), ("Twelve_Hours", 12), ("TwentyFour_Hours", 24)]
+)
+def test_alarm_on_the_schedule_waits_for_twice_its_period(frequency, hours):
+    resources = resolved(TEMPLATE, {"Alarms": "true", "MaximumExecutionFrequency": frequency})["Resources"]
+    alarm = resources["ScheduleAlarm"]["Properties"]
+    assert alarm["EvaluationPeriods"] * alarm["Period"] == 2 * hours * 3600
+    details = resources["Rule"]["Properties"]["Source"]["SourceDetails"]
+    assert [detail["MaximumExecutionFrequency"] for detail in details if "MaximumExecutionFrequency" in detail] == [frequency]
+
+
+def test_rule(stack):
+    (rule,) = client("config").describe_config_rules()["ConfigRules"]
+    assert rule["ConfigRuleName"] == stack.ids["Rule"] == "eks-node-role-ecr-read-only"
+    assert rule["Source"] == {
+        "Owner": "CUSTOM_LAMBDA",
+        "SourceIdentifier": stack.outputs["FunctionArn"],
+        "SourceDetails": [
+            {"EventSource": "aws.config", "MessageType": "ConfigurationItemChangeNotification"},
+            {"EventSource": "aws.config", "MessageType": "OversizedConfigurationItemChangeNotification"},
+            {"EventSource": "aws.config", "MessageType": "ScheduledNotification", "MaximumExecutionFrequency": "TwentyFour_Hours"},
+        ],
+    }
+    assert rule["Scope"] == {
+        "ComplianceResourceTypes": ["AWS::IAM::Role", "AWS::IAM::Policy", "AWS::EKS::Cluster", "AWS::EKS::FargateProfile"]
+    }
+    given = EVERY_PART["template.yaml"]
+    names = ["AdditionalAllowedActions", "ClusterRegions", "ClusterNames", "NodeRoles", "ExemptRoles", "ExemptTag", "SecurityHubFindings"]
+    defaults = {"AllowedAccess": "read-only", "RequirePullAccess": "false", "IncludeServiceAccountRoles": "false"}
+    assert json.loads(rule["InputParameters"]) == {name: given[name] for name in names} | defaults
+
+
+def test_outputs(stack):
+    role = client("iam").get_role(RoleName=stack.ids["FunctionRole"])["Role"]
+    function = client("lambda").get_function(FunctionName=stack.ids["Function"])["Configuration"]
+    rule = client("config").describe_config_rules()["ConfigRules"][0]
+    assert stack.outputs == {
+        "FunctionName": function["FunctionName"],
+        "FunctionArn": function["FunctionArn"],
+        "FunctionRoleArn": role["Arn"],
+        "RuleName": rule["ConfigRuleName"],
+        "RuleArn": rule["ConfigRuleArn"],
+        "LogGroupName": f"/aws/lambda/{STACK}",
+        "FailureQueueUrl": stack.ids["FailureQueue"],
+        "NotificationTopicArn": stack.ids["NotificationTopic"],
+    }

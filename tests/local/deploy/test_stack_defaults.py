@@ -1,0 +1,132 @@
+"""`template.yaml` with every optional part off, as a stack: it holds nothing that costs money while idle.
+
+And what each option adds, by the resolved template.
+"""
+
+import json
+
+import boto3
+import pytest
+
+from local import ROOT
+from local.identifiers import REGION
+from local.templates.resolve import resolved
+from local.templates.stack import Stack
+
+TEMPLATE = ROOT / "template.yaml"
+# Types of which nothing is charged for what merely exists, each with AWS's page of prices.
+FREE_WHILE_IDLE = {
+    "AWS::Config::ConfigRule": "https://aws.amazon.com/config/pricing/ (by evaluation)",
+    "AWS::IAM::Policy": "https://aws.amazon.com/iam/ (free)",
+    "AWS::IAM::Role": "https://aws.amazon.com/iam/ (free)",
+    "AWS::Lambda::EventInvokeConfig": "https://aws.amazon.com/lambda/pricing/ (part of the function)",
+    "AWS::Lambda::Function": "https://aws.amazon.com/lambda/pricing/ (by request and duration; none is provisioned)",
+    "AWS::Lambda::Permission": "https://aws.amazon.com/lambda/pricing/ (part of the function)",
+    "AWS::Logs::LogGroup": "https://aws.amazon.com/cloudwatch/pricing/ (by what is stored)",
+    "AWS::SQS::Queue": "https://aws.amazon.com/sqs/pricing/ (by request; SSE-SQS is free)",
+    "AWS::SQS::QueuePolicy": "https://aws.amazon.com/sqs/pricing/ (part of the queue)",
+}
+# The same of what options add.
+FREE_OPTIONS = {
+    "AWS::Events::Rule": "https://aws.amazon.com/eventbridge/pricing/ (events of AWS services are free)",
+    "AWS::SNS::Subscription": "https://aws.amazon.com/sns/pricing/ (by delivery)",
+    "AWS::SNS::Topic": "https://aws.amazon.com/sns/pricing/ (by request)",
+    "AWS::SNS::TopicPolicy": "https://aws.amazon.com/sns/pricing/ (part of the topic)",
+}
+COSTS_WHILE_IDLE = {
+    "AWS::CloudWatch::Alarm": "https://aws.amazon.com/cloudwatch/pricing/ (by alarm and month)",
+    "AWS::KMS::Key": "https://aws.amazon.com/kms/pricing/ (by key and month)",
+}
+
+TOPIC = {"NotificationKey", "NotificationTopic", "NotificationTopicPolicy"}
+ALARMS = {f"{name}Alarm" for name in ("Errors", "Throttles", "FailureQueue", "Undecided", "Unreadable", "Schedule", "Findings")}
+OPTIONS = [
+    ("findings", {"SecurityHubFindings": "true"}, {"FindingsPolicy"}),
+    ("notifications", {"Notifications": "true"}, TOPIC | {"ComplianceChangeRule"}),
+    ("alarms", {"Alarms": "true"}, TOPIC | ALARMS),
+    ("notifications by e-mail", {"Notifications": "true", "NotificationEmail": "a@example.org"}, TOPIC | {"ComplianceChangeRule", "EmailSubscription"}),
+    ("alarms by e-mail", {"Alarms": "true", "NotificationEmail": "a@example.org"}, TOPIC | ALARMS | {"EmailSubscription"}),
+    ("a role in other accounts", {"ExecutionRoleName": "reader"}, {"AssumeExecutionRolePolicy"}),
+    ("reserved concurrency", {"ReservedConcurrency": "5"}, set()),
+    ("no tracing", {"Tracing": "PassThrough"}, set()),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stack():
+    with Stack(TEMPLATE) as stack:
+        yield stack
+
+
+def client(service):
+    return boto3.client(service, REGION)
+
+
+def types(parameters):
+    return {name: resource["Type"] for name, resource in resolved(TEMPLATE, parameters)["Resources"].items()}
+
+
+def test_what_is_created_costs_nothing_while_idle(stack):
+    assert stack.ids.keys() == types({}).keys()
+    assert set(types({}).values()) == FREE_WHILE_IDLE.keys()
+
+
+def test_there_is_no_key_no_topic_and_no_alarm(stack):
+    assert client("kms").list_keys()["Keys"] == []
+    assert client("sns").list_topics()["Topics"] == []
+    assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert client("events").list_rules()["Rules"] == []
+    assert "NotificationTopicArn" not in stack.outputs
+
+
+def test_function_takes_no_concurrency_from_others(stack):
+    assert "Concurrency" not in client("lambda").get_function(FunctionName=stack.ids["Function"])
+
+
+def test_queue_takes_from_nobody_by_its_policy(stack):
+    policy = client("sqs").get_queue_attributes(QueueUrl=stack.ids["FailureQueue"], AttributeNames=["Policy"])["Attributes"]["Policy"]
+    assert [statement["Effect"] for statement in json.loads(policy)["Statement"]] == ["Deny"]
+
+
+def test_role_has_no_policy_for_what_is_off(stack):
+    names = client("iam").list_role_policies(RoleName=stack.ids["FunctionRole"])["PolicyNames"]
+    assert not {"import-findings", "assume-execution-role"} & set(names)
+    assert "write-traces" in names
+
+
+def test_empty_parameters_are_no_parameters_of_the_rule(stack):
+    (rule,) = client("config").describe_config_rules()["ConfigRules"]
+    assert json.loads(rule["InputParameters"]) == {
+        "AllowedAccess": "read-only",
+        "RequirePullAccess": "false",
+        "IncludeServiceAccountRoles": "false",
+        "SecurityHubFindings": "false",
+    }
+
+
+@pytest.mark.parametrize(("parameters", "added"), [option[1:] for option in OPTIONS], ids=[option[0] for option in OPTIONS])
+def test_option_adds(parameters, added):
+    assert types(parameters).keys() - types({}).keys() == added
+    known = FREE_WHILE_IDLE | FREE_OPTIONS | COSTS_WHILE_IDLE
+    assert set(types(parameters).values()) - known.keys() == set(), "say whether it costs money while idle"
+
+
+def test_without_tracing_the_role_writes_no_traces():
+    resources = resolved(TEMPLATE, {"Tracing": "PassThrough"})["Resources"]
+    names = {policy["PolicyName"] for policy in resources["FunctionRole"]["Properties"]["Policies"]}
+    assert "write-traces" not in names and "write-log" in names
+    assert resources["Function"]["Properties"]["TracingConfig"] == {"Mode": "PassThrough"}
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [("Notifications", {"RefusePlaintext", "TakeComplianceChanges"}), ("Alarms", {"RefusePlaintext", "TakeAlarms"})],
+)
+def test_topic_takes_only_what_is_on(option, expected):
+    policy = resolved(TEMPLATE, {option: "true"})["Resources"]["NotificationTopicPolicy"]["Properties"]["PolicyDocument"]
+    assert {statement["Sid"] for statement in policy["Statement"]} == expected
+
+
+def test_architecture_is_the_parameter():
+    resources = resolved(TEMPLATE, {"Architecture": "arm64"})["Resources"]
+    assert resources["Function"]["Properties"]["Architectures"] == ["arm64"]

@@ -1,0 +1,89 @@
+"""The demo leaves nothing running, however it ends, and says what went wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local import ROOT
+from local.lab import account
+from local.lab.lab import default_binary
+
+
+@pytest.fixture
+def start(binary, tmp_path):
+    """Starts the demo; its temporary files go where the test can see them."""
+    running = []
+
+    def start(*arguments):
+        command = [sys.executable, "-m", "local.demo", "--binary", str(binary or default_binary()), *arguments]
+        environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+        running.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def children(process):
+    """The programs that a demo has started, by the parent that the kernel notes for each."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = stat.read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if int(parent) == process.pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def alive(pids):
+    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("step", ["starting the local AWS", "events/01"])
+def test_a_signal_leaves_nothing_behind(start, tmp_path, number, code, step):
+    demo = start()
+    for line in demo.stderr:
+        if step in line:
+            break
+    time.sleep(0.1)
+    started = children(demo)
+    demo.send_signal(number)
+    demo.communicate(timeout=20)
+    assert demo.returncode == code
+    assert started and alive(started) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_function_that_cannot_start_shows_its_log(start, tmp_path):
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho out of order\nexit 3\n")
+    broken.chmod(0o755)
+    demo = start("--binary", str(broken))
+    _, said = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert "function ended with code 3" in said and "out of order" in said
+    assert list(tmp_path.iterdir()) == [broken]
+
+
+def test_the_demo_shows_every_role_a_finding_and_a_notification(start, tmp_path):
+    demo = start()
+    shown, said = demo.communicate(timeout=120)
+    assert demo.returncode == 0, said
+    assert f"{len(account.ROLES)} of {len(account.ROLES)} roles as the account calls for" in shown
+    finding, notification = shown.split("as AWS Security Hub holds it")[1].split("as a subscriber of the topic reads it")
+    for said in ("CRITICAL", "FAILED", "CIS", "batch-import-node", "all-but-iam"):
+        assert said in finding
+    for said in (account.role("batch-import-node").id, "is NON_COMPLIANT", "all-but-iam", "https://console.aws.amazon.com/config/"):
+        assert said in notification
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,130 @@
+"""`make invoke`: one event, what comes of it, and an exit status; on the local AWS and to a deployed function."""
+
+import base64
+import io
+import json
+import subprocess
+import sys
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from local import ROOT, invoke
+from local.identifiers import ACCOUNT
+from local.lab import account
+from local.lab.lab import default_binary
+
+OTHER = "210987654321"
+SAMPLE = ROOT / "events" / "04-role-changed-non-compliant.json"
+
+
+def run(*arguments, **more):
+    command = [sys.executable, "-m", "local.invoke", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, **more)
+
+
+def test_an_event_on_the_local_aws(binary):
+    done = run("--binary", binary or default_binary(), SAMPLE)
+    assert done.returncode == 0, done.stderr
+    assert '"nonCompliant": 1' in done.stdout
+    assert account.role("batch-worker-node").id in done.stdout and "NON_COMPLIANT" in done.stdout
+    assert '"message":"verdict"' in done.stdout
+
+
+def test_an_event_that_fails(binary):
+    event = {**json.loads(SAMPLE.read_text()), "ruleParameters": '{"AllowedAcces": "cis"}'}
+    done = run("--binary", binary or default_binary(), "-", input=json.dumps(event))
+    assert done.returncode == 1
+    assert "InvalidRuleParameters" in done.stdout and "AllowedAcces" in done.stdout
+
+
+@pytest.mark.parametrize("text, said", [(None, "cannot be read"), ("{", "is no JSON"), ("[]", "is no JSON object")])
+def test_a_file_that_holds_no_event(tmp_path, text, said):
+    path = tmp_path / "event.json"
+    if text is not None:
+        path.write_text(text)
+    done = run(path)
+    assert done.returncode == 1
+    assert said in done.stderr and str(path) in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_binary_that_is_not_there(tmp_path):
+    done = run("--binary", tmp_path / "none", SAMPLE)
+    assert done.returncode == 1 and "no function at" in done.stderr and "Traceback" not in done.stderr
+
+
+class Function:
+    """A deployed function, which moto could only run in a container: answers what a test says, and keeps what it was asked."""
+
+    def __init__(self):
+        self.asked, self.answer = None, {"rolesEvaluated": 1}
+        self.error = {}
+
+    def invoke(self, **asked):
+        self.asked = asked
+        tail = base64.b64encode(b"a line of the log\n").decode()
+        return {"Payload": io.BytesIO(json.dumps(self.answer).encode()), "LogResult": tail, **self.error}
+
+
+@pytest.fixture
+def deployed(monkeypatch):
+    """A stack with the output `FunctionName`, one without, and the function; the caller is of another account."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", OTHER)
+    function, client = Function(), boto3.client
+    with mock_aws():
+        cloudformation = client("cloudformation")
+        resources = {"Queue": {"Type": "AWS::SQS::Queue"}}
+        for name, outputs in (("ours", {"FunctionName": {"Value": "the-function"}}), ("theirs", {"Other": {"Value": "a"}})):
+            cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs}))
+        monkeypatch.setattr(boto3, "client", lambda service, **more: function if service == "lambda" else client(service, **more))
+        yield function
+
+
+@pytest.fixture
+def send(monkeypatch, capsys):
+    """Runs the program in this process; returns its exit status and what it printed."""
+
+    def send(*arguments):
+        monkeypatch.setattr(sys, "argv", ["invoke.py", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            invoke.main()
+        return ended.value.code, capsys.readouterr().out
+
+    return send
+
+
+def test_a_deployed_function_gets_the_event_with_the_callers_account(deployed, send):
+    code, shown = send("--remote", "ours", SAMPLE)
+    assert code == 0
+    assert deployed.asked["FunctionName"] == "the-function" and deployed.asked["LogType"] == "Tail"
+    sent = json.loads(deployed.asked["Payload"])
+    assert sent["accountId"] == OTHER and sent["resultToken"] == "TESTMODE"
+    assert ACCOUNT not in json.dumps(sent)
+    assert '"rolesEvaluated": 1' in shown and "a line of the log" in shown
+
+
+def test_a_deployed_function_that_fails(deployed, send):
+    deployed.answer, deployed.error = {"errorType": "NodeRolesUnknown"}, {"FunctionError": "Unhandled"}
+    code, shown = send("--remote", "ours", SAMPLE)
+    assert code == 1 and "NodeRolesUnknown" in shown
+
+
+@pytest.mark.parametrize("stack, said", [("theirs", "has no output `FunctionName`"), ("unheard-of", "unheard-of does not exist")])
+def test_a_stack_that_is_not_ours(deployed, send, stack, said):
+    code, _ = send("--remote", stack, SAMPLE)
+    assert code.startswith("error: ") and said in code
+    assert deployed.asked is None
+
+
+@pytest.mark.parametrize("variable, said", [("AWS_DEFAULT_REGION", "credentials"), ("NOTHING", "region")], ids=["no credentials", "no region"])
+def test_without_credentials_or_region(monkeypatch, send, tmp_path, variable, said):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv(variable, "eu-west-1")
+    code, _ = send("--remote", "ours", SAMPLE)
+    assert code.startswith("error: ") and said in code

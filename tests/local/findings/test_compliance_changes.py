@@ -1,0 +1,68 @@
+"""A change of compliance is an event, and whoever subscribes to the template's topic reads what it says."""
+
+from datetime import datetime, timezone
+
+import pytest
+
+from local.identifiers import ACCOUNT, REGION
+from local.lab import account, events
+from local.lab.lab import Lab
+from local.lab.subscriber import Subscriber
+from local.standin.eventbridge import compliance_change
+from local.templates.eventbridge_language import matches
+
+CHANGED = events.event(events.changed(events.role_item(account.role("shop-build-node"))))
+
+
+@pytest.fixture(scope="module")
+def subscribed(binary):
+    with Lab(binary) as lab:
+        yield lab, Subscriber(lab)
+
+
+def test_the_subscriber_reads_each_change_once(subscribed):
+    """The first verdict of a role that writes; nothing when it comes again; COMPLIANT when the role was put right."""
+    lab, subscriber = subscribed
+    role = account.role("shop-build-node")
+    assert lab.send(CHANGED).ok
+    (message,) = subscriber.read()
+    assert role.id in message and "NON_COMPLIANT" in message
+    assert lab.evaluations()[role.id]["Annotation"] in message
+    assert lab.send(CHANGED).ok
+    assert subscriber.read() == []
+
+    iam, policy = lab.client("iam"), "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPowerUser"
+    iam.detach_role_policy(RoleName=role.name, PolicyArn=policy)
+    try:
+        assert lab.send(CHANGED).ok
+        (message,) = subscriber.read()
+        assert role.id in message and "is COMPLIANT" in message
+    finally:
+        iam.attach_role_policy(RoleName=role.name, PolicyArn=policy)
+
+
+def test_a_schedule_tells_of_each_role_that_writes(subscribed):
+    lab, subscriber = subscribed
+    assert lab.send(events.event(events.scheduled())).ok
+    told, held = subscriber.read(), lab.evaluations()
+    wrong = [role for role in account.ROLES if role.node and held[role.id]["ComplianceType"] == account.NON_COMPLIANT]
+    assert sorted(message.split()[3] for message in told) == sorted(role.id for role in wrong)
+
+
+def test_of_another_rule_it_reads_nothing(subscribed, rule):
+    lab, subscriber = subscribed
+    assert lab.send(CHANGED, rule).ok
+    assert subscriber.read() == []
+
+
+def test_the_event_has_the_documented_form():
+    at = datetime(2026, 11, 20, 9, 30, tzinfo=timezone.utc)
+    evaluation = {"ComplianceResourceType": "AWS::IAM::Role", "ComplianceResourceId": "AROA1", "OrderingTimestamp": at, "ResultRecordedTime": at}
+    before, after = ({**evaluation, "ComplianceType": verdict} for verdict in ("COMPLIANT", "NON_COMPLIANT"))
+    detail = compliance_change(ACCOUNT, REGION, "a-rule", before, {**after, "Annotation": "why"})["detail"]
+    assert (detail["resourceId"], detail["resourceType"], detail["configRuleName"]) == ("AROA1", "AWS::IAM::Role", "a-rule")
+    assert (detail["oldEvaluationResult"]["complianceType"], detail["newEvaluationResult"]["annotation"]) == ("COMPLIANT", "why")
+    assert detail["newEvaluationResult"]["evaluationResultIdentifier"]["orderingTimestamp"] == "2026-11-20T09:30:00.000Z"
+    first = compliance_change(ACCOUNT, REGION, "a-rule", None, after)
+    assert "oldEvaluationResult" not in first["detail"]
+    assert matches({"source": ["aws.config"], "detail-type": ["Config Rules Compliance Change"]}, first)

@@ -1,0 +1,286 @@
+"""The local AWS in what tells accounts, regions and pods apart, and in how it fails on demand."""
+
+import time
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+from helpers import evaluation, refusal
+from local.identifiers import ACCOUNT, FUNCTION_KEY, REGION, REGIONS, issuer
+from local.lab import account
+
+OTHER = "210987654321"
+POD = f"arn:aws:iam::{ACCOUNT}:role/pod"
+
+
+@pytest.fixture
+def eks(lab):
+    """Of a region in which no other test has anything."""
+    eks = lab.client("eks", region="us-west-2")
+    eks.create_cluster(name="pods", roleArn=POD, resourcesVpcConfig={}, accessConfig={"authenticationMode": "API"})
+    yield eks
+    eks.delete_cluster(name="pods")
+
+
+@pytest.fixture
+def as_function(lab):
+    """Clients with the function's access key, or with those that it got: they meet faults and limits."""
+
+    def client(service, region=REGION, credentials=None):
+        keys = credentials or {"AccessKeyId": FUNCTION_KEY, "SecretAccessKey": "local", "SessionToken": "local"}
+        return boto3.client(
+            service,
+            endpoint_url=lab.aws,
+            region_name=region,
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=2),
+        )
+
+    return client
+
+
+def test_pod_identity_associations(eks):
+    for number in range(3):
+        eks.create_pod_identity_association(
+            clusterName="pods", namespace="shop", serviceAccount=f"s{number}", roleArn=f"{POD}-{number}", targetRoleArn=f"{POD}-target"
+        )
+    pages = eks.get_paginator("list_pod_identity_associations").paginate(clusterName="pods", PaginationConfig={"PageSize": 2})
+    found = [association for page in pages for association in page["associations"]]
+    assert len(found) == 3 and not any("roleArn" in association for association in found)
+    described = eks.describe_pod_identity_association(clusterName="pods", associationId=found[0]["associationId"])["association"]
+    assert described["roleArn"].startswith(f"{POD}-") and described["targetRoleArn"] == f"{POD}-target"
+    assert refusal(eks.describe_pod_identity_association, clusterName="pods", associationId="a-0") == "ResourceNotFoundException"
+    again = {"clusterName": "pods", "namespace": "shop", "serviceAccount": "s0", "roleArn": POD}
+    assert refusal(eks.create_pod_identity_association, **again) == "ResourceInUseException"
+    assert refusal(eks.list_pod_identity_associations, clusterName="unheard-of") == "ResourceNotFoundException"
+
+
+def test_addons(eks):
+    eks.create_addon(clusterName="pods", addonName="vpc-cni", serviceAccountRoleArn=f"{POD}-cni")
+    by_pod_identity = [{"serviceAccount": "efs-csi", "roleArn": f"{POD}-efs"}]
+    eks.create_addon(clusterName="pods", addonName="aws-efs-csi-driver", podIdentityAssociations=by_pod_identity)
+    pages = eks.get_paginator("list_addons").paginate(clusterName="pods", PaginationConfig={"PageSize": 1})
+    assert [page["addons"] for page in pages] == [["aws-efs-csi-driver"], ["vpc-cni"]]
+    assert eks.describe_addon(clusterName="pods", addonName="vpc-cni")["addon"]["serviceAccountRoleArn"] == f"{POD}-cni"
+    (association,) = eks.list_pod_identity_associations(clusterName="pods")["associations"]
+    assert eks.describe_addon(clusterName="pods", addonName="aws-efs-csi-driver")["addon"]["podIdentityAssociations"] == [
+        association["associationArn"]
+    ]
+    assert refusal(eks.describe_addon, clusterName="pods", addonName="unheard-of") == "ResourceNotFoundException"
+    assert refusal(eks.create_addon, clusterName="pods", addonName="vpc-cni") == "ResourceInUseException"
+
+
+def test_clusters_are_of_one_region_and_have_an_issuer_of_their_own(lab, eks):
+    assert eks.list_clusters()["clusters"] == ["pods"]
+    assert "pods" not in lab.client("eks").list_clusters()["clusters"]
+    described = eks.describe_cluster(name="pods")["cluster"]
+    assert described["identity"]["oidc"]["issuer"] == issuer("us-west-2", "pods")
+    assert described["status"] == "ACTIVE"
+
+
+def test_regions_come_in_pages_with_their_status(lab):
+    client = lab.client("account")
+    pages = list(client.get_paginator("list_regions").paginate(PaginationConfig={"PageSize": 4}))
+    assert {r["RegionName"]: r["RegionOptStatus"] for page in pages for r in page["Regions"]} == REGIONS
+    assert len(pages) == 2
+    enabled = client.list_regions(RegionOptStatusContains=["ENABLED", "ENABLED_BY_DEFAULT"])["Regions"]
+    assert {r["RegionName"] for r in enabled} == {name for name, status in REGIONS.items() if status != "DISABLED"}
+    assert refusal(client.list_regions, RegionOptStatusContains=["OPEN"]) == "ValidationException"
+    assert refusal(client.list_regions, MaxResults=51) == "ValidationException"
+
+
+def test_a_region_that_is_not_enabled_knows_no_credentials(lab):
+    assert refusal(lab.client("eks", region="me-south-1").list_clusters) == "UnrecognizedClientException"
+
+
+def test_a_role_is_assumed_if_it_trusts_the_account_and_leads_into_its_own(lab, as_function):
+    trusting = account.document({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"})
+    lab.control("POST", "entities", {"account": OTHER, "roles": [
+        {"name": "audit", "trust": trusting}, {"name": "linked", "trust": account.trusted_by("config.amazonaws.com")},
+    ]})  # fmt: skip
+    sts = as_function("sts", "eu-west-1")
+
+    def assume(name):
+        return sts.assume_role(RoleArn=f"arn:aws:iam::{OTHER}:role/{name}", RoleSessionName="audit")["Credentials"]
+
+    for name in ("linked", "unheard-of"):
+        assert refusal(assume, name=name) == "AccessDenied"
+    there = as_function("iam", credentials=assume("audit"))
+    assert sorted(role["RoleName"] for role in there.list_roles()["Roles"]) == ["audit", "linked"]
+    calls = [(call["operation"], call["account"], call["region"]) for call in lab.calls()]
+    assert calls[-2:] == [("AssumeRole", ACCOUNT, "eu-west-1"), ("ListRoles", OTHER, "us-east-1")]
+
+
+def test_a_token_is_good_in_its_own_account_only(lab, rule):
+    config = lab.client("config")
+    token = lab.mint(rule, OTHER)
+    assert refusal(config.put_evaluations, ResultToken=token, Evaluations=[evaluation()]) == "InvalidResultTokenException"
+    assert lab.evaluations(rule, OTHER) == {}
+
+
+class TestAccountDetails:
+    @pytest.fixture
+    def details(self, lab):
+        iam = lab.client("iam")
+
+        def details(*kinds, size=1000):
+            asked = {"Filter": list(kinds)} if kinds else {}
+            pages = iam.get_paginator("get_account_authorization_details").paginate(**asked, PaginationConfig={"PageSize": size})
+            return [page for page in pages]
+
+        return details
+
+    def test_what_a_filter_leaves_out_is_not_told(self, details):
+        roles, policies = details("Role"), details("LocalManagedPolicy")
+        assert roles[0]["RoleDetailList"] and not roles[0]["Policies"]
+        assert policies[0]["Policies"] and not policies[0]["RoleDetailList"]
+        assert all("::aws:policy/" not in policy["Arn"] for policy in policies[0]["Policies"])
+        assert all("::aws:policy/" in policy["Arn"] for policy in details("AWSManagedPolicy")[0]["Policies"])
+
+    def test_a_role_is_told_with_all_that_bears_on_it(self, details):
+        told = {role["RoleName"]: role for page in details("Role", size=3) for role in page["RoleDetailList"]}
+        for role in account.ROLES:
+            detail = told[role.name]
+            assert {policy["PolicyName"]: policy["PolicyDocument"] for policy in detail["RolePolicyList"]} == role.inline
+            assert {policy["PolicyName"] for policy in detail["AttachedManagedPolicies"]} == set(role.managed)
+            assert bool(detail.get("PermissionsBoundary")) == bool(role.boundary)
+            assert {tag["Key"]: tag["Value"] for tag in detail["Tags"]} == role.tags
+            assert detail["AssumeRolePolicyDocument"] == role.trust
+
+    def test_policies_are_told_with_all_versions(self, details):
+        told = {policy["PolicyName"]: policy for page in details("LocalManagedPolicy", size=2) for policy in page["Policies"]}
+        versions = {version["VersionId"]: version for version in told["image-cache"]["PolicyVersionList"]}
+        assert set(versions) == {"v1", "v2"} and versions["v2"]["IsDefaultVersion"] and not versions["v1"]["IsDefaultVersion"]
+        assert versions["v2"]["Document"] == account.policy("image-cache").versions[-1]
+
+    def test_documents_are_percent_encoded(self, lab):
+        seen = []
+        iam = lab.client("iam")
+        iam.meta.events.register("after-call", lambda http_response, **_: seen.append(http_response.text))
+        iam.get_account_authorization_details(MaxItems=1000)
+        iam.list_roles()
+        assert [text.count('{"Version"') + text.count("&quot;Version&quot;") for text in seen] == [0, 0]
+
+    def test_a_marker_that_was_not_given_is_refused(self, lab):
+        assert refusal(lab.client("iam").get_account_authorization_details, Marker="made-up") == "InvalidInput"
+
+
+def test_only_get_instance_profile_tells_tags(lab):
+    iam = lab.client("iam")
+    lab.control("POST", "entities", {"roles": [
+        {"name": "tagged", "trust": account.EC2, "instance_profile": {"name": "tagged-profile", "tags": {"kubernetes.io/cluster/shop": "owned"}}}
+    ]})  # fmt: skip
+    try:
+        (listed,) = iam.list_instance_profiles_for_role(RoleName="tagged")["InstanceProfiles"]
+        assert listed["InstanceProfileName"] == "tagged-profile" and not listed.get("Tags")
+        told = iam.get_instance_profile(InstanceProfileName="tagged-profile")["InstanceProfile"]
+        assert told["Tags"] == [{"Key": "kubernetes.io/cluster/shop", "Value": "owned"}]
+        assert [role["RoleName"] for role in told["Roles"]] == ["tagged"]
+        detail = iam.get_account_authorization_details(Filter=["Role"], MaxItems=1000)["RoleDetailList"][-1]
+        assert [profile["InstanceProfileName"] for profile in detail["InstanceProfileList"]] == ["tagged-profile"]
+    finally:
+        iam.remove_role_from_instance_profile(InstanceProfileName="tagged-profile", RoleName="tagged")
+        iam.delete_instance_profile(InstanceProfileName="tagged-profile")
+        iam.delete_role(RoleName="tagged")
+
+
+class TestFaults:
+    """Faults and limits meet the function's calls alone."""
+
+    @pytest.fixture
+    def plant(self, lab):
+        def plant(**fault):
+            lab.control("POST", "faults", {"service": "iam", "operation": "GetRole", **fault})
+
+        return plant
+
+    @pytest.fixture
+    def ask(self, as_function):
+        return lambda role=account.ROLES[0]: as_function("iam").get_role(RoleName=role.name)["Role"]["RoleId"]
+
+    def test_an_error_as_often_as_said_and_where_said(self, lab, plant, ask):
+        plant(code="Throttling", status=400, where={"RoleName": account.ROLES[1].name})
+        assert ask() == account.ROLES[0].id
+        assert refusal(ask, role=account.ROLES[1]) == "Throttling"
+        assert ask(account.ROLES[1]) == account.ROLES[1].id
+        assert [fault["fired"] for fault in lab.control("GET", "faults")] == [1]
+
+    def test_nobody_else_meets_it(self, lab, plant):
+        plant(code="Throttling", status=400, times=None)
+        assert lab.client("iam").get_role(RoleName=account.ROLES[0].name)
+
+    def test_a_connection_that_breaks(self, plant, ask):
+        plant(kind="reset")
+        with pytest.raises((ConnectionError, HTTPClientError)):
+            ask()
+        assert ask() == account.ROLES[0].id
+
+    def test_an_answer_cut_in_half(self, plant, ask):
+        plant(kind="malformed")
+        with pytest.raises(Exception, match="invalid XML|parse"):
+            ask()
+
+    def test_an_answer_that_comes_late(self, plant, ask):
+        plant(kind="slow", seconds=0.5)
+        begun = time.monotonic()
+        assert ask() == account.ROLES[0].id
+        assert time.monotonic() - begun > 0.5
+
+    def test_only_pages_after_the_first(self, lab, plant, as_function):
+        plant(operation="ListRoles", code="ServiceFailure", status=500, later_pages=True, times=None)
+        iam = as_function("iam")
+        first = iam.list_roles(MaxItems=1)
+        assert refusal(iam.list_roles, Marker=first["Marker"]) == "ServiceFailure"
+
+    def test_what_is_asked_about_goes_first_and_comes_back(self, lab, plant, ask):
+        lab.control("POST", "kept")
+        plant(kind="deleted")
+        try:
+            assert refusal(ask) == "NoSuchEntity"
+            assert refusal(ask) == "NoSuchEntity"
+        finally:
+            lab.control("PUT", "kept")
+        assert ask() == account.ROLES[0].id
+        held = lab.client("iam").list_attached_role_policies(RoleName=account.ROLES[0].name)["AttachedPolicies"]
+        assert {policy["PolicyName"] for policy in held} == set(account.ROLES[0].managed)
+
+    def test_limits(self, lab, ask):
+        lab.control("POST", "limits", {"latency_ms": 100, "per_second": {"iam": 2}, "burst": 1})
+        try:
+            begun = time.monotonic()
+            assert ask() == account.ROLES[0].id
+            assert time.monotonic() - begun >= 0.1
+            with pytest.raises(ClientError, match="Rate exceeded"):
+                ask()
+            time.sleep(0.5)
+            assert ask() == account.ROLES[0].id
+        finally:
+            lab.control("POST", "limits", {})
+
+
+def test_entities_by_the_hundred_are_like_those_made_one_by_one(lab):
+    """Bulk seeding goes past the API: what it makes must read the same."""
+    lab.control("POST", "kept")
+    try:
+        roles = [
+            {
+                "name": f"bulk-{n:03}",
+                "trust": account.EC2,
+                "managed": ["arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"],
+                "inline": {"p": account.document(account.allow("ecr:*"))},
+            }
+            for n in range(100)
+        ]
+        arn = f"arn:aws:iam::{ACCOUNT}:role/bulk-"
+        clusters = [{"name": "bulk", "mode": "API_AND_CONFIG_MAP", "node_groups": {"g": f"{arn}000"}, "access_entries": {f"{arn}001": "EC2"}}]
+        lab.control("POST", "entities", {"region": "eu-central-1", "roles": roles, "clusters": clusters})
+        iam, eks = lab.client("iam"), lab.client("eks", region="eu-central-1")
+        assert iam.get_role_policy(RoleName="bulk-099", PolicyName="p")["PolicyDocument"] == roles[0]["inline"]["p"]
+        assert eks.list_access_entries(clusterName="bulk")["accessEntries"] == [f"{arn}000", f"{arn}001"]
+        assert eks.describe_nodegroup(clusterName="bulk", nodegroupName="g")["nodegroup"]["nodeRole"] == f"{arn}000"
+    finally:
+        lab.control("PUT", "kept")

@@ -1,0 +1,169 @@
+"""`local/templates/resolve.py` resolves templates as CloudFormation documents it, and refuses what it does not know."""
+
+import json
+
+import pytest
+
+from local.templates.resolve import TemplateError, resolved
+
+HEAD = """
+Parameters:
+  Name: {Type: String, Default: '', MaxLength: 8, AllowedPattern: '^$|^[a-z]+$', ConstraintDescription: must be lower case.}
+  Count: {Type: Number, Default: 2, MinValue: 1, MaxValue: 9}
+  Size: {Type: Number, Default: 30, AllowedValues: [30, 60]}
+  Accounts: {Type: CommaDelimitedList, Default: '111111111111, 222222222222', AllowedPattern: '^[0-9]{12}$'}
+Mappings:
+  Hosts:
+    aws: {Console: console.aws.amazon.com}
+    aws-cn: {Console: console.amazonaws.cn}
+Conditions:
+  HasName: !Not [!Equals [!Ref Name, '']]
+  IsChina: !Equals [!Ref AWS::Partition, aws-cn]
+  Both: !And [!Condition HasName, !Condition IsChina]
+  Either: !Or [!Condition HasName, !Condition IsChina]
+Resources:
+  Queue: {Type: AWS::SQS::Queue}
+  Named: {Type: AWS::SNS::Topic, Properties: {TopicName: !Sub 'topic-${Count}'}}
+  Optional: {Type: AWS::SNS::Topic, Condition: HasName}
+"""
+
+VALUES = [
+    ("a parameter is its default", "!Ref Name", {}, ""),
+    ("a number is a number", "!Ref Count", {"Count": "5"}, 5),
+    ("a list is split at its commas, without spaces", "!Ref Accounts", {}, ["111111111111", "222222222222"]),
+    ("a queue's reference is its URL", "!Ref Queue", {}, "https://sqs.us-east-1.amazonaws.com/123456789012/eks-node-role-ecr-read-only-Queue-A1B2C3D4E5F6"),
+    ("an attribute is written with a dot or as a list", "[!GetAtt Named.TopicName, 'Fn::GetAtt': [Named, TopicName]]", {}, ["topic-2", "topic-2"]),
+    ("what is left out of a list is not in it", "[a, !If [HasName, b, !Ref AWS::NoValue], c]", {}, ["a", "c"]),
+    ("what is left out of an object is not in it", "{a: 1, b: !If [HasName, 2, !Ref AWS::NoValue]}", {}, {"a": 1}),
+    ("conditions compose", "[!If [Both, 1, 0], !If [Either, 1, 0]]", {"Name": "x"}, [0, 1]),
+    ("Sub takes parameters, attributes, names of its own and literals", "!Sub ['${Own} ${Count} ${Named.TopicName} ${!Kept} ${AWS::Region}', {Own: !Ref Size}]", {}, "30 2 topic-2 ${Kept} us-east-1"),
+    ("Sub leaves IAM's variables to a plain string", "${aws:PrincipalOrgID}", {}, "${aws:PrincipalOrgID}"),
+    ("Join, Split and Select", "!Join ['-', [!Select [1, !Split [':', 'a:b:c']], !Ref Count]]", {}, "b-2"),
+    ("FindInMap", "!FindInMap [Hosts, !Ref AWS::Partition, Console]", {}, "console.aws.amazon.com"),
+    ("ToJsonString leaves out what has no value", "!ToJsonString {a: !Ref Count, b: !Ref AWS::NoValue}", {}, '{"a":2}'),
+]  # fmt: skip
+
+REFUSED = [
+    ("a parameter that is not there", "x", {"Nome": "x"}, "parameters that the template does not have: Nome"),
+    ("a value that the pattern matches in part", "x", {"Name": "abC"}, "parameter `Name` must be lower case."),
+    ("a value that is too long", "x", {"Name": "abcdefghi"}, "parameter `Name` must be lower case."),
+    ("a value that is not listed", "x", {"Size": "31"}, "parameter `Size` has a value that is not allowed"),
+    ("a number that is too large", "x", {"Count": "10"}, "parameter `Count` has a value that is not allowed"),
+    ("a number that is none", "x", {"Count": "few"}, "parameter `Count` has a value that is not allowed"),
+    ("one item of a list", "x", {"Accounts": "111111111111,2"}, "parameter `Accounts` has a value that is not allowed"),
+    ("a resource whose condition is false", "!Ref Optional", {}, "`Optional` is referred to, and is not there or its condition is false"),
+    ("a resource that is not there", "!Sub '${Misspelt}'", {}, "`Misspelt` is referred to, and is not there or its condition is false"),
+    ("an attribute that is not known", "!GetAtt Queue.Colour", {}, "what Colour of a resource of type `AWS::SQS::Queue` gives is not known here"),
+    ("a function that is not known", "!ImportValue other", {}, "function `Fn::ImportValue` is not known here"),
+    ("a condition that is not there", "!If [Misspelt, 1, 2]", {}, "condition `Misspelt` is not there"),
+    ("a key that the mapping lacks", "!FindInMap [Hosts, aws-us-gov, Console]", {}, "mapping `Hosts` has no `aws-us-gov`, `Console`"),
+]  # fmt: skip
+
+
+def template(folder, text):
+    path = folder / "template.yaml"
+    path.write_text(text)
+    return path
+
+
+def value(folder, text, parameters, **place):
+    written = HEAD + f"  Tested: {{Type: AWS::SSM::Parameter, Properties: {{Value: {text}}}}}\n"
+    return resolved(template(folder, written), parameters, **place)["Resources"]["Tested"]["Properties"]["Value"]
+
+
+@pytest.mark.parametrize(("text", "parameters", "expected"), [case[1:] for case in VALUES], ids=[case[0] for case in VALUES])
+def test_value(tmp_path, text, parameters, expected):
+    text = json.dumps(text) if text.startswith("$") else text
+    assert value(tmp_path, text, parameters) == expected
+
+
+@pytest.mark.parametrize(("text", "parameters", "words"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_refused(tmp_path, text, parameters, words):
+    with pytest.raises(TemplateError) as refused:
+        value(tmp_path, text, parameters)
+    assert str(refused.value) == words
+
+
+def test_partition_and_domain_are_those_of_the_region(tmp_path):
+    text = "!Sub '${AWS::Partition} ${AWS::URLSuffix} ${AWS::AccountId}'"
+    assert value(tmp_path, text, {}, region="cn-north-1", account="210987654321") == "aws-cn amazonaws.com.cn 210987654321"
+
+
+def test_what_has_a_false_condition_is_not_created(tmp_path):
+    more = """
+Outputs:
+  Always: {Value: !Ref Named}
+  Sometimes: {Condition: HasName, Value: !Ref Optional}
+"""
+    without, with_name = (resolved(template(tmp_path, HEAD + more), {"Name": name}) for name in ("", "x"))
+    assert without["Outputs"] == {"Always": {"Value": "arn:aws:sns:us-east-1:123456789012:topic-2"}}
+    assert with_name["Resources"].keys() - without["Resources"].keys() == {"Optional"}
+    assert with_name["Outputs"].keys() == {"Always", "Sometimes"}
+
+
+def test_nothing_may_wait_for_what_is_not_created(tmp_path):
+    path = template(tmp_path, HEAD + "  Waits: {Type: AWS::SQS::Queue, DependsOn: [Queue, Optional]}\n")
+    assert resolved(path, {"Name": "x"})["Resources"]["Waits"] == {"Type": "AWS::SQS::Queue", "DependsOn": ["Queue", "Optional"]}
+    with pytest.raises(TemplateError, match="`Optional` is depended on, and is not there or its condition is false"):
+        resolved(path)
+
+
+def test_a_loop_makes_one_resource_for_each_item(tmp_path):
+    loop = """
+  Fn::ForEach::Queues:
+    - Account
+    - !Ref Accounts
+    - Queue${Account}:
+        Type: AWS::SQS::Queue
+        Properties: {QueueName: !Sub '${Account}-${Count}', Tags: [!Ref Account]}
+"""
+    written = HEAD + loop
+    queues = resolved(template(tmp_path, "Transform: AWS::LanguageExtensions\n" + written), {"Accounts": "123456789012"})
+    assert queues["Resources"]["Queue123456789012"] == {
+        "Type": "AWS::SQS::Queue",
+        "Properties": {"QueueName": "123456789012-2", "Tags": ["123456789012"]},
+    }
+    with pytest.raises(TemplateError, match="`Queue123456789012` stands twice"):
+        resolved(template(tmp_path, "Transform: AWS::LanguageExtensions\n" + written), {"Accounts": "123456789012,123456789012"})
+
+
+def test_a_rule_is_asserted_where_its_condition_holds(tmp_path):
+    rule = """
+Rules:
+  NameNeedsCount:
+    RuleCondition: !Not [!Equals [!Ref Name, '']]
+    Assertions:
+      - {Assert: !Equals [!Ref Count, 3], AssertDescription: a name needs three}
+"""
+    path = template(tmp_path, HEAD + rule)
+    resolved(path)
+    resolved(path, {"Name": "x", "Count": "3"})
+    with pytest.raises(TemplateError, match="a name needs three"):
+        resolved(path, {"Name": "x"})
+
+
+def test_the_sam_transform_is_applied_and_keeps_conditions(tmp_path):
+    sam = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Architecture: {Type: String, Default: arm64}
+  Limit: {Type: String, Default: ''}
+Conditions:
+  HasLimit: !Not [!Equals [!Ref Limit, '']]
+Resources:
+  Function:
+    Type: AWS::Serverless::Function
+    Metadata: {checkov: {skip: [{id: CKV_AWS_1, comment: kept}]}}
+    Properties:
+      CodeUri: .
+      Handler: bootstrap
+      Runtime: provided.al2023
+      Role: arn:aws:iam::123456789012:role/x
+      Architectures: [!Ref Architecture]
+      ReservedConcurrentExecutions: !If [HasLimit, !Ref Limit, !Ref AWS::NoValue]
+"""
+    function = resolved(template(tmp_path, sam))["Resources"]["Function"]
+    assert function["Type"] == "AWS::Lambda::Function"
+    assert function["Properties"]["Architectures"] == ["arm64"]
+    assert "ReservedConcurrentExecutions" not in function["Properties"]
+    assert function["Metadata"]["checkov"]["skip"] == [{"id": "CKV_AWS_1", "comment": "kept"}]

@@ -1,0 +1,62 @@
+"""Every AWS managed policy that moto carries, each alone on a role: those that exceed read-only are a reviewed list.
+
+A change of the list is either a new version of moto's data or a change of verdicts: look at each line of it before
+`UPDATE_SNAPSHOT=1 make test` writes it anew.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+from local import ROOT
+
+SNAPSHOT = Path(__file__).with_name("managed_policies.json")
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+def account_details():
+    roles, policies = [], []
+    for number, (name, policy) in enumerate(sorted(json.loads(aws_managed_policies_data).items())):
+        arn = f"arn:aws:iam::aws:policy{policy['Path']}{name}"
+        version = {"VersionId": policy["DefaultVersionId"], "IsDefaultVersion": True, "Document": policy["Document"]}
+        policies.append({"PolicyName": name, "Arn": arn, "PolicyVersionList": [version]})
+        roles.append({
+            "RoleName": name,
+            "RoleId": f"AROAEXAMPLE{number:010}",
+            "Arn": f"arn:aws:iam::123456789012:role/{name}",
+            "AssumeRolePolicyDocument": TRUST,
+            "AttachedManagedPolicies": [{"PolicyName": name, "PolicyArn": arn}],
+        })  # fmt: skip
+    return {"RoleDetailList": roles, "Policies": policies}
+
+
+@pytest.fixture(scope="module")
+def report():
+    binary = os.environ.get("CLI_BINARY", ROOT / "target/debug/ecr-read-only")
+    command = [binary, "check", "--account-details", "-", "--all-roles", "--format", "json", "--at", "2026-11-23T00:00:00Z"]
+    run = subprocess.run(command, input=json.dumps(account_details()), capture_output=True, text=True, check=False)
+    assert run.returncode == 1, run.stderr
+    return json.loads(run.stdout)["roles"]
+
+
+def test_every_managed_policy_is_understood_and_decided(report):
+    assert len(report) > 1_500
+    assert [role["role_name"] for role in report if role["error"] or role["undecided"]] == []
+
+
+def test_those_that_exceed_read_only_are_the_reviewed_ones(report):
+    exceeding = {
+        role["role_name"]: f"{len(role['excess'])} actions, {role['excess'][0]['action']} first"
+        for role in report
+        if role["verdict"] == "NON_COMPLIANT"
+    }
+    if os.environ.get("UPDATE_SNAPSHOT"):
+        SNAPSHOT.write_text(json.dumps(exceeding, indent=2) + "\n")
+    assert exceeding == json.loads(SNAPSHOT.read_text())
