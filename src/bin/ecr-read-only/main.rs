@@ -1,19 +1,23 @@
-//! `ecr-read-only`: the function's verdicts on a laptop or in a pipeline, without AWS credentials and without
-//! network.
-//!
-//! Knows files, the clock and the terminal. The verdicts are the library's.
+//! `ecr-read-only`: the function's verdicts on a laptop or in a pipeline, without AWS credentials and without network.
 
 mod check;
 mod input;
+mod options;
+mod output;
+mod report;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Shows which IAM roles can do more to Amazon ECR than read, with the request that proves it.
+use crate::check::CheckError;
+use crate::options::Options;
+use crate::report::ExitStatus;
+
+/// Finds IAM roles that can do more to Amazon ECR than read, and shows the request that proves it.
 #[derive(Parser)]
-#[command(name = "ecr-read-only", version, after_help = EXIT_CODES)]
+#[command(name = "ecr-read-only", version, after_help = HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -21,28 +25,38 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Judges the roles of an account from what `aws iam get-account-authorization-details` prints.
-    #[command(after_help = EXIT_CODES)]
-    Check(check::Options),
+    /// Check the roles of an account, from the output of `aws iam get-account-authorization-details`
+    #[command(after_help = HELP)]
+    Check(Options),
 }
 
-const EXIT_CODES: &str = "\
-Exit status: 0 no findings, 1 findings (a role is NON_COMPLIANT), 2 errors (they outrank findings).";
+const HELP: &str = "\
+Example:
+  aws iam get-account-authorization-details > account.json
+  ecr-read-only check --account-details account.json
+
+Without --role and --all-roles it checks the roles that the file shows to be EKS node roles: by a tag of a cluster or by
+a policy for nodes that AWS manages. The others are NOT_APPLICABLE.
+
+Exit status:
+  0  no findings
+  1  findings: a role is NON_COMPLIANT
+  2  errors: a role could not be checked, or there is no report; errors take precedence over findings";
 
 fn main() -> ExitCode {
     let Command::Check(options) = Arguments::parse().command;
     let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let result = check::run(&options, &mut out).and_then(|exit| {
+    let result = check::run(&options, &mut out).and_then(|status| {
         out.flush()?;
-        Ok(exit)
+        Ok(status)
     });
-    match result {
-        Ok(exit) => ExitCode::from(exit),
-        // Whoever reads the output has seen enough.
-        Err(check::CheckError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(2),
-        Err(error) => {
+    let status = result.unwrap_or_else(|error| {
+        // A closed pipe needs no message: its reader, such as `head`, has read enough.
+        let closed = matches!(&error, CheckError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe);
+        if !closed {
             let _unwritable = writeln!(io::stderr(), "ecr-read-only: {error}");
-            ExitCode::from(2)
         }
-    }
+        ExitStatus::Errors
+    });
+    status.into()
 }

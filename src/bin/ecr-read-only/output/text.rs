@@ -1,0 +1,71 @@
+//! The report for people: a line for each role, and below it the requests that prove the verdict.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use ecr_read_only::access::{Access, Assumption, Grant, Refusal};
+
+use crate::report::{RefusedAction, RoleReport};
+
+pub(super) fn role(report: &RoleReport<'_>, out: &mut impl Write) -> io::Result<()> {
+    let verdict = match (&report.error, report.verdict) {
+        (None, Some(verdict)) => verdict.as_str(),
+        _ => "ERROR",
+    };
+    let remark = report.error.as_ref().or(report.annotation.as_ref()).map_or("", String::as_str);
+    writeln!(out, "{verdict:<14}  {}  {remark}", report.role_name)?;
+    for access in &report.excess {
+        request(access, out)?;
+    }
+    refused(report.refused.as_deref().unwrap_or_default(), out)
+}
+
+/// One action that the role should not have, with the request that proves it.
+fn request(Access { action, access_level, witness }: &Access, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "    {action} ({}) on {}", access_level.as_str(), witness.resource)?;
+    if let Some(account) = &witness.other_account {
+        writeln!(out, "        if a policy of account {account} agrees")?;
+    }
+    for (key, values) in &witness.context {
+        writeln!(out, "        with {key} = {}", values.join(", "))?;
+    }
+    for grant in &witness.grants {
+        writeln!(out, "        by {}", place(grant))?;
+    }
+    for Assumption { statement, matches } in &witness.assumed {
+        let matches = if *matches { "matches" } else { "does not match" };
+        writeln!(out, "        assuming that it {matches}, which AWS does not document: {}", place(statement))?;
+    }
+    Ok(())
+}
+
+/// The actions that the role cannot perform, grouped by the reason.
+fn refused(refused: &[RefusedAction], out: &mut impl Write) -> io::Result<()> {
+    let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut without_allow = 0;
+    for RefusedAction { action, refusal, .. } in refused {
+        let reason = match refusal {
+            Refusal::NoAllow => {
+                without_allow += 1;
+                continue;
+            }
+            Refusal::Boundary => "the permissions boundary does not allow".to_owned(),
+            Refusal::Denied(statements) => {
+                format!("denied by {}", statements.iter().map(place).collect::<Vec<_>>().join(" and "))
+            }
+        };
+        by_reason.entry(reason).or_default().push(action);
+    }
+    for (reason, actions) in by_reason {
+        writeln!(out, "    refused, {reason}: {}", actions.join(", "))?;
+    }
+    if without_allow > 0 {
+        writeln!(out, "    refused, no Allow matches: {without_allow} actions")?;
+    }
+    Ok(())
+}
+
+fn place(Grant { policy, kind, sid, statement }: &Grant) -> String {
+    let sid = sid.as_deref().map(|sid| format!(" ({sid})")).unwrap_or_default();
+    format!("{} {policy} statement {statement}{sid}", kind.as_str())
+}
