@@ -1,5 +1,4 @@
 //! How clusters are found: every region, what refuses for good, how much at once, what is remembered and for how long.
-#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
 use crate::support::block_on;
 use crate::support::events::{ACCOUNT, EC2_TRUST, change, oversized, role_item, role_summary, scheduled, with};

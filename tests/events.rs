@@ -1,6 +1,5 @@
 //! What an event means: every message type and status, every shape that real events have, and what is said
 //! of those that mean nothing.
-#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
 use crate::support::events::{
     CAPTURED, CREATED, EC2_TRUST, change, event, oversized, policy_item, role_item, role_summary, scheduled, with,

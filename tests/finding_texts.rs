@@ -1,5 +1,4 @@
 //! What Security Hub's findings say: severity, title, description, remediation and further facts, within its limits.
-#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
 use crate::support::events::{ACCOUNT, EC2_TRUST, change, role_item, with};
 use crate::support::fakes::{FakeAws, PULL_ONLY, role_arn, version};

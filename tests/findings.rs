@@ -1,5 +1,4 @@
 //! AWS Security Hub's findings, with AWS played in memory: which roles it is told of, when, and what comes of failures.
-#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
 use std::collections::BTreeMap;
 

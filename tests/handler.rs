@@ -1,6 +1,5 @@
 //! The rule from event to evaluation, with AWS played in memory: what is asked of it and in which order, what
 //! is answered, and what is not answered when something fails.
-#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,6 @@
 //!
 //! `LANGUAGE_QUESTIONS` (default 600) and `LANGUAGE_FIRST_SEED` (default 1) choose the size; a failure prints the
 //! question and its seed.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use ecr_read_only::policy::budget::{Budget, OverBudget};
 use ecr_read_only::policy::comparison::Texts;

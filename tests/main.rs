@@ -1,4 +1,12 @@
 //! The tests of the library, one module for each subject. They need no feature and no AWS SDK.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a panic in a test is a failure"
+)]
 
 mod support;
 

@@ -1,6 +1,5 @@
 //! Many roles: read out of lists in detail, each thing once; answered in batches, again where AWS Config failed, and what it
 //! does not take of a change-triggered run left to the schedule.
-#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;

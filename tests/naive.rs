@@ -1,10 +1,4 @@
 //! Tests of the oracle itself: the naive evaluator by cases, the generator by what it must reach.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "clippy takes the helpers of tests for no tests"
-)]
 
 use crate::support::generate::Rng;
 use crate::support::generate::account::{account, role_docs, role_names};

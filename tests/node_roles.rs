@@ -1,6 +1,5 @@
 //! Which roles are nodes': every kind of node, self-managed ones by their marks, and what the rule's parameters add and
 //! take out. Events and the schedule must come to the same.
-#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
 use crate::support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, policy_item, role_item, scheduled, with};
 use crate::support::fakes::{EVERYTHING, FakeAws, FakeRole, PULL_ONLY, role_arn, version};

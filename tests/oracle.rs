@@ -2,7 +2,6 @@
 //!
 //! `ORACLE_ROLES` (default 150), `ORACLE_FIRST_SEED` (default 1) and `ORACLE_PROBES` (default 6, per refused action)
 //! choose the size; a failure prints the role's seed.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,4 @@
 //! The rule's parameters: what they mean, what is said of those that mean nothing, and whose credentials they ask for.
-#![allow(clippy::unwrap_used, clippy::string_slice, reason = "clippy takes the helpers of tests for no tests")]
 
 use crate::support::events::{scheduled, with};
 use ecr_read_only::rule::{Credentials, Invocation};

@@ -3,7 +3,6 @@
 //!
 //! An action that is undecided may be permitted, and counts as such. `PROPERTY_ROLES` (default 60, for each
 //! property) and `PROPERTY_FIRST_SEED` (default 1) choose the size; a failure prints the role's seed.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

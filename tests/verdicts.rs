@@ -1,8 +1,6 @@
 //! Verdicts of single roles, as data: every file in `tests/cases/` is a list of cases. A case says what it is
 //! (`name`), the page it stands on (`because`), the role's policies and what is to come out.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
