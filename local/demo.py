@@ -70,7 +70,9 @@ def show(lab, options):
     print(textwrap.indent(next(message for message in told if worst in message), "  "))
     memory = (lab.resident_kib() or 0) / 1024
     if memory:
-        print(f"\nresident memory of the function after these events: {memory:.1f} MiB ({lab.binary.parent.name} build)")
+        print(
+            f"\nresident memory of the function after these events: {memory:.1f} MiB ({lab.binary.parent.name} build)"
+        )
     wrong = [role for role in account.ROLES if not as_it_should(role, held, findings)]
     for role in wrong:
         print(f"\n{role.name} should be {role.verdict}: {role.because}", file=sys.stderr)
@@ -84,7 +86,9 @@ def show(lab, options):
 def as_it_should(role, held, findings):
     """Whether AWS Config and Security Hub hold what the account calls for: a finding is of node roles alone."""
     status = findings.get(role.id, {}).get("Compliance", {}).get("Status")
-    return held.get(role.id, {}).get("ComplianceType") == role.verdict and status == (STATUS[role.verdict] if role.node else None)
+    return held.get(role.id, {}).get("ComplianceType") == role.verdict and status == (
+        STATUS[role.verdict] if role.node else None
+    )
 
 
 def send(lab, name, event):
@@ -108,14 +112,20 @@ def evaluations(held):
     known = {role.id: (role.name, role.node) for role in account.ROLES}
     known |= {policy.id: (policy.name, "") for policy in account.POLICIES}
     known |= {events.outside(name).id: (name, "") for name in events.OUTSIDE}
-    rows = [(*known.get(identity, (identity, "")), e["ComplianceType"], e.get("Annotation") or "") for identity, e in held.items()]
+    rows = [
+        (*known.get(identity, (identity, "")), e["ComplianceType"], e.get("Annotation") or "")
+        for identity, e in held.items()
+    ]
     rows.sort(key=lambda row: (not row[1], ORDER.index(row[2]), row[1], row[0]))
     return [(name, node or "—", *rest) for name, node, *rest in rows]
 
 
 def finding_fields(finding):
     """What a reader of a finding looks at first."""
-    advice, requirements = finding["Remediation"]["Recommendation"], finding["Compliance"].get("RelatedRequirements", [])
+    advice, requirements = (
+        finding["Remediation"]["Recommendation"],
+        finding["Compliance"].get("RelatedRequirements", []),
+    )
     return {
         "title": finding["Title"],
         "severity": finding["Severity"]["Label"],

@@ -26,9 +26,13 @@ class Failed(Exception):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("event", help="file with a whole Lambda event, such as those in events/; - for the standard input")
+    arguments.add_argument(
+        "event", help="file with a whole Lambda event, such as those in events/; - for the standard input"
+    )
     arguments.add_argument("--binary", help="the function's binary, on the local AWS (default: the debug build)")
-    arguments.add_argument("--remote", metavar="STACK", help="send it to the function of this CloudFormation stack instead")
+    arguments.add_argument(
+        "--remote", metavar="STACK", help="send it to the function of this CloudFormation stack instead"
+    )
     options = arguments.parse_args()
     try:
         event = read(options.event)
@@ -63,7 +67,9 @@ def local(binary, event):
             rule, account = event.get("configRuleName") or "invoked", event.get("accountId") or ACCOUNT
             answer = lab.send(event, rule)
             section("answer", answer.payload)
-            section("AWS Config now holds", {identity: shown(e) for identity, e in lab.evaluations(rule, account).items()})
+            section(
+                "AWS Config now holds", {identity: shown(e) for identity, e in lab.evaluations(rule, account).items()}
+            )
             section("AWS Security Hub now holds", {identity: shown(f) for identity, f in lab.findings(account).items()})
             print_log("log", lab.function_log())
             return answer.ok
@@ -109,7 +115,9 @@ def function_name(cloudformation, stack):
     for output in described.get("Outputs", []):
         if output["OutputKey"] == "FunctionName":
             return output["OutputValue"]
-    raise Failed(f"stack `{stack}` has no output `FunctionName`: it is not one of template.yaml, or was not created to its end")
+    raise Failed(
+        f"stack `{stack}` has no output `FunctionName`: it is not one of template.yaml, or was not created to its end"
+    )
 
 
 def section(title, value):

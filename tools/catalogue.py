@@ -42,7 +42,9 @@ def render():
     rows = [
         row(service, action)
         for service in SERVICES
-        for action in sorted(json.loads((DATA / f"actions/{service}.json").read_text()).values(), key=lambda a: a["name"])
+        for action in sorted(
+            json.loads((DATA / f"actions/{service}.json").read_text()).values(), key=lambda a: a["name"]
+        )
     ]
     return "\n".join(
         [

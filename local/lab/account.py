@@ -11,7 +11,12 @@ from local.identifiers import ACCOUNT, REGION, issuer, unique_id
 COMPLIANT, NON_COMPLIANT, NOT_APPLICABLE = "COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE"
 
 WORKER = ("AmazonEKSWorkerNodePolicy",)
-PULL_ACTIONS = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"]
+PULL_ACTIONS = [
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:GetAuthorizationToken",
+    "ecr:GetDownloadUrlForLayer",
+]
 READ_ACTIONS = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGet*", "ecr:Describe*", "ecr:Get*", "ecr:List*"]
 
 
@@ -34,13 +39,26 @@ def trusted_by(*services):
 def trusted_by_service_account(region, cluster, service_account):
     """The trust policy of a pod's role that signs in with the cluster's OIDC provider (IRSA)."""
     provider = issuer(region, cluster).removeprefix("https://")
-    condition = {"StringEquals": {f"{provider}:sub": f"system:serviceaccount:{service_account}", f"{provider}:aud": "sts.amazonaws.com"}}
+    condition = {
+        "StringEquals": {
+            f"{provider}:sub": f"system:serviceaccount:{service_account}",
+            f"{provider}:aud": "sts.amazonaws.com",
+        }
+    }
     federated = {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{provider}"}
-    return document({"Effect": "Allow", "Principal": federated, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition})
+    return document(
+        {"Effect": "Allow", "Principal": federated, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition}
+    )
 
 
 EC2 = trusted_by("ec2.amazonaws.com")
-POD = document({"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole", "sts:TagSession"]})
+POD = document(
+    {
+        "Effect": "Allow",
+        "Principal": {"Service": "pods.eks.amazonaws.com"},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +108,12 @@ class Role:
 POLICIES = (
     Policy(
         "node-boundary",
-        (document(allow(["ec2:Describe*", "eks:DescribeCluster", "logs:*"], sid="Nodes"), allow(PULL_ACTIONS, sid="PullImages")),),
+        (
+            document(
+                allow(["ec2:Describe*", "eks:DescribeCluster", "logs:*"], sid="Nodes"),
+                allow(PULL_ACTIONS, sid="PullImages"),
+            ),
+        ),
     ),
     Policy(
         "image-cache",
@@ -99,7 +122,14 @@ POLICIES = (
             document(allow(PULL_ACTIONS, sid="ReadCache")),
         ),
     ),
-    Policy("all-but-iam", (document({"Sid": "AllButIam", "Effect": "Allow", "NotAction": ["iam:*", "organizations:*"], "Resource": "*"}),)),
+    Policy(
+        "all-but-iam",
+        (
+            document(
+                {"Sid": "AllButIam", "Effect": "Allow", "NotAction": ["iam:*", "organizations:*"], "Resource": "*"}
+            ),
+        ),
+    ),
 )
 
 ROLES = (
@@ -151,7 +181,11 @@ ROLES = (
         NON_COMPLIANT,
         "an inline policy creates repositories; the role's path changes nothing",
         managed=(*WORKER, "AmazonEC2ContainerRegistryReadOnly"),
-        inline={"team-repositories": document(allow("ecr:CreateRepository", repository("gateway/*"), sid="TeamRepositories"))},
+        inline={
+            "team-repositories": document(
+                allow("ecr:CreateRepository", repository("gateway/*"), sid="TeamRepositories")
+            )
+        },
         path="/teams/platform/",
     ),
     Role(
@@ -211,7 +245,12 @@ ROLES = (
         inline={
             "registry": document(
                 allow("ecr:*", sid="Registry"),
-                {"Sid": "KeepBaseImages", "Effect": "Deny", "NotAction": READ_ACTIONS, "Resource": repository("base-images")},
+                {
+                    "Sid": "KeepBaseImages",
+                    "Effect": "Deny",
+                    "NotAction": READ_ACTIONS,
+                    "Resource": repository("base-images"),
+                },
             )
         },
     ),
@@ -312,7 +351,9 @@ ROLES = (
         NOT_APPLICABLE,
         "an access entry of type STANDARD is a person's, not a node's",
         inline={"registry": document(allow("ecr:*", sid="Registry"))},
-        trust=document({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}),
+        trust=document(
+            {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+        ),
     ),
 )
 

@@ -122,7 +122,11 @@ def item(kind, identity, name, arn, configuration, status="OK", region=REGION, r
 def role_item(role, write=encoded, status="OK"):
     """The configuration item of a role; `write` says how its documents are held."""
     attached = [{"policyName": name, "policyArn": _managed_arn(name)} for name in role.managed]
-    boundary = {"permissionsBoundaryArn": _managed_arn(role.boundary), "permissionsBoundaryType": "Policy"} if role.boundary else None
+    boundary = (
+        {"permissionsBoundaryArn": _managed_arn(role.boundary), "permissionsBoundaryType": "Policy"}
+        if role.boundary
+        else None
+    )
     tags = [{"key": key, "value": value} for key, value in (role.instance_profile or {}).items()]
     profile = {
         "path": role.path,
@@ -141,7 +145,9 @@ def role_item(role, write=encoded, status="OK"):
         "createDate": CREATED,
         "assumeRolePolicyDocument": write(role.trust),
         "instanceProfileList": [profile] if role.instance_profile is not None else [],
-        "rolePolicyList": [{"policyName": name, "policyDocument": write(document)} for name, document in role.inline.items()],
+        "rolePolicyList": [
+            {"policyName": name, "policyDocument": write(document)} for name, document in role.inline.items()
+        ],
         "attachedManagedPolicies": attached,
         "permissionsBoundary": boundary,
         "tags": [{"key": key, "value": value} for key, value in role.tags.items()],
@@ -157,7 +163,9 @@ def role_item(role, write=encoded, status="OK"):
         for name in role.managed
         if _customer_managed(name)
     ]
-    return item("AWS::IAM::Role", role.id, role.name, role.arn, configuration, status, "global", relationships, dict(role.tags))
+    return item(
+        "AWS::IAM::Role", role.id, role.name, role.arn, configuration, status, "global", relationships, dict(role.tags)
+    )
 
 
 def gone(role, status="ResourceDeleted"):
@@ -194,10 +202,23 @@ def policy_item(policy):
         "policyVersionList": versions[::-1],
     }
     relationships = [
-        {"resourceId": role.id, "resourceName": role.name, "resourceType": "AWS::IAM::Role", "name": "Is attached to Role"}
+        {
+            "resourceId": role.id,
+            "resourceName": role.name,
+            "resourceType": "AWS::IAM::Role",
+            "name": "Is attached to Role",
+        }
         for role in users
     ]
-    return item("AWS::IAM::Policy", policy.id, policy.name, policy.arn, configuration, region="global", relationships=relationships)
+    return item(
+        "AWS::IAM::Policy",
+        policy.id,
+        policy.name,
+        policy.arn,
+        configuration,
+        region="global",
+        relationships=relationships,
+    )
 
 
 def cluster_item(cluster):

@@ -44,13 +44,25 @@ class Answer:
 
     @property
     def error(self):
-        return f"{self.payload.get('errorType')}: {self.payload.get('errorMessage')}" if isinstance(self.payload, dict) else str(self.payload)
+        return (
+            f"{self.payload.get('errorType')}: {self.payload.get('errorMessage')}"
+            if isinstance(self.payload, dict)
+            else str(self.payload)
+        )
 
 
 class Lab:
     """Starts everything on entering and stops everything on leaving."""
 
-    def __init__(self, binary=None, seeded=True, environment=None, on_step=lambda text: None, emulator=True, aws=("local.standin.server",)):
+    def __init__(
+        self,
+        binary=None,
+        seeded=True,
+        environment=None,
+        on_step=lambda text: None,
+        emulator=True,
+        aws=("local.standin.server",),
+    ):
         """Without the emulator the function runs under `lambda_runtime.py`, with a deadline and in an account of its own; `aws`
         is the program that plays AWS, with its arguments."""
         self.binary = Path(binary or default_binary())
@@ -117,7 +129,10 @@ class Lab:
 
     def evaluations(self, rule=events.RULE, account=ACCOUNT):
         """The last evaluation of each resource by resource id."""
-        return {e["ComplianceResourceId"]: e for e in self.control("GET", f"evaluations?rule={quote(rule)}&account={account}")}
+        return {
+            e["ComplianceResourceId"]: e
+            for e in self.control("GET", f"evaluations?rule={quote(rule)}&account={account}")
+        }
 
     def findings(self, account=ACCOUNT, region=REGION):
         """Every finding that Security Hub holds, archived ones too, by id."""
@@ -142,7 +157,9 @@ class Lab:
         crate = Path(self._folder) / "crate"
         (crate / "src").mkdir(parents=True, exist_ok=True)
         (crate / "src" / "main.rs").write_text("fn main() {}\n")
-        (crate / "Cargo.toml").write_text(f'[package]\nname = "{FUNCTION}"\nversion = "0.0.0"\nedition = "2024"\n\n[workspace]\n')
+        (crate / "Cargo.toml").write_text(
+            f'[package]\nname = "{FUNCTION}"\nversion = "0.0.0"\nedition = "2024"\n\n[workspace]\n'
+        )
         self._port = _free_port()
         command = [_cargo_lambda(), "lambda", "watch", "--only-lambda-apis", "--ignore-changes"]
         command += ["--invoke-address", "127.0.0.1", "--invoke-port", str(self._port)]
@@ -151,12 +168,16 @@ class Lab:
 
     def _start_function(self, environment):
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-        self._function = self.processes.start("function", [str(self.binary)], env={**inherited, **self._lambda_environment(), **environment})
+        self._function = self.processes.start(
+            "function", [str(self.binary)], env={**inherited, **self._lambda_environment(), **environment}
+        )
 
     def _lambda_environment(self):
         """What Lambda sets for every function, and the endpoint."""
         return {
-            "AWS_LAMBDA_RUNTIME_API": self._runtime.address if self._runtime else f"http://127.0.0.1:{self._port}/.rt/{FUNCTION}",
+            "AWS_LAMBDA_RUNTIME_API": self._runtime.address
+            if self._runtime
+            else f"http://127.0.0.1:{self._port}/.rt/{FUNCTION}",
             "AWS_LAMBDA_FUNCTION_NAME": FUNCTION,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
@@ -180,7 +201,9 @@ class Lab:
             return self._invoke_by_runtime(body, seconds)
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=seconds)
         try:
-            connection.request("POST", f"/2015-03-31/functions/{FUNCTION}/invocations", body, {"Content-Type": "application/json"})
+            connection.request(
+                "POST", f"/2015-03-31/functions/{FUNCTION}/invocations", body, {"Content-Type": "application/json"}
+            )
             self._await_answer(connection.sock, seconds)
             response = connection.getresponse()
             raw = response.read()
@@ -211,7 +234,9 @@ class Lab:
         while not select.select([answer], [], [], 0.2)[0]:
             self.processes.check("function")
             if time.monotonic() > deadline:
-                raise ProgramFailed("function", f"the function did not answer within {seconds:.0f} s", self.function_log())
+                raise ProgramFailed(
+                    "function", f"the function did not answer within {seconds:.0f} s", self.function_log()
+                )
 
     def send(self, event, rule=events.RULE, seconds=INVOKE_SECONDS):
         """Sends an event with a new result token for `rule` of the event's account, as AWS Config would."""

@@ -50,7 +50,13 @@ class Processes:
         try:
             with open(self.log_path(name), "ab") as log:
                 process = subprocess.Popen(
-                    command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=stdout or log, stderr=log, start_new_session=True
+                    command,
+                    env=env,
+                    cwd=cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=stdout or log,
+                    stderr=log,
+                    start_new_session=True,
                 )
             self._running[name] = process
         finally:

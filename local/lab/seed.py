@@ -1,6 +1,6 @@
 """Creates the account of `account.py` in the local AWS, by the same API calls that a person would make.
 
-    python -m local.lab.seed http://127.0.0.1:PORT
+python -m local.lab.seed http://127.0.0.1:PORT
 """
 
 import json
@@ -85,7 +85,9 @@ def create_cluster(eks, cluster):
     for service_account, role in cluster.pod_identities.items():
         namespace, name = service_account.split(":")
         arn = account.role(role).arn
-        eks.create_pod_identity_association(clusterName=cluster.name, namespace=namespace, serviceAccount=name, roleArn=arn)
+        eks.create_pod_identity_association(
+            clusterName=cluster.name, namespace=namespace, serviceAccount=name, roleArn=arn
+        )
     for addon, role in cluster.addons.items():
         eks.create_addon(clusterName=cluster.name, addonName=addon, serviceAccountRoleArn=account.role(role).arn)
 

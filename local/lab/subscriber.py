@@ -23,7 +23,9 @@ class Subscriber:
         for target in rule["Targets"]:
             topics.create_topic(Name=target["Arn"].rsplit(":", 1)[-1])
         self._url = self._queues.create_queue(QueueName=QUEUE)["QueueUrl"]
-        arn = self._queues.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        arn = self._queues.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
         for target in rule["Targets"]:
             topics.subscribe(TopicArn=target["Arn"], Protocol="sqs", Endpoint=arn)
         rules.put_rule(Name="compliance-change", EventPattern=json.dumps(rule["EventPattern"]))

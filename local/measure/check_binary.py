@@ -20,7 +20,9 @@ NEWEST_GLIBC = (2, 34)
 
 def glibc_versions(binary):
     """The GLIBC symbol versions that a binary needs."""
-    listed = subprocess.run(["readelf", "--version-info", "--wide", str(binary)], check=True, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["readelf", "--version-info", "--wide", str(binary)], check=True, capture_output=True, text=True
+    )
     return {tuple(map(int, version.split("."))) for version in re.findall(r"GLIBC_(\d+(?:\.\d+)+)", listed.stdout)}
 
 
@@ -33,7 +35,9 @@ def main():
         binary = Path(contents.extract("bootstrap", folder))
         size, zipped = binary.stat().st_size, archive.stat().st_size
         newest = max(glibc_versions(binary), default=(0,))
-    print(f"binary {size / 1e6:.2f} MB (at most {MOST_BINARY_BYTES / 1e6:.0f}), zip {zipped / 1e6:.2f} MB (at most {MOST_ZIP_BYTES / 1e6:.0f})")
+    print(
+        f"binary {size / 1e6:.2f} MB (at most {MOST_BINARY_BYTES / 1e6:.0f}), zip {zipped / 1e6:.2f} MB (at most {MOST_ZIP_BYTES / 1e6:.0f})"
+    )
     print(f"glibc {_dotted(newest)} or newer (at most {_dotted(NEWEST_GLIBC)})")
     refused = [
         *(["the binary is too large"] if size > MOST_BINARY_BYTES else []),

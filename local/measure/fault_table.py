@@ -64,13 +64,25 @@ ROLES = {
     "bounded": {"managed": [WORKER], "inline": {"a-all": document(allow("ecr:*"))}, "boundary": own("bound")},
     "team-bounded": {"managed": [WORKER, own("team")], "boundary": own("bound")},
     "entry": {"managed": [WORKER, own("team")]},
-    "jobs": {"managed": [managed("AmazonEKSFargatePodExecutionRolePolicy")], "trust": account.trusted_by("eks-fargate-pods.amazonaws.com")},
-    "self-managed": {"managed": [PULL_ONLY, own("team")], "instance_profile": {"name": "a", "tags": {"kubernetes.io/cluster/two": "owned"}}},
-    "self-managed-too": {"inline": {"a-push": PUSH}, "instance_profile": {"name": "b", "tags": {"kubernetes.io/cluster/two": "owned"}}},
+    "jobs": {
+        "managed": [managed("AmazonEKSFargatePodExecutionRolePolicy")],
+        "trust": account.trusted_by("eks-fargate-pods.amazonaws.com"),
+    },
+    "self-managed": {
+        "managed": [PULL_ONLY, own("team")],
+        "instance_profile": {"name": "a", "tags": {"kubernetes.io/cluster/two": "owned"}},
+    },
+    "self-managed-too": {
+        "inline": {"a-push": PUSH},
+        "instance_profile": {"name": "b", "tags": {"kubernetes.io/cluster/two": "owned"}},
+    },
     "abroad": {"managed": [WORKER, own("team")]},
     "pod": {"inline": {"a-push": PUSH}, "trust": account.POD},
     "addon": {"inline": {"a-push": PUSH}, "trust": account.POD},
-    "signed-in": {"inline": {"a-push": PUSH}, "trust": account.trusted_by_service_account(REGION, "two", "default:web")},
+    "signed-in": {
+        "inline": {"a-push": PUSH},
+        "trust": account.trusted_by_service_account(REGION, "two", "default:web"),
+    },
     "function": {"inline": {"a-push": PUSH}, "trust": account.trusted_by("lambda.amazonaws.com")},
     "unused": {"inline": {"a-push": PUSH}},
     **{name: {"managed": [PULL_ONLY, own(name)]} for name in MANY},
@@ -86,7 +98,11 @@ CLUSTERS = {
             "pod_identities": {"default:a": arn("pod"), "default:b": arn("pod")},
             "addons": {"a-cni": arn("addon"), "b-csi": arn("addon")},
         },
-        {"name": "two", "mode": "CONFIG_MAP", "node_groups": {"a": arn("team"), "b": arn("bounded"), "c": arn("team-bounded")}},
+        {
+            "name": "two",
+            "mode": "CONFIG_MAP",
+            "node_groups": {"a": arn("team"), "b": arn("bounded"), "c": arn("team-bounded")},
+        },
     ],
     # Of each kind of part one, so that every operation is asked here too.
     OTHER_REGION: [
@@ -122,7 +138,9 @@ def bulk(roles):
 
 # The account that the function reaches by a role there: one node role, which pushes.
 THERE = "210987654321"
-THERE_POLICY = document({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"})
+THERE_POLICY = document(
+    {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+)
 ROLES_THERE = {"audit": {"trust": THERE_POLICY}, "there": {"inline": {"a-pull": PULL, "b-push": PUSH}}}
 CLUSTERS_THERE = [{"name": "there", "mode": "CONFIG_MAP", "node_groups": {"a": arn("there").replace(ACCOUNT, THERE)}}]
 
@@ -185,7 +203,11 @@ FAULTS = {
     "throttled once": lambda service: {"passes": True, **_throttled(service, 1)},
     "throttled for ever": lambda service: _throttled(service, None),
     "500": lambda service: {"code": BROKEN[service], "status": 500, "times": None},
-    "access denied": lambda service: {"code": DENIED.get(service, "AccessDeniedException"), "status": 403, "times": None},
+    "access denied": lambda service: {
+        "code": DENIED.get(service, "AccessDeniedException"),
+        "status": 403,
+        "times": None,
+    },
     "token unknown": _unknown_token,
     "reset once": lambda _: {"passes": True, "kind": "reset"},
     "connection reset": lambda _: {"kind": "reset", "times": None},
@@ -316,9 +338,15 @@ class Table:
             lab.control("POST", "page-size", {"size": None})
         held = lab.evaluations(rule, account_id)
         said = {identity: e["ComplianceType"] for identity, e in held.items() if e.get("Annotation") != BEFORE}
-        found = [f for f in lab.findings(account_id).values() if f["GeneratorId"].endswith(f"/{rule}") and f["UpdatedAt"] != BEFORE_AT]
+        found = [
+            f
+            for f in lab.findings(account_id).values()
+            if f["GeneratorId"].endswith(f"/{rule}") and f["UpdatedAt"] != BEFORE_AT
+        ]
         # A finding is said of a role beside its verdict: its key is of the role's id, so that both are held to the same.
-        said |= {f"{FINDING}{f['Id'].rsplit('/', 1)[-1]}": f"{f['RecordState']} {f['Compliance']['Status']}" for f in found}
+        said |= {
+            f"{FINDING}{f['Id'].rsplit('/', 1)[-1]}": f"{f['RecordState']} {f['Compliance']['Status']}" for f in found
+        }
         return answer, said, lab.calls()
 
     def _say_before(self, rule, account_id):
@@ -337,7 +365,9 @@ class Table:
 
     def _find_before(self, rule, account_id):
         """The same as findings."""
-        found = [events.finding(rule, identity, account_id, at=BEFORE_AT) for identity in (*STALE, *self._role_ids.values())]
+        found = [
+            events.finding(rule, identity, account_id, at=BEFORE_AT) for identity in (*STALE, *self._role_ids.values())
+        ]
         errors = self.lab.control("POST", "findings", {"account": account_id, "findings": found})
         assert not errors, errors
 
@@ -347,10 +377,16 @@ class Table:
         if call["service"] == "iam" and "RoleName" in parameters:
             return {self._role_ids.get(parameters["RoleName"])}
         if call["service"] == "iam" and "InstanceProfileName" in parameters:
-            names = [n for n, r in ROLES.items() if r.get("instance_profile", {}).get("name") == parameters["InstanceProfileName"]]
+            names = [
+                n
+                for n, r in ROLES.items()
+                if r.get("instance_profile", {}).get("name") == parameters["InstanceProfileName"]
+            ]
             return {self._role_ids[name] for name in names}
         if call["service"] == "iam" and "PolicyArn" in parameters:
-            users = [n for n, r in ROLES.items() if parameters["PolicyArn"] in (*r.get("managed", ()), r.get("boundary"))]
+            users = [
+                n for n, r in ROLES.items() if parameters["PolicyArn"] in (*r.get("managed", ()), r.get("boundary"))
+            ]
             return {self._role_ids[name] for name in users}
         if row_of(call)[2] == "LocalManagedPolicy":
             # A later page fails where a page has one policy: what the first page told is read.
@@ -401,7 +437,10 @@ def _clears(said):
 
 def _is_of_reading(cell):
     """Whether the operation is part of finding out; these come after all verdicts are made."""
-    return cell.service != "securityhub" and cell.operation not in ("GetComplianceDetailsByConfigRule", "PutEvaluations")
+    return cell.service != "securityhub" and cell.operation not in (
+        "GetComplianceDetailsByConfigRule",
+        "PutEvaluations",
+    )
 
 
 def _later(call):
@@ -413,7 +452,9 @@ def main():
     arguments.add_argument("--binary", default=default_binary(), help="the function's binary")
     arguments.add_argument("--fault", choices=FAULTS, help="only this fault")
     arguments.add_argument("--operation", help="only this operation")
-    arguments.add_argument("--labs", type=int, default=4, help="how many cells are run side by side: most of the time is waiting")
+    arguments.add_argument(
+        "--labs", type=int, default=4, help="how many cells are run side by side: most of the time is waiting"
+    )
     options = arguments.parse_args()
     faults = [options.fault] if options.fault else list(FAULTS)
     wrong = []
@@ -438,7 +479,9 @@ def main():
             for cell in table.cells(faults):
                 if options.operation in (None, cell.operation):
                     rows.setdefault(cell.row, {})[cell.fault] = cell, pool.submit(run, cell)
-            print("| operation | trigger | " + " | ".join(faults) + " |\n" + "|---" * (len(faults) + 2) + "|", flush=True)
+            print(
+                "| operation | trigger | " + " | ".join(faults) + " |\n" + "|---" * (len(faults) + 2) + "|", flush=True
+            )
             for name, row in rows.items():
                 words = []
                 for fault in faults:

@@ -26,10 +26,16 @@ REGIONS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-
 PUSHER = 8
 IAM_PAGE = 1000
 AWS_POLICIES = {
-    "AmazonEKSWorkerNodePolicy": document(allow(["ec2:Describe*", "eks:DescribeCluster", "eks-auth:AssumeRoleForPodIdentity"])),
+    "AmazonEKSWorkerNodePolicy": document(
+        allow(["ec2:Describe*", "eks:DescribeCluster", "eks-auth:AssumeRoleForPodIdentity"])
+    ),
     "AmazonEC2ContainerRegistryPullOnly": document(allow([*account.PULL_ACTIONS, "ecr:BatchImportUpstreamImage"])),
-    "AmazonEKS_CNI_Policy": document(allow(["ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:CreateTags"])),
-    "AmazonSSMManagedInstanceCore": document(allow(["ssm:UpdateInstanceInformation", "ssmmessages:*", "ec2messages:*"])),
+    "AmazonEKS_CNI_Policy": document(
+        allow(["ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:CreateTags"])
+    ),
+    "AmazonSSMManagedInstanceCore": document(
+        allow(["ssm:UpdateInstanceInformation", "ssmmessages:*", "ec2messages:*"])
+    ),
 }
 ROLES_TO_A_POLICY = 50
 
@@ -55,17 +61,31 @@ class Account:
         names = list(self.clusters)
         for n in range(node_roles):
             own = f"arn:aws:iam::{ACCOUNT}:policy/team-{n // ROLES_TO_A_POLICY:03}"
-            self.policies.setdefault(own, document(allow(["logs:PutLogEvents", "s3:GetObject"], f"arn:aws:s3:::team-{n}/*")))
-            inline = document(allow("ecr:PutImage", account.repository(f"team-{n}"), sid="Push")) if n % PUSHER == 0 else None
+            self.policies.setdefault(
+                own, document(allow(["logs:PutLogEvents", "s3:GetObject"], f"arn:aws:s3:::team-{n}/*"))
+            )
+            inline = (
+                document(allow("ecr:PutImage", account.repository(f"team-{n}"), sid="Push"))
+                if n % PUSHER == 0
+                else None
+            )
             attached = [f"arn:aws:iam::aws:policy/{name}" for name in AWS_POLICIES] + [own]
-            self.roles[f"node-{n:05}"] = {"trust": account.EC2, "attached": attached, "inline": {"push": inline} if inline else {}}
+            self.roles[f"node-{n:05}"] = {
+                "trust": account.EC2,
+                "attached": attached,
+                "inline": {"push": inline} if inline else {},
+            }
             self.nodes_of[names[n % clusters]].append(f"node-{n:05}")
         for n in range(other_roles):
             trust = account.trusted_by("lambda.amazonaws.com" if n % 2 else "ecs-tasks.amazonaws.com")
             inline = {"all": document(allow(["logs:*", "s3:GetObject", "dynamodb:Query"]))}
             self.roles[f"other-{n:05}"] = {"trust": trust, "attached": [], "inline": inline}
         for n in range(unmarked_roles):
-            self.roles[f"unmarked-{n:05}"] = {"trust": account.EC2, "attached": [], "inline": {"all": document(allow("s3:*"))}}
+            self.roles[f"unmarked-{n:05}"] = {
+                "trust": account.EC2,
+                "attached": [],
+                "inline": {"all": document(allow("s3:*"))},
+            }
         self.ids = {unique_id("AROA", name): name for name in self.roles}
 
     def node_groups(self, cluster):
@@ -114,7 +134,9 @@ class Service:
     def account(self, path, body, query):
         if path != "/listRegions":
             raise NotThere(path)
-        return {"Regions": [{"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"} for name in self.held.regions]}
+        return {
+            "Regions": [{"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"} for name in self.held.regions]
+        }
 
     def config(self, operation, body):
         if operation == "PutEvaluations":
@@ -126,7 +148,11 @@ class Service:
         results = [
             {
                 "EvaluationResultIdentifier": {
-                    "EvaluationResultQualifier": {"ConfigRuleName": "load", "ResourceType": "AWS::IAM::Role", "ResourceId": identity}
+                    "EvaluationResultQualifier": {
+                        "ConfigRuleName": "load",
+                        "ResourceType": "AWS::IAM::Role",
+                        "ResourceId": identity,
+                    }
                 },
                 "ComplianceType": self.evaluations[identity],
             }
@@ -138,10 +164,18 @@ class Service:
         """Findings as they were sent. Of the filters RecordState and Id alone are looked at: there is one rule here."""
         if path == "/findings/import":
             self.findings |= {finding["Id"]: finding for finding in body["Findings"]}
-            return "BatchImportFindings", {"FailedCount": 0, "SuccessCount": len(body["Findings"]), "FailedFindings": []}
+            return "BatchImportFindings", {
+                "FailedCount": 0,
+                "SuccessCount": len(body["Findings"]),
+                "FailedFindings": [],
+            }
         if path != "/findings":
             raise NotThere(path)
-        asked = {name: [each["Value"] for each in body["Filters"][name]] for name in ("RecordState", "Id") if name in body["Filters"]}
+        asked = {
+            name: [each["Value"] for each in body["Filters"][name]]
+            for name in ("RecordState", "Id")
+            if name in body["Filters"]
+        }
         found = [f for f in self.findings.values() if all(f[name] in values for name, values in asked.items())]
         size, start = int(body.get("MaxResults") or 100), int(body.get("NextToken") or 0)
         more = {"NextToken": str(start + size)} if start + size < len(found) else {}
@@ -150,7 +184,9 @@ class Service:
     def eks(self, region, path, query):
         parts = path.strip("/").split("/")[1:]
         if not parts:
-            return "ListClusters", self._page("clusters", [name for name, at in self.held.clusters.items() if at == region], query)
+            return "ListClusters", self._page(
+                "clusters", [name for name, at in self.held.clusters.items() if at == region], query
+            )
         cluster, *rest = parts
         if self.held.clusters.get(cluster) != region:
             raise NotThere(cluster)
@@ -159,12 +195,19 @@ class Service:
         match rest:
             case []:
                 identity = {"oidc": {"issuer": issuer(region, cluster)}}
-                about = {"name": cluster, "status": "ACTIVE", "identity": identity, "accessConfig": {"authenticationMode": "API_AND_CONFIG_MAP"}}
+                about = {
+                    "name": cluster,
+                    "status": "ACTIVE",
+                    "identity": identity,
+                    "accessConfig": {"authenticationMode": "API_AND_CONFIG_MAP"},
+                }
                 return "DescribeCluster", {"cluster": about}
             case ["node-groups"]:
                 return "ListNodegroups", self._page("nodegroups", groups, query)
             case ["node-groups", name]:
-                return "DescribeNodegroup", {"nodegroup": {"nodegroupName": name, "clusterName": cluster, "nodeRole": arn + name}}
+                return "DescribeNodegroup", {
+                    "nodegroup": {"nodegroupName": name, "clusterName": cluster, "nodeRole": arn + name}
+                }
             case ["fargate-profiles"]:
                 return "ListFargateProfiles", {"fargateProfileNames": []}
             case ["access-entries"]:
@@ -200,13 +243,19 @@ class Service:
                 text = encoded(role["inline"][asked["PolicyName"]])
                 return xml(operation, RoleName=asked["RoleName"], PolicyName=asked["PolicyName"], PolicyDocument=text)
             case "ListAttachedRolePolicies":
-                return self._list(operation, "AttachedPolicies", [self._attached(arn) for arn in role["attached"]], asked)
+                return self._list(
+                    operation, "AttachedPolicies", [self._attached(arn) for arn in role["attached"]], asked
+                )
             case "GetPolicy":
                 return xml(operation, Policy=self._policy(asked["PolicyArn"]))
             case "GetPolicyVersion":
                 return xml(operation, PolicyVersion=self._version(policy))
             case "ListEntitiesForPolicy":
-                users = [{"RoleName": n, "RoleId": unique_id("AROA", n)} for n, r in self.held.roles.items() if asked["PolicyArn"] in r["attached"]]
+                users = [
+                    {"RoleName": n, "RoleId": unique_id("AROA", n)}
+                    for n, r in self.held.roles.items()
+                    if asked["PolicyArn"] in r["attached"]
+                ]
                 users = [] if asked.get("PolicyUsageFilter") == "PermissionsBoundary" else users
                 return self._list(operation, "PolicyRoles", users, asked)
             case "ListInstanceProfilesForRole":
@@ -244,14 +293,18 @@ class Service:
             {
                 **self._role(name, self.held.roles[name]),
                 "InstanceProfileList": self._profiles(name),
-                "RolePolicyList": [{"PolicyName": n, "PolicyDocument": encoded(d)} for n, d in self.held.roles[name]["inline"].items()],
+                "RolePolicyList": [
+                    {"PolicyName": n, "PolicyDocument": encoded(d)} for n, d in self.held.roles[name]["inline"].items()
+                ],
                 "AttachedManagedPolicies": [self._attached(arn) for arn in self.held.roles[name]["attached"]],
             }
             for kind, name in found
             if kind == "role"
         ]
         policies = [
-            {**self._policy(arn), "PolicyVersionList": [self._version(self.held.policies[arn])]} for kind, arn in found if kind == "policy"
+            {**self._policy(arn), "PolicyVersionList": [self._version(self.held.policies[arn])]}
+            for kind, arn in found
+            if kind == "policy"
         ]
         return xml(operation, UserDetailList=[], GroupDetailList=[], RoleDetailList=roles, Policies=policies, **more)
 
@@ -282,11 +335,23 @@ class Service:
     @staticmethod
     def _policy(arn):
         name = arn.rsplit("/", 1)[-1]
-        return {"PolicyName": name, "PolicyId": unique_id("ANPA", name), "Arn": arn, "Path": "/", "DefaultVersionId": "v1", "AttachmentCount": 1}
+        return {
+            "PolicyName": name,
+            "PolicyId": unique_id("ANPA", name),
+            "Arn": arn,
+            "Path": "/",
+            "DefaultVersionId": "v1",
+            "AttachmentCount": 1,
+        }
 
     @staticmethod
     def _version(policy):
-        return {"Document": encoded(policy), "VersionId": "v1", "IsDefaultVersion": True, "CreateDate": "2026-03-02T08:00:00Z"}
+        return {
+            "Document": encoded(policy),
+            "VersionId": "v1",
+            "IsDefaultVersion": True,
+            "CreateDate": "2026-03-02T08:00:00Z",
+        }
 
 
 class Server:
@@ -316,10 +381,16 @@ class Server:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 lines = head.decode("latin-1").split("\r\n")
                 method, target, _ = lines[0].split(" ", 2)
-                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
+                headers = {
+                    name.lower(): value.strip()
+                    for name, _, value in (line.partition(":") for line in lines[1:] if line)
+                }
                 body = await reader.readexactly(int(headers.get("content-length") or 0))
                 status, kind, answer = await self._answer(method, target, headers, body)
-                writer.write(f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(answer)}\r\n\r\n".encode() + answer)
+                writer.write(
+                    f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+                    + answer
+                )
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -362,7 +433,11 @@ class Server:
             self._calls[f"{service}:{operation}"] += 1
             code = "NoSuchEntity" if service == "iam" else "ResourceNotFoundException"
             text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{escape(str(error))}</Message></Error></ErrorResponse>"
-            return 404, kind, text.encode() if service == "iam" else json.dumps({"__type": code, "message": str(error)}).encode()
+            return (
+                404,
+                kind,
+                text.encode() if service == "iam" else json.dumps({"__type": code, "message": str(error)}).encode(),
+            )
         finally:
             self._now[service] -= 1
 
@@ -379,7 +454,9 @@ class Server:
             "most_at_once": dict(self._most),
             "cpu_seconds": round(time.process_time() - self._began, 2),
             "said": dict(Counter(said.values())),
-            "findings": dict(Counter(f"{f['RecordState']} {f['Compliance']['Status']}" for f in self._service.findings.values())),
+            "findings": dict(
+                Counter(f"{f['RecordState']} {f['Compliance']['Status']}" for f in self._service.findings.values())
+            ),
             "wrong": sum(held.verdict(identity) != verdict for identity, verdict in said.items()),
         }
 
@@ -400,7 +477,9 @@ def parse():
     arguments.add_argument("--other-roles", type=int, default=1000)
     arguments.add_argument("--unmarked-roles", type=int, default=200)
     arguments.add_argument("--latency-ms", type=float, default=20)
-    arguments.add_argument("--iam-per-second", type=float, help="calls a second that IAM takes (default: as many as come)")
+    arguments.add_argument(
+        "--iam-per-second", type=float, help="calls a second that IAM takes (default: as many as come)"
+    )
     return arguments.parse_args()
 
 

@@ -39,7 +39,12 @@ class Failed(Exception):
 
 
 def lab_of_load(binary, **options):
-    arguments = [part for name, value in options.items() if value is not None for part in (f"--{name.replace('_', '-')}", str(value))]
+    arguments = [
+        part
+        for name, value in options.items()
+        if value is not None
+        for part in (f"--{name.replace('_', '-')}", str(value))
+    ]
     return Lab(binary, seeded=False, emulator=False, aws=("local.measure.large_account", *arguments))
 
 
@@ -58,7 +63,9 @@ def least_calls(held, findings=False):
     groups, entries = [[len(of(cluster)) for cluster in held.clusters] for of in (held.node_groups, held.nodes_of.get)]
     calls = {
         "account:ListRegions": 1,
-        "eks:ListClusters": sum(_pages(list(held.clusters.values()).count(region), EKS_PAGE) for region in held.regions),
+        "eks:ListClusters": sum(
+            _pages(list(held.clusters.values()).count(region), EKS_PAGE) for region in held.regions
+        ),
         "eks:DescribeCluster": clusters,
         "eks:ListNodegroups": sum(_pages(count, EKS_PAGE) for count in groups),
         "eks:ListFargateProfiles": clusters,
@@ -66,7 +73,9 @@ def least_calls(held, findings=False):
         "eks:DescribeNodegroup": sum(groups),
         "eks:DescribeAccessEntry": sum(entries),
         # Which of few roles are self-managed nodes' the list of instance profiles shows, of many the list in detail.
-        "iam:ListInstanceProfiles": _pages(held.unmarked_roles, large_account.IAM_PAGE) if held.node_roles <= FEW else 0,
+        "iam:ListInstanceProfiles": _pages(held.unmarked_roles, large_account.IAM_PAGE)
+        if held.node_roles <= FEW
+        else 0,
         "iam:GetAccountAuthorizationDetails": _pages(len(held.roles), ROLES_ON_PAGE)
         + (_pages(len(own), POLICIES_ON_PAGE) if len(own) > FEW else 0),
         "iam:GetInstanceProfile": held.unmarked_roles,
@@ -141,7 +150,11 @@ def mixed_events(parameters=None):
     ruled_out = account.Role("other-00001", "", "", "", trust=account.trusted_by("lambda.amazonaws.com"))
     gone = account.Role("gone", "", "", "")
     policy = account.Policy("team-000", (account.document(account.allow("s3:GetObject")),))
-    rare = [events.changed(events.role_item(gone)), events.changed(events.gone(gone)), events.changed(events.policy_item(policy))]
+    rare = [
+        events.changed(events.role_item(gone)),
+        events.changed(events.gone(gone)),
+        events.changed(events.policy_item(policy)),
+    ]
     for number in range(40):
         item = events.role_item(account.Role(f"node-{number:05}", "", "", ""))
         rare.append(events.oversized(item) if number % 2 else events.changed(item))
@@ -219,22 +232,46 @@ def main():
     arguments.add_argument("--iam-per-second", type=float, default=20)
     arguments.add_argument("--invocations", type=int, default=10_000)
     arguments.add_argument("--starts", type=int, default=20)
-    arguments.add_argument("--beside", help="another binary, whose cold starts are measured in turns with the first one's")
+    arguments.add_argument(
+        "--beside", help="another binary, whose cold starts are measured in turns with the first one's"
+    )
     arguments.add_argument("--security-hub", action="store_true", help="with findings for AWS Security Hub")
-    arguments.add_argument("--most-ratio", type=float, help="fail if it takes more than this many times the bound, or the other binary's time")
-    arguments.add_argument("--most-memory", type=float, metavar="MIB", help="fail if the function ever held more than this")
-    arguments.add_argument("--most-growth", type=float, metavar="KIB", default=1024, help="fail if a replay grows by more than this")
+    arguments.add_argument(
+        "--most-ratio",
+        type=float,
+        help="fail if it takes more than this many times the bound, or the other binary's time",
+    )
+    arguments.add_argument(
+        "--most-memory", type=float, metavar="MIB", help="fail if the function ever held more than this"
+    )
+    arguments.add_argument(
+        "--most-growth", type=float, metavar="KIB", default=1024, help="fail if a replay grows by more than this"
+    )
     options = arguments.parse_args()
-    size = {name: getattr(options, name) for name in ("clusters", "regions", "node_roles", "other_roles", "unmarked_roles")}
+    size = {
+        name: getattr(options, name) for name in ("clusters", "regions", "node_roles", "other_roles", "unmarked_roles")
+    }
     if options.what == "schedule" and options.node_roles + options.unmarked_roles <= FEW:
-        arguments.error(f"so few roles are read one by one, which is not counted here: at least {FEW + 1} of nodes or unmarked are needed")
+        arguments.error(
+            f"so few roles are read one by one, which is not counted here: at least {FEW + 1} of nodes or unmarked are needed"
+        )
     parameters = {"SecurityHubFindings": "true"} if options.security_hub else {}
     try:
         match options.what:
             case "schedule":
-                lab = lab_of_load(options.binary, **size, latency_ms=options.latency_ms, iam_per_second=options.iam_per_second)
+                lab = lab_of_load(
+                    options.binary, **size, latency_ms=options.latency_ms, iam_per_second=options.iam_per_second
+                )
             case "replay":
-                lab = lab_of_load(options.binary, clusters=4, regions=2, node_roles=40, other_roles=100, unmarked_roles=20, latency_ms=0)
+                lab = lab_of_load(
+                    options.binary,
+                    clusters=4,
+                    regions=2,
+                    node_roles=40,
+                    other_roles=100,
+                    unmarked_roles=20,
+                    latency_ms=0,
+                )
             case "cold-start":
                 lab = lab_of_load(options.binary, **SMALL, latency_ms=0)
         lab.processes.catch_signals()
@@ -245,11 +282,18 @@ def main():
                 case "replay":
                     figures = replay(lab, options.invocations, parameters)
                 case "cold-start":
-                    figures = cold_start(lab, [options.binary, *filter(None, [options.beside])], options.starts, parameters)
+                    figures = cold_start(
+                        lab, [options.binary, *filter(None, [options.beside])], options.starts, parameters
+                    )
     except (Failed, ProgramFailed) as failure:
         sys.exit(f"error: {failure}\n{getattr(failure, 'log', '')}".rstrip())
     print(json.dumps(figures, indent=2))
-    limits = {"ratio": options.most_ratio, "most_resident_mib": options.most_memory, "grown_kib": options.most_growth, "wrong": 0}
+    limits = {
+        "ratio": options.most_ratio,
+        "most_resident_mib": options.most_memory,
+        "grown_kib": options.most_growth,
+        "wrong": 0,
+    }
     over = [f"{name} is {figures[name]}, at most {limit:g} is wanted" for name, limit in limits.items()
             if limit is not None and (figures.get(name) or 0) > limit]  # fmt: skip
     over += [f"{operation}: {counts['made']} calls, where the account takes {counts['least']}"

@@ -56,7 +56,9 @@ def refuse_closed_regions(original):
 
     def call_action(self):
         if REGIONS_OF.of(self.current_account).get(self.region, "ENABLED") not in ("ENABLED", "ENABLED_BY_DEFAULT"):
-            refusal = pages.Refusal("UnrecognizedClientException", "The security token included in the request is invalid.")
+            refusal = pages.Refusal(
+                "UnrecognizedClientException", "The security token included in the request is invalid."
+            )
             _, headers, body = self.serialized(ActionResult(refusal))
             headers["status"] = "403"
             return 403, headers, body

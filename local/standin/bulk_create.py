@@ -1,10 +1,10 @@
 """Thousands of roles, policies and clusters, straight into moto's backends: by API calls they would take minutes.
 
-    {"account", "region", "policies": [{"name", "document"}],
-     "roles": [{"name", "trust", "path", "managed": [ARN], "inline": {name: document}, "boundary": ARN, "tags": {},
-                "instance_profile": {"name", "tags": {}}}],
-     "clusters": [{"name", "mode", "node_groups": {name: role ARN}, "fargate_profiles": {name: role ARN},
-                   "access_entries": {ARN: type}, "pod_identities": {"namespace:account": role ARN}, "addons": {name: role ARN}}]}
+{"account", "region", "policies": [{"name", "document"}],
+ "roles": [{"name", "trust", "path", "managed": [ARN], "inline": {name: document}, "boundary": ARN, "tags": {},
+            "instance_profile": {"name", "tags": {}}}],
+ "clusters": [{"name", "mode", "node_groups": {name: role ARN}, "fargate_profiles": {name: role ARN},
+               "access_entries": {ARN: type}, "pod_identities": {"namespace:account": role ARN}, "addons": {name: role ARN}}]}
 """
 
 import json
@@ -43,7 +43,9 @@ def _tags(tags):
     return [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
 
 
-def _create_cluster(eks, name, mode, node_groups=None, fargate_profiles=None, access_entries=None, pod_identities=None, addons=None):
+def _create_cluster(
+    eks, name, mode, node_groups=None, fargate_profiles=None, access_entries=None, pod_identities=None, addons=None
+):
     role = f"arn:{eks.partition}:iam::{eks.account_id}:role/{name}-cluster"
     cluster = eks.create_cluster(name, role, {"subnetIds": SUBNETS})
     set_modes(eks, cluster, {"authenticationMode": mode})

@@ -64,7 +64,11 @@ class Evaluations:
             for evaluation in evaluations[failed:]:
                 key = evaluation["ComplianceResourceType"], evaluation["ComplianceResourceId"]
                 before = held.pop(key, None)
-                held[key] = {**evaluation, "ResultRecordedTime": datetime.now(timezone.utc), "Arrival": next(self._order)}
+                held[key] = {
+                    **evaluation,
+                    "ResultRecordedTime": datetime.now(timezone.utc),
+                    "Arrival": next(self._order),
+                }
                 if before is None or before["ComplianceType"] != evaluation["ComplianceType"]:
                     changes.append((rule, before, held[key]))
             return evaluations[:failed], changes
@@ -73,7 +77,9 @@ class Evaluations:
         """Everything held for `rule`, in the order of arrival."""
         with self._lock:
             if (account, rule) not in self._by_rule:
-                raise pages.Refusal("NoSuchConfigRuleException", f"The ConfigRule '{rule}' provided in the request is invalid.")
+                raise pages.Refusal(
+                    "NoSuchConfigRuleException", f"The ConfigRule '{rule}' provided in the request is invalid."
+                )
             return list(self._by_rule[account, rule].values())
 
     def knows(self, rule, account):
@@ -88,7 +94,9 @@ def put_evaluations(self):
     evaluations, test_mode = self.params.get("Evaluations", []), self.params.get("TestMode", False)
     failed, changes = EVALUATIONS.put(self.current_account, self.params["ResultToken"], evaluations, test_mode)
     for change in changes:
-        eventbridge.send(self.current_account, self.region, eventbridge.compliance_change(self.current_account, self.region, *change))
+        eventbridge.send(
+            self.current_account, self.region, eventbridge.compliance_change(self.current_account, self.region, *change)
+        )
     return ActionResult({"FailedEvaluations": failed})
 
 

@@ -62,13 +62,23 @@ def _of_cluster(things, key):
 
 
 DELETIONS = {
-    **{("iam", f): _role for f in ("GetRole", "ListRolePolicies", "ListAttachedRolePolicies", "ListInstanceProfilesForRole")},
+    **{
+        ("iam", f): _role
+        for f in ("GetRole", "ListRolePolicies", "ListAttachedRolePolicies", "ListInstanceProfilesForRole")
+    },
     ("iam", "GetRolePolicy"): _inline_policy,
     **{("iam", f): _managed_policy for f in ("GetPolicy", "GetPolicyVersion", "ListEntitiesForPolicy")},
     ("iam", "GetInstanceProfile"): _instance_profile,
     **{
         ("eks", f): _cluster
-        for f in ("DescribeCluster", "ListNodegroups", "ListFargateProfiles", "ListAccessEntries", "ListPodIdentityAssociations", "ListAddons")
+        for f in (
+            "DescribeCluster",
+            "ListNodegroups",
+            "ListFargateProfiles",
+            "ListAccessEntries",
+            "ListPodIdentityAssociations",
+            "ListAddons",
+        )
     },
     ("eks", "DescribeNodegroup"): _of_cluster("nodegroups", "nodegroupName"),
     ("eks", "DescribeFargateProfile"): _of_cluster("fargate_profiles", "fargateProfileName"),

@@ -23,7 +23,9 @@ def complete():
     # One route for everything: the SDK's model knows which operation a path is, and one that is missing says so.
     urls.url_paths.clear()
     urls.url_paths["{0}/(?P<path>.+)$"] = EKSResponse.dispatch
-    models.paginated_list = lambda items, size, token: pages.page(sorted(items), token, size, "InvalidParameterException")
+    models.paginated_list = lambda items, size, token: pages.page(
+        sorted(items), token, size, "InvalidParameterException"
+    )
     for operation in (create_access_entry, list_access_entries, describe_access_entry, delete_access_entry):
         setattr(EKSResponse, operation.__name__, operation)
     for name, then in (
@@ -93,7 +95,9 @@ def create_access_entry(self):
     if kind not in ENTRY_TYPES:
         raise pages.Refusal("InvalidParameterException", f"The type {kind} is not one of {', '.join(ENTRY_TYPES)}.")
     if principal in cluster.access_entries:
-        raise pages.Refusal("ResourceInUseException", "The specified access entry resource is already in use on this cluster.")
+        raise pages.Refusal(
+            "ResourceInUseException", "The specified access entry resource is already in use on this cluster."
+        )
     return ActionResult({"accessEntry": _put_entry(self.eks_backend, cluster, principal, kind, self.params)})
 
 

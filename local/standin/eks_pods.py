@@ -17,7 +17,9 @@ DEFAULT_PAGE = 100
 
 def create_pod_identity_association(self):
     cluster = named_cluster(self)
-    asked = {name: self.params.get(name) for name in ("namespace", "serviceAccount", "roleArn", "targetRoleArn", "tags")}
+    asked = {
+        name: self.params.get(name) for name in ("namespace", "serviceAccount", "roleArn", "targetRoleArn", "tags")
+    }
     for held in cluster.pod_identity_associations.values():
         if all(held[key] == asked[key] for key in ("namespace", "serviceAccount")):
             raise pages.Refusal("ResourceInUseException", f"Association already exists: {held['associationId']}")
@@ -59,12 +61,16 @@ def list_pod_identity_associations(self):
 
 
 def describe_pod_identity_association(self):
-    return ActionResult({"association": _held(named_cluster(self).pod_identity_associations, self.params["associationId"])})
+    return ActionResult(
+        {"association": _held(named_cluster(self).pod_identity_associations, self.params["associationId"])}
+    )
 
 
 def delete_pod_identity_association(self):
     associations = named_cluster(self).pod_identity_associations
-    return ActionResult({"association": associations.pop(_held(associations, self.params["associationId"])["associationId"])})
+    return ActionResult(
+        {"association": associations.pop(_held(associations, self.params["associationId"])["associationId"])}
+    )
 
 
 def create_addon(self):
@@ -105,7 +111,9 @@ def describe_addon(self):
 
 
 def _page(self, items):
-    return pages.page(items, self.params.get("nextToken"), self.params.get("maxResults") or DEFAULT_PAGE, "InvalidParameterException")
+    return pages.page(
+        items, self.params.get("nextToken"), self.params.get("maxResults") or DEFAULT_PAGE, "InvalidParameterException"
+    )
 
 
 def _held(things, name):

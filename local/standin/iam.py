@@ -83,9 +83,7 @@ def list_entities_for_policy(self):
     }
     users = [(k, e) for k, entities in held.items() if kind in (None, k) for e in entities if uses(e)]
     found, marker = _page(self, users)
-    result = {
-        f"Policy{k}s": [{f"{k}Name": e.name, f"{k}Id": e.id} for kind_, e in found if kind_ == k] for k in held
-    }
+    result = {f"Policy{k}s": [{f"{k}Name": e.name, f"{k}Id": e.id} for kind_, e in found if kind_ == k] for k in held}
     return ActionResult({**result, "IsTruncated": bool(marker), "Marker": marker})
 
 
@@ -122,7 +120,12 @@ def _detail(entity):
             "CreateDate": entity.create_date,
             "UpdateDate": entity.update_date,
             "PolicyVersionList": [
-                {"Document": v.document, "VersionId": v.version_id, "IsDefaultVersion": v.is_default, "CreateDate": v.create_date}
+                {
+                    "Document": v.document,
+                    "VersionId": v.version_id,
+                    "IsDefaultVersion": v.is_default,
+                    "CreateDate": v.create_date,
+                }
                 for v in entity.versions
             ],
         }

@@ -45,8 +45,18 @@ PROSE = (
     (re.compile(r"Maximum (?:length )?of (\d+)|Length Constraints: (\d+)\."), "string", len, "characters"),
     (re.compile(r"Maximum number of (\d+) items?"), "list", len, "items"),
     (re.compile(r"up to (\d+) key-value pairs"), "map", len, "pairs"),
-    (re.compile(r"key can contain up to (\d+) characters"), "map", lambda value: max(map(len, value), default=0), "characters in a key"),
-    (re.compile(r"value can contain up to (\d+) characters"), "map", lambda value: max(map(len, value.values()), default=0), "characters in a value"),
+    (
+        re.compile(r"key can contain up to (\d+) characters"),
+        "map",
+        lambda value: max(map(len, value), default=0),
+        "characters in a key",
+    ),
+    (
+        re.compile(r"value can contain up to (\d+) characters"),
+        "map",
+        lambda value: max(map(len, value.values()), default=0),
+        "characters in a value",
+    ),
 )
 
 

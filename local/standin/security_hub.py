@@ -143,14 +143,19 @@ def _fault(account, region, finding):
     partition = finding["ProductArn"].split(":")[1:2] or [""]
     product = f"arn:{partition[0]}:securityhub:{region}:{account}:product/{account}/default"
     if finding["AwsAccountId"] != account or finding["ProductArn"] != product:
-        return "InvalidAccess", f"Account {account} in {region} cannot import findings of {finding['ProductArn']} in {finding['AwsAccountId']}."
+        return (
+            "InvalidAccess",
+            f"Account {account} in {region} cannot import findings of {finding['ProductArn']} in {finding['AwsAccountId']}.",
+        )
     found = next(_not_of_the_format(finding), None)
     return ("InvalidInput", f"Finding does not adhere to Amazon Finding Format. {found}.") if found else None
 
 
 @cache
 def _format():
-    return get_service_model("securityhub").operation_model("BatchImportFindings").input_shape.members["Findings"].member
+    return (
+        get_service_model("securityhub").operation_model("BatchImportFindings").input_shape.members["Findings"].member
+    )
 
 
 def _not_of_the_format(finding):
@@ -215,7 +220,10 @@ def _of_security_hub(region, finding):
         "Region": region,
         "ProductName": own["ProductName"],
         "CompanyName": own["CompanyName"],
-        "ProductFields": {**finding.get("ProductFields", {}), **{f"aws/securityhub/{name}": value for name, value in own.items()}},
+        "ProductFields": {
+            **finding.get("ProductFields", {}),
+            **{f"aws/securityhub/{name}": value for name, value in own.items()},
+        },
     }
 
 
@@ -244,12 +252,16 @@ def _updated(held, finding):
 def _is_new_again(before, after):
     status = [finding.get("Compliance", {}).get("Status") for finding in (before, after)]
     states = before["RecordState"], after["RecordState"]
-    return states == ("ARCHIVED", "ACTIVE") or (status[0] == "PASSED" and status[1] in ("FAILED", "WARNING", "NOT_AVAILABLE"))
+    return states == ("ARCHIVED", "ACTIVE") or (
+        status[0] == "PASSED" and status[1] in ("FAILED", "WARNING", "NOT_AVAILABLE")
+    )
 
 
 def _subscribed(self):
     if not self.securityhub_backend.enabled:
-        raise pages.Refusal("InvalidAccessException", f"Account {self.current_account} is not subscribed to AWS Security Hub")
+        raise pages.Refusal(
+            "InvalidAccessException", f"Account {self.current_account} is not subscribed to AWS Security Hub"
+        )
 
 
 def batch_import_findings(self):
@@ -258,7 +270,9 @@ def batch_import_findings(self):
         raise pages.Refusal("InvalidInputException", f"A call takes at most {LARGEST_CALL} bytes.")
     findings = self.params["Findings"]
     errors = HUB.put(self.current_account, self.region, findings)
-    return ActionResult({"FailedCount": len(errors), "SuccessCount": len(findings) - len(errors), "FailedFindings": errors})
+    return ActionResult(
+        {"FailedCount": len(errors), "SuccessCount": len(findings) - len(errors), "FailedFindings": errors}
+    )
 
 
 def batch_update_findings(self):
@@ -268,8 +282,13 @@ def batch_update_findings(self):
         changes["Note"] = {**changes["Note"], "UpdatedAt": datetime.now().astimezone().isoformat()}
     identifiers = self.params["FindingIdentifiers"]
     missing = HUB.update(self.current_account, self.region, identifiers, changes)
-    unprocessed = [{"FindingIdentifier": each, "ErrorCode": "FindingNotFound", "ErrorMessage": "Finding not found"} for each in missing]
-    return ActionResult({"ProcessedFindings": [each for each in identifiers if each not in missing], "UnprocessedFindings": unprocessed})
+    unprocessed = [
+        {"FindingIdentifier": each, "ErrorCode": "FindingNotFound", "ErrorMessage": "Finding not found"}
+        for each in missing
+    ]
+    return ActionResult(
+        {"ProcessedFindings": [each for each in identifiers if each not in missing], "UnprocessedFindings": unprocessed}
+    )
 
 
 def get_findings(self):
@@ -279,7 +298,11 @@ def get_findings(self):
         raise pages.Refusal("InvalidInputException", "The local AWS does not sort findings.")
     _check(asked)
     found, token = pages.page(
-        [finding for finding in HUB.findings(self.current_account, self.region) if all(_matches(finding, *each) for each in asked.items())],
+        [
+            finding
+            for finding in HUB.findings(self.current_account, self.region)
+            if all(_matches(finding, *each) for each in asked.items())
+        ],
         self.params.get("NextToken"),
         self.params.get("MaxResults") or DEFAULT_PAGE,
         "InvalidInputException",
@@ -290,7 +313,10 @@ def get_findings(self):
 def _check(asked):
     """Refuses what AWS refuses, and what would be a filter at AWS and is not known here."""
     if len(asked) > MOST_ATTRIBUTES or any(len(values) > MOST_VALUES for values in asked.values()):
-        raise pages.Refusal("InvalidInputException", f"At most {MOST_ATTRIBUTES} attributes with {MOST_VALUES} values each can be filtered by.")
+        raise pages.Refusal(
+            "InvalidInputException",
+            f"At most {MOST_ATTRIBUTES} attributes with {MOST_VALUES} values each can be filtered by.",
+        )
     for attribute, values in asked.items():
         comparisons = {value.get("Comparison") for value in values}
         if attribute not in FILTERS or not comparisons <= COMPARISONS.keys():

@@ -130,7 +130,9 @@ class Application:
             return self._moto(environ, start_response)
         raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         try:
-            answer = control(environ["REQUEST_METHOD"], local[1], parse_qs(environ["QUERY_STRING"]), json.loads(raw or "{}"))
+            answer = control(
+                environ["REQUEST_METHOD"], local[1], parse_qs(environ["QUERY_STRING"]), json.loads(raw or "{}")
+            )
             status = "404 Not Found" if answer is None else "200 OK"
         except (pages.Refusal, KeyError) as error:
             answer, status = {"error": str(error)}, "400 Bad Request"
@@ -142,7 +144,9 @@ def main():
     arguments = argparse.ArgumentParser(description="A local AWS for the demo and the tests.")
     arguments.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     complete()
-    server = make_server("127.0.0.1", arguments.parse_args().port, Application(), threaded=True, request_handler=MotoRequestHandler)
+    server = make_server(
+        "127.0.0.1", arguments.parse_args().port, Application(), threaded=True, request_handler=MotoRequestHandler
+    )
     iam_backends[ACCOUNT]["aws"]  # the managed policies take a second to read: now, not in the first call
     print(f"http://127.0.0.1:{server.port}", flush=True)
     try:

@@ -19,7 +19,9 @@ def matches(pattern, event):
     # Every part is looked at, though one that does not match would settle it: an unknown operator must not go unseen.
     if not isinstance(pattern, dict) or not pattern:
         raise NotificationError("a pattern is an object with at least one field")
-    return all([_alternatives(node, event) if key == "$or" else _field(key, node, event) for key, node in pattern.items()])
+    return all(
+        [_alternatives(node, event) if key == "$or" else _field(key, node, event) for key, node in pattern.items()]
+    )
 
 
 def _alternatives(patterns, event):
@@ -95,7 +97,9 @@ def transform(input_transformer, event):
     if len(paths) > 100 or not 1 <= len(template) <= 8192:
         raise NotificationError("an input transformer has 100 paths and 8,192 characters at most")
     if not all(re.fullmatch(r'"[^"\\\n]*"', line) for line in template.split("\n")):
-        raise NotificationError("an input template that is not lines in quotation marks, without others inside, is not known here")
+        raise NotificationError(
+            "an input template that is not lines in quotation marks, without others inside, is not known here"
+        )
     values = {name: _found(name, path, event) for name, path in paths.items()}
     if "<" in (rest := re.sub(r"<[A-Za-z0-9_.-]+>", "", template)) or ">" in rest:
         raise NotificationError("an input template can hold no angle brackets but those of placeholders")

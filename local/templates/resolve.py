@@ -26,18 +26,33 @@ SAM, LANGUAGE_EXTENSIONS = "AWS::Serverless-2016-10-31", "AWS::LanguageExtension
 
 # What Ref gives of a resource of a type, the property that names it, and its attributes.
 IDENTITIES = {
-    "AWS::CloudWatch::Alarm": ("AlarmName", "{name}", {"Arn": "arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"}),
+    "AWS::CloudWatch::Alarm": (
+        "AlarmName",
+        "{name}",
+        {"Arn": "arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"},
+    ),
     "AWS::Config::ConfigRule": (
         "ConfigRuleName",
         "{name}",
-        {"Arn": "arn:{partition}:config:{region}:{account}:config-rule/config-rule-a1b2c3", "ConfigRuleId": "config-rule-a1b2c3"},
+        {
+            "Arn": "arn:{partition}:config:{region}:{account}:config-rule/config-rule-a1b2c3",
+            "ConfigRuleId": "config-rule-a1b2c3",
+        },
     ),
     "AWS::Config::OrganizationConfigRule": ("OrganizationConfigRuleName", "{name}", {}),
     "AWS::Events::Rule": ("Name", "{name}", {"Arn": "arn:{partition}:events:{region}:{account}:rule/{name}"}),
     "AWS::IAM::Role": ("RoleName", "{name}", {"Arn": "arn:{partition}:iam::{account}:role/{name}"}),
     "AWS::KMS::Key": (None, "{uuid}", {"KeyId": "{uuid}", "Arn": "arn:{partition}:kms:{region}:{account}:key/{uuid}"}),
-    "AWS::Lambda::Function": ("FunctionName", "{name}", {"Arn": "arn:{partition}:lambda:{region}:{account}:function:{name}"}),
-    "AWS::Logs::LogGroup": ("LogGroupName", "{name}", {"Arn": "arn:{partition}:logs:{region}:{account}:log-group:{name}:*"}),
+    "AWS::Lambda::Function": (
+        "FunctionName",
+        "{name}",
+        {"Arn": "arn:{partition}:lambda:{region}:{account}:function:{name}"},
+    ),
+    "AWS::Logs::LogGroup": (
+        "LogGroupName",
+        "{name}",
+        {"Arn": "arn:{partition}:logs:{region}:{account}:log-group:{name}:*"},
+    ),
     "AWS::SNS::Topic": (
         "TopicName",
         "arn:{partition}:sns:{region}:{account}:{name}",
@@ -147,7 +162,9 @@ def _serverless(template):
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/key"  # where `sam package` would put the zip
-    return Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION)).translate(template, parameter_values={})
+    return Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION)).translate(
+        template, parameter_values={}
+    )
 
 
 def parameter_values(declared, given):
@@ -182,7 +199,9 @@ def _check_parameter(name, declaration, value):
             and declaration.get("MinValue", int(value)) <= int(value) <= declaration.get("MaxValue", int(value))
         )  # fmt: skip
     if not fits:
-        raise TemplateError(f"parameter `{name}` {declaration.get('ConstraintDescription', 'has a value that is not allowed')}")
+        raise TemplateError(
+            f"parameter `{name}` {declaration.get('ConstraintDescription', 'has a value that is not allowed')}"
+        )
 
 
 def _loops(node, values):
@@ -261,7 +280,9 @@ class _Resolution:
 
     def _of_true_condition(self, section, conditions):
         return {
-            name: entry for name, entry in self.template[section].items() if "Condition" not in entry or conditions[entry["Condition"]]
+            name: entry
+            for name, entry in self.template[section].items()
+            if "Condition" not in entry or conditions[entry["Condition"]]
         }
 
     def _resource(self, resource):
@@ -349,7 +370,9 @@ class _Resolution:
         named_by, ref, attributes = IDENTITIES.get(resource["Type"], (None, None, {}))
         form = ref if attribute is None else attributes.get(attribute)
         if form is None:
-            raise TemplateError(f"what {attribute or 'Ref'} of a resource of type `{resource['Type']}` gives is not known here")
+            raise TemplateError(
+                f"what {attribute or 'Ref'} of a resource of type `{resource['Type']}` gives is not known here"
+            )
         if not self.references:
             return {"Ref": logical} if attribute is None else {"Fn::GetAtt": [logical, attribute]}
         name = self.value(resource.get("Properties", {}).get(named_by, made_up_name(logical)))

@@ -48,7 +48,9 @@ def _function(properties):
 
 def _key(properties):
     kms = boto3.client("kms", REGION)
-    key = kms.create_key(Policy=json.dumps(properties["KeyPolicy"]), Description=properties["Description"])["KeyMetadata"]
+    key = kms.create_key(Policy=json.dumps(properties["KeyPolicy"]), Description=properties["Description"])[
+        "KeyMetadata"
+    ]
     if properties["EnableKeyRotation"]:
         kms.enable_key_rotation(KeyId=key["KeyId"])
     return key["KeyId"], {"Arn": key["Arn"], "KeyId": key["KeyId"]}
@@ -116,7 +118,10 @@ class Stack:
 
     def __enter__(self):
         parsing.get_model_map().update({name: _Model(name, create) for name, create in CREATES.items()})
-        if skipped := {resource["Type"] for resource in self._template["Resources"].values()} - parsing.get_model_map().keys():
+        if (
+            skipped := {resource["Type"] for resource in self._template["Resources"].values()}
+            - parsing.get_model_map().keys()
+        ):
             raise NotImplementedError(f"moto's CloudFormation skips {', '.join(sorted(skipped))}")
         self._moto.start()
         try:

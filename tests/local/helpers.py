@@ -12,7 +12,9 @@ from local.templates.resolve import listed
 
 OTHER = "210987654321"
 SERVICE_LINKED = "arn:aws:iam::{}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
-TRUSTING = account.document({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"})
+TRUSTING = account.document(
+    {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+)
 
 
 def of_account(number, parameters=None, role=None, invoking=None):

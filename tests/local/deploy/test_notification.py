@@ -57,7 +57,10 @@ def event(new="NON_COMPLIANT", old=None, top=None, **detail):
     changed = copy.deepcopy(EVENT) | (top or {})
     changed["detail"]["newEvaluationResult"]["complianceType"] = new
     if old:
-        changed["detail"]["oldEvaluationResult"] = {**copy.deepcopy(EVENT["detail"]["newEvaluationResult"]), "complianceType": old}
+        changed["detail"]["oldEvaluationResult"] = {
+            **copy.deepcopy(EVENT["detail"]["newEvaluationResult"]),
+            "complianceType": old,
+        }
     changed["detail"] |= detail
     return changed
 

@@ -28,7 +28,9 @@ def client(service):
 
 def violations(service, operation, request):
     """What the SDK's model has against a request, its members' limits included."""
-    return list(model_constraints.violations(client(service).meta.service_model.operation_model(operation).input_shape, request))
+    return list(
+        model_constraints.violations(client(service).meta.service_model.operation_model(operation).input_shape, request)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,11 @@ def test_member_role_is_assumed_by_the_function_in_its_organisation_only(member_
 
 
 def test_member_role_has_the_name_that_the_rules_have_by_default(member_role):
-    names = {load(path)["Parameters"]["ExecutionRoleName"]["Default"] for path in DEPLOY.values() if "ExecutionRoleName" in load(path)["Parameters"]}
+    names = {
+        load(path)["Parameters"]["ExecutionRoleName"]["Default"]
+        for path in DEPLOY.values()
+        if "ExecutionRoleName" in load(path)["Parameters"]
+    }
     assert names == {member_role["RoleName"]}
 
 
@@ -61,9 +67,15 @@ def test_member_role_may_do_what_the_functions_role_may_at_home():
 
 
 def test_member_role_imports_findings_only_where_it_is_asked_to():
-    everything, without = (every_part("deploy/member-role.yaml", SecurityHubFindings=flag) for flag in ("true", "false"))
+    everything, without = (
+        every_part("deploy/member-role.yaml", SecurityHubFindings=flag) for flag in ("true", "false")
+    )
     assert everything.keys() - without.keys() == {"FindingsPolicy"}
-    assert not [action for action in actions(role_policies(without, "ExecutionRole").values()) if action.startswith("securityhub:")]
+    assert not [
+        action
+        for action in actions(role_policies(without, "ExecutionRole").values())
+        if action.startswith("securityhub:")
+    ]
 
 
 def test_member_role_is_about_its_own_account():
@@ -88,10 +100,14 @@ def test_accounts_may_have_the_function_invoked_each_by_its_id():
 
 def organization_rule(**parameters):
     path = "deploy/organization-rule.yaml"
-    return resolved(DEPLOY[path], {"FunctionArn": EVERY_PART[path]["FunctionArn"], **parameters})["Resources"]["Rule"]["Properties"]
+    return resolved(DEPLOY[path], {"FunctionArn": EVERY_PART[path]["FunctionArn"], **parameters})["Resources"]["Rule"][
+        "Properties"
+    ]
 
 
-@pytest.mark.parametrize("parameters", [{}, EVERY_PART["deploy/organization-rule.yaml"]], ids=["defaults", "every part"])
+@pytest.mark.parametrize(
+    "parameters", [{}, EVERY_PART["deploy/organization-rule.yaml"]], ids=["defaults", "every part"]
+)
 def test_aws_config_takes_the_rule_of_an_organisation(parameters):
     assert violations("config", "PutOrganizationConfigRule", organization_rule(**parameters)) == []
 
@@ -128,7 +144,9 @@ def test_an_accounts_copy_of_the_rule_has_a_name_that_a_schedule_can_ask_for():
 
 def pack_rule(**parameters):
     path = "deploy/conformance-pack.yaml"
-    (rule,) = resolved(DEPLOY[path], {"FunctionArn": EVERY_PART[path]["FunctionArn"], **parameters})["Resources"].values()
+    (rule,) = resolved(DEPLOY[path], {"FunctionArn": EVERY_PART[path]["FunctionArn"], **parameters})[
+        "Resources"
+    ].values()
     return rule["Properties"]
 
 
@@ -144,7 +162,12 @@ def test_pack_is_a_template_that_aws_config_takes():
 @pytest.mark.parametrize("parameters", [{}, EVERY_PART["deploy/conformance-pack.yaml"]], ids=["defaults", "every part"])
 def test_aws_config_takes_the_rule_of_the_pack(parameters):
     rule = pack_rule(**parameters)
-    assert violations("config", "PutConfigRule", {"ConfigRule": {**rule, "InputParameters": json.dumps(rule["InputParameters"])}}) == []
+    assert (
+        violations(
+            "config", "PutConfigRule", {"ConfigRule": {**rule, "InputParameters": json.dumps(rule["InputParameters"])}}
+        )
+        == []
+    )
 
 
 def test_rule_of_the_pack_passes_what_is_given_and_nothing_empty():
@@ -167,7 +190,9 @@ def test_rules_of_other_accounts_listen_to_what_the_functions_own_listens_to(of)
     else:
         metadata = organization_rule()["OrganizationCustomRuleMetadata"]
         assert metadata["ResourceTypesScope"] == own["Scope"]["ComplianceResourceTypes"]
-        assert metadata["OrganizationConfigRuleTriggerTypes"] == [detail["MessageType"] for detail in own["Source"]["SourceDetails"]]
+        assert metadata["OrganizationConfigRuleTriggerTypes"] == [
+            detail["MessageType"] for detail in own["Source"]["SourceDetails"]
+        ]
 
 
 @pytest.mark.parametrize("path", EVERY_PART)

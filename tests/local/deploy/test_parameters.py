@@ -22,7 +22,10 @@ ACTIONS = (
     ["ecr:ReplicateImage", "ecr:TagResource,ecr-public:TagResource", "ecr:TagResource , ecr:PutImage"],
     ["ecr:*", "ecr:Put*", "iam:GetRole", "ReplicateImage", "ecr:TagResource,", "ecr:TagResource;ecr:PutImage"],
 )
-REGIONS = (["eu-west-1", "us-gov-east-1, us-isob-east-1", "cn-north-1 ,eu-west-1"], ["Ireland", "eu-west", "eu-west-1a", "eu-west-1,", "*"])
+REGIONS = (
+    ["eu-west-1", "us-gov-east-1, us-isob-east-1", "cn-north-1 ,eu-west-1"],
+    ["Ireland", "eu-west", "eu-west-1a", "eu-west-1,", "*"],
+)
 FLAG = (["true", "false"], ["", "yes", "True", "1"])
 ACCESS = (["read-only", "pull-only", "cis"], ["", "read", "CIS"])
 FREQUENCY = (["One_Hour", "Three_Hours", "Six_Hours", "Twelve_Hours", "TwentyFour_Hours"], ["", "Daily", "Two_Hours"])
@@ -32,7 +35,15 @@ FUNCTION = (
 )
 ROLE_PATH = (
     ["reader", "security/reader", "a/b/reader", "reader_+=,.@-1"],
-    ["aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig", "/reader", "reader/", "a//b", "re*der", "re der", f"{ROLE}/reader"],
+    [
+        "aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig",
+        "/reader",
+        "reader/",
+        "a//b",
+        "re*der",
+        "re der",
+        f"{ROLE}/reader",
+    ],
 )
 
 # Of each template, the values that each parameter takes, and those that it refuses. Empty is among those taken where
@@ -96,9 +107,15 @@ PARAMETERS = {
 }  # fmt: skip
 
 
-CASES = [pytest.param(path, name, *values, id=f"{path} {name}") for path, of in PARAMETERS.items() for name, values in of.items()]
+CASES = [
+    pytest.param(path, name, *values, id=f"{path} {name}")
+    for path, of in PARAMETERS.items()
+    for name, values in of.items()
+]
 # What of template.yaml is a parameter of the rule under the same name.
-OF_THE_RULE = sorted(resolved(ROOT / "template.yaml", EVERY_PART["template.yaml"])["Resources"]["Rule"]["Properties"]["InputParameters"])
+OF_THE_RULE = sorted(
+    resolved(ROOT / "template.yaml", EVERY_PART["template.yaml"])["Resources"]["Rule"]["Properties"]["InputParameters"]
+)
 
 
 @cache
@@ -144,7 +161,9 @@ def test_an_address_needs_a_topic():
 @pytest.mark.parametrize("name", OF_THE_RULE)
 def test_function_takes_what_the_template_takes(lab, rule, name):
     for value in PARAMETERS["template.yaml"][name][0]:
-        parameters = resolved(ROOT / "template.yaml", {name: value})["Resources"]["Rule"]["Properties"]["InputParameters"]
+        parameters = resolved(ROOT / "template.yaml", {name: value})["Resources"]["Rule"]["Properties"][
+            "InputParameters"
+        ]
         answer = lab.send({**DELETED, "ruleParameters": json.dumps(parameters)}, rule)
         assert answer.ok, f"{value!r}: {answer.error}"
 
@@ -152,4 +171,6 @@ def test_function_takes_what_the_template_takes(lab, rule, name):
 def test_function_and_template_know_the_same_parameters():
     names = re.search(r"\[&str; \d+\] = \[(.*?)\];", (ROOT / "src/rule/parameters.rs").read_text(), re.DOTALL)[1]
     # The last three are for rules of other accounts than the function's.
-    assert sorted(re.findall(r'"(\w+)"', names)) == sorted([*OF_THE_RULE, "ExecutionRoleName", "ExecutionRoleRegion", "AssumeRoleMode"])
+    assert sorted(re.findall(r'"(\w+)"', names)) == sorted(
+        [*OF_THE_RULE, "ExecutionRoleName", "ExecutionRoleRegion", "AssumeRoleMode"]
+    )

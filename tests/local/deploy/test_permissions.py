@@ -101,7 +101,11 @@ def role_of(resolved, logical):
     resources = resolved["Resources"]
     role = resources[logical]["Properties"]
     name = template_name(resolved, logical)
-    attached = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::IAM::Policy" and name in r["Properties"]["Roles"]]
+    attached = [
+        r["Properties"]
+        for r in resources.values()
+        if r["Type"] == "AWS::IAM::Policy" and name in r["Properties"]["Roles"]
+    ]
     assert not role.get("ManagedPolicyArns")
     statements = [s for policy in (*role["Policies"], *attached) for s in policy["PolicyDocument"]["Statement"]]
     taken_apart = [
@@ -136,7 +140,9 @@ def actions(role):
 def decide(role, asked):
     """The evaluator's decisions on requests of a role."""
     command = ["cargo", "run", "--quiet", "--locked", "--example", "permitted"]
-    done = subprocess.run(command, cwd=ROOT, input=json.dumps({"role": role, "requests": asked}), capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=ROOT, input=json.dumps({"role": role, "requests": asked}), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -153,7 +159,9 @@ def function_role():
 @pytest.fixture(scope="module")
 def member_role(function_role):
     parameters = {**ON, "FunctionRoleArn": function_role["arn"], "OrganizationId": OURS, "RoleName": "audit"}
-    return role_of(resolve.resolved(ROOT / "deploy" / "member-role.yaml", parameters, account=fault_table.THERE), "ExecutionRole")
+    return role_of(
+        resolve.resolved(ROOT / "deploy" / "member-role.yaml", parameters, account=fault_table.THERE), "ExecutionRole"
+    )
 
 
 def there(data):
@@ -166,10 +174,16 @@ def calls_there(binary):
     """The calls of every trigger of the fault table, in another account that is as the table's own."""
     with Lab(binary, seeded=False, emulator=False) as lab:
         audit = {"audit": fault_table.ROLES_THERE["audit"]}
-        entities = {"account": fault_table.THERE, "policies": fault_table.POLICIES, "roles": there(fault_table.bulk(fault_table.ROLES)) + fault_table.bulk(audit)}
+        entities = {
+            "account": fault_table.THERE,
+            "policies": fault_table.POLICIES,
+            "roles": there(fault_table.bulk(fault_table.ROLES)) + fault_table.bulk(audit),
+        }
         lab.control("POST", "entities", entities)
         for region, clusters in fault_table.CLUSTERS.items():
-            lab.control("POST", "entities", {"account": fault_table.THERE, "region": region, "clusters": there(clusters)})
+            lab.control(
+                "POST", "entities", {"account": fault_table.THERE, "region": region, "clusters": there(clusters)}
+            )
         for trigger, event in fault_table.TRIGGERS.items():
             parameters = {**json.loads(event["ruleParameters"]), "ExecutionRoleName": "audit"}
             lab.cold_start()
@@ -199,7 +213,9 @@ def role_and_requests(request, made, function_role, member_role):
 def test_every_call_is_permitted(role_and_requests):
     role, asked = role_and_requests
     decisions = decide(role, asked)
-    refused = [request for request, decision in zip(asked, decisions) if not (decision["allowed"] and decision["certain"])]
+    refused = [
+        request for request, decision in zip(asked, decisions) if not (decision["allowed"] and decision["certain"])
+    ]
     assert refused == []
     assert len(asked) > 20
 
@@ -232,19 +248,41 @@ def moved(request, **changes):
 
 
 def of_the_account(request):
-    return request["resource"] != "*" and ":aws:policy/" not in request["resource"] and request["action"] != "sts:AssumeRole"
+    return (
+        request["resource"] != "*"
+        and ":aws:policy/" not in request["resource"]
+        and request["action"] != "sts:AssumeRole"
+    )
 
 
 # The same requests where they must be refused: which of them, and how they are moved.
 MOVES = {
     "to another account": (of_the_account, {"fields": {4: OTHER}}),
-    "to another rule": (lambda r: r["action"] == "config:GetComplianceDetailsByConfigRule", {"fields": {5: "config-rule/config-rule-zzzzzz"}}),
-    "to Security Hub of another region": (lambda r: r["action"].startswith("securityhub:"), {"fields": {3: "eu-west-1"}}),
-    "to another product": (lambda r: r["action"] == "securityhub:BatchImportFindings", {"fields": {5: f"product/{ACCOUNT}/other"}}),
+    "to another rule": (
+        lambda r: r["action"] == "config:GetComplianceDetailsByConfigRule",
+        {"fields": {5: "config-rule/config-rule-zzzzzz"}},
+    ),
+    "to Security Hub of another region": (
+        lambda r: r["action"].startswith("securityhub:"),
+        {"fields": {3: "eu-west-1"}},
+    ),
+    "to another product": (
+        lambda r: r["action"] == "securityhub:BatchImportFindings",
+        {"fields": {5: f"product/{ACCOUNT}/other"}},
+    ),
     "to another role": (lambda r: r["action"] == "sts:AssumeRole", {"fields": {5: "role/admin"}}),
-    "to a role of the same name in a path": (lambda r: r["action"] == "sts:AssumeRole", {"fields": {5: "role/teams/audit"}}),
-    "to another organisation": (lambda r: r["action"] == "sts:AssumeRole", {"context": {"aws:ResourceOrgID": [ANOTHERS]}}),
-    "to an account of no organisation": (lambda r: r["action"] == "sts:AssumeRole", {"context": {"aws:ResourceOrgID": []}}),
+    "to a role of the same name in a path": (
+        lambda r: r["action"] == "sts:AssumeRole",
+        {"fields": {5: "role/teams/audit"}},
+    ),
+    "to another organisation": (
+        lambda r: r["action"] == "sts:AssumeRole",
+        {"context": {"aws:ResourceOrgID": [ANOTHERS]}},
+    ),
+    "to an account of no organisation": (
+        lambda r: r["action"] == "sts:AssumeRole",
+        {"context": {"aws:ResourceOrgID": []}},
+    ),
     "from an account of no organisation": (
         lambda r: r["action"] == "sts:AssumeRole",
         {"context": {"aws:PrincipalOrgID": [], "aws:ResourceOrgID": []}},

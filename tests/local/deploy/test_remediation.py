@@ -27,7 +27,10 @@ MANAGED = json.loads(aws_managed_policies_data)
 
 PULL_ONLY, WORKER = "AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodePolicy"
 POWER_USER, FULL_ACCESS = "AmazonEC2ContainerRegistryPowerUser", "AmazonEC2ContainerRegistryFullAccess"
-PUBLIC_FULL, PUBLIC_POWER = "AmazonElasticContainerRegistryPublicFullAccess", "AmazonElasticContainerRegistryPublicPowerUser"
+PUBLIC_FULL, PUBLIC_POWER = (
+    "AmazonElasticContainerRegistryPublicFullAccess",
+    "AmazonElasticContainerRegistryPublicPowerUser",
+)
 REPLACED = [FULL_ACCESS, POWER_USER, PUBLIC_FULL, PUBLIC_POWER]
 
 TYPES = {"String": str, "StringList": list, "Boolean": bool, "Integer": int, "StringMap": dict}
@@ -113,7 +116,9 @@ class Iam:
                 self.plain.delete_role(RoleName=name)
 
     def attached(self, name="node"):
-        return {policy["PolicyName"] for policy in self.plain.list_attached_role_policies(RoleName=name)["AttachedPolicies"]}
+        return {
+            policy["PolicyName"] for policy in self.plain.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+        }
 
     def changes(self):
         return [call for call in self.calls if not re.match("iam:(Get|List)", call[0])]
@@ -174,12 +179,16 @@ def test_pull_only_is_attached_before_anything_is_detached(iam):
 
 
 def test_other_policies_stay(iam):
-    document = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:PutImage", "Resource": "*"}})
+    document = json.dumps(
+        {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:PutImage", "Resource": "*"}}
+    )
     own = iam.plain.create_policy(PolicyName=POWER_USER, PolicyDocument=document)["Policy"]["Arn"]
     role_id = iam.role("PowerUserAccess", POWER_USER, own)
     iam.plain.put_role_policy(RoleName="node", PolicyName="inline", PolicyDocument=document)
     remediate(role_id)
-    held = {policy["PolicyArn"] for policy in iam.plain.list_attached_role_policies(RoleName="node")["AttachedPolicies"]}
+    held = {
+        policy["PolicyArn"] for policy in iam.plain.list_attached_role_policies(RoleName="node")["AttachedPolicies"]
+    }
     assert held == {own, iam.arn("PowerUserAccess"), iam.arn(PULL_ONLY)}
     assert iam.plain.list_role_policies(RoleName="node")["PolicyNames"] == ["inline"]
 
@@ -203,7 +212,10 @@ def test_policies_are_those_of_the_partition(iam):
     "trust",
     [
         allow({"Service": "eks-fargate-pods.amazonaws.com"}),
-        [allow({"Service": "ec2.amazonaws.com"}), allow({"Service": ["eks-fargate-pods.amazonaws.com", "ec2.amazonaws.com"]})],
+        [
+            allow({"Service": "ec2.amazonaws.com"}),
+            allow({"Service": ["eks-fargate-pods.amazonaws.com", "ec2.amazonaws.com"]}),
+        ],
         [allow({"Service": "ec2.amazonaws.com"}), {"Effect": "Deny", "Principal": "*", "Action": "sts:TagSession"}],
     ],
     ids=["Fargate pods", "both", "a Deny admits nobody"],
@@ -227,7 +239,9 @@ TRUSTED_BY_OTHERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("trust", "who"), [case[1:] for case in TRUSTED_BY_OTHERS], ids=[case[0] for case in TRUSTED_BY_OTHERS])
+@pytest.mark.parametrize(
+    ("trust", "who"), [case[1:] for case in TRUSTED_BY_OTHERS], ids=[case[0] for case in TRUSTED_BY_OTHERS]
+)
 def test_a_role_that_others_may_assume_is_refused(iam, trust, who):
     role_id = iam.role(POWER_USER, trust=trust)
     assert refusal(role_id) == (
@@ -302,7 +316,9 @@ def test_a_failure_halfway_leaves_pull_access_and_the_next_run_ends_it(iam):
     words = refusal(role_id)
     assert words.startswith(f"ReplacePolicies: {iam.arn(POWER_USER)} could not be detached from role node: ")
     assert "AccessDenied, says IAM" in words
-    assert words.endswith(f"; {PULL_ONLY} is attached, and detached are: {iam.arn(FULL_ACCESS)}; it can be started again")
+    assert words.endswith(
+        f"; {PULL_ONLY} is attached, and detached are: {iam.arn(FULL_ACCESS)}; it can be started again"
+    )
     assert iam.attached() == {POWER_USER, PULL_ONLY}
     iam.refused.clear()
     remediate(role_id)
@@ -334,7 +350,11 @@ def permitted(action, resource, policy_arn=None):
         condition = statement.get("Condition", {"ArnEquals": {"iam:PolicyARN": policy_arn}})
         assert condition.keys() == {"ArnEquals"} and condition["ArnEquals"].keys() == {"iam:PolicyARN"}
         arns = condition["ArnEquals"]["iam:PolicyARN"]
-        if action in actions and fnmatch.fnmatchcase(resource, statement["Resource"]) and policy_arn in (arns if isinstance(arns, list) else [arns]):
+        if (
+            action in actions
+            and fnmatch.fnmatchcase(resource, statement["Resource"])
+            and policy_arn in (arns if isinstance(arns, list) else [arns])
+        ):
             return True
     return False
 
@@ -366,7 +386,9 @@ def test_the_automations_role_permits_every_call_and_no_more(iam):
 )
 def test_the_automations_role_permits_no_other_change(action, policy):
     assert not permitted(action, f"arn:aws:iam::{ACCOUNT}:role/node", policy and f"arn:aws:iam::aws:policy/{policy}")
-    assert not permitted("iam:AttachRolePolicy", "arn:aws:iam::210987654321:role/node", f"arn:aws:iam::aws:policy/{PULL_ONLY}")
+    assert not permitted(
+        "iam:AttachRolePolicy", "arn:aws:iam::210987654321:role/node", f"arn:aws:iam::aws:policy/{PULL_ONLY}"
+    )
 
 
 def test_only_this_accounts_automations_assume_the_role():
@@ -423,15 +445,25 @@ def test_document_is_one_that_systems_manager_takes():
 
 
 @pytest.mark.parametrize(
-    ("role_id", "fits"), [("AROARZPUZDIKLGEBOXREB", True), ("node", False), ("AIDARZPUZDIKLGEBOXREB", False), ("AROARZPUZDIKLGEBOXREB\n", False)]
+    ("role_id", "fits"),
+    [
+        ("AROARZPUZDIKLGEBOXREB", True),
+        ("node", False),
+        ("AIDARZPUZDIKLGEBOXREB", False),
+        ("AROARZPUZDIKLGEBOXREB\n", False),
+    ],
 )
 def test_document_takes_the_ids_of_roles(role_id, fits):
-    assert (re.search(DOCUMENT["parameters"]["RoleId"]["allowedPattern"].replace("$", r"\Z"), role_id) is not None) is fits
+    assert (
+        re.search(DOCUMENT["parameters"]["RoleId"]["allowedPattern"].replace("$", r"\Z"), role_id) is not None
+    ) is fits
 
 
 def test_moto_stores_the_document(moto):
     ssm = moto.client("ssm", REGION)
-    ssm.create_document(Name="remediation", DocumentType="Automation", DocumentFormat="JSON", Content=json.dumps(DOCUMENT))
+    ssm.create_document(
+        Name="remediation", DocumentType="Automation", DocumentFormat="JSON", Content=json.dumps(DOCUMENT)
+    )
     held = ssm.describe_document(Name="remediation")["Document"]
     assert [parameter["Name"] for parameter in held["Parameters"]] == ["RoleId", "AutomationAssumeRole"]
 
@@ -452,9 +484,16 @@ def test_remediation_is_manual_and_hands_over_the_roles_id():
     assert configuration["Parameters"]["AutomationAssumeRole"] == {"StaticValue": {"Values": [role]}}
 
 
-@pytest.mark.parametrize("parameters", [{}, {"Automatic": "true", "MaximumAutomaticAttempts": "25", "RetryAttemptSeconds": "2678000"}])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"Automatic": "true", "MaximumAutomaticAttempts": "25", "RetryAttemptSeconds": "2678000"}]
+)
 def test_aws_config_takes_the_configuration(parameters):
-    model = boto3.Session().client("config", REGION).meta.service_model.operation_model("PutRemediationConfigurations").input_shape
+    model = (
+        boto3.Session()
+        .client("config", REGION)
+        .meta.service_model.operation_model("PutRemediationConfigurations")
+        .input_shape
+    )
     assert list(model_constraints.violations(model, {"RemediationConfigurations": [remediation(**parameters)]})) == []
 
 

@@ -46,7 +46,9 @@ def client(service):
 
 
 def queue_arn(stack):
-    return client("sqs").get_queue_attributes(QueueUrl=stack.ids["FailureQueue"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    return client("sqs").get_queue_attributes(QueueUrl=stack.ids["FailureQueue"], AttributeNames=["QueueArn"])[
+        "Attributes"
+    ]["QueueArn"]
 
 
 def role_policies(stack):
@@ -102,7 +104,12 @@ def test_log_group_keeps_lines_for_a_time(stack):
     (group,) = client("logs").describe_log_groups()["logGroups"]
     assert group["logGroupName"] == stack.ids["FunctionLogGroup"] == f"/aws/lambda/{STACK}"
     assert group["retentionInDays"] == 90
-    assert resolved(TEMPLATE, {"LogRetentionInDays": "365"})["Resources"]["FunctionLogGroup"]["Properties"]["RetentionInDays"] == 365
+    assert (
+        resolved(TEMPLATE, {"LogRetentionInDays": "365"})["Resources"]["FunctionLogGroup"]["Properties"][
+            "RetentionInDays"
+        ]
+        == 365
+    )
 
 
 def test_only_aws_config_for_this_account_may_invoke(stack):
@@ -122,14 +129,20 @@ def test_failed_events_are_tried_again_and_kept(stack):
 def test_only_lambda_may_assume_the_role(stack):
     role = client("iam").get_role(RoleName=stack.ids["FunctionRole"])["Role"]
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
-    assert statement == {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
 
 
 def test_policies_of_the_role_are_those_of_the_template(stack):
     resources = resolved(TEMPLATE, EVERY_PART["template.yaml"])["Resources"]
     written = [resource["Properties"] for resource in resources.values() if resource["Type"] == "AWS::IAM::Policy"]
     written += resources["FunctionRole"]["Properties"]["Policies"]
-    assert stack.as_resolved(role_policies(stack)) == {policy["PolicyName"]: policy["PolicyDocument"] for policy in written}
+    assert stack.as_resolved(role_policies(stack)) == {
+        policy["PolicyName"]: policy["PolicyDocument"] for policy in written
+    }
     assert client("iam").list_attached_role_policies(RoleName=stack.ids["FunctionRole"])["AttachedPolicies"] == []
 
 
@@ -177,17 +190,23 @@ def test_queue_is_encrypted_and_refuses_plaintext(stack):
 def test_key_admits_the_services_that_publish(stack):
     kms = client("kms")
     assert kms.get_key_rotation_status(KeyId=stack.ids["NotificationKey"])["KeyRotationEnabled"] is True
-    policy = statements(json.loads(kms.get_key_policy(KeyId=stack.ids["NotificationKey"], PolicyName="default")["Policy"]))
+    policy = statements(
+        json.loads(kms.get_key_policy(KeyId=stack.ids["NotificationKey"], PolicyName="default")["Policy"])
+    )
     assert policy.keys() == {"Administer", "EncryptNotifications"}
     assert policy["Administer"]["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-    assert policy["EncryptNotifications"]["Principal"] == {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}
+    assert policy["EncryptNotifications"]["Principal"] == {
+        "Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
+    }
     assert policy["EncryptNotifications"]["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
 
 
 def test_topic_is_encrypted_by_that_key_and_takes_from_these_services_only(stack):
     held = client("sns").get_topic_attributes(TopicArn=stack.ids["NotificationTopic"])["Attributes"]
-    assert held["KmsMasterKeyId"] == client("kms").describe_key(KeyId=stack.ids["NotificationKey"])["KeyMetadata"]["Arn"]
+    assert (
+        held["KmsMasterKeyId"] == client("kms").describe_key(KeyId=stack.ids["NotificationKey"])["KeyMetadata"]["Arn"]
+    )
     policy = statements(json.loads(held["Policy"]))
     assert policy.keys() == {"RefusePlaintext", "TakeComplianceChanges", "TakeAlarms"}
     assert policy["RefusePlaintext"]["Effect"] == "Deny"
@@ -209,12 +228,17 @@ def test_topic_takes_every_alarm_of_the_stack_and_no_other(stack):
 
 
 def test_address_is_subscribed(stack):
-    (subscription,) = client("sns").list_subscriptions_by_topic(TopicArn=stack.ids["NotificationTopic"])["Subscriptions"]
+    (subscription,) = client("sns").list_subscriptions_by_topic(TopicArn=stack.ids["NotificationTopic"])[
+        "Subscriptions"
+    ]
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "platform@example.org")
 
 
 def test_compliance_changes_go_to_the_topic(stack):
-    events, written = client("events"), resolved(TEMPLATE, EVERY_PART["template.yaml"])["Resources"]["ComplianceChangeRule"]["Properties"]
+    events, written = (
+        client("events"),
+        resolved(TEMPLATE, EVERY_PART["template.yaml"])["Resources"]["ComplianceChangeRule"]["Properties"],
+    )
     rule = events.describe_rule(Name=stack.ids["ComplianceChangeRule"])
     assert rule["State"] == "ENABLED"
     assert rule["EventBusName"] == "default"
@@ -263,7 +287,11 @@ def test_alarms_tell_the_topic_and_are_about_this_function(stack):
     for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]:
         assert alarm["ActionsEnabled"] is True
         assert alarm["AlarmActions"] == alarm["OKActions"] == [stack.ids["NotificationTopic"]]
-        about = {"Name": "QueueName", "Value": queue} if alarm["Namespace"] == SQS else {"Name": "FunctionName", "Value": stack.ids["Function"]}
+        about = (
+            {"Name": "QueueName", "Value": queue}
+            if alarm["Namespace"] == SQS
+            else {"Name": "FunctionName", "Value": stack.ids["Function"]}
+        )
         assert alarm["Dimensions"] == [about]
         assert "docs/operations.md" in alarm["AlarmDescription"]
 
@@ -276,9 +304,13 @@ def test_operators_find_each_alarm_in_the_documentation(name):
 def test_alarms_watch_metrics_that_somebody_writes(stack):
     namespace = re.search(r'const NAMESPACE: &str = "(\w+)";', METRICS)[1]
     counters = re.findall(r'"(\w+)"', re.search(r"const COUNTERS: \[&str; \d+\] = \[(.*?)\];", METRICS, re.DOTALL)[1])
-    assert re.findall(r'with_dimension\("(\w+)"', METRICS) == ["FunctionName"], "the one dimension of the function's metrics"
+    assert re.findall(r'with_dimension\("(\w+)"', METRICS) == ["FunctionName"], (
+        "the one dimension of the function's metrics"
+    )
     written = {(namespace, counter) for counter in counters} | OF_AWS.keys()
-    watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]}
+    watched = {
+        (alarm["Namespace"], alarm["MetricName"]) for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]
+    }
     assert watched - written == set()
 
 
@@ -290,14 +322,17 @@ def test_alarms_look_back_no_further_than_cloudwatch_does(stack):
 
 
 @pytest.mark.parametrize(
-    ("frequency", "hours"), [("One_Hour", 1), ("Three_Hours", 3), ("Six_Hours", 6), ("Twelve_Hours", 12), ("TwentyFour_Hours", 24)]
+    ("frequency", "hours"),
+    [("One_Hour", 1), ("Three_Hours", 3), ("Six_Hours", 6), ("Twelve_Hours", 12), ("TwentyFour_Hours", 24)],
 )
 def test_alarm_on_the_schedule_waits_for_twice_its_period(frequency, hours):
     resources = resolved(TEMPLATE, {"Alarms": "true", "MaximumExecutionFrequency": frequency})["Resources"]
     alarm = resources["ScheduleAlarm"]["Properties"]
     assert alarm["EvaluationPeriods"] * alarm["Period"] == 2 * hours * 3600
     details = resources["Rule"]["Properties"]["Source"]["SourceDetails"]
-    assert [detail["MaximumExecutionFrequency"] for detail in details if "MaximumExecutionFrequency" in detail] == [frequency]
+    assert [detail["MaximumExecutionFrequency"] for detail in details if "MaximumExecutionFrequency" in detail] == [
+        frequency
+    ]
 
 
 def test_rule(stack):
@@ -309,14 +344,31 @@ def test_rule(stack):
         "SourceDetails": [
             {"EventSource": "aws.config", "MessageType": "ConfigurationItemChangeNotification"},
             {"EventSource": "aws.config", "MessageType": "OversizedConfigurationItemChangeNotification"},
-            {"EventSource": "aws.config", "MessageType": "ScheduledNotification", "MaximumExecutionFrequency": "TwentyFour_Hours"},
+            {
+                "EventSource": "aws.config",
+                "MessageType": "ScheduledNotification",
+                "MaximumExecutionFrequency": "TwentyFour_Hours",
+            },
         ],
     }
     assert rule["Scope"] == {
-        "ComplianceResourceTypes": ["AWS::IAM::Role", "AWS::IAM::Policy", "AWS::EKS::Cluster", "AWS::EKS::FargateProfile"]
+        "ComplianceResourceTypes": [
+            "AWS::IAM::Role",
+            "AWS::IAM::Policy",
+            "AWS::EKS::Cluster",
+            "AWS::EKS::FargateProfile",
+        ]
     }
     given = EVERY_PART["template.yaml"]
-    names = ["AdditionalAllowedActions", "ClusterRegions", "ClusterNames", "NodeRoles", "ExemptRoles", "ExemptTag", "SecurityHubFindings"]
+    names = [
+        "AdditionalAllowedActions",
+        "ClusterRegions",
+        "ClusterNames",
+        "NodeRoles",
+        "ExemptRoles",
+        "ExemptTag",
+        "SecurityHubFindings",
+    ]
     defaults = {"AllowedAccess": "read-only", "RequirePullAccess": "false", "IncludeServiceAccountRoles": "false"}
     assert json.loads(rule["InputParameters"]) == {name: given[name] for name in names} | defaults
 

@@ -39,7 +39,10 @@ COSTS_WHILE_IDLE = {
 }
 
 TOPIC = {"NotificationKey", "NotificationTopic", "NotificationTopicPolicy"}
-ALARMS = {f"{name}Alarm" for name in ("Errors", "Throttles", "FailureQueue", "Undecided", "Unreadable", "Schedule", "Findings")}
+ALARMS = {
+    f"{name}Alarm"
+    for name in ("Errors", "Throttles", "FailureQueue", "Undecided", "Unreadable", "Schedule", "Findings")
+}
 OPTIONS = [
     ("findings", {"SecurityHubFindings": "true"}, {"FindingsPolicy"}),
     ("notifications", {"Notifications": "true"}, TOPIC | {"ComplianceChangeRule"}),
@@ -84,7 +87,9 @@ def test_function_takes_no_concurrency_from_others(stack):
 
 
 def test_queue_takes_from_nobody_by_its_policy(stack):
-    policy = client("sqs").get_queue_attributes(QueueUrl=stack.ids["FailureQueue"], AttributeNames=["Policy"])["Attributes"]["Policy"]
+    policy = client("sqs").get_queue_attributes(QueueUrl=stack.ids["FailureQueue"], AttributeNames=["Policy"])[
+        "Attributes"
+    ]["Policy"]
     assert [statement["Effect"] for statement in json.loads(policy)["Statement"]] == ["Deny"]
 
 
@@ -104,7 +109,9 @@ def test_empty_parameters_are_no_parameters_of_the_rule(stack):
     }
 
 
-@pytest.mark.parametrize(("parameters", "added"), [option[1:] for option in OPTIONS], ids=[option[0] for option in OPTIONS])
+@pytest.mark.parametrize(
+    ("parameters", "added"), [option[1:] for option in OPTIONS], ids=[option[0] for option in OPTIONS]
+)
 def test_option_adds(parameters, added):
     assert types(parameters).keys() - types({}).keys() == added
     known = FREE_WHILE_IDLE | FREE_OPTIONS | COSTS_WHILE_IDLE
@@ -123,7 +130,9 @@ def test_without_tracing_the_role_writes_no_traces():
     [("Notifications", {"RefusePlaintext", "TakeComplianceChanges"}), ("Alarms", {"RefusePlaintext", "TakeAlarms"})],
 )
 def test_topic_takes_only_what_is_on(option, expected):
-    policy = resolved(TEMPLATE, {option: "true"})["Resources"]["NotificationTopicPolicy"]["Properties"]["PolicyDocument"]
+    policy = resolved(TEMPLATE, {option: "true"})["Resources"]["NotificationTopicPolicy"]["Properties"][
+        "PolicyDocument"
+    ]
     assert {statement["Sid"] for statement in policy["Statement"]} == expected
 
 

@@ -22,7 +22,11 @@ def start(binary, tmp_path):
     def start(*arguments):
         command = [sys.executable, "-m", "local.demo", "--binary", str(binary or default_binary()), *arguments]
         environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
-        running.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        running.append(
+            subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        )
         return running[-1]
 
     yield start
@@ -81,9 +85,16 @@ def test_the_demo_shows_every_role_a_finding_and_a_notification(start, tmp_path)
     shown, said = demo.communicate(timeout=120)
     assert demo.returncode == 0, said
     assert f"{len(account.ROLES)} of {len(account.ROLES)} roles as the account calls for" in shown
-    finding, notification = shown.split("as AWS Security Hub holds it")[1].split("as a subscriber of the topic reads it")
+    finding, notification = shown.split("as AWS Security Hub holds it")[1].split(
+        "as a subscriber of the topic reads it"
+    )
     for said in ("CRITICAL", "FAILED", "CIS", "batch-import-node", "all-but-iam"):
         assert said in finding
-    for said in (account.role("batch-import-node").id, "is NON_COMPLIANT", "all-but-iam", "https://console.aws.amazon.com/config/"):
+    for said in (
+        account.role("batch-import-node").id,
+        "is NON_COMPLIANT",
+        "all-but-iam",
+        "https://console.aws.amazon.com/config/",
+    ):
         assert said in notification
     assert list(tmp_path.iterdir()) == []

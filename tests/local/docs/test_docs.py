@@ -14,7 +14,13 @@ from helpers import actions, role_policies
 from local import ROOT
 from local.templates import resolve
 
-PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "SECURITY.md",
+    ROOT / "ARCHITECTURE.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 # What the tests and CI run elsewhere, or what needs the network.
 ELSEWHERE = ("pip install", "sam build", "sam deploy --guided", "cargo run", "echo", "python3 tools/cost.py")
@@ -55,7 +61,9 @@ def cli():
         _, *words = itertools.takewhile(lambda word: word not in (">", "|"), shlex.split(command))
         # By option, for queue URLs outweigh the variable.
         words = [program, "--endpoint-url", f"http://{host}:{port}", *words]
-        return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(
+            words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
 
     yield run
     server.stop()
@@ -64,7 +72,11 @@ def cli():
 def test_every_command_of_the_pages_is_of_a_kind_that_is_tried():
     assert AWS and MAKE
     others = [command for command in COMMANDS if not command.startswith(("aws ", "make ", *ELSEWHERE))]
-    assert [command for command in others if not re.match(r"(CARGO_LAMBDA_COMPILER=\w+ sam build|cargo test|ORACLE_)", command)] == []
+    assert [
+        command
+        for command in others
+        if not re.match(r"(CARGO_LAMBDA_COMPILER=\w+ sam build|cargo test|ORACLE_)", command)
+    ] == []
 
 
 @pytest.mark.parametrize("command", AWS)
@@ -75,10 +87,14 @@ def test_the_aws_cli_takes_the_command_and_asks_aws(cli, command):
     assert sent, ran.stderr
 
 
-@pytest.mark.parametrize("command", ["aws sqs receive-message", "aws sqs purge-queue --nonsense", "aws configservice nonsense"])
+@pytest.mark.parametrize(
+    "command", ["aws sqs receive-message", "aws sqs purge-queue --nonsense", "aws configservice nonsense"]
+)
 def test_the_aws_cli_refuses_what_is_no_command(cli, command):
     ran = cli(command)
-    assert ran.returncode != 0 and not re.search(r"An error occurred \(|Unable to parse response|does not exist", ran.stderr)
+    assert ran.returncode != 0 and not re.search(
+        r"An error occurred \(|Unable to parse response|does not exist", ran.stderr
+    )
 
 
 def test_the_ids_of_all_accounts_come_as_the_template_takes_them(cli):
@@ -131,13 +147,17 @@ def test_the_page_of_permissions_has_every_action_of_the_functions_role():
     resources = resolve.resolved(ROOT / "template.yaml", resolve.EVERY_PART["template.yaml"])["Resources"]
     actions_of_role = actions(role_policies(resources, "FunctionRole").values())
     assert len(actions_of_role) > 30
-    assert [action for action in actions_of_role if f"`{action.split(':')[1]}`" not in page and f"`{action}`" not in page] == []
+    assert [
+        action for action in actions_of_role if f"`{action.split(':')[1]}`" not in page and f"`{action}`" not in page
+    ] == []
 
 
 def test_the_page_of_operations_has_every_alarm():
     alarms = [
         resource["Properties"]["AlarmName"].removeprefix(resolve.STACK)
-        for resource in resolve.resolved(ROOT / "template.yaml", resolve.EVERY_PART["template.yaml"])["Resources"].values()
+        for resource in resolve.resolved(ROOT / "template.yaml", resolve.EVERY_PART["template.yaml"])[
+            "Resources"
+        ].values()
         if resource["Type"] == "AWS::CloudWatch::Alarm"
     ]
     assert len(alarms) == 7
@@ -171,7 +191,10 @@ def test_the_queries_name_fields_that_the_log_has(demo):
 
 def test_a_field_of_the_log_means_nothing_after_stats():
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax-Stats.html
-    assert unknown_names('filter message = "x"\n| stats count(*) as times by role\n| sort times desc', {"message", "role"}) == set()
+    assert (
+        unknown_names('filter message = "x"\n| stats count(*) as times by role\n| sort times desc', {"message", "role"})
+        == set()
+    )
     assert unknown_names('stats count(*) as times by role\n| filter message = "x"', {"message", "role"}) == {"message"}
 
 

@@ -76,9 +76,16 @@ def deployed(monkeypatch):
     with mock_aws():
         cloudformation = client("cloudformation")
         resources = {"Queue": {"Type": "AWS::SQS::Queue"}}
-        for name, outputs in (("ours", {"FunctionName": {"Value": "the-function"}}), ("theirs", {"Other": {"Value": "a"}})):
-            cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs}))
-        monkeypatch.setattr(boto3, "client", lambda service, **more: function if service == "lambda" else client(service, **more))
+        for name, outputs in (
+            ("ours", {"FunctionName": {"Value": "the-function"}}),
+            ("theirs", {"Other": {"Value": "a"}}),
+        ):
+            cloudformation.create_stack(
+                StackName=name, TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs})
+            )
+        monkeypatch.setattr(
+            boto3, "client", lambda service, **more: function if service == "lambda" else client(service, **more)
+        )
         yield function
 
 
@@ -111,16 +118,29 @@ def test_a_deployed_function_that_fails(deployed, send):
     assert code == 1 and "NodeRolesUnknown" in shown
 
 
-@pytest.mark.parametrize("stack, said", [("theirs", "has no output `FunctionName`"), ("unheard-of", "unheard-of does not exist")])
+@pytest.mark.parametrize(
+    "stack, said", [("theirs", "has no output `FunctionName`"), ("unheard-of", "unheard-of does not exist")]
+)
 def test_a_stack_that_is_not_ours(deployed, send, stack, said):
     code, _ = send("--remote", stack, SAMPLE)
     assert code.startswith("error: ") and said in code
     assert deployed.asked is None
 
 
-@pytest.mark.parametrize("variable, said", [("AWS_DEFAULT_REGION", "credentials"), ("NOTHING", "region")], ids=["no credentials", "no region"])
+@pytest.mark.parametrize(
+    "variable, said",
+    [("AWS_DEFAULT_REGION", "credentials"), ("NOTHING", "region")],
+    ids=["no credentials", "no region"],
+)
 def test_without_credentials_or_region(monkeypatch, send, tmp_path, variable, said):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))

@@ -57,12 +57,26 @@ def test_of_another_rule_it_reads_nothing(subscribed, rule):
 
 def test_the_event_has_the_documented_form():
     at = datetime(2026, 11, 20, 9, 30, tzinfo=timezone.utc)
-    evaluation = {"ComplianceResourceType": "AWS::IAM::Role", "ComplianceResourceId": "AROA1", "OrderingTimestamp": at, "ResultRecordedTime": at}
+    evaluation = {
+        "ComplianceResourceType": "AWS::IAM::Role",
+        "ComplianceResourceId": "AROA1",
+        "OrderingTimestamp": at,
+        "ResultRecordedTime": at,
+    }
     before, after = ({**evaluation, "ComplianceType": verdict} for verdict in ("COMPLIANT", "NON_COMPLIANT"))
     detail = compliance_change(ACCOUNT, REGION, "a-rule", before, {**after, "Annotation": "why"})["detail"]
-    assert (detail["resourceId"], detail["resourceType"], detail["configRuleName"]) == ("AROA1", "AWS::IAM::Role", "a-rule")
-    assert (detail["oldEvaluationResult"]["complianceType"], detail["newEvaluationResult"]["annotation"]) == ("COMPLIANT", "why")
-    assert detail["newEvaluationResult"]["evaluationResultIdentifier"]["orderingTimestamp"] == "2026-11-20T09:30:00.000Z"
+    assert (detail["resourceId"], detail["resourceType"], detail["configRuleName"]) == (
+        "AROA1",
+        "AWS::IAM::Role",
+        "a-rule",
+    )
+    assert (detail["oldEvaluationResult"]["complianceType"], detail["newEvaluationResult"]["annotation"]) == (
+        "COMPLIANT",
+        "why",
+    )
+    assert (
+        detail["newEvaluationResult"]["evaluationResultIdentifier"]["orderingTimestamp"] == "2026-11-20T09:30:00.000Z"
+    )
     first = compliance_change(ACCOUNT, REGION, "a-rule", None, after)
     assert "oldEvaluationResult" not in first["detail"]
     assert matches({"source": ["aws.config"], "detail-type": ["Config Rules Compliance Change"]}, first)

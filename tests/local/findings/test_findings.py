@@ -46,7 +46,9 @@ def found(lab, rule, account_id=ACCOUNT):
 
 
 def states(lab, rule, account_id=ACCOUNT):
-    return {identity: (f["RecordState"], f["Compliance"]["Status"]) for identity, f in found(lab, rule, account_id).items()}
+    return {
+        identity: (f["RecordState"], f["Compliance"]["Status"]) for identity, f in found(lab, rule, account_id).items()
+    }
 
 
 def plant(lab, *findings, account_id=ACCOUNT):
@@ -80,7 +82,10 @@ def policy_detached(lab, role, policy):
 
 @pytest.mark.parametrize("parameters", [{}, {"SecurityHubFindings": "false"}], ids=["not said", "said"])
 def test_where_it_is_off_security_hub_is_not_asked(lab, rule, parameters):
-    for event in (events.event(events.scheduled(), parameters), events.event(events.changed(events.role_item(PUSHER)), parameters)):
+    for event in (
+        events.event(events.scheduled(), parameters),
+        events.event(events.changed(events.role_item(PUSHER)), parameters),
+    ):
         send(lab, event, rule)
     assert asked_of_security_hub(lab) == []
 
@@ -95,8 +100,14 @@ def test_a_role_that_can_do_more_than_read(lab, rule):
     send(lab, changed(PUSHER), rule)
     (finding,) = found(lab, rule).values()
     assert finding["Id"] == f"{events.RULE}/{ACCOUNT}/{rule}/{PUSHER.id}"
-    assert (finding["RecordState"], finding["Compliance"]["Status"], finding["Workflow"]["Status"]) == ("ACTIVE", "FAILED", "NEW")
-    assert any("CIS" in requirement and "5.1.3" in requirement for requirement in finding["Compliance"]["RelatedRequirements"])
+    assert (finding["RecordState"], finding["Compliance"]["Status"], finding["Workflow"]["Status"]) == (
+        "ACTIVE",
+        "FAILED",
+        "NEW",
+    )
+    assert any(
+        "CIS" in requirement and "5.1.3" in requirement for requirement in finding["Compliance"]["RelatedRequirements"]
+    )
     # It could give the repository away, which is worse than to write to it.
     assert finding["Severity"]["Label"] == finding["FindingProviderFields"]["Severity"]["Label"] == "CRITICAL"
     assert PUSHER.name in finding["Title"]
@@ -119,7 +130,12 @@ def test_a_role_that_only_reads(lab, rule):
 
 @pytest.mark.parametrize(
     "role, label",
-    [("shop-build-node", "HIGH"), ("batch-karpenter-node", "HIGH"), ("shop-gateway-node", "HIGH"), ("media-encode-node", "CRITICAL")],
+    [
+        ("shop-build-node", "HIGH"),
+        ("batch-karpenter-node", "HIGH"),
+        ("shop-gateway-node", "HIGH"),
+        ("media-encode-node", "CRITICAL"),
+    ],
 )
 def test_severity_is_of_the_worst_that_the_role_can_do(lab, rule, role, label):
     send(lab, changed(account.role(role)), rule)
@@ -127,7 +143,9 @@ def test_severity_is_of_the_worst_that_the_role_can_do(lab, rule, role, label):
 
 
 def test_a_schedule_imports_a_finding_of_each_node_role_and_archives_what_is_gone(lab, rule):
-    plant(lab, events.finding(rule, "AROAGONE", at=BEFORE), events.finding(rule, account.role("ci-runner").id, at=BEFORE))
+    plant(
+        lab, events.finding(rule, "AROAGONE", at=BEFORE), events.finding(rule, account.role("ci-runner").id, at=BEFORE)
+    )
     send(lab, scheduled(), rule)
     gone = {"AROAGONE", account.role("ci-runner").id}
     of_nodes = {identity: ("ACTIVE", status) for identity, status in NODES.items()}
@@ -142,14 +160,18 @@ def test_what_the_model_asks_of_findings_all_of_them_hold(lab, rule):
     sent = imports(lab)
     assert sent and all(list(model_constraints.violations(shape, {"Findings": findings})) == [] for findings in sent)
     member = shape.members["Findings"].member
-    assert [text for findings in sent for finding in findings for text in model_constraints.in_prose(member, finding)] == []
+    assert [
+        text for findings in sent for finding in findings for text in model_constraints.in_prose(member, finding)
+    ] == []
 
 
 def test_names_and_conditions_of_any_length_are_cut_to_what_security_hub_takes(fresh):
     long = "n" * 64
     conditions = {"StringLike": {f"aws:RequestTag/{'k' * 100}": ["é" * 200], "aws:UserAgent": "🦀" * 200}}
     statements = [
-        account.allow("ecr:CreateRepository", account.repository("r" * 200 + str(n)), sid="S" * 60 + str(n), Condition=conditions)
+        account.allow(
+            "ecr:CreateRepository", account.repository("r" * 200 + str(n)), sid="S" * 60 + str(n), Condition=conditions
+        )
         for n in range(9)
     ]
     inline = {"p" * 100: account.document(*statements), "all": account.document(account.allow("*", sid="A" * 100))}
@@ -168,7 +190,9 @@ def test_a_role_that_is_put_right_passes_under_the_same_id(lab, rule):
     with policy_detached(lab, PUSHER, "own-repository"):
         send(lab, changed(PUSHER), rule)
     after = found(lab, rule)[PUSHER.id]
-    assert (after["Id"], after["CreatedAt"]) == (before["Id"], before["CreatedAt"]) and after["UpdatedAt"] > before["UpdatedAt"]
+    assert (after["Id"], after["CreatedAt"]) == (before["Id"], before["CreatedAt"]) and after["UpdatedAt"] > before[
+        "UpdatedAt"
+    ]
     assert (after["Compliance"]["Status"], after["Severity"]["Label"]) == ("PASSED", "INFORMATIONAL")
     send(lab, changed(PUSHER), rule)
     assert states(lab, rule) == {PUSHER.id: ("ACTIVE", "FAILED")}
@@ -189,7 +213,10 @@ def test_the_finding_of_a_role_that_is_not_judged_any_more_is_archived_as_it_was
     before = found(lab, rule)[PUSHER.id]
     send(lab, event(), rule)
     after = found(lab, rule)[PUSHER.id]
-    assert after == {**before, "RecordState": "ARCHIVED", "UpdatedAt": after["UpdatedAt"]} and after["UpdatedAt"] > before["UpdatedAt"]
+    assert (
+        after == {**before, "RecordState": "ARCHIVED", "UpdatedAt": after["UpdatedAt"]}
+        and after["UpdatedAt"] > before["UpdatedAt"]
+    )
     lab.forget_calls()
     send(lab, event(), rule)
     assert [finding["Id"] for findings in imports(lab) for finding in findings if finding["Id"] == after["Id"]] == []
@@ -226,7 +253,9 @@ def test_a_second_schedule_changes_nothing_but_times(lab, rule):
     before = found(lab, rule)
     send(lab, scheduled(), rule)
     after = found(lab, rule)
-    assert after == {identity: {**finding, "UpdatedAt": after[identity]["UpdatedAt"]} for identity, finding in before.items()}
+    assert after == {
+        identity: {**finding, "UpdatedAt": after[identity]["UpdatedAt"]} for identity, finding in before.items()
+    }
     assert all(after[identity]["UpdatedAt"] > finding["UpdatedAt"] for identity, finding in before.items())
 
 
@@ -234,11 +263,19 @@ def test_what_people_say_of_a_finding_stays(lab, rule):
     send(lab, scheduled(), rule)
     finding = found(lab, rule)[PUSHER.id]
     identifier = {"Id": finding["Id"], "ProductArn": finding["ProductArn"]}
-    said = {"Workflow": {"Status": "SUPPRESSED"}, "Note": {"Text": "known", "UpdatedBy": "me"}, "Severity": {"Label": "LOW"}}
+    said = {
+        "Workflow": {"Status": "SUPPRESSED"},
+        "Note": {"Text": "known", "UpdatedBy": "me"},
+        "Severity": {"Label": "LOW"},
+    }
     lab.client("securityhub").batch_update_findings(FindingIdentifiers=[identifier], **said)
     send(lab, scheduled(), rule)
     after = found(lab, rule)[PUSHER.id]
-    assert (after["Workflow"]["Status"], after["Note"]["Text"], after["Severity"]["Label"]) == ("SUPPRESSED", "known", "LOW")
+    assert (after["Workflow"]["Status"], after["Note"]["Text"], after["Severity"]["Label"]) == (
+        "SUPPRESSED",
+        "known",
+        "LOW",
+    )
     assert after["UpdatedAt"] > finding["UpdatedAt"]
 
 
@@ -290,7 +327,17 @@ def test_findings_that_never_succeed_fail_the_invocation(lab, rule, code, times)
 
 @pytest.mark.parametrize("operation", ["GetFindings", "BatchImportFindings"])
 def test_a_call_that_fails_fails_the_invocation_after_the_verdicts(lab, rule, operation):
-    lab.control("POST", "faults", {"service": "securityhub", "operation": operation, "code": "AccessDeniedException", "status": 403, "times": None})
+    lab.control(
+        "POST",
+        "faults",
+        {
+            "service": "securityhub",
+            "operation": operation,
+            "code": "AccessDeniedException",
+            "status": 403,
+            "times": None,
+        },
+    )
     fails(lab, scheduled(), rule, operation, "AccessDenied")
     lab.control("DELETE", "faults")
     send(lab, scheduled(), rule)
@@ -320,7 +367,11 @@ def test_a_role_that_its_trust_policy_rules_out_asks_nothing_of_security_hub(lab
 
 def test_where_time_runs_out_over_findings_the_verdicts_are_known(binary, rule):
     with Lab(binary, emulator=False) as lab:
-        lab.control("POST", "faults", {"service": "securityhub", "operation": "GetFindings", "kind": "slow", "seconds": 30, "times": None})
+        lab.control(
+            "POST",
+            "faults",
+            {"service": "securityhub", "operation": "GetFindings", "kind": "slow", "seconds": 30, "times": None},
+        )
         answer = lab.send(scheduled(), rule, seconds=8)
         assert answer.payload["errorType"] == "FindingsNotImported"
         assert "before Lambda would have ended" in answer.error
@@ -368,7 +419,11 @@ def test_in_another_account_they_are_that_accounts(binary, rule):
         lab.control("POST", "entities", {"account": OTHER, "roles": roles, "clusters": clusters})
         send(lab, of_account(OTHER, {**ON, "ExecutionRoleName": "audit"}), rule)
         (finding,) = found(lab, rule, OTHER).values()
-        assert (finding["AwsAccountId"], finding["Resources"][0]["Id"], finding["Compliance"]["Status"]) == (OTHER, node, "FAILED")
+        assert (finding["AwsAccountId"], finding["Resources"][0]["Id"], finding["Compliance"]["Status"]) == (
+            OTHER,
+            node,
+            "FAILED",
+        )
         assert found(lab, rule) == {}
 
 
@@ -385,5 +440,9 @@ def test_annotations_end_with_the_roles_name(lab, rule):
     send(lab, scheduled(), rule)
     held = lab.evaluations(rule)
     assert held[PUSHER.id]["Annotation"].endswith(f"; role {PUSHER.name}")
-    named = [role for role in account.ROLES if role.node and held[role.id].get("Annotation", "").endswith(f"; role {role.name}")]
+    named = [
+        role
+        for role in account.ROLES
+        if role.node and held[role.id].get("Annotation", "").endswith(f"; role {role.name}")
+    ]
     assert len(named) > len(NODES) / 2

@@ -46,14 +46,25 @@ def as_function(lab):
 def test_pod_identity_associations(eks):
     for number in range(3):
         eks.create_pod_identity_association(
-            clusterName="pods", namespace="shop", serviceAccount=f"s{number}", roleArn=f"{POD}-{number}", targetRoleArn=f"{POD}-target"
+            clusterName="pods",
+            namespace="shop",
+            serviceAccount=f"s{number}",
+            roleArn=f"{POD}-{number}",
+            targetRoleArn=f"{POD}-target",
         )
-    pages = eks.get_paginator("list_pod_identity_associations").paginate(clusterName="pods", PaginationConfig={"PageSize": 2})
+    pages = eks.get_paginator("list_pod_identity_associations").paginate(
+        clusterName="pods", PaginationConfig={"PageSize": 2}
+    )
     found = [association for page in pages for association in page["associations"]]
     assert len(found) == 3 and not any("roleArn" in association for association in found)
-    described = eks.describe_pod_identity_association(clusterName="pods", associationId=found[0]["associationId"])["association"]
+    described = eks.describe_pod_identity_association(clusterName="pods", associationId=found[0]["associationId"])[
+        "association"
+    ]
     assert described["roleArn"].startswith(f"{POD}-") and described["targetRoleArn"] == f"{POD}-target"
-    assert refusal(eks.describe_pod_identity_association, clusterName="pods", associationId="a-0") == "ResourceNotFoundException"
+    assert (
+        refusal(eks.describe_pod_identity_association, clusterName="pods", associationId="a-0")
+        == "ResourceNotFoundException"
+    )
     again = {"clusterName": "pods", "namespace": "shop", "serviceAccount": "s0", "roleArn": POD}
     assert refusal(eks.create_pod_identity_association, **again) == "ResourceInUseException"
     assert refusal(eks.list_pod_identity_associations, clusterName="unheard-of") == "ResourceNotFoundException"
@@ -67,9 +78,9 @@ def test_addons(eks):
     assert [page["addons"] for page in pages] == [["aws-efs-csi-driver"], ["vpc-cni"]]
     assert eks.describe_addon(clusterName="pods", addonName="vpc-cni")["addon"]["serviceAccountRoleArn"] == f"{POD}-cni"
     (association,) = eks.list_pod_identity_associations(clusterName="pods")["associations"]
-    assert eks.describe_addon(clusterName="pods", addonName="aws-efs-csi-driver")["addon"]["podIdentityAssociations"] == [
-        association["associationArn"]
-    ]
+    assert eks.describe_addon(clusterName="pods", addonName="aws-efs-csi-driver")["addon"][
+        "podIdentityAssociations"
+    ] == [association["associationArn"]]
     assert refusal(eks.describe_addon, clusterName="pods", addonName="unheard-of") == "ResourceNotFoundException"
     assert refusal(eks.create_addon, clusterName="pods", addonName="vpc-cni") == "ResourceInUseException"
 
@@ -98,7 +109,9 @@ def test_a_region_that_is_not_enabled_knows_no_credentials(lab):
 
 
 def test_a_role_is_assumed_if_it_trusts_the_account_and_leads_into_its_own(lab, as_function):
-    trusting = account.document({"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"})
+    trusting = account.document(
+        {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    )
     lab.control("POST", "entities", {"account": OTHER, "roles": [
         {"name": "audit", "trust": trusting}, {"name": "linked", "trust": account.trusted_by("config.amazonaws.com")},
     ]})  # fmt: skip
@@ -118,7 +131,9 @@ def test_a_role_is_assumed_if_it_trusts_the_account_and_leads_into_its_own(lab, 
 def test_a_token_is_good_in_its_own_account_only(lab, rule):
     config = lab.client("config")
     token = lab.mint(rule, OTHER)
-    assert refusal(config.put_evaluations, ResultToken=token, Evaluations=[evaluation()]) == "InvalidResultTokenException"
+    assert (
+        refusal(config.put_evaluations, ResultToken=token, Evaluations=[evaluation()]) == "InvalidResultTokenException"
+    )
     assert lab.evaluations(rule, OTHER) == {}
 
 
@@ -129,7 +144,9 @@ class TestAccountDetails:
 
         def details(*kinds, size=1000):
             asked = {"Filter": list(kinds)} if kinds else {}
-            pages = iam.get_paginator("get_account_authorization_details").paginate(**asked, PaginationConfig={"PageSize": size})
+            pages = iam.get_paginator("get_account_authorization_details").paginate(
+                **asked, PaginationConfig={"PageSize": size}
+            )
             return [page for page in pages]
 
         return details
@@ -145,16 +162,26 @@ class TestAccountDetails:
         told = {role["RoleName"]: role for page in details("Role", size=3) for role in page["RoleDetailList"]}
         for role in account.ROLES:
             detail = told[role.name]
-            assert {policy["PolicyName"]: policy["PolicyDocument"] for policy in detail["RolePolicyList"]} == role.inline
+            assert {
+                policy["PolicyName"]: policy["PolicyDocument"] for policy in detail["RolePolicyList"]
+            } == role.inline
             assert {policy["PolicyName"] for policy in detail["AttachedManagedPolicies"]} == set(role.managed)
             assert bool(detail.get("PermissionsBoundary")) == bool(role.boundary)
             assert {tag["Key"]: tag["Value"] for tag in detail["Tags"]} == role.tags
             assert detail["AssumeRolePolicyDocument"] == role.trust
 
     def test_policies_are_told_with_all_versions(self, details):
-        told = {policy["PolicyName"]: policy for page in details("LocalManagedPolicy", size=2) for policy in page["Policies"]}
+        told = {
+            policy["PolicyName"]: policy
+            for page in details("LocalManagedPolicy", size=2)
+            for policy in page["Policies"]
+        }
         versions = {version["VersionId"]: version for version in told["image-cache"]["PolicyVersionList"]}
-        assert set(versions) == {"v1", "v2"} and versions["v2"]["IsDefaultVersion"] and not versions["v1"]["IsDefaultVersion"]
+        assert (
+            set(versions) == {"v1", "v2"}
+            and versions["v2"]["IsDefaultVersion"]
+            and not versions["v1"]["IsDefaultVersion"]
+        )
         assert versions["v2"]["Document"] == account.policy("image-cache").versions[-1]
 
     def test_documents_are_percent_encoded(self, lab):
@@ -276,7 +303,14 @@ def test_entities_by_the_hundred_are_like_those_made_one_by_one(lab):
             for n in range(100)
         ]
         arn = f"arn:aws:iam::{ACCOUNT}:role/bulk-"
-        clusters = [{"name": "bulk", "mode": "API_AND_CONFIG_MAP", "node_groups": {"g": f"{arn}000"}, "access_entries": {f"{arn}001": "EC2"}}]
+        clusters = [
+            {
+                "name": "bulk",
+                "mode": "API_AND_CONFIG_MAP",
+                "node_groups": {"g": f"{arn}000"},
+                "access_entries": {f"{arn}001": "EC2"},
+            }
+        ]
         lab.control("POST", "entities", {"region": "eu-central-1", "roles": roles, "clusters": clusters})
         iam, eks = lab.client("iam"), lab.client("eks", region="eu-central-1")
         assert iam.get_role_policy(RoleName="bulk-099", PolicyName="p")["PolicyDocument"] == roles[0]["inline"]["p"]

@@ -65,7 +65,10 @@ PATTERNS_OF_OURS = [
 REFUSED = [
     ("an operator that is not known", {"source": [{"numeric": ["=", 1]}]}),
     ("the same behind one that does not match", {"source": ["aws.ec2"], "detail": {"count": [{"numeric": ["=", 1]}]}}),
-    ("the same in an alternative that is not needed", {"$or": [{"source": ["aws.config"]}, {"time": [{"cidr": "10.0.0.0/8"}]}]}),
+    (
+        "the same in an alternative that is not needed",
+        {"$or": [{"source": ["aws.config"]}, {"time": [{"cidr": "10.0.0.0/8"}]}]},
+    ),
     ("the same on a field that is not there", {"other": {"colour": [{"equals-ignore-case": "RED"}]}}),
     ("the same in anything-but", {"source": [{"anything-but": {"equals-ignore-case": "x"}}]}),
     ("a list of prefixes", {"source": [{"prefix": ["a", "b"]}]}),
@@ -110,7 +113,12 @@ TEXTS = [
     ("the quotation marks stay", {"s": "$.detail.state"}, '"it is <s>"', '"it is running"'),
     ("one quoted line for each line", {"s": "$.detail.state"}, '"one <s>"\n"two <s>"', '"one running"\n"two running"'),
     ("names with a dash and items by number", {"re-s": "$.resources[1]"}, '"<re-s>"', '"two"'),
-    ("a number, true and null", {"c": "$.detail.count", "f": "$.detail.flag", "n": "$.none"}, '"<c> <f> <n>"', '"1 true null"'),
+    (
+        "a number, true and null",
+        {"c": "$.detail.count", "f": "$.detail.flag", "n": "$.none"},
+        '"<c> <f> <n>"',
+        '"1 true null"',
+    ),
     ("an object", {"o": "$.detail.nested"}, '"<o>"', '"{"leaf":"x"}"'),
     ("a path that leads nowhere", {"x": "$.detail.colour"}, '"[<x>]"', '"[]"'),
     ("a path that goes on after its end", {"x": "$.source.more"}, '"[<x>]"', '"[]"'),

@@ -34,7 +34,15 @@ def iam(lab):
         ([{"ComplianceResourceType": "AWS::IAM::Role"}], "ValidationException"),
         ([evaluation(verdict="INSUFFICIENT_DATA")], "InvalidParameterValueException"),
     ],
-    ids=["101 of them", "empty annotation", "long annotation", "long id", "unknown verdict", "missing fields", "INSUFFICIENT_DATA"],
+    ids=[
+        "101 of them",
+        "empty annotation",
+        "long annotation",
+        "long id",
+        "unknown verdict",
+        "missing fields",
+        "INSUFFICIENT_DATA",
+    ],
 )
 def test_put_evaluations_refuses(lab, config, rule, evaluations, code):
     assert refusal(config.put_evaluations, ResultToken=lab.mint(rule), Evaluations=evaluations) == code
@@ -42,23 +50,33 @@ def test_put_evaluations_refuses(lab, config, rule, evaluations, code):
 
 
 def test_put_evaluations_takes_100_with_annotations_of_256(lab, config, rule):
-    config.put_evaluations(ResultToken=lab.mint(rule), Evaluations=[evaluation(n, Annotation="x" * 256) for n in range(100)])
+    config.put_evaluations(
+        ResultToken=lab.mint(rule), Evaluations=[evaluation(n, Annotation="x" * 256) for n in range(100)]
+    )
     assert len(lab.evaluations(rule)) == 100
 
 
 def test_a_token_must_have_been_minted(config):
-    assert refusal(config.put_evaluations, ResultToken="made-up", Evaluations=[evaluation()]) == "InvalidResultTokenException"
+    assert (
+        refusal(config.put_evaluations, ResultToken="made-up", Evaluations=[evaluation()])
+        == "InvalidResultTokenException"
+    )
 
 
 def test_test_mode_stores_nothing_and_takes_any_token(lab, config, rule):
     lab.mint(rule)
-    assert config.put_evaluations(ResultToken="TESTMODE", TestMode=True, Evaluations=[evaluation()])["FailedEvaluations"] == []
+    assert (
+        config.put_evaluations(ResultToken="TESTMODE", TestMode=True, Evaluations=[evaluation()])["FailedEvaluations"]
+        == []
+    )
     assert lab.evaluations(rule) == {}
 
 
 def test_failed_evaluations_are_not_stored(lab, config, rule):
     lab.control("POST", "faults", {"failed_evaluations": 1})
-    failed = config.put_evaluations(ResultToken=lab.mint(rule), Evaluations=[evaluation(1), evaluation(2)])["FailedEvaluations"]
+    failed = config.put_evaluations(ResultToken=lab.mint(rule), Evaluations=[evaluation(1), evaluation(2)])[
+        "FailedEvaluations"
+    ]
     assert [e["ComplianceResourceId"] for e in failed] == ["AROA1"]
     assert set(lab.evaluations(rule)) == {"AROA2"}
 
@@ -95,7 +113,9 @@ def test_access_entries(eks):
     """Those asked for, and those that EKS makes by itself for Auto Mode, node groups and Fargate profiles."""
     pages = eks.get_paginator("list_access_entries").paginate(clusterName="payments", PaginationConfig={"PageSize": 2})
     found = {
-        arn.rsplit("/", 1)[-1]: eks.describe_access_entry(clusterName="payments", principalArn=arn)["accessEntry"]["type"]
+        arn.rsplit("/", 1)[-1]: eks.describe_access_entry(clusterName="payments", principalArn=arn)["accessEntry"][
+            "type"
+        ]
         for page in pages
         for arn in page["accessEntries"]
     }
@@ -110,9 +130,21 @@ def test_access_entries(eks):
     "operation, parameters, code",
     [
         ("list_access_entries", {"clusterName": "batch"}, "InvalidRequestException"),
-        ("create_access_entry", {"clusterName": "batch", "principalArn": account.ROLES[0].arn}, "InvalidRequestException"),
-        ("create_access_entry", {"clusterName": "shop", "principalArn": account.ROLES[0].arn}, "ResourceInUseException"),
-        ("create_access_entry", {"clusterName": "shop", "principalArn": "arn:x", "type": "EC2_BEOS"}, "InvalidParameterException"),
+        (
+            "create_access_entry",
+            {"clusterName": "batch", "principalArn": account.ROLES[0].arn},
+            "InvalidRequestException",
+        ),
+        (
+            "create_access_entry",
+            {"clusterName": "shop", "principalArn": account.ROLES[0].arn},
+            "ResourceInUseException",
+        ),
+        (
+            "create_access_entry",
+            {"clusterName": "shop", "principalArn": "arn:x", "type": "EC2_BEOS"},
+            "InvalidParameterException",
+        ),
         ("describe_access_entry", {"clusterName": "shop", "principalArn": "arn:x"}, "ResourceNotFoundException"),
         ("list_access_entries", {"clusterName": "unheard-of"}, "ResourceNotFoundException"),
         ("list_nodegroups", {"clusterName": "shop", "maxResults": 101}, "InvalidParameterException"),
@@ -154,7 +186,10 @@ def test_entities_for_policy_tells_attachments_from_boundaries(iam):
 
 def test_account_details_come_in_pages(iam):
     pages = list(iam.get_paginator("get_account_authorization_details").paginate(PaginationConfig={"PageSize": 5}))
-    assert all(sum(len(page[key]) for key in ("RoleDetailList", "Policies", "UserDetailList", "GroupDetailList")) <= 5 for page in pages)
+    assert all(
+        sum(len(page[key]) for key in ("RoleDetailList", "Policies", "UserDetailList", "GroupDetailList")) <= 5
+        for page in pages
+    )
     names = [role["RoleName"] for page in pages for role in page["RoleDetailList"]]
     assert sorted(names) == sorted(role.name for role in account.ROLES)
 

@@ -9,7 +9,9 @@ from local.lab import events
 
 def test_files_are_up_to_date():
     held = {path.stem: path.read_text() for path in events.FOLDER.glob("*.json")}
-    assert held == {name: events.render(sample) for name, sample in events.samples().items()}, "run `python -m local.lab.events`"
+    assert held == {name: events.render(sample) for name, sample in events.samples().items()}, (
+        "run `python -m local.lab.events`"
+    )
 
 
 @pytest.mark.parametrize("path", sorted(events.FOLDER.glob("*.json")), ids=lambda path: path.stem)

@@ -61,9 +61,21 @@ def held(hub, identity):
         [finding("a", RecordState="GONE")],
         [finding("a", Compliance={"Status": "COMPLIANT"})],
         [finding("a", ProductFields={"a": ""})],
-        [finding(str(n), Description="x" * 1000, ProductFields={str(i): "x" * 2000 for i in range(50)}) for n in range(70)],
+        [
+            finding(str(n), Description="x" * 1000, ProductFields={str(i): "x" * 2000 for i in range(50)})
+            for n in range(70)
+        ],
     ],
-    ids=["none", "101 of them", "no title", "an empty title", "unknown state", "unknown status", "empty product field", "more than 6 MB"],
+    ids=[
+        "none",
+        "101 of them",
+        "no title",
+        "an empty title",
+        "unknown state",
+        "unknown status",
+        "empty product field",
+        "more than 6 MB",
+    ],
 )
 def test_a_call_is_refused_whole(hub, findings):
     assert refusal(hub.batch_import_findings, Findings=findings) == "InvalidInputException"
@@ -116,12 +128,16 @@ def test_what_security_hub_adds_to_a_new_finding(put):
     found = put(ProductFields={"own": "field"})
     assert (found["RecordState"], found["Workflow"], found["Region"]) == ("ACTIVE", {"Status": "NEW"}, REGION)
     assert found["Severity"] == {"Label": "HIGH", "Normalized": 70}
-    assert found["FindingProviderFields"] == {"Severity": {"Label": "HIGH"}, "Types": ["Software and Configuration Checks"]}
+    assert found["FindingProviderFields"] == {
+        "Severity": {"Label": "HIGH"},
+        "Types": ["Software and Configuration Checks"],
+    }
     assert found["ProductFields"]["own"] == "field" and f"{PRODUCT}/{found['Id']}" in found["ProductFields"].values()
 
 
 @pytest.mark.parametrize(
-    "at, title", [(MORNING, "a title"), ("2026-11-20T07:59:59Z", "a title"), (NOON, "new"), ("2026-11-20T09:30:00+01:00", "new")]
+    "at, title",
+    [(MORNING, "a title"), ("2026-11-20T07:59:59Z", "a title"), (NOON, "new"), ("2026-11-20T09:30:00+01:00", "new")],
 )
 def test_only_a_later_update_is_one(put, at, title):
     put()
@@ -141,16 +157,32 @@ def say(hub, identity, **said):
 
 def test_what_people_say_of_a_finding_no_import_changes(hub, put, rule):
     put()
-    said = {"Workflow": {"Status": "SUPPRESSED"}, "Note": {"Text": "known", "UpdatedBy": "me"}, "UserDefinedFields": {"a": "b"}}
+    said = {
+        "Workflow": {"Status": "SUPPRESSED"},
+        "Note": {"Text": "known", "UpdatedBy": "me"},
+        "UserDefinedFields": {"a": "b"},
+    }
     say(hub, rule, Severity={"Label": "LOW"}, **said)
-    found = put(UpdatedAt=NOON, Workflow={"Status": "NEW"}, UserDefinedFields={"c": "d"}, Severity={"Label": "CRITICAL"}, Types=["TTPs"])
-    assert (found["Workflow"]["Status"], found["Note"]["Text"], found["UserDefinedFields"]) == ("SUPPRESSED", "known", {"a": "b"})
+    found = put(
+        UpdatedAt=NOON,
+        Workflow={"Status": "NEW"},
+        UserDefinedFields={"c": "d"},
+        Severity={"Label": "CRITICAL"},
+        Types=["TTPs"],
+    )
+    assert (found["Workflow"]["Status"], found["Note"]["Text"], found["UserDefinedFields"]) == (
+        "SUPPRESSED",
+        "known",
+        {"a": "b"},
+    )
     assert (found["Severity"]["Label"], found["FindingProviderFields"]["Severity"]["Label"]) == ("LOW", "CRITICAL")
     assert found["Types"] == found["FindingProviderFields"]["Types"] == ["TTPs"]
 
 
 def test_of_a_finding_that_is_not_there_nothing_is_said(hub):
-    answer = hub.batch_update_findings(FindingIdentifiers=[{"Id": "unheard-of", "ProductArn": PRODUCT}], Workflow={"Status": "NEW"})
+    answer = hub.batch_update_findings(
+        FindingIdentifiers=[{"Id": "unheard-of", "ProductArn": PRODUCT}], Workflow={"Status": "NEW"}
+    )
     assert len(answer["UnprocessedFindings"]) == 1
 
 
@@ -164,7 +196,10 @@ def test_of_a_finding_that_is_not_there_nothing_is_said(hub):
     ids=["at the top alone", "in FindingProviderFields alone", "in both"],
 )
 def test_severity_at_the_top_and_in_finding_provider_fields(put, top, provided, first, then):
-    given = {"Severity": {"Label": top} if top else None, "FindingProviderFields": {"Severity": {"Label": provided}} if provided else None}
+    given = {
+        "Severity": {"Label": top} if top else None,
+        "FindingProviderFields": {"Severity": {"Label": provided}} if provided else None,
+    }
     for at, expected in ((MORNING, first), (NOON, then)):
         found = put(UpdatedAt=at, **given)
         assert (found["Severity"]["Label"], found["FindingProviderFields"]["Severity"]["Label"]) == expected
@@ -195,16 +230,23 @@ def test_workflow_is_new_again(hub, put, rule, before, workflow, then, expected)
 
 def test_a_filter_leaves_what_all_of_its_attributes_match(hub, rule):
     states = ("ACTIVE", "ARCHIVED")
-    hub.batch_import_findings(Findings=[finding(f"{rule}-{n}", GeneratorId=f"{rule}-{n % 3}", RecordState=states[n % 2]) for n in range(12)])
+    hub.batch_import_findings(
+        Findings=[finding(f"{rule}-{n}", GeneratorId=f"{rule}-{n % 3}", RecordState=states[n % 2]) for n in range(12)]
+    )
 
     def ask(**filters):
-        asked = {name: [{"Comparison": comparison, "Value": value} for comparison, value in each] for name, each in filters.items()}
+        asked = {
+            name: [{"Comparison": comparison, "Value": value} for comparison, value in each]
+            for name, each in filters.items()
+        }
         asked["Id"] = [{"Comparison": "PREFIX", "Value": f"{rule}-"}]
         return [f["Id"].removeprefix(f"{rule}-") for f in hub.get_findings(Filters=asked)["Findings"]]
 
     assert len(ask()) == 12
     assert ask(RecordState=[("EQUALS", "ACTIVE")], GeneratorId=[("EQUALS", f"{rule}-0")]) == ["0", "6"]
-    assert ask(GeneratorId=[("EQUALS", f"{rule}-0"), ("EQUALS", f"{rule}-1")], RecordState=[("EQUALS", "ARCHIVED")]) == ["1", "3", "7", "9"]
+    assert ask(
+        GeneratorId=[("EQUALS", f"{rule}-0"), ("EQUALS", f"{rule}-1")], RecordState=[("EQUALS", "ARCHIVED")]
+    ) == ["1", "3", "7", "9"]
     assert ask(GeneratorId=[("NOT_EQUALS", f"{rule}-0"), ("NOT_EQUALS", f"{rule}-1")]) == ["2", "5", "8", "11"]
     assert ask(AwsAccountId=[("EQUALS", "210987654321")]) == []
 
@@ -232,7 +274,14 @@ EQUALS, NOT = {"Comparison": "EQUALS", "Value": "a"}, {"Comparison": "NOT_EQUALS
         {"Filters": {"Keyword": [{"Value": "a"}]}},
         {"Filters": {"Id": [{"Comparison": "LIKE", "Value": "a"}]}},
     ],
-    ids=["101 a page", "a made-up token", "21 values", "EQUALS and NOT_EQUALS", "a filter unknown here", "an unknown comparison"],
+    ids=[
+        "101 a page",
+        "a made-up token",
+        "21 values",
+        "EQUALS and NOT_EQUALS",
+        "a filter unknown here",
+        "an unknown comparison",
+    ],
 )
 def test_get_findings_refuses(hub, asked):
     assert refusal(hub.get_findings, **asked) == "InvalidInputException"

@@ -71,13 +71,17 @@ def value(folder, text, parameters, **place):
     return resolved(template(folder, written), parameters, **place)["Resources"]["Tested"]["Properties"]["Value"]
 
 
-@pytest.mark.parametrize(("text", "parameters", "expected"), [case[1:] for case in VALUES], ids=[case[0] for case in VALUES])
+@pytest.mark.parametrize(
+    ("text", "parameters", "expected"), [case[1:] for case in VALUES], ids=[case[0] for case in VALUES]
+)
 def test_value(tmp_path, text, parameters, expected):
     text = json.dumps(text) if text.startswith("$") else text
     assert value(tmp_path, text, parameters) == expected
 
 
-@pytest.mark.parametrize(("text", "parameters", "words"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+@pytest.mark.parametrize(
+    ("text", "parameters", "words"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
 def test_refused(tmp_path, text, parameters, words):
     with pytest.raises(TemplateError) as refused:
         value(tmp_path, text, parameters)
@@ -86,7 +90,9 @@ def test_refused(tmp_path, text, parameters, words):
 
 def test_partition_and_domain_are_those_of_the_region(tmp_path):
     text = "!Sub '${AWS::Partition} ${AWS::URLSuffix} ${AWS::AccountId}'"
-    assert value(tmp_path, text, {}, region="cn-north-1", account="210987654321") == "aws-cn amazonaws.com.cn 210987654321"
+    assert (
+        value(tmp_path, text, {}, region="cn-north-1", account="210987654321") == "aws-cn amazonaws.com.cn 210987654321"
+    )
 
 
 def test_what_has_a_false_condition_is_not_created(tmp_path):
@@ -103,7 +109,10 @@ Outputs:
 
 def test_nothing_may_wait_for_what_is_not_created(tmp_path):
     path = template(tmp_path, HEAD + "  Waits: {Type: AWS::SQS::Queue, DependsOn: [Queue, Optional]}\n")
-    assert resolved(path, {"Name": "x"})["Resources"]["Waits"] == {"Type": "AWS::SQS::Queue", "DependsOn": ["Queue", "Optional"]}
+    assert resolved(path, {"Name": "x"})["Resources"]["Waits"] == {
+        "Type": "AWS::SQS::Queue",
+        "DependsOn": ["Queue", "Optional"],
+    }
     with pytest.raises(TemplateError, match="`Optional` is depended on, and is not there or its condition is false"):
         resolved(path)
 
@@ -118,13 +127,18 @@ def test_a_loop_makes_one_resource_for_each_item(tmp_path):
         Properties: {QueueName: !Sub '${Account}-${Count}', Tags: [!Ref Account]}
 """
     written = HEAD + loop
-    queues = resolved(template(tmp_path, "Transform: AWS::LanguageExtensions\n" + written), {"Accounts": "123456789012"})
+    queues = resolved(
+        template(tmp_path, "Transform: AWS::LanguageExtensions\n" + written), {"Accounts": "123456789012"}
+    )
     assert queues["Resources"]["Queue123456789012"] == {
         "Type": "AWS::SQS::Queue",
         "Properties": {"QueueName": "123456789012-2", "Tags": ["123456789012"]},
     }
     with pytest.raises(TemplateError, match="`Queue123456789012` stands twice"):
-        resolved(template(tmp_path, "Transform: AWS::LanguageExtensions\n" + written), {"Accounts": "123456789012,123456789012"})
+        resolved(
+            template(tmp_path, "Transform: AWS::LanguageExtensions\n" + written),
+            {"Accounts": "123456789012,123456789012"},
+        )
 
 
 def test_a_rule_is_asserted_where_its_condition_holds(tmp_path):

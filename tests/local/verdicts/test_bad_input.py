@@ -39,7 +39,9 @@ MALFORMED = {
         "rolePolicyList[0].policyDocument",
     ),
     "a document with an unknown Effect": (
-        item_event(assumeRolePolicyDocument=json.dumps(account.document({**NODE.trust["Statement"][0], "Effect": "Perhaps"}))),
+        item_event(
+            assumeRolePolicyDocument=json.dumps(account.document({**NODE.trust["Statement"][0], "Effect": "Perhaps"}))
+        ),
         "Perhaps",
     ),
 }
@@ -78,7 +80,12 @@ def test_a_payload_that_is_no_object(lab, rule, payload):
 
 
 def test_all_wrong_parameters_are_named_at_once(lab, rule):
-    wrong = {"AllowedAccess": "write", "RequirePullAccess": "maybe", "AdditionalAllowedActions": "ecr:*", "Unheard": "of"}
+    wrong = {
+        "AllowedAccess": "write",
+        "RequirePullAccess": "maybe",
+        "AdditionalAllowedActions": "ecr:*",
+        "Unheard": "of",
+    }
     message = lab.send(events.event(events.scheduled(), wrong), rule).payload["errorMessage"]
     assert [name for name in wrong if name not in message] == []
 
@@ -103,7 +110,9 @@ def test_a_policy_that_iam_should_not_have_stored(lab, rule, document):
         held = lab.evaluations(rule)
         assert NODE.id not in held and account.role("shop-web-node").id in held
     finally:
-        lab.control("POST", "document", {"role": NODE.name, "policy_name": name, "document": json.dumps(NODE.inline[name])})
+        lab.control(
+            "POST", "document", {"role": NODE.name, "policy_name": name, "document": json.dumps(NODE.inline[name])}
+        )
     assert_still_answers(lab, rule)
 
 
@@ -112,12 +121,16 @@ def test_a_truncated_default_version(lab, rule):
     lab.control("POST", "document", {"policy_arn": policy.arn, "document": whole[:50]})
     lab.cold_start()  # a version never changes in AWS, so one that was read is remembered
     try:
-        assert_refused(lab, rule, events.event(events.changed(events.role_item(account.role("shop-cache-node")))), policy.name)
+        assert_refused(
+            lab, rule, events.event(events.changed(events.role_item(account.role("shop-cache-node")))), policy.name
+        )
     finally:
         lab.control("POST", "document", {"policy_arn": policy.arn, "document": whole})
 
 
-@pytest.mark.parametrize("write", [events.encoded, json.dumps, events.nested], ids=["percent-encoded", "plain", "nested"])
+@pytest.mark.parametrize(
+    "write", [events.encoded, json.dumps, events.nested], ids=["percent-encoded", "plain", "nested"]
+)
 def test_documents_in_every_spelling_are_understood(lab, rule, write):
     """Shown by the role that its trust policy alone rules out: to read it costs no other call."""
     role = account.role("thumbnail-function")

@@ -1,6 +1,5 @@
 """Events that come twice, late or in other shapes, runs that AWS Config takes only in part, and what metrics then say."""
 
-
 import pytest
 
 from helpers import metrics
@@ -19,7 +18,9 @@ def test_an_event_delivered_twice_says_the_same_twice(lab, rule):
     for _ in range(2):
         answer = lab.invoke(event)
         assert answer.ok, answer.error
-        assert {identity: e["ComplianceType"] for identity, e in lab.evaluations(rule).items()} == {PUSHER.id: NON_COMPLIANT}
+        assert {identity: e["ComplianceType"] for identity, e in lab.evaluations(rule).items()} == {
+            PUSHER.id: NON_COMPLIANT
+        }
 
 
 def test_an_event_that_comes_late_is_answered_by_what_is_true_now(lab, rule):
@@ -36,7 +37,10 @@ def test_an_event_that_comes_late_is_answered_by_what_is_true_now(lab, rule):
 
 def test_a_deletion_that_is_overtaken_by_the_schedule(lab, rule):
     """The schedule has cleared the role already; the late deletion says so again."""
-    for event in (events.event(events.scheduled()), events.event(events.changed(events.gone(account.role("ci-runner"))), left_scope=True)):
+    for event in (
+        events.event(events.scheduled()),
+        events.event(events.changed(events.gone(account.role("ci-runner"))), left_scope=True),
+    ):
         assert lab.send(event, rule).ok
     assert lab.evaluations(rule)[account.role("ci-runner").id]["ComplianceType"] == NOT_APPLICABLE
 
@@ -52,11 +56,18 @@ OPTIONAL = ("relatedEvents", "relationships", "supplementaryConfiguration", "tag
 LISTS = ("instanceProfileList", "rolePolicyList", "attachedManagedPolicies", "tags")
 SHAPES = {
     "fields in another order": shuffled,
-    "unknown fields": lambda item: {**item, "futureField": {"a": [1, None]}, "configuration": {**item["configuration"], "futureField": "x"}},
+    "unknown fields": lambda item: {
+        **item,
+        "futureField": {"a": [1, None]},
+        "configuration": {**item["configuration"], "futureField": "x"},
+    },
     "numbers as strings": lambda item: {**item, "configurationStateId": "1795253412345"},
     "optional fields absent": lambda item: {key: value for key, value in item.items() if key not in OPTIONAL},
     "optional fields null": lambda item: {**item, **dict.fromkeys(OPTIONAL)},
-    "lists of the configuration null": lambda item: {**item, "configuration": {**item["configuration"], **dict.fromkeys(LISTS)}},
+    "lists of the configuration null": lambda item: {
+        **item,
+        "configuration": {**item["configuration"], **dict.fromkeys(LISTS)},
+    },
     "texts empty": lambda item: {**item, "availabilityZone": "", "configurationStateMd5Hash": ""},
 }
 
@@ -71,7 +82,11 @@ def test_an_item_in_another_shape_gets_the_same_verdict(lab, rule, role, shape):
 
 def test_evaluations_of_other_resources_that_are_refused_are_left_to_the_schedule(lab, rule):
     """Whether AWS Config takes them from a change-triggered run is not known; here it does not, once."""
-    refusal = {"code": "InvalidParameterValueException", "status": 400, "message": "The resource is not the one evaluated"}
+    refusal = {
+        "code": "InvalidParameterValueException",
+        "status": 400,
+        "message": "The resource is not the one evaluated",
+    }
     lab.control("POST", "faults", {"service": "config", "operation": "PutEvaluations", **refusal})
     policy = account.policy("image-cache")
     answer = lab.send(events.event(events.changed(events.policy_item(policy))), rule)

@@ -31,10 +31,18 @@ def test_verdicts_are_right_or_the_invocation_fails(table, number, fault):
         # Taken for a region that is not enabled, its nodes would be nobody's.
         (Cell("token unknown", "schedule", "eks", "ListClusters"), "fails"),
         (Cell("access denied", "schedule, many roles", "iam", "GetAccountAuthorizationDetails", "Role"), "fails"),
-        (Cell("access denied", "schedule, many roles", "iam", "GetAccountAuthorizationDetails", "LocalManagedPolicy"), "fails, others answered"),
+        (
+            Cell(
+                "access denied", "schedule, many roles", "iam", "GetAccountAuthorizationDetails", "LocalManagedPolicy"
+            ),
+            "fails, others answered",
+        ),
         (Cell("access denied", "schedule, findings", "securityhub", "GetFindings"), "fails, others answered"),
         (Cell("access denied", "schedule, findings", "securityhub", "BatchImportFindings"), "fails, others answered"),
-        (Cell("malformed", "schedule, many roles", "iam", "GetAccountAuthorizationDetails", "LocalManagedPolicy"), "fails, others answered"),
+        (
+            Cell("malformed", "schedule, many roles", "iam", "GetAccountAuthorizationDetails", "LocalManagedPolicy"),
+            "fails, others answered",
+        ),
     ],
     ids=str,
 )
@@ -61,4 +69,8 @@ def test_verdicts_and_findings_of_all_kinds_are_at_stake(table):
     verdicts = {"COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE"}
     assert set(table.truth["schedule"].values()) == verdicts
     # An archived finding is as it was, and it was FAILED.
-    assert set(table.truth["schedule, findings"].values()) == verdicts | {"ACTIVE PASSED", "ACTIVE FAILED", "ARCHIVED FAILED"}
+    assert set(table.truth["schedule, findings"].values()) == verdicts | {
+        "ACTIVE PASSED",
+        "ACTIVE FAILED",
+        "ARCHIVED FAILED",
+    }

@@ -11,13 +11,28 @@ SCHEDULED = events.event(events.scheduled())
 
 READS = [
     *(("eks", f) for f in ("ListClusters", "DescribeCluster", "ListNodegroups", "DescribeNodegroup")),
-    *(("eks", f) for f in ("ListAccessEntries", "DescribeAccessEntry", "ListFargateProfiles", "DescribeFargateProfile")),
-    *(("iam", f) for f in ("GetRole", "ListRolePolicies", "GetRolePolicy", "ListAttachedRolePolicies", "GetPolicy", "GetPolicyVersion")),
+    *(
+        ("eks", f)
+        for f in ("ListAccessEntries", "DescribeAccessEntry", "ListFargateProfiles", "DescribeFargateProfile")
+    ),
+    *(
+        ("iam", f)
+        for f in (
+            "GetRole",
+            "ListRolePolicies",
+            "GetRolePolicy",
+            "ListAttachedRolePolicies",
+            "GetPolicy",
+            "GetPolicyVersion",
+        )
+    ),
 ]
 
 
 def plant(lab, service, operation, code="AccessDeniedException", status=403, times=ENOUGH):
-    lab.control("POST", "faults", {"service": service, "operation": operation, "code": code, "status": status, "times": times})
+    lab.control(
+        "POST", "faults", {"service": service, "operation": operation, "code": code, "status": status, "times": times}
+    )
 
 
 @pytest.mark.parametrize("service, operation", READS, ids=lambda part: part)
@@ -29,7 +44,9 @@ def test_access_denied(lab, rule, service, operation):
     assert lab.evaluations(rule) == {}
 
 
-@pytest.mark.parametrize("service, operation, code", [("eks", "ListNodegroups", "ServerException"), ("iam", "GetRole", "ServiceFailure")])
+@pytest.mark.parametrize(
+    "service, operation, code", [("eks", "ListNodegroups", "ServerException"), ("iam", "GetRole", "ServiceFailure")]
+)
 def test_an_error_500_that_lasts(lab, rule, service, operation, code):
     lab.cold_start()
     plant(lab, service, operation, code, 500)
@@ -40,7 +57,11 @@ def test_an_error_500_that_lasts(lab, rule, service, operation, code):
 
 @pytest.mark.parametrize(
     "service, operation, code, status",
-    [("eks", "ListNodegroups", "ServerException", 500), ("iam", "GetRole", "Throttling", 400), ("config", "PutEvaluations", "ThrottlingException", 400)],
+    [
+        ("eks", "ListNodegroups", "ServerException", 500),
+        ("iam", "GetRole", "Throttling", 400),
+        ("config", "PutEvaluations", "ThrottlingException", 400),
+    ],
 )
 def test_an_error_that_passes_is_retried(lab, rule, service, operation, code, status):
     plant(lab, service, operation, code, status, times=1)

@@ -40,7 +40,17 @@ def account_details():
 @pytest.fixture(scope="module")
 def report():
     binary = os.environ.get("CLI_BINARY", ROOT / "target/debug/ecr-read-only")
-    command = [binary, "check", "--account-details", "-", "--all-roles", "--format", "json", "--at", "2026-11-23T00:00:00Z"]
+    command = [
+        binary,
+        "check",
+        "--account-details",
+        "-",
+        "--all-roles",
+        "--format",
+        "json",
+        "--at",
+        "2026-11-23T00:00:00Z",
+    ]
     run = subprocess.run(command, input=json.dumps(account_details()), capture_output=True, text=True, check=False)
     assert run.returncode == 1, run.stderr
     return json.loads(run.stdout)["roles"]

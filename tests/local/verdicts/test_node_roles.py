@@ -28,8 +28,14 @@ def judged(lab, rule):
 CASES = {
     "no parameter": ({}, NODES),
     "NodeRoles adds by name": ({"NodeRoles": "ci-runner"}, NODES | {"ci-runner"}),
-    "NodeRoles adds by a pattern, whatever the trust policy": ({"NodeRoles": "ci-*, thumbnail-*"}, NODES | {"ci-runner", "thumbnail-function"}),
-    "NodeRoles adds by ARN": ({"NodeRoles": f"arn:aws:iam::{ACCOUNT}:role/service-role/*"}, NODES | {"thumbnail-function"}),
+    "NodeRoles adds by a pattern, whatever the trust policy": (
+        {"NodeRoles": "ci-*, thumbnail-*"},
+        NODES | {"ci-runner", "thumbnail-function"},
+    ),
+    "NodeRoles adds by ARN": (
+        {"NodeRoles": f"arn:aws:iam::{ACCOUNT}:role/service-role/*"},
+        NODES | {"thumbnail-function"},
+    ),
     "ExemptRoles takes out": ({"ExemptRoles": "shop-*"}, {name for name in NODES if not name.startswith("shop-")}),
     "ExemptRoles wins over NodeRoles": ({"NodeRoles": "ci-runner", "ExemptRoles": "ci-*"}, NODES),
     "ExemptTag takes out": ({"ExemptTag": "team=storefront"}, NODES - {"shop-web-node"}),
@@ -122,7 +128,9 @@ class TestRegions:
         assert lab.evaluations(rule) == {}
 
     def test_a_service_control_policy_is_an_error_that_names_the_parameter(self, lab, rule):
-        denied = "User: x is not authorized to perform: eks:ListClusters with an explicit deny in a service control policy"
+        denied = (
+            "User: x is not authorized to perform: eks:ListClusters with an explicit deny in a service control policy"
+        )
         lab.control("POST", "faults", {
             "service": "eks", "operation": "ListClusters", "code": "AccessDeniedException", "status": 403, "times": None,
             "message": denied, "where": {"region": "eu-west-1"},
@@ -156,7 +164,10 @@ class TestCalls:
     def test_a_schedule_makes_no_call_twice(self, lab, rule):
         lab.cold_start()
         assert lab.send(scheduled(), rule).ok
-        calls = [(c["service"], c["operation"], c["region"], str(sorted(c["parameters"].items(), key=str))) for c in lab.calls()]
+        calls = [
+            (c["service"], c["operation"], c["region"], str(sorted(c["parameters"].items(), key=str)))
+            for c in lab.calls()
+        ]
         assert len(calls) == len(set(calls))
 
     def test_a_schedule_remembers_no_clusters(self, lab, rule):

@@ -60,7 +60,14 @@ BY_EVENT = {"AssumeRoleMode": "true"}
         (OTHER, {**BY_NAME, **BY_EVENT}, None, NON_COMPLIANT),
         (OTHER, BY_EVENT, f"arn:aws:iam::{OTHER}:role/audit", NON_COMPLIANT),
     ],
-    ids=["its own", "its own, in assume mode", "its own, by name", "another, by name", "another, by both", "another, by the event's role"],
+    ids=[
+        "its own",
+        "its own, in assume mode",
+        "its own, by name",
+        "another, by name",
+        "another, by both",
+        "another, by the event's role",
+    ],
 )
 def test_an_account_is_read_and_answered(lab, rule, number, parameters, role, verdict):
     answer = lab.send(of_account(number, parameters, role), rule)
@@ -97,7 +104,13 @@ def test_sts_is_asked_in_the_region_that_is_set(lab, rule):
 def test_accounts_keep_their_memories_apart(lab, rule):
     """Warm, in turn, with the same names of clusters, roles and policies everywhere."""
     item = events.role_item(account.Role("node", "", "", ""))
-    for number, verdict in [(ACCOUNT, COMPLIANT), (OTHER, NON_COMPLIANT), (THIRD, NON_COMPLIANT), (ACCOUNT, COMPLIANT), (OTHER, NON_COMPLIANT)]:
+    for number, verdict in [
+        (ACCOUNT, COMPLIANT),
+        (OTHER, NON_COMPLIANT),
+        (THIRD, NON_COMPLIANT),
+        (ACCOUNT, COMPLIANT),
+        (OTHER, NON_COMPLIANT),
+    ]:
         event = of_account(number, BY_NAME, invoking=events.changed({**item, "awsAccountId": number}))
         lab.forget_calls()
         answer = lab.send(event, rule)
@@ -117,7 +130,11 @@ def test_one_accounts_failure_is_not_anothers(lab, rule):
 
 def test_the_deadline_is_the_functions_own_to_keep(lab, rule):
     """An invocation that would not be done in time fails by itself, with its log, and says nothing of what it did not read."""
-    lab.control("POST", "faults", {"service": "eks", "operation": "DescribeNodegroup", "kind": "slow", "seconds": 8, "times": None})
+    lab.control(
+        "POST",
+        "faults",
+        {"service": "eks", "operation": "DescribeNodegroup", "kind": "slow", "seconds": 8, "times": None},
+    )
     answer = lab.send(of_account(ACCOUNT), rule, seconds=4)
     assert answer.payload["errorType"] == "OutOfTime"
     assert "OutOfTime" in lab.function_log()

@@ -17,7 +17,8 @@ def test_role_outside_the_account(demo, name):
 
 @pytest.mark.parametrize(
     "kind, identity",
-    [("AWS::IAM::Policy", policy.id) for policy in account.POLICIES if policy.name != "all-but-iam"] + [("AWS::EKS::Cluster", "shop"), ("AWS::EKS::FargateProfile", "shop|jobs")],
+    [("AWS::IAM::Policy", policy.id) for policy in account.POLICIES if policy.name != "all-but-iam"]
+    + [("AWS::EKS::Cluster", "shop"), ("AWS::EKS::FargateProfile", "shop|jobs")],
 )
 def test_resources_of_other_types_are_not_applicable(demo, kind, identity):
     held = demo.evaluations()[identity]
@@ -51,7 +52,9 @@ def test_annotation_names_the_action_then_the_grant_then_the_cluster(demo, name,
     assert 0 <= annotation.find(action) < annotation.find(source) < annotation.rfind(cluster), annotation
 
 
-@pytest.mark.parametrize("event", ["07-role-changed-lambda-role", "14-role-not-recorded", "15-role-left-scope", "16-role-deleted"])
+@pytest.mark.parametrize(
+    "event", ["07-role-changed-lambda-role", "14-role-not-recorded", "15-role-left-scope", "16-role-deleted"]
+)
 def test_what_is_ruled_out_costs_one_call(demo, event):
     assert demo.costs[event] == ["config:PutEvaluations"]
 

@@ -7,9 +7,27 @@ from local.lab import account, events
 from local.measure import large_account, scale
 
 SIZES = {
-    "many roles with few policies": {"clusters": 20, "regions": 1, "node_roles": 200, "other_roles": 100, "unmarked_roles": 20},
-    "many roles with many policies": {"clusters": 7, "regions": 3, "node_roles": 1650, "other_roles": 10, "unmarked_roles": 0},
-    "few known to EKS, many in instance profiles": {"clusters": 2, "regions": 2, "node_roles": 30, "other_roles": 10, "unmarked_roles": 40},
+    "many roles with few policies": {
+        "clusters": 20,
+        "regions": 1,
+        "node_roles": 200,
+        "other_roles": 100,
+        "unmarked_roles": 20,
+    },
+    "many roles with many policies": {
+        "clusters": 7,
+        "regions": 3,
+        "node_roles": 1650,
+        "other_roles": 10,
+        "unmarked_roles": 0,
+    },
+    "few known to EKS, many in instance profiles": {
+        "clusters": 2,
+        "regions": 2,
+        "node_roles": 30,
+        "other_roles": 10,
+        "unmarked_roles": 40,
+    },
 }
 
 
@@ -29,7 +47,10 @@ def test_findings_cost_a_call_for_each_hundred(binary):
         figures = scale.schedule(lab, size, 1, None, {"SecurityHubFindings": "true"})
     assert figures["other_calls_than_least"] == {}
     assert figures["calls"]["securityhub:BatchImportFindings"] == 2
-    assert figures["findings"] == {"ACTIVE FAILED": 200 // large_account.PUSHER, "ACTIVE PASSED": 200 - 200 // large_account.PUSHER}
+    assert figures["findings"] == {
+        "ACTIVE FAILED": 200 // large_account.PUSHER,
+        "ACTIVE PASSED": 200 - 200 // large_account.PUSHER,
+    }
 
 
 def test_the_bound_is_the_accounts_and_not_what_the_function_did():
@@ -43,7 +64,9 @@ def test_the_bound_is_the_accounts_and_not_what_the_function_did():
 
 def test_warm_invocations_take_no_more_memory(binary):
     """The first fifth fills what may be remembered; a leak of a kilobyte an event would show in what follows."""
-    with scale.lab_of_load(binary, clusters=4, regions=1, node_roles=40, other_roles=10, unmarked_roles=5, latency_ms=0) as lab:
+    with scale.lab_of_load(
+        binary, clusters=4, regions=1, node_roles=40, other_roles=10, unmarked_roles=5, latency_ms=0
+    ) as lab:
         figures = scale.replay(lab, 500)
     assert figures["grown_kib"] is None or figures["grown_kib"] < 300, figures["resident_kib"]
 
