@@ -1,4 +1,4 @@
-//! The command line as a user runs it: what it prints and its exit status.
+//! The command line as a user runs it: its output and its exit status.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "clippy takes the helpers of tests for no tests")]
 
 use std::io::Write;
@@ -15,8 +15,8 @@ fn run(arguments: &[&str], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Who refuses its arguments reads no input.
-    let _refused = child.stdin.take().unwrap().write_all(input.as_bytes());
+    // With bad options the command ends before it reads its input.
+    let _closed = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
 
@@ -58,7 +58,7 @@ fn verdicts(roles: &[Value]) -> Vec<&str> {
 }
 
 #[test]
-fn a_role_is_judged_where_the_file_shows_it_to_be_a_nodes_or_the_user_says_so() {
+fn options_select_the_roles_and_set_the_criteria() {
     let mut tagged = role("tagged", &allow("ecr:PutImage"), &[]);
     tagged["Tags"] = json!([{ "Key": "kubernetes.io/cluster/prod", "Value": "owned" }]);
     let mut lambda = role("lambda", &allow("ecr:PutImage"), &[WORKER]);
@@ -79,7 +79,7 @@ fn a_role_is_judged_where_the_file_shows_it_to_be_a_nodes_or_the_user_says_so() 
 }
 
 #[test]
-fn the_report_holds_the_request_and_the_statements_that_allow_it() {
+fn json_report_holds_the_request_and_its_statements() {
     let (roles, _) = report(&[], &page(&[role("worker", &allow("ecr:PutImage"), &[WORKER])]));
     assert_eq!(
         roles[0]["excess"][0],
@@ -95,7 +95,7 @@ fn the_report_holds_the_request_and_the_statements_that_allow_it() {
 }
 
 #[test]
-fn what_blocks_a_refused_action_is_said_where_it_is_asked_for() {
+fn refused_option_lists_what_blocks_each_action() {
     let mut document = allow("ecr:*");
     for (sid, effect, action) in [("NoPush", "Deny", "ecr:PutImage"), ("NoDelete", "Deny", "ecr:*Delete*")] {
         let statement = json!({ "Sid": sid, "Effect": effect, "Action": action, "Resource": "*" });
@@ -117,7 +117,7 @@ fn what_blocks_a_refused_action_is_said_where_it_is_asked_for() {
 }
 
 #[test]
-fn a_finding_says_which_reading_it_takes_where_the_documentation_leaves_two() {
+fn undocumented_behaviour_is_reported_as_an_assumption() {
     let mut document = allow("ecr:PutImage");
     document["Statement"][0]["Condition"] = json!({ "StringMatches": { "aws:UserAgent": "x" } });
     let file = page(&[role("worker", &document, &[WORKER])]);
@@ -125,12 +125,12 @@ fn a_finding_says_which_reading_it_takes_where_the_documentation_leaves_two() {
     let statement = json!({ "policy": "inline", "kind": "inline", "sid": null, "statement": 0, "matches": true });
     assert_eq!(roles[0]["excess"][0]["assumed"], json!([statement]));
     let text = String::from_utf8(run(&[], &file.to_string()).stdout).unwrap();
-    let said = "assuming that it matches, which AWS does not document: inline inline statement 0\n";
-    assert!(text.contains(said), "{text}");
+    let assumption = "assuming that it matches, which AWS does not document: inline inline statement 0\n";
+    assert!(text.contains(assumption), "{text}");
 }
 
 #[test]
-fn one_roles_bad_document_is_that_roles_error() {
+fn malformed_role_is_an_error_of_that_role_alone() {
     let broken = role("broken", &json!({ "Statement": [{ "Effect": "Permit" }] }), &[WORKER]);
     let lacking = role("lacking", &allow("ecr:Get*"), &[WORKER, "arn:aws:iam::123456789012:policy/gone"]);
     let mut shapeless = role("shapeless", &allow("ecr:Get*"), &[WORKER]);
@@ -145,14 +145,16 @@ fn one_roles_bad_document_is_that_roles_error() {
     assert_eq!((verdicts(&roles), exit), (expected, 2));
     let error = |i: usize| roles[i]["error"].as_str().unwrap();
     assert_eq!(error(0), "policy `inline`: $.Statement[0].Effect: `Permit` is not an effect; `Allow` and `Deny` are");
-    assert_eq!(error(1), "the file has no document of policy `arn:aws:iam::123456789012:policy/gone`");
-    assert!(error(2).starts_with("not a role's details: "), "{}", error(2));
-    assert_eq!((error(3), &roles[2]["role_name"]), ("`` is not the ARN of a role", &json!("shapeless")));
+    let gone = "policy `arn:aws:iam::123456789012:policy/gone` is not in the file; save it again without `--filter`";
+    assert_eq!(error(1), gone);
+    assert!(error(2).starts_with("malformed entry of `RoleDetailList`: "), "{}", error(2));
+    assert_eq!(roles[2]["role_name"], "shapeless");
+    assert_eq!(error(3), "`Arn` is ``, expected one such as `arn:aws:iam::123456789012:role/name`");
     assert_eq!((&roles[0]["annotation"], &roles[0]["permitted"]), (&Value::Null, &json!([])));
 }
 
 #[test]
-fn pages_stand_one_after_the_other_and_the_last_one_says_so() {
+fn pages_are_joined_and_a_missing_page_is_an_error() {
     let first = json!({ "RoleDetailList": [role("first", &allow("ecr:PutImage"), &[WORKER])], "IsTruncated": true });
     let second = page(&[role("second", &allow("ecr:Get*"), &[WORKER])]);
     let output = run(&["--format", "json"], &format!("{first}\n{second}"));
@@ -166,20 +168,20 @@ fn pages_stand_one_after_the_other_and_the_last_one_says_so() {
 }
 
 #[test]
-fn what_cannot_be_used_is_an_error_and_prints_no_report() {
+fn bad_input_or_option_prints_an_error_and_no_report() {
     let file = page(&[role("worker", &allow("ecr:Get*"), &[WORKER])]).to_string();
-    for (arguments, input, said) in [
-        (&["--role", "nobody"][..], file.as_str(), "the file has no role `nobody`"),
+    for (arguments, input, expected) in [
+        (&["--role", "nobody"][..], file.as_str(), "standard input: no role `nobody`; correct the value of `--role`"),
         (&["--allowed-access", "write"], &file, "expected `read-only`, `pull-only` or `cis`"),
         (&["--additional-allowed-actions", "ecr:*"], &file, "`ecr:*` is not accepted"),
         (&["--at", "noon"], &file, "RFC 3339"),
-        (&[], "{", "not what `aws iam get-account-authorization-details` prints"),
+        (&[], "{", "standard input: not the JSON output of `aws iam get-account-authorization-details`: EOF"),
         (&[], "{}", "no `RoleDetailList`"),
         (&[], "", "no `RoleDetailList`"),
     ] {
         let output = run(arguments, input);
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{arguments:?} {input} {errors}");
-        assert!(errors.contains(said), "{errors}");
+        assert!(errors.contains(expected), "{errors}");
     }
 }

@@ -17,29 +17,35 @@ const ROLES_PER_BATCH: usize = 256;
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckError {
-    #[error("{path}: {error}")]
+    #[error("cannot read {path}: {error}")]
     Input { path: String, error: io::Error },
     #[error("{path}: {error}")]
     Details { path: String, error: DetailsError },
-    #[error("the file has no role `{0}`")]
-    UnknownRole(String),
+    #[error("{path}: no role `{name}`; correct the value of `--role`")]
+    UnknownRole { path: String, name: String },
     #[error(transparent)]
     Output(#[from] io::Error),
-    #[error("a role could not be judged: this is a defect of the program")]
+    #[error("internal error while checking a role; please report it with the message above")]
     Panicked,
 }
 
 /// Writes the report and returns the exit status.
 pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<ExitStatus, CheckError> {
-    let path = options.account_details.display().to_string();
+    let path = match is_standard_input(options) {
+        true => "standard input".to_owned(),
+        false => options.account_details.display().to_string(),
+    };
     let text = read(options).map_err(|error| CheckError::Input { path: path.clone(), error })?;
-    let account = AccountDetails::parse(&text).map_err(|error| CheckError::Details { path, error })?;
+    let account = AccountDetails::parse(&text).map_err(|error| CheckError::Details { path: path.clone(), error })?;
     if let Some(unknown) = unknown_role(&account, options) {
-        return Err(CheckError::UnknownRole(unknown.to_owned()));
+        return Err(CheckError::UnknownRole { path, name: unknown.to_owned() });
     }
     let criteria = options.criteria();
     for unknown in criteria.unknown_actions() {
-        writeln!(io::stderr(), "ecr-read-only: the catalogue of {CATALOGUE_DATE} does not know `{unknown}`")?;
+        writeln!(
+            io::stderr(),
+            "ecr-read-only: warning: `{unknown}` is not in the catalogue of {CATALOGUE_DATE}; check its spelling"
+        )?;
     }
     let at = options.at.unwrap_or_else(|| OffsetDateTime::from(SystemTime::now()));
     let format = options.format;
@@ -72,8 +78,12 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<ExitStatus,
     Ok(exit)
 }
 
+fn is_standard_input(options: &Options) -> bool {
+    options.account_details.as_os_str() == "-"
+}
+
 fn read(options: &Options) -> io::Result<String> {
-    if options.account_details.as_os_str() == "-" {
+    if is_standard_input(options) {
         let mut text = String::new();
         io::stdin().lock().read_to_string(&mut text)?;
         Ok(text)
@@ -82,7 +92,7 @@ fn read(options: &Options) -> io::Result<String> {
     }
 }
 
-/// A role that `--role` names and the file does not have.
+/// The first role that `--role` names and the file does not have.
 fn unknown_role<'o>(account: &AccountDetails<'_>, options: &'o Options) -> Option<&'o str> {
     let mut unknown: Vec<&str> = options.roles.iter().map(String::as_str).collect();
     if !unknown.is_empty() {

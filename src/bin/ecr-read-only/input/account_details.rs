@@ -1,9 +1,8 @@
-//! What `aws iam get-account-authorization-details` prints: pages of roles and policies.
+//! The output of `aws iam get-account-authorization-details`: pages of roles and policies.
 //!
-//! Knows the shape of the answer. Roles stay text until they are asked for, one at a time, so that a file of
-//! thousands takes little more memory than itself.
+//! Each role stays text until it is needed. A file of thousands of roles so takes little more memory than its own size.
 //!
-//! Source: IAM API reference, GetAccountAuthorizationDetails.
+//! Source: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html>.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,14 +14,19 @@ use ecr_read_only::policy::{Document, DocumentError, Json, TrustPolicy};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Why a file is not the account's details.
+/// Why the file cannot be used. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DetailsError {
-    #[error("not what `aws iam get-account-authorization-details` prints: {0}")]
+    #[error(
+        "not the JSON output of `aws iam get-account-authorization-details`: {0}; save it again with `--output json`"
+    )]
     Json(#[from] serde_json::Error),
-    #[error("pages are missing: the last one says that there are more (`IsTruncated` or `NextToken`)")]
+    #[error(
+        "pages are missing: the last page says that more follow (`IsTruncated` or `NextToken`); save the output again \
+         without `--max-items` and `--no-paginate`, or append the other pages in order"
+    )]
     Truncated,
-    #[error("not what `aws iam get-account-authorization-details` prints: no `RoleDetailList`")]
+    #[error("no `RoleDetailList`: give the output of `aws iam get-account-authorization-details`")]
     NoRoles,
 }
 
@@ -60,7 +64,7 @@ struct PolicyVersion<'a> {
     is_default_version: bool,
 }
 
-/// As much of a role as can be told whatever is wrong with the rest.
+/// The members that identify a role. They are readable even if the rest of the role is malformed.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 struct RoleIdentity<'a> {
@@ -125,20 +129,23 @@ struct Tag<'a> {
     value: Cow<'a, str>,
 }
 
-/// An account's roles and the default versions of its managed policies.
+/// The roles of an account, and the default versions of its managed policies by ARN.
 pub(crate) struct AccountDetails<'a> {
     roles: Vec<&'a RawValue>,
     policies: HashMap<Cow<'a, str>, KnownPolicy<'a>>,
 }
 
-/// The default version of a managed policy.
+/// The default version of a managed policy: its JSON text, and the document read from it.
 struct KnownPolicy<'a> {
     text: &'a str,
     document: Result<Arc<Document>, String>,
 }
 
 impl<'a> AccountDetails<'a> {
-    /// Reads the pages, one after the other.
+    /// Reads the pages, which follow one another in the text.
+    ///
+    /// # Errors
+    /// [`DetailsError`] if the text is not the output of the AWS CLI, or if pages are missing.
     pub(crate) fn parse(text: &'a str) -> Result<Self, DetailsError> {
         let (mut roles, mut policies) = (Vec::new(), HashMap::new());
         let (mut truncated, mut any_roles) = (false, false);
@@ -150,12 +157,13 @@ impl<'a> AccountDetails<'a> {
             for policy in page.policies.into_iter().flatten() {
                 let text = policy.default_document().map_or("", RawValue::get);
                 match policies.entry(policy.arn) {
-                    Entry::Vacant(place) => {
-                        place.insert(KnownPolicy { text, document: document(text) });
+                    Entry::Vacant(entry) => {
+                        entry.insert(KnownPolicy { text, document: document(text) });
                     }
-                    // Which of them is the role's nobody can tell.
+                    // Pages of two runs: it is not known which document applies now.
                     Entry::Occupied(mut known) if known.get().text != text => {
-                        known.get_mut().document = Err("the file has two different documents of it".to_owned());
+                        known.get_mut().document =
+                            Err("the file holds two different documents; save it again".to_owned());
                     }
                     Entry::Occupied(_) => {}
                 }
@@ -168,12 +176,12 @@ impl<'a> AccountDetails<'a> {
         }
     }
 
-    /// How many roles there are.
+    /// The number of roles.
     pub(crate) fn len(&self) -> usize {
         self.roles.len()
     }
 
-    /// So many roles from the one with this number on, in the file's order.
+    /// At most `count` roles from index `start` on, in the order of the file.
     pub(crate) fn roles(&self, start: usize, count: usize) -> impl Iterator<Item = RoleEntry<'_>> {
         self.roles.iter().skip(start).take(count).map(|text| {
             let (identity, detail) = match serde_json::from_str::<RoleDetail<'_>>(text.get()) {
@@ -184,7 +192,7 @@ impl<'a> AccountDetails<'a> {
                 }
                 Err(error) => {
                     let identity = serde_json::from_str(text.get()).unwrap_or_default();
-                    (identity, Err(format!("not a role's details: {error}")))
+                    (identity, Err(format!("malformed entry of `RoleDetailList`: {error}")))
                 }
             };
             RoleEntry { identity, detail, account: self }
@@ -192,7 +200,8 @@ impl<'a> AccountDetails<'a> {
     }
 
     fn policy(&self, arn: &str) -> Result<Policy, String> {
-        let known = self.policies.get(arn).ok_or_else(|| format!("the file has no document of policy `{arn}`"))?;
+        let missing = || format!("policy `{arn}` is not in the file; save it again without `--filter`");
+        let known = self.policies.get(arn).ok_or_else(missing)?;
         let document = known.document.as_ref().map_err(|error| format!("policy `{arn}`: {error}"))?;
         Ok(Policy { source: PolicySource::Managed(arn.to_owned()), document: Arc::clone(document) })
     }
@@ -208,16 +217,16 @@ impl<'a> ManagedPolicy<'a> {
     }
 }
 
-/// A managed policy's document; the text is empty where the file has none.
+/// Reads the document of a managed policy. The text is empty if the file has none.
 fn document(text: &str) -> Result<Arc<Document>, String> {
     if text.is_empty() {
-        return Err("no document of the default version".to_owned());
+        return Err("the file has no document for the default version".to_owned());
     }
     let json: Json<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     document_of(&json).map(Arc::new).map_err(|error| error.to_string())
 }
 
-/// A document as the AWS CLI prints it, an object, or as the API gives it, text.
+/// The AWS CLI prints a document as an object; the API returns it as text.
 fn document_of(json: &Json<'_>) -> Result<Document, DocumentError> {
     match json {
         Json::String(text) => Document::parse(text),
@@ -232,7 +241,7 @@ pub(crate) struct RoleEntry<'a> {
     account: &'a AccountDetails<'a>,
 }
 
-/// Tags that those who start nodes put on roles, or their first part.
+/// Keys of tags that EKS, Karpenter and eksctl put on node roles. One that ends with `/` is a prefix.
 const CLUSTER_TAGS: [&str; 5] = [
     "kubernetes.io/cluster/",
     "aws:eks:cluster-name",
@@ -241,7 +250,7 @@ const CLUSTER_TAGS: [&str; 5] = [
     "alpha.eksctl.io/cluster-name",
 ];
 
-/// AWS's policies for nodes.
+/// The AWS managed policies for nodes.
 const WORKER_POLICIES: [&str; 2] = ["AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMinimalPolicy"];
 
 impl RoleEntry<'_> {
@@ -259,7 +268,10 @@ impl RoleEntry<'_> {
 
     pub(crate) fn trust_policy(&self) -> Result<TrustPolicy, String> {
         let detail = self.detail.as_ref().map_err(Clone::clone)?;
-        let document = detail.assume_role_policy_document.as_ref().ok_or("the role has no trust policy")?;
+        let document = detail
+            .assume_role_policy_document
+            .as_ref()
+            .ok_or("the role has no trust policy (`AssumeRolePolicyDocument`)")?;
         let policy = match document {
             Json::String(text) => TrustPolicy::parse(text),
             tree => TrustPolicy::from_json(tree),
@@ -267,7 +279,7 @@ impl RoleEntry<'_> {
         policy.map_err(|error| format!("trust policy: {error}"))
     }
 
-    /// The fact by which the file shows the role to be a node's, the trust policy apart.
+    /// The tag or policy that makes this a node role. Does not look at the trust policy.
     pub(crate) fn node_fact(&self) -> Option<String> {
         let detail = self.detail.as_ref().ok()?;
         let tag = detail.tags.iter().flatten().find(|tag| {
@@ -283,19 +295,24 @@ impl RoleEntry<'_> {
     }
 
     /// The role with all its policies.
+    ///
+    /// # Errors
+    /// A text that names the malformed or missing part.
     pub(crate) fn role(&self, trust_policy: TrustPolicy) -> Result<Role, String> {
         let detail = self.detail.as_ref().map_err(Clone::clone)?;
         let arn: Vec<&str> = self.identity.arn.split(':').collect();
-        let of_role = matches!(arn.as_slice(), ["arn", partition, "iam", "", account, name]
+        let is_role = matches!(arn.as_slice(), ["arn", partition, "iam", "", account, name]
             if !partition.is_empty() && account.len() == 12 && name.starts_with("role/"));
-        if !of_role {
-            // The partition and the account decide which resources there are: a wrong ARN would make a wrong verdict.
-            return Err(format!("`{}` is not the ARN of a role", self.identity.arn));
+        if !is_role {
+            // The partition and the account decide which resources exist. A wrong ARN would give a wrong verdict.
+            let arn = &self.identity.arn;
+            return Err(format!("`Arn` is `{arn}`, expected one such as `arn:aws:iam::123456789012:role/name`"));
         }
         let mut policies = Vec::new();
         for inline in detail.role_policy_list.iter().flatten() {
             let name = &inline.policy_name;
-            let document = inline.policy_document.as_ref().ok_or_else(|| format!("policy `{name}` has no document"))?;
+            let document =
+                inline.policy_document.as_ref().ok_or_else(|| format!("policy `{name}` has no `PolicyDocument`"))?;
             let document = document_of(document).map_err(|error| format!("policy `{name}`: {error}"))?;
             policies.push(Policy { source: PolicySource::Inline(name.to_string()), document: Arc::new(document) });
         }

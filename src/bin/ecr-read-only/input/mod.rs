@@ -1,3 +1,3 @@
-//! The files that the command line reads.
+//! The input files, one module each.
 
 pub(crate) mod account_details;
