@@ -1,11 +1,102 @@
-//! The rule's parameters: what they mean, what is said of those that mean nothing, and whose credentials they ask for.
+//! The rule's parameters: the values that each accepts, its errors, and the credentials that an event needs.
+//!
+//! `tests/parameters.json` holds the values of each parameter. The tests of the templates read it too.
 
-use crate::support::events::{scheduled, with};
-use ecr_read_only::rule::{Credentials, Invocation};
+use std::collections::BTreeMap;
+use std::fs;
+
+use ecr_read_only::rule::{Credentials, Invocation, PARAMETERS, RuleParameters};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::support::events::{scheduled, with};
+
+/// The values of one parameter.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Values {
+    /// A value other than the default, which the rule and every template accept.
+    example: String,
+    /// Values that the rule and every template accept.
+    accepted: Vec<String>,
+    /// Values that the rule accepts and the templates refuse.
+    #[serde(rename = "only the rule accepts")]
+    only_the_rule_accepts: Vec<String>,
+    /// Values that the rule and the templates refuse, by the rule's description of what it accepts.
+    refused: BTreeMap<String, Vec<String>>,
+}
+
+fn values() -> BTreeMap<String, Values> {
+    serde_json::from_str(&fs::read_to_string("tests/parameters.json").unwrap()).unwrap()
+}
+
+/// The settings with one parameter, or the errors.
+fn settings(name: &str, value: &str) -> Result<String, String> {
+    let parameters = RuleParameters::parse(Some(&json!({ name: value }).to_string()));
+    parameters.map(|parameters| format!("{parameters:?}")).map_err(|errors| errors.to_string())
+}
+
+fn defaults() -> String {
+    format!("{:?}", RuleParameters::default())
+}
+
 #[test]
-fn parameters_are_read() {
+fn table_every_parameter_has_values() {
+    let mut names = PARAMETERS.map(|parameter| parameter.name);
+    names.sort_unstable();
+    assert_eq!(names.to_vec(), values().into_keys().collect::<Vec<_>>());
+}
+
+#[test]
+fn table_default_is_the_default_setting() {
+    for parameter in PARAMETERS {
+        assert_eq!(settings(parameter.name, parameter.default), Ok(defaults()), "{}", parameter.name);
+    }
+}
+
+#[test]
+fn table_every_parameter_sets_its_own_setting() {
+    let mut set = BTreeMap::from([(defaults(), "the defaults".to_owned())]);
+    for (name, values) in values() {
+        // The same value for all parameters of a kind, so that a wrong setting cannot hide behind another value.
+        let kind = PARAMETERS.iter().find(|parameter| parameter.name == name).unwrap().kind();
+        let value = if kind == "list of roles" { "a" } else { &values.example };
+        let same = set.insert(settings(&name, value).unwrap(), name.clone());
+        assert_eq!(same, None, "{name}");
+    }
+}
+
+#[test]
+fn table_help_is_one_line() {
+    for parameter in PARAMETERS {
+        assert!((10..=100).contains(&parameter.help.len()), "{}: {}", parameter.name, parameter.help);
+        assert!(!parameter.help.contains('\n') && !parameter.help.ends_with('.'), "{}", parameter.name);
+    }
+}
+
+#[test]
+fn values_accepted_are_read() {
+    for (name, values) in values() {
+        for value in values.accepted.iter().chain(&values.only_the_rule_accepts).chain([&values.example]) {
+            assert_eq!(settings(&name, value).err(), None, "{name}: {value}");
+        }
+    }
+}
+
+#[test]
+fn values_refused_are_reported_with_what_is_expected() {
+    for (name, values) in values() {
+        for (expected, refused) in values.refused {
+            for value in refused {
+                let error = format!("`{name}` is `{value}`, expected {expected}");
+                assert_eq!(settings(&name, &value), Err(error), "{name}: {value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn criteria_are_read() {
     for (text, expected) in [
         (r#"{}"#, "ReadOnly [] false"),
         ("null", "ReadOnly [] false"),
@@ -31,7 +122,7 @@ fn parameters_are_read() {
 }
 
 #[test]
-fn parameters_of_scope_and_accounts_are_read() {
+fn scope_and_accounts_are_read() {
     let parameters =
         |text: &str| Invocation::parse(with(scheduled(), &json!({ "ruleParameters": text }))).unwrap().parameters;
     let none = parameters("{}");
@@ -52,7 +143,56 @@ fn parameters_of_scope_and_accounts_are_read() {
     assert_eq!(all.execution_role.region.as_deref(), Some("us-gov-east-1"));
 }
 
-/// Whose credentials an event of account 111122223333 asks for.
+#[test]
+fn errors_are_reported_together() {
+    let names = PARAMETERS.map(|parameter| parameter.name).join("`, `");
+    for (text, expected) in [
+        ("[]", "`ruleParameters` is an array, expected a JSON object of parameter names and values".to_owned()),
+        (
+            "{",
+            "`ruleParameters` is not JSON (EOF while parsing an object at line 1 column 1), expected a JSON object of \
+             parameter names and values"
+                .to_owned(),
+        ),
+        (r#"{"Allowed":""}"#, format!("`Allowed` is not a parameter of this rule: its parameters are `{names}`")),
+        (
+            r#"{"allowedAccess":"cis"}"#,
+            "`allowedAccess` is not a parameter of this rule: names are case-sensitive, write `AllowedAccess`".to_owned(),
+        ),
+        (
+            r#"{"AdditionalAllowedActions":["ecr:PutImage"]}"#,
+            "`AdditionalAllowedActions` is `an array`, expected a string".to_owned(),
+        ),
+        (
+            r#"{"AdditionalAllowedActions":"ecr:*,ecr:PutImage,PutImage"}"#,
+            "`AdditionalAllowedActions` is `ecr:*`, `PutImage`, expected literal actions such as `ecr:PutImage`, separated \
+             by commas and without wildcards"
+                .to_owned(),
+        ),
+        (
+            r#"{"NodeRoles":"a b,c","ClusterRegions":"eu-west-1,EU","ClusterNames":"a/b,shop"}"#,
+            "`ClusterNames` is `a/b`, expected cluster names, separated by commas, with `*` for any text; \
+             `ClusterRegions` is `EU`, expected regions such as `eu-west-1`, separated by commas; \
+             `NodeRoles` is `a b`, expected role names without a path, or role ARNs, separated by commas, with `*` for any \
+             text"
+                .to_owned(),
+        ),
+        (
+            r#"{"AllowedAccess":"x","Nonsense":"1","RequirePullAccess":"2"}"#,
+            format!(
+                "`AllowedAccess` is `x`, expected `read-only`, `pull-only` or `cis`; \
+                 `Nonsense` is not a parameter of this rule: its parameters are `{names}`; \
+                 `RequirePullAccess` is `2`, expected `true` or `false`"
+            ),
+        ),
+    ] {
+        let error = Invocation::parse(with(scheduled(), &json!({ "ruleParameters": text }))).unwrap_err();
+        assert_eq!(error.type_name(), "InvalidRuleParameters", "{text}");
+        assert_eq!(error.to_string(), format!("invalid rule parameters: {expected}"), "{text}");
+    }
+}
+
+/// The credentials for an event of account 111122223333.
 fn credentials(function_account: &str, parameters: &Value, execution_role_arn: &Value) -> String {
     let event = with(scheduled(), &json!({ "ruleParameters": parameters.to_string() }));
     let event = with(event, &json!({ "executionRoleArn": execution_role_arn }));
@@ -65,7 +205,7 @@ fn credentials(function_account: &str, parameters: &Value, execution_role_arn: &
 }
 
 #[test]
-fn another_account_is_read_by_a_role_that_is_named_and_nothing_else() {
+fn credentials_other_account_needs_a_named_role() {
     const OWN: &str = "111122223333";
     const OTHER: &str = "999999999999";
     let linked = json!("arn:aws:iam::111122223333:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig");
@@ -109,77 +249,5 @@ fn another_account_is_read_by_a_role_that_is_named_and_nothing_else() {
         ("", &name, &linked, named),
     ] {
         assert_eq!(credentials(account, parameters, event_role), expected, "{account} {parameters} {event_role}");
-    }
-}
-
-#[test]
-fn all_that_is_wrong_with_the_parameters_is_said_at_once() {
-    let actions = "expected literal actions such as `ecr:PutImage`, separated by commas and without wildcards";
-    let known = "it takes `AllowedAccess`, `AdditionalAllowedActions`, `RequirePullAccess`, `NodeRoles`, `ExemptRoles`, \
-                 `ExemptTag`, `ClusterRegions`, `ClusterNames`, `IncludeServiceAccountRoles`, `ExecutionRoleName`, \
-                 `ExecutionRoleRegion`, `AssumeRoleMode`, `SecurityHubFindings`";
-    for (text, expected) in [
-        ("[]", "`ruleParameters` is an array, expected a JSON object of parameter names and values".to_owned()),
-        (
-            "{",
-            "`ruleParameters` is not JSON (EOF while parsing an object at line 1 column 1), expected a JSON object of \
-             parameter names and values"
-                .to_owned(),
-        ),
-        (r#"{"Allowed":""}"#, format!("`Allowed` is not a parameter of this rule: {known}")),
-        (
-            r#"{"allowedAccess":"cis"}"#,
-            "`allowedAccess` is not a parameter of this rule: names are case-sensitive, and this one is `AllowedAccess`"
-                .to_owned(),
-        ),
-        (
-            r#"{"AllowedAccess":"none"}"#,
-            "`AllowedAccess` is `none`, expected `read-only`, `pull-only` or `cis`".to_owned(),
-        ),
-        (r#"{"RequirePullAccess":"yes"}"#, "`RequirePullAccess` is `yes`, expected `true` or `false`".to_owned()),
-        (
-            r#"{"AdditionalAllowedActions":"ecr:*,PutImage,ecr:Put Image,:a,a:"}"#,
-            format!("`AdditionalAllowedActions` is `ecr:*`, `PutImage`, `ecr:Put Image`, `:a`, `a:`, {actions}"),
-        ),
-        (
-            r#"{"AdditionalAllowedActions":["ecr:PutImage"]}"#,
-            "`AdditionalAllowedActions` is `an array`, expected a string".to_owned(),
-        ),
-        (
-            r#"{"NodeRoles":"a b,c","ExemptRoles":"arn:aws:iam::1:user/u","ExemptTag":"=x","ClusterRegions":"eu-west-1,EU",
-                "ClusterNames":"a/b","IncludeServiceAccountRoles":"1","ExecutionRoleName":"/x","ExecutionRoleRegion":"x",
-                "AssumeRoleMode":"no","SecurityHubFindings":"on"}"#,
-            "`AssumeRoleMode` is `no`, expected `true` or `false`; \
-             `ClusterNames` is `a/b`, expected names of clusters, separated by commas, with `*` for any text; \
-             `ClusterRegions` is `EU`, expected regions such as `eu-west-1`, separated by commas; \
-             `ExecutionRoleName` is `/x`, expected the name of a role, with its path if it has one; \
-             `ExecutionRoleRegion` is `x`, expected a region such as `eu-west-1`; \
-             `ExemptRoles` is `arn:aws:iam::1:user/u`, expected ARNs of roles or names without a path, separated by \
-             commas, with `*` for any text; \
-             `ExemptTag` is `=x`, expected a tag as `Key=Value`; \
-             `IncludeServiceAccountRoles` is `1`, expected `true` or `false`; \
-             `NodeRoles` is `a b`, expected ARNs of roles or names without a path, separated by commas, with `*` for any \
-             text; \
-             `SecurityHubFindings` is `on`, expected `true` or `false`"
-                .to_owned(),
-        ),
-        (
-            r#"{"ExecutionRoleName":"aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"}"#,
-            "`ExecutionRoleName` is `aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig`, expected a role that \
-             can be assumed: services alone assume their service-linked roles"
-                .to_owned(),
-        ),
-        (
-            r#"{"AllowedAccess":"x","Nonsense":"1","RequirePullAccess":"2"}"#,
-            format!(
-                "`AllowedAccess` is `x`, expected `read-only`, `pull-only` or `cis`; \
-                 `Nonsense` is not a parameter of this rule: {known}; \
-                 `RequirePullAccess` is `2`, expected `true` or `false`"
-            ),
-        ),
-    ] {
-        let error = Invocation::parse(with(scheduled(), &json!({ "ruleParameters": text }))).unwrap_err();
-        assert_eq!(error.type_name(), "InvalidRuleParameters", "{text}");
-        assert_eq!(error.to_string(), format!("invalid rule parameters: {expected}"), "{text}");
     }
 }

@@ -22,7 +22,9 @@ pub use invocation::configuration_item::{ChangedCluster, ChangedPolicy, ChangedR
 pub use invocation::credentials::Credentials;
 pub use invocation::fields::EventError;
 pub use invocation::name_patterns::{ClusterPatterns, RolePatterns};
-pub use invocation::parameters::{ClusterScope, ExecutionRole, ParameterError, ParametersError, RuleParameters};
+pub use invocation::parameters::{
+    ClusterScope, ExecutionRole, PARAMETERS, Parameter, ParameterError, ParametersError, RuleParameters, UsedIn,
+};
 pub use nodes::facts::{NodeFact, NodeRole, NodeRoles, Place};
 pub use ports::config::ResultToken;
 pub use ports::eks::{ClusterId, NodeKind};
