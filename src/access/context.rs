@@ -9,6 +9,7 @@ use super::catalogue::{ResourceType, Service};
 use super::solver::slot::{Kind, Slot};
 use super::solver::universe::Universe;
 use crate::policy::TrustPolicy;
+use crate::policy::arn::Arn;
 
 /// What all actions have in common that are requested in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,16 +74,12 @@ pub(super) struct Subject<'r> {
 }
 
 impl Subject<'_> {
-    fn arn_field(&self, index: usize) -> &str {
-        self.arn.split(':').nth(index).unwrap_or_default()
-    }
-
     pub(super) fn partition(&self) -> &str {
-        self.arn_field(1)
+        Arn::parse(self.arn).map_or("", |arn| arn.partition)
     }
 
     pub(super) fn account(&self) -> &str {
-        self.arn_field(4)
+        Arn::parse(self.arn).map_or("", |arn| arn.account)
     }
 
     /// What is known of a key, given in lower case.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::policy::arn::Arn;
+
 /// Where a policy bears on a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -45,7 +47,7 @@ pub struct Grant {
 /// The statement as a reader finds it: the policy's name and the statement's Sid or number.
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let policy = self.policy.rsplit('/').next().unwrap_or(&self.policy);
+        let policy = Arn::parse(&self.policy).and_then(|arn| arn.name()).unwrap_or(&self.policy);
         write!(f, "policy {policy} statement ")?;
         match &self.sid {
             Some(sid) if !sid.is_empty() => f.write_str(sid),

@@ -8,6 +8,7 @@ use super::decider::{Decider, Question};
 use super::request::Problem;
 use super::solver::Values;
 use super::solver::values::is_possible;
+use crate::policy::arn::Arn;
 use crate::policy::condition::{Condition, Meaning, resolve};
 use crate::policy::pattern::{Token, Variable};
 use crate::policy::reading::Reading;
@@ -60,7 +61,7 @@ impl Decider<'_> {
         resource: &str,
     ) -> Vec<(Unknown, String)> {
         let mut fitting = Vec::new();
-        let name = resource.splitn(6, ':').nth(5).unwrap_or_default();
+        let name = Arn::parse(resource).map_or("", |arn| arn.resource);
         for pattern in self.matching(question).flat_map(|(_, rule)| &rule.statement.resources.patterns) {
             // Every part of the name is held against every pattern: that has its price.
             if fitting.len() >= MOST_FITTING || self.budget.spend(name.len().pow(3) / 8).is_err() {

@@ -3,6 +3,7 @@
 //! Knows what the words of a policy mean, for any service. Knows nothing of ECR, of roles or of verdicts, and
 //! does no I/O.
 
+pub mod arn;
 pub mod budget;
 pub mod comparison;
 pub mod condition;

@@ -5,10 +5,9 @@
 //!
 //! Source: IAM User Guide, "AWS JSON policy elements: Principal".
 
-use super::DocumentError;
+use super::arn::Arn;
 use super::document::{Effect, decode, effect, for_each_statement, patterns};
-use super::json::Json;
-use super::json::{Path, members, parse_json, string};
+use super::json::{DocumentError, Json, Path, members, parse_json, string};
 use super::pattern::ActionPattern;
 use super::reading::Reading;
 
@@ -144,7 +143,8 @@ impl TrustPolicy {
     /// Whether the OIDC provider may be asked for the role's sessions; `issuer` is its URL, as a cluster tells it.
     pub fn admits_oidc_issuer(&self, issuer: &str) -> bool {
         let issuer = issuer.strip_prefix("https://").unwrap_or(issuer).trim_end_matches('/');
-        self.federated.iter().any(|arn| arn.split_once(":oidc-provider/").is_some_and(|(_, url)| url == issuer))
+        let url = |arn| Arn::parse(arn)?.resource.strip_prefix("oidc-provider/");
+        self.federated.iter().any(|arn| url(arn) == Some(issuer))
     }
 
     /// Whether the service may assume the role; `service` is the first label of its principal.

@@ -10,6 +10,7 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
+use crate::policy::arn::Arn;
 use crate::policy::{Document, TrustPolicy};
 use crate::rule::invocation::fields::{EventError, Fields};
 use crate::rule::ports::config::ResourceId;
@@ -171,7 +172,7 @@ impl Item {
         Ok(Self {
             path: item.path_of(""),
             resource: ResourceId { resource_type, id },
-            name: name.or_else(|| arn.as_deref().and_then(last_segment)),
+            name: name.or_else(|| arn.as_deref().and_then(|arn| Arn::parse(arn)?.name()).map(str::to_owned)),
             arn,
             region: item.text("awsRegion")?,
             gone: gone(item)?,
@@ -212,9 +213,9 @@ impl Item {
     /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html>).
     fn cluster(self) -> Result<ChangedCluster, EventError> {
         let is_profile = self.resource.resource_type == FARGATE_PROFILE;
-        let mut parts = self.arn.as_deref().unwrap_or_default().splitn(6, ':').skip(3);
-        let region = parts.next().filter(|region| !region.is_empty()).map(str::to_owned).or(self.region);
-        let mut path = parts.nth(1).unwrap_or_default().split('/');
+        let arn = self.arn.as_deref().and_then(Arn::parse);
+        let region = arn.map(|arn| arn.region).filter(|region| !region.is_empty()).map(str::to_owned).or(self.region);
+        let mut path = arn.map_or("", |arn| arn.resource).split('/');
         let (kind, first, second) = (path.next(), path.next(), path.next());
         let (name, fargate_profile) = match (kind, first, second) {
             (Some("cluster"), Some(cluster), _) if !is_profile => (Some(cluster.to_owned()), None),
@@ -273,9 +274,4 @@ fn gone(item: &Fields) -> Result<Option<OutOfScope>, EventError> {
             "`OK`, `ResourceDiscovered`, `ResourceNotRecorded`, `ResourceDeleted` or `ResourceDeletedNotRecorded`",
         )),
     }
-}
-
-/// The name that ends an ARN: `arn:aws:iam::111122223333:role/path/name`.
-fn last_segment(arn: &str) -> Option<String> {
-    arn.rsplit_once('/').map(|(_, name)| name.to_owned()).filter(|name| !name.is_empty())
 }

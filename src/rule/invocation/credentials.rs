@@ -2,6 +2,7 @@
 //!
 //! Knows AWS Config's conventions for rules that serve several accounts; must not know how a role is assumed.
 
+use crate::policy::arn::Arn;
 use crate::rule::error::EvaluationError;
 use crate::rule::invocation::Invocation;
 use crate::rule::invocation::parameters::SERVICE_LINKED;
@@ -28,9 +29,10 @@ impl Invocation {
     /// # Errors
     /// [`EvaluationError::OtherAccount`] where the event's account is another, and nothing says how to read it.
     pub fn credentials(&self, function_arn: &str) -> Result<Credentials, EvaluationError> {
-        let mut parts = function_arn.split(':');
-        let partition = parts.nth(1).filter(|partition| !partition.is_empty()).unwrap_or("aws");
-        let own = parts.nth(2).filter(|text| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()));
+        let function = Arn::parse(function_arn);
+        let partition = function.map(|arn| arn.partition).filter(|partition| !partition.is_empty()).unwrap_or("aws");
+        let is_account = |text: &&str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let own = function.map(|arn| arn.account).filter(is_account);
         if own == Some(&self.account_id) {
             return Ok(Credentials::Own);
         }

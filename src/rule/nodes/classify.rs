@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::policy::TrustPolicy;
+use crate::policy::arn::Arn;
 use crate::rule::invocation::parameters::RuleParameters;
 use crate::rule::nodes::facts::{NodeFact, NodeRole, NodeRoles, Place};
 use crate::rule::ports::eks::{Authentication, ClusterId, NodeKind};
@@ -256,6 +257,6 @@ pub(in crate::rule) fn exempt(
 }
 
 fn worker_policy(arn: &str) -> Option<&str> {
-    let (owner, name) = arn.split_once(":policy/")?;
-    (owner.ends_with(":iam::aws") && WORKER_POLICIES.contains(&name)).then_some(name)
+    let name = Arn::parse(arn)?.aws_managed_policy()?;
+    WORKER_POLICIES.contains(&name).then_some(name)
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::policy::arn::Arn;
 use crate::rule::ports::eks::{ClusterId, NodeKind, RoleUse};
 use crate::rule::ports::iam::key;
 
@@ -123,9 +124,6 @@ impl NodeRoles {
 
 /// Account and name of the role that an ARN names: `arn:aws:iam::111122223333:role/path/name`.
 fn role_of(arn: &str) -> Option<(&str, &str)> {
-    let mut parts = arn.splitn(6, ':');
-    let (scheme, _partition, service) = (parts.next()?, parts.next()?, parts.next()?);
-    let (_region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
-    let (_, name) = resource.strip_prefix("role/").map(|path| path.rsplit_once('/').unwrap_or(("", path)))?;
-    (scheme == "arn" && service == "iam" && !name.is_empty()).then_some((account, name))
+    let arn = Arn::parse(arn)?;
+    Some((arn.account, arn.role_name()?))
 }

@@ -1,5 +1,6 @@
 //! IAM of one account, as a trait and plain types.
 
+use crate::policy::arn::Arn;
 use crate::rule::ports::error::PortError;
 
 /// A role as IAM's GetRole tells it.
@@ -149,7 +150,7 @@ pub(in crate::rule) fn key(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
-/// The name in a role's ARN, whatever else stands there.
+/// The name in a role's ARN. Text that is not the ARN of a role is returned as it is.
 pub(in crate::rule) fn role_name(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
+    Arn::parse(arn).and_then(|arn| arn.role_name()).unwrap_or(arn)
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use crate::access::Compliance;
+use crate::policy::arn::Arn;
 use crate::rule::ports::error::PortError;
 use crate::rule::ports::iam::role_name;
 
@@ -47,16 +48,14 @@ impl FindingSource {
     /// `rule_arn` tells partition and region: `arn:aws:config:us-east-1:111122223333:config-rule/config-rule-abcdef`
     /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsconfig.html>). None if it does not.
     pub fn new(account_id: &str, rule_name: &str, rule_arn: &str) -> Option<Self> {
-        let mut parts = rule_arn.splitn(6, ':');
-        let (scheme, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
-        let (region, _account, rule) = (parts.next()?, parts.next()?, parts.next()?);
-        let told = !partition.is_empty() && !region.is_empty() && rule.starts_with("config-rule/");
-        (scheme == "arn" && service == "config" && told).then(|| Self {
+        let arn = Arn::parse(rule_arn)?;
+        let is_rule = arn.service == "config" && arn.resource.starts_with("config-rule/");
+        (is_rule && !arn.partition.is_empty() && !arn.region.is_empty()).then(|| Self {
             account_id: account_id.to_owned(),
             rule_name: rule_name.to_owned(),
             rule_arn: rule_arn.to_owned(),
-            partition: partition.to_owned(),
-            region: region.to_owned(),
+            partition: arn.partition.to_owned(),
+            region: arn.region.to_owned(),
         })
     }
 
@@ -130,8 +129,7 @@ impl Finding {
 
     /// The role's path, `/` if it has none.
     pub fn role_path(&self) -> &str {
-        let resource = self.role_arn.split_once(":role").map_or("", |(_, path)| path);
-        resource.strip_suffix(self.role_name()).filter(|path| !path.is_empty()).unwrap_or("/")
+        Arn::parse(&self.role_arn).and_then(|arn| arn.role_path()).unwrap_or("/")
     }
 
     /// The role's name.
@@ -141,7 +139,7 @@ impl Finding {
 
     /// The partition that the role is in.
     pub fn partition(&self) -> &str {
-        self.role_arn.split(':').nth(1).unwrap_or_default()
+        Arn::parse(&self.role_arn).map_or("", |arn| arn.partition)
     }
 }
 

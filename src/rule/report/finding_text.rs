@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use crate::access::catalogue::Level;
 use crate::access::{Assumption, Criteria, Grant, GrantKind, Verdict, Witness};
+use crate::policy::arn::Arn;
 use crate::rule::ports::iam::role_name;
 use crate::rule::ports::security_hub::{Finding, FindingSource, NOTHING_TO_CHANGE, Severity};
 use crate::rule::report::outcome::Judged;
@@ -29,9 +30,6 @@ const PULL_ONLY: &str = "AmazonEC2ContainerRegistryPullOnly";
 
 /// What the benchmark asks for, of which there is no AWS managed policy.
 const CIS_ONLY: &str = "a policy of your own that allows the four actions of the benchmark";
-
-/// The account of AWS managed policies.
-const AWS_MANAGED: &str = ":iam::aws:policy/";
 
 impl Finding {
     /// What is to be said of a role, by its unique id, at the time of the evaluation, if the rule first told of it then.
@@ -143,9 +141,9 @@ fn remediation(judged: &Judged, criteria: &Criteria) -> String {
         // Those of AWS cannot be changed, only be replaced.
         let (mut own, mut of_aws) = (Vec::new(), Vec::new());
         for grant in verdict.excess.iter().flat_map(|access| &access.witness.grants) {
-            let (texts, text) = match grant.policy.split_once(AWS_MANAGED) {
+            let (texts, text) = match Arn::parse(&grant.policy).and_then(|arn| arn.aws_managed_policy()) {
                 _ if grant.kind == GrantKind::Boundary => continue,
-                Some((_, path)) => (&mut of_aws, path.rsplit('/').next().unwrap_or(path).to_owned()),
+                Some(path) => (&mut of_aws, path.rsplit('/').next().unwrap_or(path).to_owned()),
                 None => (&mut own, statement(grant)),
             };
             if !texts.contains(&text) {

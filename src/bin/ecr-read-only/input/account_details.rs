@@ -10,6 +10,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use ecr_read_only::access::{Policy, PolicySource, Role};
+use ecr_read_only::policy::arn::Arn;
 use ecr_read_only::policy::{Document, DocumentError, Json, TrustPolicy};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -287,8 +288,8 @@ impl RoleEntry<'_> {
         });
         let worker_policy = || {
             detail.attached_managed_policies.iter().flatten().find_map(|policy| {
-                let (owner, name) = policy.policy_arn.split_once(":policy/")?;
-                (owner.ends_with(":iam::aws") && WORKER_POLICIES.contains(&name)).then_some(name)
+                let name = Arn::parse(&policy.policy_arn)?.aws_managed_policy()?;
+                WORKER_POLICIES.contains(&name).then_some(name)
             })
         };
         tag.map(|tag| format!("tag {}", tag.key)).or_else(|| worker_policy().map(|name| format!("policy {name}")))
@@ -300,10 +301,14 @@ impl RoleEntry<'_> {
     /// A text that names the malformed or missing part.
     pub(crate) fn role(&self, trust_policy: TrustPolicy) -> Result<Role, String> {
         let detail = self.detail.as_ref().map_err(Clone::clone)?;
-        let arn: Vec<&str> = self.identity.arn.split(':').collect();
-        let is_role = matches!(arn.as_slice(), ["arn", partition, "iam", "", account, name]
-            if !partition.is_empty() && account.len() == 12 && name.starts_with("role/"));
-        if !is_role {
+        let is_role = |arn: Arn<'_>| {
+            (arn.service, arn.region) == ("iam", "")
+                && !arn.partition.is_empty()
+                && arn.account.len() == 12
+                && arn.resource.starts_with("role/")
+                && !arn.resource.contains(':')
+        };
+        if !Arn::parse(&self.identity.arn).is_some_and(is_role) {
             // The partition and the account decide which resources exist. A wrong ARN would give a wrong verdict.
             let arn = &self.identity.arn;
             return Err(format!("`Arn` is `{arn}`, expected one such as `arn:aws:iam::123456789012:role/name`"));
