@@ -10,6 +10,7 @@
 
 mod support;
 
+mod code_map;
 mod discovery;
 mod events;
 mod finding_texts;

@@ -293,12 +293,12 @@ def test_alarms_tell_the_topic_and_are_about_this_function(stack):
             else {"Name": "FunctionName", "Value": stack.ids["Function"]}
         )
         assert alarm["Dimensions"] == [about]
-        assert "docs/operations.md" in alarm["AlarmDescription"]
+        assert "docs/tasks/notifications-and-alarms.md" in alarm["AlarmDescription"]
 
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_operators_find_each_alarm_in_the_documentation(name):
-    assert f"| `…-{name}` |" in (ROOT / "docs/operations.md").read_text()
+    assert f"| `…-{name}` |" in (ROOT / "docs/tasks/notifications-and-alarms.md").read_text()
 
 
 def test_alarms_watch_metrics_that_somebody_writes(stack):

@@ -1,4 +1,4 @@
-"""The pages: their commands are run where that needs no account, their links lead somewhere, and what they list is there."""
+"""The pages: commands run where they need no account, links resolve, lists are complete, outputs are those of real runs."""
 
 import itertools
 import json
@@ -14,16 +14,26 @@ from helpers import actions, role_policies
 from local import ROOT
 from local.templates import resolve
 
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "SECURITY.md",
-    ROOT / "ARCHITECTURE.md",
-    ROOT / "CONTRIBUTING.md",
-    *sorted((ROOT / "docs").glob("*.md")),
-]
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
-# What the tests and CI run elsewhere, or what needs the network.
-ELSEWHERE = ("pip install", "sam build", "sam deploy --guided", "cargo run", "echo", "python3 tools/cost.py")
+DOCS = ROOT / "docs"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+README = ROOT / "README.md"
+README_LINES = 150
+# Commands that other tests or CI run, or that need the network.
+ELSEWHERE = (
+    "pip install",
+    "sam build",
+    "sam deploy --guided",
+    "cargo install",
+    "cargo test",
+    "git pull",
+    "python3 tools/cost.py",
+)
+# Words that must be decoded. CONTRIBUTING.md has the rule.
+RETIRED = re.compile(
+    r"\b(untold|told|tells|tell|whatever|whoever asks|anew|of its own accord|for good|stands on|by itself|admits nobody"
+    r"|comes of it|as .{1,20} calls for|is said of|left over to|a word)\b",
+    re.IGNORECASE,
+)
 
 
 def commands(page):
@@ -34,9 +44,17 @@ def commands(page):
                 yield re.sub(r"\s+# .*", "", line[2:])
 
 
+def sessions(page):
+    """The runs of the command line on a page: each command with the output below it."""
+    for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
+        for command, output in re.findall(r"^\$ (ecr-read-only .*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+            yield command, output
+
+
 COMMANDS = sorted({command for page in PAGES for command in commands(page)})
 AWS = [command for command in COMMANDS if command.startswith("aws ")]
 MAKE = [command for command in COMMANDS if command.startswith("make ")]
+SESSIONS = [(page.name, *session) for page in PAGES for session in sessions(page)]
 
 
 @pytest.fixture(scope="module")
@@ -69,19 +87,33 @@ def cli():
     server.stop()
 
 
-def test_every_command_of_the_pages_is_of_a_kind_that_is_tried():
-    assert AWS and MAKE
-    others = [command for command in COMMANDS if not command.startswith(("aws ", "make ", *ELSEWHERE))]
+def test_command_on_a_page_is_of_a_known_kind():
+    assert AWS and MAKE and SESSIONS
+    others = [
+        command for command in COMMANDS if not command.startswith(("aws ", "make ", "ecr-read-only ", *ELSEWHERE))
+    ]
     assert [
-        command
-        for command in others
-        if not re.match(r"(CARGO_LAMBDA_COMPILER=\w+ sam build|cargo test|ORACLE_)", command)
+        c for c in others if not re.match(r"(CARGO_LAMBDA_COMPILER=\w+ sam build|ORACLE_\w+=.* cargo test)", c)
     ] == []
 
 
+@pytest.mark.parametrize("page, command, output", SESSIONS)
+def test_session_on_a_page_is_what_the_cli_prints(page, command, output):
+    """A page without an output shows a file that only its reader has: then the example stands in for it."""
+    program = os.environ.get("CLI_BINARY")
+    if not program:
+        pytest.fail("CLI_BINARY is not set: `make test` builds the command line")
+    words = ["examples/account.json" if word == "account.json" else word for word in shlex.split(command)[1:]]
+    ran = subprocess.run(
+        [os.path.abspath(ROOT / program), *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode in (0, 1), ran.stderr
+    assert output in ("", ran.stdout), f"{page} shows another output"
+
+
 @pytest.mark.parametrize("command", AWS)
-def test_the_aws_cli_takes_the_command_and_asks_aws(cli, command):
-    """What moto knows answers; of the rest it is enough that the CLI found nothing wrong and sent it."""
+def test_aws_command_on_a_page_is_accepted(cli, command):
+    """moto answers the operations that it knows. For the others it is enough that the CLI accepted and sent the command."""
     ran = cli(command)
     sent = ran.returncode == 0 or re.search(r"An error occurred \(|Unable to parse response|does not exist", ran.stderr)
     assert sent, ran.stderr
@@ -90,14 +122,14 @@ def test_the_aws_cli_takes_the_command_and_asks_aws(cli, command):
 @pytest.mark.parametrize(
     "command", ["aws sqs receive-message", "aws sqs purge-queue --nonsense", "aws configservice nonsense"]
 )
-def test_the_aws_cli_refuses_what_is_no_command(cli, command):
+def test_aws_cli_refuses_an_unknown_command(cli, command):
     ran = cli(command)
     assert ran.returncode != 0 and not re.search(
         r"An error occurred \(|Unable to parse response|does not exist", ran.stderr
     )
 
 
-def test_the_ids_of_all_accounts_come_as_the_template_takes_them(cli):
+def test_account_ids_command_prints_what_the_template_accepts(cli):
     for command in ("create-organization", "create-account --email a@example.org --account-name a"):
         assert cli(f"aws organizations {command}").returncode == 0
     (command,) = (command for command in AWS if "list-accounts" in command and command.endswith("| tr -d '\"'"))
@@ -107,7 +139,7 @@ def test_the_ids_of_all_accounts_come_as_the_template_takes_them(cli):
 
 
 @pytest.mark.parametrize("command", MAKE)
-def test_make_knows_the_target(command):
+def test_make_command_on_a_page_has_a_target(command):
     dry = subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert dry.returncode == 0, dry.stderr
 
@@ -118,8 +150,8 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_link_on_a_page_resolves(page):
     broken = []
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if target.startswith(("https://", "http://")):
@@ -131,19 +163,51 @@ def test_links_lead_somewhere(page):
     assert broken == []
 
 
-def test_every_page_of_docs_is_named_in_the_readme():
-    readme = (ROOT / "README.md").read_text()
-    assert [page.name for page in (ROOT / "docs").glob("*.md") if f"docs/{page.name}" not in readme] == []
+def test_readme_links_every_page_of_docs():
+    readme = README.read_text()
+    pages = [str(page.relative_to(ROOT)) for page in DOCS.rglob("*.md")]
+    assert [page for page in pages if f"({page})" not in readme] == []
 
 
-def test_the_page_of_deploying_has_every_parameter_of_the_template():
+def test_readme_is_short():
+    assert len(README.read_text().splitlines()) <= README_LINES
+
+
+def test_table_row_stands_on_one_page_only():
+    """A table stands once; other pages link to it."""
+    pages_of = {}
+    for page in PAGES:
+        rows = [
+            line
+            for line in page.read_text().splitlines()
+            if line.startswith("|") and not re.match(r"\|[-:|]+\|$", line)
+        ]
+        for row in rows:
+            pages_of.setdefault(row, set()).add(page.name)
+    # A header is no row: two tables may have the same columns.
+    assert [row for row, pages in pages_of.items() if len(pages) > 1 and "`" in row] == []
+
+
+def test_contributing_names_only_files_that_exist():
+    named = re.findall(r"`([\w.-]+/[\w./-]*)`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(named) > 30
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_uses_no_retired_word(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    assert [match[0] for match in RETIRED.finditer(text)] == []
+
+
+def test_parameters_page_has_every_template_parameter():
     parameters = resolve.load(ROOT / "template.yaml")["Parameters"]
-    page = (ROOT / "docs" / "deploy.md").read_text()
-    assert [name for name in parameters if f"`{name}`" not in page] == []
+    page = (DOCS / "reference" / "parameters.md").read_text()
+    assert [name for name in parameters if f"| `{name}` |" not in page] == []
 
 
-def test_the_page_of_permissions_has_every_action_of_the_functions_role():
-    page = (ROOT / "docs" / "permissions.md").read_text()
+def test_permissions_page_has_every_action_of_the_function():
+    page = (DOCS / "reference" / "permissions.md").read_text()
     resources = resolve.resolved(ROOT / "template.yaml", resolve.EVERY_PART["template.yaml"])["Resources"]
     actions_of_role = actions(role_policies(resources, "FunctionRole").values())
     assert len(actions_of_role) > 30
@@ -152,16 +216,29 @@ def test_the_page_of_permissions_has_every_action_of_the_functions_role():
     ] == []
 
 
-def test_the_page_of_operations_has_every_alarm():
-    alarms = [
-        resource["Properties"]["AlarmName"].removeprefix(resolve.STACK)
-        for resource in resolve.resolved(ROOT / "template.yaml", resolve.EVERY_PART["template.yaml"])[
-            "Resources"
-        ].values()
-        if resource["Type"] == "AWS::CloudWatch::Alarm"
-    ]
-    assert len(alarms) == 7
-    assert [alarm for alarm in alarms if f"`…{alarm}`" not in OPERATIONS] == []
+def test_errors_page_has_every_error_type():
+    source = (ROOT / "src" / "rule" / "error.rs").read_text()
+    types = set(re.findall(r'=> "(\w+)"', source))
+    assert len(types) > 8
+    rows = set(re.findall(r"^\| `(\w+)` \|", (DOCS / "reference" / "errors.md").read_text(), re.MULTILINE))
+    assert rows == types
+
+
+def test_metrics_page_has_every_metric():
+    counters = re.search(r"const COUNTERS: .*?\[(.*?)\];", (ROOT / "src" / "metrics.rs").read_text(), re.DOTALL)[1]
+    page = (DOCS / "reference" / "log-and-metrics.md").read_text()
+    assert [name for name in re.findall(r'"(\w+)"', counters) if f"`{name}`" not in page] == []
+
+
+def test_cli_page_has_every_option():
+    program = os.environ.get("CLI_BINARY") or pytest.fail("CLI_BINARY is not set: `make test` builds the command line")
+    usage = subprocess.run(
+        [os.path.abspath(ROOT / program), "check", "--help"], capture_output=True, text=True, check=True
+    )
+    options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", usage.stdout, re.MULTILINE)) - {"--help"}
+    assert len(options) > 8
+    page = (DOCS / "reference" / "cli.md").read_text()
+    assert [option for option in options if f"`{option}" not in page] == []
 
 
 def names(command):
@@ -170,7 +247,7 @@ def names(command):
 
 
 def unknown_names(query, known):
-    """Names that mean nothing where they stand: `known` are the log's, and after `stats` there is only what that made."""
+    """Names that a query uses and that do not exist there: `known` are fields of the log. After `stats`, only its results exist."""
     unknown = set()
     for command in query.strip().split("\n| "):
         made = set(re.findall(r" as (\w+)", command))
@@ -179,17 +256,19 @@ def unknown_names(query, known):
     return unknown
 
 
-def test_the_queries_name_fields_that_the_log_has(demo):
-    """Fields that failures alone have are named in the source of the binary."""
+def test_query_on_a_page_names_fields_of_the_log(demo):
+    """The demo has no failure, so the fields of failures come from the source."""
     lines = [json.loads(line) for line in demo.processes.log("function").splitlines() if line.startswith("{")]
     known = {name for line in lines for name in line} | {"@timestamp"}
     known |= set(re.findall(r"(\w+) = ", (ROOT / "src" / "main.rs").read_text()))
-    queries = re.findall(r"```\n((?:fields|filter|stats).*?)```", OPERATIONS, re.DOTALL)
+    queries = re.findall(
+        r"```\n((?:fields|filter|stats).*?)```", (DOCS / "reference" / "log-and-metrics.md").read_text(), re.DOTALL
+    )
     assert len(queries) == 7
     assert {query: unknown for query in queries if (unknown := unknown_names(query, known))} == {}
 
 
-def test_a_field_of_the_log_means_nothing_after_stats():
+def test_log_field_after_stats_is_unknown():
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax-Stats.html
     assert (
         unknown_names('filter message = "x"\n| stats count(*) as times by role\n| sort times desc', {"message", "role"})
@@ -198,6 +277,6 @@ def test_a_field_of_the_log_means_nothing_after_stats():
     assert unknown_names('stats count(*) as times by role\n| filter message = "x"', {"message", "role"}) == {"message"}
 
 
-def test_the_page_of_costs_shows_what_the_tool_prints():
+def test_cost_page_shows_what_the_tool_prints():
     printed = subprocess.run(["python3", "tools/cost.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert printed.strip() in (ROOT / "docs" / "cost.md").read_text()
+    assert printed.strip() in (DOCS / "reference" / "cost.md").read_text()
