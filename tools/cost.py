@@ -1,7 +1,7 @@
 """What the rule costs a month, as docs/reference/cost.md shows it: `python3 tools/cost.py`.
 
-Prices are those of us-east-1 in US dollars; the page links their sources. The bytes that an event writes to the log were
-measured in the demo. The time that an event runs is an assumption: the stand-in for AWS cannot show it.
+Prices are those of us-east-1 in US dollars; the page links their sources. The bytes that an event writes to the log
+were measured in the demo. The time that an event runs is an assumption: the stand-in for AWS cannot show it.
 """
 
 DAYS = 30

@@ -1,4 +1,4 @@
-"""The pages: commands run where they need no account, links resolve, lists are complete, outputs are those of real runs."""
+"""The pages: commands run if they need no account, links resolve, lists are complete, outputs are real."""
 
 import itertools
 import json
@@ -113,7 +113,7 @@ def test_session_on_a_page_is_what_the_cli_prints(page, command, output):
 
 @pytest.mark.parametrize("command", AWS)
 def test_aws_command_on_a_page_is_accepted(cli, command):
-    """moto answers the operations that it knows. For the others it is enough that the CLI accepted and sent the command."""
+    """moto knows some operations. For the others it is enough that the CLI accepted and sent the command."""
     ran = cli(command)
     sent = ran.returncode == 0 or re.search(r"An error occurred \(|Unable to parse response|does not exist", ran.stderr)
     assert sent, ran.stderr
@@ -247,7 +247,10 @@ def names(command):
 
 
 def unknown_names(query, known):
-    """Names that a query uses and that do not exist there: `known` are fields of the log. After `stats`, only its results exist."""
+    """Names that a query uses and that do not exist there.
+
+    `known` are the fields of the log. After `stats`, only its results exist.
+    """
     unknown = set()
     for command in query.strip().split("\n| "):
         made = set(re.findall(r" as (\w+)", command))
