@@ -16,6 +16,7 @@ use super::solver::{Clause, Literal, Values, holds};
 use crate::policy::budget::Budget;
 use crate::policy::comparison::{Comparison, Texts, date};
 use crate::policy::condition::{Ask, Condition, Meaning, Quantifier, Requirement};
+use crate::policy::context_key::ContextKey;
 use crate::policy::pattern::{Glob, ResourcePattern, Variable};
 use crate::policy::reading::Reading;
 use crate::policy::{Effect, Statement};
@@ -177,7 +178,7 @@ impl<'a> Problem<'a> {
 
     /// Makes clauses of a statement: under which it matches if it allows, under which it does not if it denies. The
     /// keys are those that it mentions.
-    pub(super) fn translate(&mut self, statement: &Statement, keys: &[Key], reading: Reading) -> Translated {
+    pub(super) fn translate(&mut self, statement: &Statement, keys: &[ContextKey], reading: Reading) -> Translated {
         self.meet(keys);
         self.open.get_mut().clear();
         let clauses = match statement.effect {
@@ -192,13 +193,14 @@ impl<'a> Problem<'a> {
 
     /// Makes unknowns of the keys that a statement mentions, whether or not it then asks anything of them: a witness
     /// lists them all.
-    fn meet(&mut self, keys: &[Key]) {
-        for Key { spelled, lower } in keys {
+    fn meet(&mut self, keys: &[ContextKey]) {
+        for key in keys {
+            let (spelled, lower) = (key.as_written(), key.lower());
             if let Knowledge::Unknown(unknown) = self.subject.knowledge(&self.target, lower) {
                 self.slot_of(&unknown);
-                let known = self.spelled.entry(lower.clone()).or_insert_with(|| spelled.clone());
-                if spelled < known {
-                    known.clone_from(spelled);
+                let known = self.spelled.entry(lower.to_owned()).or_insert_with(|| spelled.to_owned());
+                if spelled < known.as_str() {
+                    spelled.clone_into(known);
                 }
             }
         }
@@ -258,8 +260,8 @@ impl<'a> Problem<'a> {
 
     fn condition(&mut self, condition: &Condition, reading: Reading) -> Term {
         let doubt = Term::Settled(reading == Reading::Wide);
-        let key = condition.key.to_lowercase();
-        let knowledge = self.subject.knowledge(&self.target, &key);
+        let key = condition.key.lower();
+        let knowledge = self.subject.knowledge(&self.target, key);
         if let Knowledge::Value(value) = &knowledge
             && let Some(literal) = self.condition_on_variable(condition, reading, value)
         {
@@ -268,10 +270,10 @@ impl<'a> Problem<'a> {
         let several = matches!(&knowledge, Knowledge::Unknown(unknown) if Subject::is_multivalued(unknown));
         let requirement = {
             let own = |variable: &Variable| {
-                let other = self.subject.knowledge(&self.target, &variable.key.to_lowercase());
+                let other = self.subject.knowledge(&self.target, variable.key.lower());
                 // One instant is written in two ways.
                 let written_alike = !matches!(&other, Knowledge::Unknown(unknown) if is_instant(unknown))
-                    || variable.key.eq_ignore_ascii_case(&condition.key);
+                    || variable.key.lower() == key;
                 if matches!(knowledge, Knowledge::Unknown(_)) && other == knowledge && !several && written_alike {
                     Meaning::Itself
                 } else {
@@ -332,7 +334,7 @@ impl<'a> Problem<'a> {
     /// Where the variable's value matters at all, it has to be a part of the known one, and these can be tried.
     fn condition_on_variable(&mut self, condition: &Condition, reading: Reading, known: &str) -> Option<Literal> {
         let open = condition.variables().find_map(|key| {
-            let Knowledge::Unknown(unknown) = self.subject.knowledge(&self.target, &key.to_lowercase()) else {
+            let Knowledge::Unknown(unknown) = self.subject.knowledge(&self.target, key.lower()) else {
                 return None;
             };
             let several = Subject::is_multivalued(&unknown);
@@ -341,8 +343,7 @@ impl<'a> Problem<'a> {
         })?;
         let holds = |assumed: &Meaning| -> Option<bool> {
             let other_open = RefCell::new(false);
-            let meaning = |variable: &Variable| match self.subject.knowledge(&self.target, &variable.key.to_lowercase())
-            {
+            let meaning = |variable: &Variable| match self.subject.knowledge(&self.target, variable.key.lower()) {
                 Knowledge::Absent => Meaning::Absent,
                 Knowledge::Value(value) => Meaning::Text(value),
                 Knowledge::Unknown(unknown) if unknown == open => assumed.clone(),
@@ -378,12 +379,12 @@ impl<'a> Problem<'a> {
 
     /// What a policy variable stands for.
     pub(super) fn meaning(&self, variable: &Variable) -> Meaning {
-        let key = variable.key.to_lowercase();
-        match self.subject.knowledge(&self.target, &key) {
+        let key = variable.key.lower();
+        match self.subject.knowledge(&self.target, key) {
             Knowledge::Absent => Meaning::Absent,
             Knowledge::Value(value) => Meaning::Text(value),
             Knowledge::Unknown(unknown) => match self.assumed.iter().find(|(known, _)| *known == unknown) {
-                Some((_, Some(value))) => Meaning::Text(spell_value(&key, &unknown, value)),
+                Some((_, Some(value))) => Meaning::Text(spell_value(key, &unknown, value)),
                 Some((_, None)) => Meaning::Absent,
                 None => {
                     // Variables of keys with several values have no documented meaning: anything, for good.
@@ -398,8 +399,9 @@ impl<'a> Problem<'a> {
     }
 
     /// Adds keys that a statement mentions, with the values that the request has for them.
-    pub(super) fn mention(&self, keys: &[Key], values: &Values, context: &mut BTreeMap<String, Vec<String>>) {
-        for Key { spelled, lower } in keys {
+    pub(super) fn mention(&self, keys: &[ContextKey], values: &Values, context: &mut BTreeMap<String, Vec<String>>) {
+        for key in keys {
+            let (spelled, lower) = (key.as_written(), key.lower());
             self.mention_key(spelled, lower, values, context);
             // What `aws:TagKeys` has to hold is part of the request that has the tag.
             if lower.starts_with("aws:requesttag/") {
@@ -435,23 +437,16 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// A context key as a statement spells it, and in lower case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) spelled: String,
-    pub(super) lower: String,
-}
-
 /// The keys that a statement mentions: in conditions and as variables.
-pub(super) fn keys(statement: &Statement) -> Vec<Key> {
-    let mut keys: Vec<String> = Vec::new();
+pub(super) fn keys(statement: &Statement) -> Vec<ContextKey> {
+    let mut keys = Vec::new();
     for condition in &statement.conditions {
-        keys.push(condition.key.to_string());
+        keys.push(condition.key.clone());
         keys.extend(condition.variables());
     }
     let patterns = statement.resources.patterns.iter();
     keys.extend(patterns.flat_map(ResourcePattern::variables).map(|variable| variable.key));
-    keys.into_iter().map(|spelled| Key { lower: spelled.to_lowercase(), spelled }).collect()
+    keys
 }
 
 fn equals(slot: usize, value: &str, quantifier: Quantifier) -> Literal {

@@ -6,11 +6,12 @@
 use super::catalogue::{self, ActionSet, Service};
 use super::context::is_multivalued;
 use super::decision::{Grant, GrantKind};
-use super::request::{Key, keys};
+use super::request::keys;
 use super::resources::has_doubtful_type;
 use super::role::{Policy, PolicySource, Role};
 use crate::policy::budget::Budget;
 use crate::policy::condition::Condition;
+use crate::policy::context_key::ContextKey;
 use crate::policy::pattern::ResourcePattern;
 use crate::policy::reading::Reading;
 use crate::policy::{Effect, Statement};
@@ -21,7 +22,7 @@ pub(super) struct Rule<'r> {
     policy: &'r Policy,
     pub(super) kind: GrantKind,
     index: usize,
-    pub(super) keys: Vec<Key>,
+    pub(super) keys: Vec<ContextKey>,
     /// The actions of the catalogue that it matches, in the reading that finds more access.
     pub(super) actions: ActionSet,
     /// Those of which the other reading says otherwise.
@@ -43,8 +44,8 @@ impl Rule<'_> {
 
     /// Whether a condition or a variable names a key that only some actions' requests have.
     pub(super) fn looks_at_keys_of_single_actions(&self) -> bool {
-        let single = |key: &Key| {
-            catalogue::actions().iter().flat_map(|action| action.keys).any(|own| key.lower.starts_with(own))
+        let single = |key: &ContextKey| {
+            catalogue::actions().iter().flat_map(|action| action.keys).any(|own| key.lower().starts_with(own))
         };
         self.keys.iter().any(single)
     }
@@ -70,13 +71,12 @@ impl Rule<'_> {
             let variable = |field: &&str| field.contains("${");
             matches!(*fields, [_, _, _, _, _, resource] if !has_doubtful_type(resource))
                 && !(pattern.has_variables() && fields.iter().take(5).any(variable))
-                && pattern.variables().all(|variable| !is_multivalued(&variable.key.to_lowercase()))
+                && pattern.variables().all(|variable| !is_multivalued(variable.key.lower()))
         };
         let everywhere = !other.negated && other.patterns.iter().any(|pattern| pattern.is_everything());
         let same_resources = own == other && own.patterns.iter().all(same_meaning) && !own.patterns.is_empty();
         let one_value = |condition: &Condition| {
-            !is_multivalued(&condition.key.to_lowercase())
-                && condition.variables().all(|key| !is_multivalued(&key.to_lowercase()))
+            !is_multivalued(condition.key.lower()) && condition.variables().all(|key| !is_multivalued(key.lower()))
         };
         let same_condition = |condition: &Condition| {
             condition.is_plain() && one_value(condition) && self.statement.conditions.contains(condition)

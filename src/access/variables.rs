@@ -78,8 +78,7 @@ impl Decider<'_> {
                     .flat_map(|(i, start)| ends.iter().skip(i + 1).filter_map(|end| name.get(*start..*end)));
                 let subject = self.subject;
                 let stands_for = |variable: &Variable| {
-                    let key = variable.key.to_lowercase();
-                    subject.knowledge(&question.target, &key) == Knowledge::Unknown(unknown.clone())
+                    subject.knowledge(&question.target, variable.key.lower()) == Knowledge::Unknown(unknown.clone())
                 };
                 if !last.iter().any(|token| matches!(token, Token::Variable(variable) if stands_for(variable))) {
                     continue;

@@ -12,6 +12,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 
 use super::budget::Budget;
 use super::comparison::{Comparison, Network, Order, Texts, listed_instants, number};
+use super::context_key::ContextKey;
 use super::json::{DocumentError, Json, Path, members};
 use super::pattern::{Glob, Symbol, Token, Variable, Wildcards, tokens};
 use super::reading::Reading;
@@ -21,8 +22,8 @@ use super::reading::Reading;
 pub struct Condition {
     /// The operator, as written.
     operator: Box<str>,
-    /// The condition key, as written; the names of keys ignore case.
-    pub key: Box<str>,
+    /// The condition key.
+    pub key: ContextKey,
     /// The values listed, as text.
     values: Vec<String>,
     /// Whether policy variables have meaning in the document.
@@ -196,7 +197,7 @@ impl Condition {
                     one => vec![value(&here, one)?],
                 };
                 values.sort_unstable();
-                conditions.push(Self { operator: operator.into(), key: key.into(), values, variables });
+                conditions.push(Self { operator: operator.into(), key: ContextKey::new(key), values, variables });
             }
         }
         conditions.sort_unstable();
@@ -229,8 +230,8 @@ impl Condition {
         matches!(self.parse_operator(), Some((_, Family::Text { ignore_case: true, .. }, _, _)))
     }
 
-    /// The keys of the variables in the listed values, as written.
-    pub fn variables(&self) -> impl Iterator<Item = String> {
+    /// The keys of the variables in the listed values.
+    pub fn variables(&self) -> impl Iterator<Item = ContextKey> {
         let takes_variables =
             self.variables && matches!(self.parse_operator(), Some((_, Family::Text { .. } | Family::Arn, _, _)));
         let values = if takes_variables { self.values.as_slice() } else { &[] };

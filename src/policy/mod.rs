@@ -7,6 +7,7 @@ pub mod arn;
 pub mod budget;
 pub mod comparison;
 pub mod condition;
+pub mod context_key;
 mod document;
 mod json;
 pub mod language;

@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use super::context_key::ContextKey;
 use super::reading::Reading;
 
 /// One place of a glob.
@@ -164,8 +165,8 @@ fn symbol(c: char) -> Symbol {
 /// A policy variable: `${key}` or `${key, 'default'}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Variable {
-    /// The condition key, as written.
-    pub key: String,
+    /// The condition key.
+    pub key: ContextKey,
     /// What stands in for a key that the request has not.
     pub default: Option<String>,
 }
@@ -235,7 +236,7 @@ fn variable(text: &str) -> Option<(Token, &str)> {
         }
         None => (inside, None),
     };
-    Some((Token::Variable(Box::new(Variable { key: key.trim().to_owned(), default })), after))
+    Some((Token::Variable(Box::new(Variable { key: ContextKey::new(key.trim()), default })), after))
 }
 
 /// One entry of `Action` or `NotAction`.
