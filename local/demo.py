@@ -155,7 +155,7 @@ def print_table(heads, rows):
         wrapped = textwrap.wrap(row[-1], widths[-1], break_on_hyphens=False) or [""]
         for number, last in enumerate(wrapped):
             cells = [*(row[:-1] if number == 0 else [""] * (len(row) - 1)), last]
-            print("  ".join(coloured(cell, width) for cell, width in zip(cells, widths)).rstrip())
+            print("  ".join(coloured(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip())
 
 
 def coloured(cell, width):

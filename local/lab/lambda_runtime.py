@@ -44,7 +44,8 @@ class Runtime:
             def do_GET(self):
                 invocation = runtime._waiting.get() if self.path == API + "invocation/next" else None
                 if invocation is None:
-                    return self._reply(404, b"{}")
+                    self._reply(404, b"{}")
+                    return
                 runtime._open[invocation.id] = invocation
                 headers = {
                     "Lambda-Runtime-Aws-Request-Id": invocation.id,
@@ -59,7 +60,8 @@ class Runtime:
                 identity, _, kind = self.path.removeprefix(API + "invocation/").partition("/")
                 invocation = runtime._open.pop(identity, None)
                 if invocation is None or kind not in ("response", "error"):
-                    return self._reply(404, b"{}")
+                    self._reply(404, b"{}")
+                    return
                 invocation.answer = kind == "response", json.loads(body or b"null")
                 invocation.answered.set()
                 self._reply(202, b"{}")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
+from pathlib import Path
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 5.0
@@ -48,7 +49,7 @@ class Processes:
         """Starts `command`; its output goes to the log of `name`, or to `stdout` where that is given."""
         self._busy = True
         try:
-            with open(self.log_path(name), "ab") as log:
+            with self.log_path(name).open("ab") as log:
                 process = subprocess.Popen(
                     command,
                     env=env,
@@ -102,11 +103,11 @@ class Processes:
             time.sleep(0.02)
 
     def log_path(self, name):
-        return os.path.join(self.folder, f"{name}.log")
+        return Path(self.folder) / f"{name}.log"
 
     def log(self, name):
-        with suppress(FileNotFoundError), open(self.log_path(name), encoding="utf-8", errors="replace") as log:
-            return log.read()
+        with suppress(FileNotFoundError):
+            return self.log_path(name).read_text(encoding="utf-8", errors="replace")
         return ""
 
 

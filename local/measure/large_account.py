@@ -14,6 +14,7 @@ import asyncio
 import json
 import time
 from collections import Counter
+from contextlib import suppress
 from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
@@ -484,7 +485,5 @@ def parse():
 
 
 if __name__ == "__main__":
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(run(parse()))
-    except KeyboardInterrupt:
-        pass

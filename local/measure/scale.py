@@ -195,7 +195,7 @@ def cold_start(lab, binaries, starts, parameters=None):
     event = events.event(events.changed(events.role_item(account.Role("node-00000", "", "", ""))), parameters)
     taken = [{"cpu_ms": [], "wall_ms": [], "resident_mib": []} for _ in binaries]
     for number in range(starts + 1):
-        for binary, figures in zip(binaries, taken):
+        for binary, figures in zip(binaries, taken, strict=True):
             lab.binary = Path(binary)
             lab.cold_start()
             begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -211,7 +211,7 @@ def cold_start(lab, binaries, starts, parameters=None):
     first, *others = medians
     return {
         "starts": starts,
-        "medians": [{"binary": str(binary), **figures} for binary, figures in zip(binaries, medians)],
+        "medians": [{"binary": str(binary), **figures} for binary, figures in zip(binaries, medians, strict=True)],
         "ratio": round(first["cpu_ms"] / others[0]["cpu_ms"], 2) if others else None,
         "ratio_of_resident": round(first["resident_mib"] / others[0]["resident_mib"], 2) if others else None,
         "most_resident_mib": first["resident_mib"],

@@ -30,6 +30,7 @@ import argparse
 import json
 import os
 import re
+from contextlib import suppress
 from urllib.parse import parse_qs
 
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
@@ -149,10 +150,8 @@ def main():
     )
     iam_backends[ACCOUNT]["aws"]  # the managed policies take a second to read: now, not in the first call
     print(f"http://127.0.0.1:{server.port}", flush=True)
-    try:
+    with suppress(KeyboardInterrupt):
         server.serve_forever()
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

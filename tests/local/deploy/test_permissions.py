@@ -214,7 +214,9 @@ def test_every_call_is_permitted(role_and_requests):
     role, asked = role_and_requests
     decisions = decide(role, asked)
     refused = [
-        request for request, decision in zip(asked, decisions) if not (decision["allowed"] and decision["certain"])
+        request
+        for request, decision in zip(asked, decisions, strict=True)
+        if not (decision["allowed"] and decision["certain"])
     ]
     assert refused == []
     assert len(asked) > 20
@@ -298,13 +300,17 @@ MOVES = {
 def test_a_call_that_is_moved_is_refused(function_role, made, concerned, changes):
     asked = [moved(request, **changes) for request in made[ACCOUNT] if concerned(request)]
     assert asked
-    assert [request for request, decision in zip(asked, decide(function_role, asked)) if decision["allowed"]] == []
+    assert [
+        request for request, decision in zip(asked, decide(function_role, asked), strict=True) if decision["allowed"]
+    ] == []
 
 
 def test_the_role_in_another_account_is_of_that_account_alone(member_role, made):
     asked = [moved(request, fields={4: OTHER}) for request in made[fault_table.THERE] if of_the_account(request)]
     assert asked
-    assert [request for request, decision in zip(asked, decide(member_role, asked)) if decision["allowed"]] == []
+    assert [
+        request for request, decision in zip(asked, decide(member_role, asked), strict=True) if decision["allowed"]
+    ] == []
 
 
 def test_a_grant_that_is_taken_away_is_missed(function_role, made):
@@ -312,7 +318,9 @@ def test_a_grant_that_is_taken_away_is_missed(function_role, made):
     ((name, document),) = function_role["policies"]
     without = {**document, "Statement": [s for s in document["Statement"] if s["Action"] != "iam:GetRole"]}
     decisions = decide({**function_role, "policies": [[name, without]]}, made[ACCOUNT])
-    refused = {request["action"] for request, decision in zip(made[ACCOUNT], decisions) if not decision["allowed"]}
+    refused = {
+        request["action"] for request, decision in zip(made[ACCOUNT], decisions, strict=True) if not decision["allowed"]
+    }
     assert refused == {"iam:GetRole"}
 
 

@@ -283,7 +283,7 @@ def test_a_role_made_anew_under_its_name_is_refused(iam):
     plan = {}
     exec(STEPS["PlanChanges"]["inputs"]["Script"], plan)
     iam.role(POWER_USER)
-    with pytest.raises(Exception, match="^role node was made anew since it was judged: nothing was changed$"):
+    with pytest.raises(Exception, match=r"^role node was made anew since it was judged: nothing was changed$"):
         plan["plan_changes"]({"RoleId": "AROAOLD1234567890ABCD", "RoleName": "node"}, {})
     assert iam.changes() == []
 

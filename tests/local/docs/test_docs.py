@@ -242,8 +242,8 @@ def test_cli_page_has_every_option():
 
 
 def names(command):
-    words = set("fields filter stats sort desc dedup by and like ispresent count latest sum pct as".split())
-    return set(re.findall(r"@?[A-Za-z]\w*", re.sub(r'"[^"]*"', "", command))) - words
+    known = "fields filter stats sort desc dedup by and like ispresent count latest sum pct as"
+    return set(re.findall(r"@?[A-Za-z]\w*", re.sub(r'"[^"]*"', "", command))) - set(known.split())
 
 
 def unknown_names(query, known):

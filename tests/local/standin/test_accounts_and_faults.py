@@ -147,7 +147,7 @@ class TestAccountDetails:
             pages = iam.get_paginator("get_account_authorization_details").paginate(
                 **asked, PaginationConfig={"PageSize": size}
             )
-            return [page for page in pages]
+            return list(pages)
 
         return details
 
@@ -248,7 +248,7 @@ class TestFaults:
 
     def test_an_answer_cut_in_half(self, plant, ask):
         plant(kind="malformed")
-        with pytest.raises(Exception, match="invalid XML|parse"):
+        with pytest.raises(Exception, match=r"invalid XML|parse"):
             ask()
 
     def test_an_answer_that_comes_late(self, plant, ask):

@@ -75,7 +75,7 @@ def test_cold_starts_are_of_each_binary_in_turn(binary):
     with scale.lab_of_load(binary, **scale.SMALL, latency_ms=0) as lab:
         figures = scale.cold_start(lab, [lab.binary, lab.binary], 2)
     assert figures["calls"]["config:PutEvaluations"] == figures["calls"]["account:ListRegions"] == 2 * (2 + 1)
-    assert all(0 < median["cpu_ms"] and 0 < median["wall_ms"] for median in figures["medians"])
+    assert all(median["cpu_ms"] > 0 and median["wall_ms"] > 0 for median in figures["medians"])
     # The same program beside itself: a ratio far from 1 would be of the measurement.
     assert 0.5 < figures["ratio"] < 2
 
