@@ -3,6 +3,7 @@
 use crate::support::events::{ACCOUNT, EC2_TRUST, change, role_item, with};
 use crate::support::fakes::{FakeAws, PULL_ONLY, role_arn, version};
 use crate::support::run::run;
+use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::ports::PartKind;
 use ecr_read_only::rule::{Finding, NodeKind};
 use serde_json::{Value, json};
@@ -295,7 +296,7 @@ fn what_is_too_long_is_cut_with_a_mark_and_lists_tell_how_many_more_there_are() 
         "Condition": { "StringEquals": keys } }]);
     let one = FakeAws::new().role(&name, "AROAR").node(&name).with(|state| {
         state.policies.insert(format!("arn:aws:iam::{ACCOUNT}:policy/app"), version("v1", "{}"));
-        let tags = (0..20).map(|index| (format!("{index}{}", "k".repeat(100)), tag.clone()));
+        let tags = (0..20).map(|index| Tag::new(format!("{index}{}", "k".repeat(100)), tag.as_str()));
         state.roles.get_mut(&name).unwrap().record.tags = tags.collect();
     });
     let one = of(one, &name, &json!({}), &conditioned);

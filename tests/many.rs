@@ -8,6 +8,7 @@ use std::task::{Context, Waker};
 use crate::support::events::{ACCOUNT, EC2_TRUST, change, policy_item, role_item, scheduled, with};
 use crate::support::fakes::{EVERYTHING, FakeAws, role_resource, version};
 use crate::support::run::{DENIED, NOW, check, run, run_with};
+use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::ports::{Authentication, PortErrorKind};
 use ecr_read_only::rule::{Invocation, Memory, Ports, evaluate};
 use serde_json::{Value, json};
@@ -154,7 +155,7 @@ fn a_page_that_fails_leaves_no_verdict_on_what_it_would_have_shown() {
 fn with_karpenter(aws: FakeAws) -> FakeAws {
     aws.role("karpenter", "AROAKARPENTER").role("web-server", "AROAWEB").with(|state| {
         state.cluster("us-east-1", "prod").record.authentication = Authentication::Either;
-        state.instance_profiles.insert("k".to_owned(), vec![("eks:eks-cluster-name".to_owned(), "prod".to_owned())]);
+        state.instance_profiles.insert("k".to_owned(), vec![Tag::new("eks:eks-cluster-name", "prod")]);
         state.instance_profiles.insert("w".to_owned(), Vec::new());
         state.roles.get_mut("karpenter").unwrap().instance_profiles.push("k".to_owned());
         state.roles.get_mut("web-server").unwrap().instance_profiles.push("w".to_owned());

@@ -4,6 +4,7 @@
 use crate::support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, policy_item, role_item, scheduled, with};
 use crate::support::fakes::{EVERYTHING, FakeAws, FakeRole, PULL_ONLY, role_arn, version};
 use crate::support::run::{DENIED, run};
+use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::NodeKind;
 use ecr_read_only::rule::ports::{Authentication, PartKind};
 use serde_json::{Value, json};
@@ -59,8 +60,8 @@ fn says(name: &str, aws: impl Fn() -> FakeAws, parameters: &Value, trust: &str, 
     }
 }
 
-fn tag(key: &str, value: &str) -> (String, String) {
-    (key.to_owned(), value.to_owned())
+fn tag(key: &str, value: &str) -> Tag {
+    Tag::new(key, value)
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn self_managed_nodes_are_told_by_their_marks() {
         let aws = || open_account().with_role("r", in_profile).with_role("r", mark);
         says(name, aws, &json!({}), EC2_TRUST, expected.as_deref());
     }
-    let on_profile = |tags: Vec<(String, String)>| {
+    let on_profile = |tags: Vec<Tag>| {
         move || {
             open_account().with_role("r", in_profile).with(|state| {
                 state.instance_profiles.insert("p".to_owned(), tags.clone());

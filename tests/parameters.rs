@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::{Credentials, Invocation, PARAMETERS, RuleParameters};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -133,7 +134,7 @@ fn scope_and_accounts_are_read() {
             "ExecutionRoleRegion":"us-gov-east-1","AssumeRoleMode":true,"SecurityHubFindings":"true"}"#,
     );
     assert!(all.node_roles.matches("a-1", None) && all.exempt_roles.matches("b", None));
-    assert_eq!(all.exempt_tag, Some(("Team".to_owned(), "platform=eu".to_owned())));
+    assert_eq!(all.exempt_tag, Some(Tag::new("Team", "platform=eu")));
     assert_eq!(all.scope.regions, Some(vec!["eu-west-1".to_owned(), "us-east-1".to_owned()]));
     assert!(all.scope.includes("eu-west-1", "prod-1"));
     assert!(!all.scope.includes("eu-west-2", "prod-1") && !all.scope.includes("eu-west-1", "dev"));

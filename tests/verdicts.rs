@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ecr_read_only::access::{AllowedAccess, Compliance, Criteria, Policy, PolicySource, Role, Verdict, judge};
+use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::policy::{Document, TrustPolicy};
 use serde::Deserialize;
 use serde_json::Value;
@@ -97,7 +98,7 @@ fn role(given: &GivenRole) -> Result<Role, String> {
         arn: given.arn.clone().unwrap_or_else(|| "arn:aws:iam::123456789012:role/node".to_owned()),
         id: "AROAEXAMPLEEXAMPLE123".to_owned(),
         trust_policy: TrustPolicy::parse(&trust).map_err(|error| error.to_string())?,
-        tags: given.tags.clone().into_iter().collect(),
+        tags: given.tags.iter().map(|(key, value)| Tag::new(key, value)).collect(),
         policies,
         permissions_boundary,
     })

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use ecr_read_only::access::{Policy, PolicySource, Role, permissions, refusals};
+use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::policy::{Document, TrustPolicy};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -29,7 +30,7 @@ fuzz_target!(|text: &str| {
         arn: "arn:aws:iam::123456789012:role/node".to_owned(),
         id: "AROAEXAMPLEEXAMPLE123".to_owned(),
         trust_policy: TrustPolicy::parse(TRUST).expect("a trust policy"),
-        tags: vec![("team".to_owned(), "a".to_owned())],
+        tags: vec![Tag::new("team", "a")],
         policies: vec![Policy { source: PolicySource::Inline("inline".to_owned()), document: Arc::new(document) }],
         permissions_boundary: None,
     };

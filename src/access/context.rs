@@ -10,6 +10,7 @@ use super::solver::slot::{Kind, Slot};
 use super::solver::universe::Universe;
 use crate::policy::TrustPolicy;
 use crate::policy::arn::Arn;
+use crate::policy::tag::Tag;
 
 /// What all actions have in common that are requested in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub(super) fn is_multivalued(key: &str) -> bool {
 pub(super) struct Subject<'r> {
     pub(super) arn: &'r str,
     pub(super) id: &'r str,
-    pub(super) tags: &'r [(String, String)],
+    pub(super) tags: &'r [Tag],
     pub(super) trust: &'r TrustPolicy,
     /// Seconds since 1970 before which no request is made.
     pub(super) at: f64,
@@ -136,8 +137,8 @@ impl Subject<'_> {
                     return free();
                 }
                 let tag = name.strip_prefix("principaltag/").unwrap_or_default();
-                let own = self.tags.iter().find(|(key, _)| key.to_lowercase() == tag);
-                own.map_or(Knowledge::Absent, |(_, own)| value(own))
+                let own = self.tags.iter().find(|own| own.key.to_lowercase() == tag);
+                own.map_or(Knowledge::Absent, |own| value(&own.value))
             }
             _ if service == "aws" => free(),
             // The keys of SAML and of OIDC providers, whose prefix is the provider's host and path.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::policy::tag::Tag;
 use crate::policy::{Document, TrustPolicy};
 
 /// Where a policy is attached.
@@ -31,8 +32,8 @@ pub struct Role {
     pub id: String,
     /// Who may assume the role.
     pub trust_policy: TrustPolicy,
-    /// The role's tags, key and value.
-    pub tags: Vec<(String, String)>,
+    /// The role's tags.
+    pub tags: Vec<Tag>,
     /// The identity-based policies: inline and attached.
     pub policies: Vec<Policy>,
     /// The permissions boundary.

@@ -3,10 +3,11 @@
 //! Knows IAM's operations, markers and `NoSuchEntity`; which are asked in which order is the rule's business.
 
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{EntityType, ManagedPolicyDetail, Role, RoleDetail, Tag};
+use aws_sdk_iam::types::{self, EntityType, ManagedPolicyDetail, Role, RoleDetail};
 
 use super::error::{failed, told, untold};
 use super::pages::leads_on;
+use crate::policy::tag::Tag;
 use crate::rule::ports::{
     Iam, InstanceProfile, ListedRole, Page, PolicyDetails, PolicyVersion, PortError, RoleDetails, RoleRecord,
 };
@@ -41,8 +42,8 @@ macro_rules! gone {
     };
 }
 
-fn pairs(tags: &[Tag]) -> Vec<(String, String)> {
-    tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
+fn tags(tags: &[types::Tag]) -> Vec<Tag> {
+    tags.iter().map(|tag| Tag::new(tag.key(), tag.value())).collect()
 }
 
 /// A page says whether there are more, and where: one that says so without the marker ends the list too early, and so does
@@ -101,7 +102,7 @@ impl Iam for IamService {
             arn: told("Arn", Some(role.arn()))?,
             id: told("RoleId", Some(role.role_id()))?,
             trust_policy: told("AssumeRolePolicyDocument", role.assume_role_policy_document())?,
-            tags: pairs(role.tags()),
+            tags: tags(role.tags()),
             permissions_boundary,
         }))
     }
@@ -185,12 +186,12 @@ impl Iam for IamService {
         Ok(Some(profiles))
     }
 
-    async fn instance_profile_tags(&self, profile: &str) -> Result<Option<Vec<(String, String)>>, PortError> {
+    async fn instance_profile_tags(&self, profile: &str) -> Result<Option<Vec<Tag>>, PortError> {
         const OPERATION: &str = "iam:GetInstanceProfile";
         let resource = format!("instance profile `{profile}`");
         match self.client.get_instance_profile().instance_profile_name(profile).send().await {
             Ok(answer) => match answer.instance_profile() {
-                Some(profile) => Ok(Some(pairs(profile.tags()))),
+                Some(profile) => Ok(Some(tags(profile.tags()))),
                 None => Err(untold(OPERATION, &resource, "InstanceProfile")),
             },
             Err(error) if gone!(error) => Ok(None),
@@ -353,7 +354,7 @@ fn role_details(role: &RoleDetail) -> Result<RoleDetails, PortError> {
         Ok(InstanceProfile {
             name: told("InstanceProfileName", Some(profile.instance_profile_name()))?,
             // Whether this operation tells the tags of profiles is not documented: none told are none known.
-            tags: Some(pairs(profile.tags())).filter(|tags| !tags.is_empty()),
+            tags: Some(tags(profile.tags())).filter(|tags| !tags.is_empty()),
         })
     });
     Ok(RoleDetails {
@@ -362,7 +363,7 @@ fn role_details(role: &RoleDetail) -> Result<RoleDetails, PortError> {
             arn: told("Arn", role.arn())?,
             id: told("RoleId", role.role_id())?,
             trust_policy: told("AssumeRolePolicyDocument", role.assume_role_policy_document())?,
-            tags: pairs(role.tags()),
+            tags: tags(role.tags()),
             permissions_boundary,
         },
         inline: inline.collect::<Result<_, PortError>>()?,

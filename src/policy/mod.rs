@@ -13,6 +13,7 @@ mod json;
 pub mod language;
 pub mod pattern;
 pub mod reading;
+pub mod tag;
 mod trust;
 
 pub use document::{Document, Effect, Scope, Statement};

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::ports::{
     Authentication, ClusterRecord, ComplianceStore, Eks, Evaluation, FindingStore, Iam, InstanceProfile, ListedRole,
     Page, PartKind, PolicyDetails, PolicyVersion, PortError, PortErrorKind, ResourceId, RoleDetails, RoleRecord,
@@ -49,7 +50,7 @@ pub struct FakeCluster {
 pub struct State {
     pub roles: BTreeMap<String, FakeRole>,
     /// The tags of instance profiles.
-    pub instance_profiles: BTreeMap<String, Vec<(String, String)>>,
+    pub instance_profiles: BTreeMap<String, Vec<Tag>>,
     /// Managed policies: the default version's id, and the documents of the versions.
     pub policies: BTreeMap<String, (String, BTreeMap<String, String>)>,
     /// What is added to the ids of policies, which change as they are made again.
@@ -353,7 +354,7 @@ impl Iam for FakeAws {
             .await
     }
 
-    async fn instance_profile_tags(&self, profile: &str) -> Result<Option<Vec<(String, String)>>, PortError> {
+    async fn instance_profile_tags(&self, profile: &str) -> Result<Option<Vec<Tag>>, PortError> {
         let tags = |state: &State| state.instance_profiles.get(profile).cloned();
         self.later(self.call("GetInstanceProfile", profile).map(|state| tags(&state))).await
     }

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use ecr_read_only::access::{Decision, Policy, PolicySource, Role, catalogue, permissions};
+use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::policy::{Document, TrustPolicy};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -47,7 +48,7 @@ pub fn role_of(docs: &RoleDocs, text: impl Fn(&Value) -> String) -> Role {
         arn: docs.arn.clone(),
         id: docs.id.clone(),
         trust_policy: TrustPolicy::parse(&text(&docs.trust)).unwrap(),
-        tags: docs.tags.clone(),
+        tags: docs.tags.iter().map(|(key, value)| Tag::new(key, value)).collect(),
         policies: docs.policies.iter().map(policy).collect(),
         permissions_boundary: docs.boundary.as_ref().map(policy),
     }

@@ -8,6 +8,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::access::{AllowedAccess, Criteria, NotAccepted};
+use crate::policy::tag::Tag;
 use crate::rule::invocation::fields::{is_empty, scalar_text, type_name};
 use crate::rule::invocation::name_patterns;
 use crate::rule::invocation::name_patterns::{ClusterPatterns, RolePatterns};
@@ -50,7 +51,7 @@ enum Kind {
     Regions(fn(&mut RuleParameters, Vec<String>)),
     RolePath(fn(&mut RuleParameters, String)),
     Roles(fn(&mut RuleParameters, RolePatterns)),
-    Tag(fn(&mut RuleParameters, (String, String))),
+    Tag(fn(&mut RuleParameters, Tag)),
 }
 
 /// All parameters of the rule.
@@ -197,7 +198,7 @@ pub struct RuleParameters {
     /// Roles that are never evaluated. They win over `node_roles`.
     pub exempt_roles: RolePatterns,
     /// A tag, as key and value. Roles with it are never evaluated.
-    pub exempt_tag: Option<(String, String)>,
+    pub exempt_tag: Option<Tag>,
     /// The clusters whose roles are evaluated.
     pub scope: ClusterScope,
     /// The role that the function assumes in another account.
@@ -355,9 +356,9 @@ fn flag(text: &str) -> Result<bool, NotAccepted> {
     }
 }
 
-fn tag(text: &str) -> Result<(String, String), NotAccepted> {
+fn tag(text: &str) -> Result<Tag, NotAccepted> {
     match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some((key, value)) if !key.is_empty() => Ok(Tag::new(key, value)),
         _ => refuse(text, "a tag as `Key=Value`"),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::policy::TrustPolicy;
 use crate::policy::arn::Arn;
+use crate::policy::tag::Tag;
 use crate::rule::invocation::parameters::RuleParameters;
 use crate::rule::nodes::facts::{NodeFact, NodeRole, NodeRoles, Place};
 use crate::rule::ports::eks::{Authentication, ClusterId, NodeKind};
@@ -209,10 +210,10 @@ impl<'a> NodeTest<'a> {
     }
 
     /// What tags tell.
-    fn marks(&self, tags: &[(String, String)], kind: impl Fn(String) -> NodeKind) -> Marks {
+    fn marks(&self, tags: &[Tag], kind: impl Fn(String) -> NodeKind) -> Marks {
         let mut facts = Vec::new();
         let (mut names, mut meant, mut node_class) = (0, 0, None);
-        for (key, value) in tags {
+        for Tag { key, value } in tags {
             let cluster = match key.strip_prefix(CLUSTER_TAG_PREFIX) {
                 Some(cluster) => cluster,
                 None if CLUSTER_TAGS.contains(&key.as_str()) => value,
@@ -247,13 +248,13 @@ pub(in crate::rule) fn exempt(
     parameters: &RuleParameters,
     name: &str,
     arn: Option<&str>,
-    tags: &[(String, String)],
+    tags: &[Tag],
 ) -> Option<String> {
     if parameters.exempt_roles.matches(name, arn) {
         return Some("Exempt by the parameter ExemptRoles.".to_owned());
     }
     let tag = parameters.exempt_tag.as_ref().filter(|tag| tags.contains(tag))?;
-    Some(format!("Exempt by the parameter ExemptTag: the role's tag is {}={}.", tag.0, tag.1))
+    Some(format!("Exempt by the parameter ExemptTag: the role's tag is {}={}.", tag.key, tag.value))
 }
 
 fn worker_policy(arn: &str) -> Option<&str> {

@@ -1,6 +1,7 @@
 //! IAM of one account, as a trait and plain types.
 
 use crate::policy::arn::Arn;
+use crate::policy::tag::Tag;
 use crate::rule::ports::error::PortError;
 
 /// A role as IAM's GetRole tells it.
@@ -14,8 +15,8 @@ pub struct RoleRecord {
     pub id: String,
     /// The trust policy's text, percent-encoded or plain.
     pub trust_policy: String,
-    /// The tags, keys and values.
-    pub tags: Vec<(String, String)>,
+    /// The tags.
+    pub tags: Vec<Tag>,
     /// The ARN of the permissions boundary.
     pub permissions_boundary: Option<String>,
 }
@@ -25,8 +26,8 @@ pub struct RoleRecord {
 pub struct InstanceProfile {
     /// Its name.
     pub name: String,
-    /// Its tags, keys and values; `None` where the answer did not tell them.
-    pub tags: Option<Vec<(String, String)>>,
+    /// Its tags; `None` where the answer did not tell them.
+    pub tags: Option<Vec<Tag>>,
 }
 
 /// A role as IAM's lists tell it: without tags and boundary.
@@ -104,10 +105,7 @@ pub trait Iam {
     ) -> impl Future<Output = Result<Option<Vec<InstanceProfile>>, PortError>> + Send;
 
     /// The tags of an instance profile; `None` if it is gone.
-    fn instance_profile_tags(
-        &self,
-        profile: &str,
-    ) -> impl Future<Output = Result<Option<Vec<(String, String)>>, PortError>> + Send;
+    fn instance_profile_tags(&self, profile: &str) -> impl Future<Output = Result<Option<Vec<Tag>>, PortError>> + Send;
 
     /// A managed policy's default version; `None` if the policy is gone.
     fn default_version(

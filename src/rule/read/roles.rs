@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::lock::Mutex as AsyncMutex;
 
 use crate::access::{Policy, PolicySource, Role};
+use crate::policy::tag::Tag;
 use crate::policy::{Document, DocumentError, TrustPolicy};
 use crate::rule::ports::error::PortError;
 use crate::rule::ports::iam::{Iam, InstanceProfile, PolicyVersion, RoleDetails, RoleRecord};
@@ -179,7 +180,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     }
 
     /// The tags of an instance profile; none if it is gone.
-    pub(in crate::rule) async fn tags(&self, profile: InstanceProfile) -> Result<Vec<(String, String)>, RoleError> {
+    pub(in crate::rule) async fn tags(&self, profile: InstanceProfile) -> Result<Vec<Tag>, RoleError> {
         match profile.tags {
             Some(tags) => Ok(tags),
             None => Ok(self.iam.instance_profile_tags(&profile.name).await?.unwrap_or_default()),

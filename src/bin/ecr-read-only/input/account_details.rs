@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use ecr_read_only::access::{Policy, PolicySource, Role};
 use ecr_read_only::policy::arn::Arn;
+use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::policy::{Document, DocumentError, Json, TrustPolicy};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -95,7 +96,7 @@ struct RoleDetail<'a> {
     #[serde(borrow)]
     permissions_boundary: Option<Boundary<'a>>,
     #[serde(borrow)]
-    tags: Option<Vec<Tag<'a>>>,
+    tags: Option<Vec<TagEntry<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -123,7 +124,7 @@ struct Boundary<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Tag<'a> {
+struct TagEntry<'a> {
     #[serde(borrow)]
     key: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -329,7 +330,7 @@ impl RoleEntry<'_> {
             arn: self.identity.arn.to_string(),
             id: self.identity.role_id.to_string(),
             trust_policy,
-            tags: detail.tags.iter().flatten().map(|tag| (tag.key.to_string(), tag.value.to_string())).collect(),
+            tags: detail.tags.iter().flatten().map(|tag| Tag::new(&*tag.key, &*tag.value)).collect(),
             policies,
             permissions_boundary: match boundary {
                 Some(boundary) => Some(self.account.policy(&boundary.permissions_boundary_arn)?),

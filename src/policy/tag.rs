@@ -1,0 +1,20 @@
+//! Tags: a key and a value that users put on roles, repositories and other resources.
+//!
+//! Source: IAM User Guide, "Tags for AWS Identity and Access Management resources"
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html>).
+
+/// A tag. Condition keys name tags without regard to letter case; elsewhere the case of key and value matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// The key, such as `team`.
+    pub key: String,
+    /// The value; may be empty.
+    pub value: String,
+}
+
+impl Tag {
+    /// A tag from its key and value.
+    pub fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { key: key.into(), value: value.into() }
+    }
+}
