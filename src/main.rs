@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ecr_read_only::access::Compliance;
 use ecr_read_only::aws::{Aws, Clients};
 use ecr_read_only::rule::{
-    Answer, EvaluationError, Invocation, Memory, NotImported, Outcome, Ports, evaluate, tell_findings,
+    Answer, Credentials, EvaluationError, Invocation, Memory, NotImported, Outcome, Ports, evaluate, tell_findings,
 };
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
@@ -50,7 +50,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             .invoke(payload, &context)
             .await
             .map(|outcome| Summary::of(&outcome))
-            .map_err(|error| Diagnostic { error_type: error.type_name().to_owned(), error_message: error.to_string() })
+            .map_err(|error| Diagnostic { error_type: error.error_type().to_owned(), error_message: error.to_string() })
     }))
     .await
 }
@@ -62,14 +62,14 @@ impl Function {
         let account_id = invocation.as_ref().ok().map(|invocation| invocation.account_id.clone());
         let result = match invocation {
             Ok(invocation) => self.evaluate_in_time(&invocation, context).await,
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
         report(&result, &context.request_id, account_id.as_deref());
         let measured = Measured {
             request_id: &context.request_id,
             account_id: account_id.as_deref(),
             outcome: outcome(&result),
-            error_type: result.as_ref().err().map(EvaluationError::type_name),
+            error_type: result.as_ref().err().map(EvaluationError::error_type),
             calls: self.aws.calls().take(),
             latency: started.elapsed(),
             cold_start,
@@ -98,7 +98,7 @@ impl Function {
     }
 
     async fn clients(&self, invocation: &Invocation, context: &Context) -> Result<Arc<Clients>, EvaluationError> {
-        let credentials = invocation.credentials(&context.invoked_function_arn)?;
+        let credentials = Credentials::for_invocation(invocation, &context.invoked_function_arn)?;
         for action in invocation.parameters.criteria.unknown_actions() {
             warn!(
                 requestId = context.request_id,
@@ -216,7 +216,7 @@ fn report(result: &Result<Outcome, EvaluationError>, request_id: &str, account_i
         );
     }
     if let Err(error) = result {
-        let error_type = error.type_name();
+        let error_type = error.error_type();
         error!(requestId = request_id, accountId = account_id, errorType = error_type, error = %error, "evaluation failed");
     }
 }

@@ -88,7 +88,7 @@ fn a_region_that_is_named_and_not_enabled_has_no_clusters_unless_no_region_answe
     ] {
         let aws = with_closed();
         let error = run(&aws, payload).unwrap_err();
-        assert_eq!(error.type_name(), "NodeRolesUnknown", "{why}");
+        assert_eq!(error.error_type(), "NodeRolesUnknown", "{why}");
         assert_eq!(aws.sent(), [""; 0], "{why}: and no verdict is cleared");
     }
 }
@@ -110,7 +110,7 @@ fn a_region_that_fails_or_is_denied_fails_the_invocation() {
     }
     let regions = account().failing("ListRegions");
     let error = run(&regions, scheduled()).unwrap_err();
-    assert_eq!(error.type_name(), "NodeRolesUnknown");
+    assert_eq!(error.error_type(), "NodeRolesUnknown");
 }
 
 #[test]

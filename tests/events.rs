@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// What a trigger says, on one line.
 fn meaning(payload: &Value) -> String {
     match Invocation::parse(payload.clone()) {
-        Err(error) => format!("{}: {error}", error.type_name()),
+        Err(error) => format!("{}: {error}", error.error_type()),
         Ok(invocation) => {
             assert_eq!(invocation.account_id, "111122223333");
             match invocation.trigger {

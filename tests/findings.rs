@@ -264,11 +264,11 @@ fn a_role_that_cannot_be_read_keeps_its_finding() {
     ] {
         let aws = gone().failing(call);
         let error = run(&aws, on(scheduled())).unwrap_err();
-        assert_eq!(error.type_name(), "RolesUnreadable", "{name}");
+        assert_eq!(error.error_type(), "RolesUnreadable", "{name}");
         assert_eq!(aws.findings(), [passed("AROABAD", ""), passed("AROANODES", " after 1h"), old], "{name}");
     }
     let aws = known().failing("ListRolePolicies nodes");
-    assert_eq!(run(&aws, nodes_changed()).unwrap_err().type_name(), "RolesUnreadable");
+    assert_eq!(run(&aws, nodes_changed()).unwrap_err().error_type(), "RolesUnreadable");
     assert_eq!(calls(&aws), [""; 0]);
 }
 
@@ -309,7 +309,7 @@ fn fails(aws: &FakeAws, payload: Value, expected: &str, counts: (usize, usize, u
     let error = run(aws, payload).unwrap_err();
     let (imported, archived, not_imported) = counts;
     assert_eq!(error.to_string(), expected);
-    assert_eq!(error.type_name(), "FindingsNotImported");
+    assert_eq!(error.error_type(), "FindingsNotImported");
     let counts = FindingCounts { imported, archived, not_imported, left_to_schedule: 0 };
     assert_eq!(error.outcome().unwrap().findings, Some(counts));
     assert!(!aws.sent().is_empty());
@@ -390,7 +390,7 @@ fn where_every_event_asks_at_once_what_is_judged_is_told_and_what_is_to_be_archi
     assert_eq!(outcome.findings, Some(FindingCounts { left_to_schedule: 1, ..FindingCounts::default() }));
 
     let schedule = account().failing_as(GET_ALL, PortErrorKind::Throttled);
-    assert_eq!(run(&schedule, on(scheduled())).unwrap_err().type_name(), "FindingsNotImported");
+    assert_eq!(run(&schedule, on(scheduled())).unwrap_err().error_type(), "FindingsNotImported");
 }
 
 #[test]
@@ -444,12 +444,12 @@ fn one_failure_does_not_hide_another() {
 #[test]
 fn findings_follow_the_verdicts() {
     let cleared_not = account().failing("GetComplianceDetailsByConfigRule nodes-read-only");
-    assert_eq!(run(&cleared_not, on(scheduled())).unwrap_err().type_name(), "ReportedRolesUnknown");
+    assert_eq!(run(&cleared_not, on(scheduled())).unwrap_err().error_type(), "ReportedRolesUnknown");
     assert_eq!(cleared_not.findings(), [PASSED]);
     let not_stored = account().failing("PutEvaluations");
-    assert_eq!(run(&not_stored, on(scheduled())).unwrap_err().type_name(), "EvaluationsNotStored");
+    assert_eq!(run(&not_stored, on(scheduled())).unwrap_err().error_type(), "EvaluationsNotStored");
     assert_eq!(calls(&not_stored), [""; 0]);
     let unread = account().failing(&format!("GetPolicy {PULL_ONLY}"));
-    assert_eq!(run(&unread, nodes_changed()).unwrap_err().type_name(), "RolesUnreadable");
+    assert_eq!(run(&unread, nodes_changed()).unwrap_err().error_type(), "RolesUnreadable");
     assert_eq!(calls(&unread), [""; 0]);
 }

@@ -339,7 +339,7 @@ fn what_is_not_understood_is_named_and_gets_no_verdict() {
     ] {
         let aws = inline(account(), "nodes", document);
         let error = run(&aws, nodes_changed()).unwrap_err();
-        assert_eq!(error.type_name(), "RolesUnreadable", "{what}");
+        assert_eq!(error.error_type(), "RolesUnreadable", "{what}");
         let text = error.to_string();
         let start = "no verdict on role `nodes`: inline policy `own` could not be understood: ";
         assert!(text.starts_with(start) && text.len() > start.len(), "{text}");

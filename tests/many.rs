@@ -147,7 +147,7 @@ fn a_page_that_fails_leaves_no_verdict_on_what_it_would_have_shown() {
         (0..150).fold(aws(), |aws, index| aws.with_role(&name(index), |role| role.attached = vec![policy(index)]));
     let failing = failing.failing("GetAccountAuthorizationDetails policies 100");
     let error = run(&failing, scheduled()).unwrap_err();
-    assert_eq!(error.type_name(), "RolesUnreadable");
+    assert_eq!(error.error_type(), "RolesUnreadable");
     assert_eq!((failing.sent().len(), error.outcome().unwrap().unreadable.len()), (100, 50), "the first page was read");
 }
 
@@ -231,9 +231,9 @@ fn what_aws_config_does_not_take_of_other_resources_is_left_to_the_schedule() {
 
     // Any other failure is one.
     let failing = with_app(many(3), 3).failing("PutEvaluations");
-    assert_eq!(run(&failing, app_changed()).unwrap_err().type_name(), "EvaluationsNotStored");
+    assert_eq!(run(&failing, app_changed()).unwrap_err().error_type(), "EvaluationsNotStored");
     let failing = with_app(many(3), 3).failing_as("PutEvaluations", PortErrorKind::NotAccepted);
-    assert_eq!(run(&failing, app_changed()).unwrap_err().type_name(), "EvaluationsNotStored", "not even its own");
+    assert_eq!(run(&failing, app_changed()).unwrap_err().error_type(), "EvaluationsNotStored", "not even its own");
 }
 
 #[test]
@@ -241,12 +241,12 @@ fn a_resource_of_its_own_and_a_schedule_are_left_to_nobody() {
     let own = || BTreeMap::from([("AROA0000".to_owned(), usize::MAX)]);
     for payload in [scheduled(), change(&role_item(&name(0), "AROA0000", EC2_TRUST))] {
         let aws = many(3).with(|state| state.refusals = own());
-        assert_eq!(run(&aws, payload).unwrap_err().type_name(), "EvaluationsNotStored");
+        assert_eq!(run(&aws, payload).unwrap_err().error_type(), "EvaluationsNotStored");
     }
     let policy = with_app(many(3), 3).with(|state| {
         state.refusals = BTreeMap::from([("ANPAAPP".to_owned(), usize::MAX)]);
     });
-    assert_eq!(run(&policy, app_changed()).unwrap_err().type_name(), "EvaluationsNotStored");
+    assert_eq!(run(&policy, app_changed()).unwrap_err().error_type(), "EvaluationsNotStored");
 }
 
 #[test]

@@ -302,7 +302,7 @@ fn a_mark_that_cannot_be_read_is_a_role_that_cannot_be_read() {
     }
     let aws = open_account().failing("ListInstanceProfiles");
     let error = run(&aws, scheduled()).unwrap_err();
-    assert_eq!(error.type_name(), "NodeRolesUnknown");
+    assert_eq!(error.error_type(), "NodeRolesUnknown");
 }
 
 #[test]

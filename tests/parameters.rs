@@ -188,7 +188,7 @@ fn errors_are_reported_together() {
         ),
     ] {
         let error = Invocation::parse(with(scheduled(), &json!({ "ruleParameters": text }))).unwrap_err();
-        assert_eq!(error.type_name(), "InvalidRuleParameters", "{text}");
+        assert_eq!(error.error_type(), "InvalidRuleParameters", "{text}");
         assert_eq!(error.to_string(), format!("invalid rule parameters: {expected}"), "{text}");
     }
 }
@@ -198,10 +198,10 @@ fn credentials(function_account: &str, parameters: &Value, execution_role_arn: &
     let event = with(scheduled(), &json!({ "ruleParameters": parameters.to_string() }));
     let event = with(event, &json!({ "executionRoleArn": execution_role_arn }));
     let function = format!("arn:aws:lambda:us-east-1:{function_account}:function:rule");
-    match Invocation::parse(event).unwrap().credentials(&function) {
+    match Credentials::for_invocation(&Invocation::parse(event).unwrap(), &function) {
         Ok(Credentials::Own) => "own".to_owned(),
         Ok(Credentials::Assume { role_arn, region }) => format!("{role_arn} by {}", region.as_deref().unwrap_or("-")),
-        Err(error) => format!("{}: {error}", error.type_name()),
+        Err(error) => format!("OtherAccount: {error}"),
     }
 }
 

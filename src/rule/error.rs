@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use crate::rule::invocation::fields::EventError;
-use crate::rule::invocation::parameters::ParametersError;
+use crate::rule::invocation::credentials::OtherAccountError;
+use crate::rule::invocation::error::InvocationError;
 use crate::rule::ports::error::{PortError, PortErrorKind};
 use crate::rule::report::evaluations::NotStored;
 use crate::rule::report::findings::NotImported;
@@ -15,25 +15,12 @@ use crate::rule::report::outcome::{Outcome, UnreadableRole};
 /// Why an evaluation failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EvaluationError {
-    /// The event was not understood. Nothing was sent.
-    #[error("invalid event: {0}")]
-    InvalidEvent(#[from] EventError),
-    /// The rule's parameters were not understood. Nothing was sent.
-    #[error("invalid rule parameters: {0}")]
-    InvalidRuleParameters(#[from] ParametersError),
+    /// The event or the rule's parameters were not understood. Nothing was sent.
+    #[error(transparent)]
+    Invocation(#[from] InvocationError),
     /// The event is of an account other than the function's own, and nothing says how to read it. Nothing was sent.
-    #[error(
-        "the event is of account `{event}`, the function's own is `{own}`, and {why}: set the rule's parameter \
-         `ExecutionRoleName` to the name of a role in account `{event}` that this function may assume"
-    )]
-    OtherAccount {
-        /// The event's account.
-        event: String,
-        /// The function's account.
-        own: String,
-        /// What was looked at.
-        why: &'static str,
-    },
+    #[error(transparent)]
+    OtherAccount(#[from] OtherAccountError),
     /// The role by which another account is read could not be assumed. Nothing was sent.
     #[error("could not assume the role by which the event's account is read: {0}")]
     NoCredentials(PortError),
@@ -86,11 +73,10 @@ pub enum EvaluationError {
 
 impl EvaluationError {
     /// A stable name for the kind of failure: Lambda's `errorType`, and a field of the log.
-    pub fn type_name(&self) -> &'static str {
+    pub fn error_type(&self) -> &'static str {
         match self {
-            Self::InvalidEvent(_) => "InvalidEvent",
-            Self::InvalidRuleParameters(_) => "InvalidRuleParameters",
-            Self::OtherAccount { .. } => "OtherAccount",
+            Self::Invocation(error) => error.error_type(),
+            Self::OtherAccount(_) => "OtherAccount",
             Self::NoCredentials(_) => "NoCredentials",
             Self::NodeRolesUnknown(_) => "NodeRolesUnknown",
             Self::OutOfTime { .. } => "OutOfTime",
@@ -121,9 +107,8 @@ impl EvaluationError {
             | Self::ReportedRolesUnknown { outcome, .. }
             | Self::FindingsNotImported { outcome, .. }
             | Self::EvaluationsNotStored { outcome, .. } => Some(outcome),
-            Self::InvalidEvent(_)
-            | Self::InvalidRuleParameters(_)
-            | Self::OtherAccount { .. }
+            Self::Invocation(_)
+            | Self::OtherAccount(_)
             | Self::NoCredentials(_)
             | Self::NodeRolesUnknown(_)
             | Self::OutOfTime { .. }

@@ -19,7 +19,8 @@ pub use error::EvaluationError;
 pub use evaluate::{Ports, evaluate};
 pub use invocation::Invocation;
 pub use invocation::configuration_item::{ChangedCluster, ChangedPolicy, ChangedRole, OutOfScope, Trigger};
-pub use invocation::credentials::Credentials;
+pub use invocation::credentials::{Credentials, OtherAccountError};
+pub use invocation::error::InvocationError;
 pub use invocation::fields::EventError;
 pub use invocation::name_patterns::{ClusterPatterns, RolePatterns};
 pub use invocation::parameters::{

@@ -32,7 +32,7 @@ pub fn run_with(aws: &FakeAws, memory: &Memory, payload: Value, later: Duration)
 #[track_caller]
 pub fn check(aws: &FakeAws, payload: Value, sent: &[&str], error: Option<&str>) {
     let result = run(aws, payload);
-    let actual = result.err().map(|error| format!("{}: {error}", error.type_name()));
+    let actual = result.err().map(|error| format!("{}: {error}", error.error_type()));
     assert_eq!(actual.as_deref(), error, "{:#?}", aws.calls());
     assert_eq!(aws.sent(), sent, "{:#?}", aws.calls());
 }

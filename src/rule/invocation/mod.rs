@@ -6,6 +6,7 @@
 
 pub(in crate::rule) mod configuration_item;
 pub(in crate::rule) mod credentials;
+pub(in crate::rule) mod error;
 pub(in crate::rule) mod fields;
 pub(in crate::rule) mod name_patterns;
 pub(in crate::rule) mod parameters;
@@ -15,8 +16,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use crate::rule::error::EvaluationError;
 use crate::rule::invocation::configuration_item::{Item, Trigger};
+use crate::rule::invocation::error::InvocationError;
 use crate::rule::invocation::fields::{EventError, Fields, account_id, is_empty, scalar_text};
 use crate::rule::invocation::parameters::RuleParameters;
 use crate::rule::ports::config::ResultToken;
@@ -49,13 +50,13 @@ impl Invocation {
     /// Reads the payload that Lambda hands over.
     ///
     /// # Errors
-    /// [`EvaluationError::InvalidEvent`] where something that matters is absent or not understood,
-    /// [`EvaluationError::InvalidRuleParameters`] with all that is wrong with the rule's parameters.
-    pub fn parse(payload: Value) -> Result<Self, EvaluationError> {
+    /// [`InvocationError::InvalidEvent`] where something that matters is absent or not understood,
+    /// [`InvocationError::InvalidRuleParameters`] with all that is wrong with the rule's parameters.
+    pub fn parse(payload: Value) -> Result<Self, InvocationError> {
         let event = envelope(payload)?;
         let text = event.invoking_event.as_deref().ok_or_else(|| EventError::absent("invokingEvent"))?;
         let message = Message::parse(&Fields::from_text("invokingEvent", text)?)?;
-        let result_token = ResultToken(event.result_token.ok_or_else(|| EventError::absent("resultToken"))?);
+        let result_token = ResultToken::new(event.result_token.ok_or_else(|| EventError::absent("resultToken"))?);
         let account_id = match event.account_id {
             Some(text) => account_id("accountId", &text)?,
             None => message.account_id.ok_or_else(|| EventError::absent("accountId"))?,

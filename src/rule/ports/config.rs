@@ -9,9 +9,14 @@ use crate::rule::ports::error::PortError;
 
 /// The token by which AWS Config takes evaluations for an invocation: a secret, so it prints as nothing.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ResultToken(pub(in crate::rule) String);
+pub struct ResultToken(String);
 
 impl ResultToken {
+    /// The token that an event brings.
+    pub fn new(token: String) -> Self {
+        Self(token)
+    }
+
     /// The token itself, for PutEvaluations and nothing else.
     pub fn expose(&self) -> &str {
         &self.0
