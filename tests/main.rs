@@ -10,6 +10,7 @@
 
 mod support;
 
+mod annotations;
 mod code_map;
 mod discovery;
 mod events;

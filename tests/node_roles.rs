@@ -4,6 +4,7 @@
 use crate::support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, policy_item, role_item, scheduled, with};
 use crate::support::fakes::{EVERYTHING, FakeAws, FakeRole, PULL_ONLY, role_arn, version};
 use crate::support::run::{DENIED, run};
+use ecr_read_only::access::{Annotation, AnnotationResult};
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::NodeKind;
 use ecr_read_only::rule::ports::{Authentication, PartKind};
@@ -44,12 +45,16 @@ fn says(name: &str, aws: impl Fn() -> FakeAws, parameters: &Value, trust: &str, 
     let annotated: Vec<String> = by_schedule.annotated().into_iter().filter(|one| one.starts_with("AROAR ")).collect();
     match expected {
         Some(expected) => {
-            let why = "AROAR Compliant: No request beyond the allowed access to Amazon ECR is possible; ";
-            // A long list of clusters leaves the role's name no room.
-            let named = format!("{why}{expected}; role r");
-            let expected =
-                if named.len() > "AROAR Compliant: ".len() + 256 { format!("{why}{expected}") } else { named };
-            let expected = [expected];
+            let mut fact = expected.to_owned();
+            fact.get_mut(..1).unwrap().make_ascii_uppercase();
+            let annotation = Annotation {
+                role_name: Some("r".to_owned()),
+                results: vec![AnnotationResult::OnlyReads],
+                grant: None,
+                node_fact: Some(fact),
+                more_node_facts: 0,
+            };
+            let expected = [format!("AROAR Compliant: {annotation}")];
             assert_eq!(by_event.annotated(), expected, "{name}: {:#?}", by_event.calls());
             assert_eq!(annotated, expected, "{name}, on schedule: {:#?}", by_schedule.calls());
         }
@@ -352,7 +357,7 @@ fn exempt_roles_win() {
     run(&by_name, with_parameters(change(&role_item("r", "AROAR", EC2_TRUST)), &json!({ "ExemptRoles": "r" })))
         .unwrap();
     assert_eq!(by_name.calls(), ["PutEvaluations"]);
-    assert_eq!(by_name.annotated(), ["AROAR NotApplicable: Exempt by the parameter ExemptRoles."]);
+    assert_eq!(by_name.annotated(), ["AROAR NotApplicable: r is exempt: the parameter ExemptRoles names it."]);
 }
 
 #[test]
@@ -391,7 +396,7 @@ fn roles_of_pods_are_judged_only_if_asked_for() {
     }
     let addon = pods(IRSA_TRUST, PartKind::Addons, NodeKind::Addon("vpc-cni".to_owned()))();
     run(&addon, with_parameters(scheduled(), &included)).unwrap();
-    assert!(addon.annotated()[0].ends_with("add-on vpc-cni of cluster prod in us-east-1 and 1 more; role r"));
+    assert!(addon.annotated()[0].ends_with(" Add-on vpc-cni of cluster prod in us-east-1, and 1 more."));
 }
 
 #[test]

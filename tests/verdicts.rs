@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use ecr_read_only::access::{AllowedAccess, Compliance, Criteria, Policy, PolicySource, Role, Verdict, judge};
+use ecr_read_only::access::{
+    AllowedAccess, Annotation, Compliance, Criteria, Policy, PolicySource, Role, Verdict, judge,
+};
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::policy::{Document, TrustPolicy};
 use serde::Deserialize;
@@ -142,7 +144,11 @@ fn differences(expected: &Expected, verdict: &Verdict) -> Vec<String> {
     let undecided = expected.undecided.clone().unwrap_or_default();
     differ("undecided", format!("{undecided:?}"), format!("{:?}", verdict.undecided));
     if let Some(annotation) = &expected.annotation {
-        differ("annotation", annotation.clone(), verdict.annotation(&["node group n of cluster c".to_owned()]));
+        differ(
+            "annotation",
+            annotation.clone(),
+            Annotation::of_verdict(verdict, "node", &["node group n of cluster c".to_owned()]).to_string(),
+        );
     }
     let permitted =
         |action: &str| verdict.permitted.iter().chain(&verdict.excess).find(|access| access.action == action);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -55,6 +56,53 @@ impl fmt::Display for Grant {
         }
     }
 }
+
+/// A statement as reports name it: `AmazonEC2ContainerRegistryPowerUser, statement 0`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementName {
+    /// The policy's name without its path, one word.
+    pub policy: String,
+    /// The statement's Sid, or its place in the document, from 0.
+    pub statement: String,
+}
+
+impl StatementName {
+    const SEPARATOR: &str = ", statement ";
+
+    /// The name of a statement. IAM takes letters and digits as a Sid; one with other characters is not used, so that
+    /// a Sid never looks like another part of a text. A Sid of digits alone is not used, because it looks like a place.
+    pub(super) fn of(grant: &Grant) -> Self {
+        let name = grant.policy.rsplit('/').next().unwrap_or(&grant.policy);
+        let unusual = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '(' | ')');
+        let policy = name.chars().map(|c| if unusual(c) { '_' } else { c }).collect();
+        let usual = |sid: &&String| {
+            sid.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
+                && sid.bytes().any(|c| !c.is_ascii_digit())
+        };
+        let sid = grant.sid.as_ref().filter(usual);
+        Self { policy, statement: sid.cloned().unwrap_or_else(|| grant.statement.to_string()) }
+    }
+}
+
+impl fmt::Display for StatementName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.policy, Self::SEPARATOR, self.statement)
+    }
+}
+
+impl FromStr for StatementName {
+    type Err = NotAStatementName;
+
+    fn from_str(text: &str) -> Result<Self, NotAStatementName> {
+        let (policy, statement) = text.split_once(Self::SEPARATOR).ok_or(NotAStatementName)?;
+        Ok(Self { policy: policy.to_owned(), statement: statement.to_owned() })
+    }
+}
+
+/// The text is not a policy's name and a statement's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a policy and a statement such as `Push, statement 0`")]
+pub struct NotAStatementName;
 
 /// A request that IAM would allow, and the statements that do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -3,6 +3,7 @@
 //! Knows ECR, roles and how IAM evaluates requests. Does no I/O and reads no clock; knows nothing of AWS Config
 //! beyond the length of an annotation.
 
+mod annotation;
 pub mod catalogue;
 #[rustfmt::skip]
 mod catalogue_data;
@@ -18,7 +19,8 @@ mod statements;
 mod variables;
 mod verdict;
 
-pub use decision::{Assumption, Decision, Grant, GrantKind, Refusal, Witness};
+pub use annotation::{ANNOTATION_CHARACTERS, Annotation, AnnotationResult, NotAnAnnotation, NotApplicable};
+pub use decision::{Assumption, Decision, Grant, GrantKind, Refusal, StatementName, Witness};
 pub use permissions::{Permissions, STEPS_PER_ROLE, permissions, refusals};
 pub use role::{Policy, PolicySource, Role};
-pub use verdict::{ANNOTATION_CHARACTERS, Access, AllowedAccess, Compliance, Criteria, NotAccepted, Verdict, judge};
+pub use verdict::{Access, AllowedAccess, Compliance, Criteria, NotAccepted, Verdict, judge};

@@ -1,4 +1,4 @@
-//! The verdict on a role: which permitted actions are excess, what is missing, and how AWS Config is told.
+//! The verdict on a role: which permitted actions are excess, what is missing.
 //!
 //! Knows the allowed sets. Knows nothing of how permissions are found.
 
@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
 use super::catalogue::{self, Action, Level};
-use super::decision::{Decision, GrantKind, Witness};
+use super::decision::{Decision, Witness};
 use super::permissions::{Permissions, permissions};
 use super::role::Role;
 use crate::policy::pattern::ActionPattern;
@@ -38,9 +38,6 @@ const PUBLIC_PULL: [&str; 2] = ["ecr-public:BatchCheckLayerAvailability", "ecr-p
 
 /// Without one of these a node cannot pull from a private registry.
 const NEEDED_TO_PULL: [&str; 3] = ["ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"];
-
-/// The most characters that AWS Config takes as an annotation (API reference of PutEvaluations).
-pub const ANNOTATION_CHARACTERS: usize = 256;
 
 impl FromStr for AllowedAccess {
     type Err = NotAccepted;
@@ -181,6 +178,8 @@ pub struct Verdict {
     undecided_excess: Vec<String>,
     #[serde(skip)]
     require_pull_access: bool,
+    #[serde(skip)]
+    only_reads: bool,
 }
 
 /// Judges a role at the instant `at`, before which none of its requests is made.
@@ -193,6 +192,7 @@ impl Verdict {
         let (mut excess, mut permitted) = (Vec::new(), Vec::new());
         let (mut undecided, mut undecided_excess) = (Vec::new(), Vec::new());
         let mut missing = NEEDED_TO_PULL.to_vec();
+        let mut only_reads = true;
         for (action, decision) in catalogue::actions().iter().zip(permissions.catalogued) {
             match decision {
                 Decision::Refused => continue,
@@ -210,9 +210,11 @@ impl Verdict {
                     }
                 }
             }
+            only_reads &= AllowedAccess::ReadOnly.includes(action);
             missing.retain(|needed| *needed != action.full_name);
         }
         for (action, decision) in permissions.unknown {
+            only_reads &= decision == Decision::Refused;
             if criteria.additional(&action) {
                 continue;
             }
@@ -241,7 +243,14 @@ impl Verdict {
             undecided,
             undecided_excess,
             require_pull_access: criteria.require_pull_access,
+            only_reads,
         }
+    }
+
+    /// Whether every action that the role can call, or may be able to call, is a Read or List action, or
+    /// `ecr:BatchImportUpstreamImage`.
+    pub fn only_reads(&self) -> bool {
+        self.only_reads
     }
 
     /// The actions of [`Verdict::undecided`] that are outside the allowed set.
@@ -252,36 +261,5 @@ impl Verdict {
     /// Whether the role has to be able to pull and is not.
     pub fn cannot_pull(&self) -> bool {
         self.require_pull_access && !self.missing.is_empty()
-    }
-
-    /// At most 256 characters for AWS Config: the worst action and how many more, the statement that grants it, and
-    /// `node_of`, the facts that make the role a node's; cut from the end.
-    pub fn annotation(&self, node_of: &[String]) -> String {
-        let more = |count: usize| if count == 0 { String::new() } else { format!(" and {count} more") };
-        let mut parts = Vec::new();
-        if let Some(worst) = self.excess.first() {
-            parts.push(format!("{}{}", worst.action, more(self.excess.len() - 1)));
-            if let Some(account) = &worst.witness.other_account {
-                parts.push(format!("if account {account} agrees"));
-            }
-            if let Some(grant) = worst.witness.grants.iter().find(|grant| grant.kind != GrantKind::Boundary) {
-                parts.push(format!("by {grant}"));
-            }
-        }
-        if let Some(first) = self.undecided_excess.first() {
-            let count = self.undecided_excess.len() - 1;
-            parts.push(format!("undecided within the budget: {first}{}", more(count)));
-        }
-        if self.cannot_pull() {
-            parts.push(format!("cannot pull: no {}", self.missing.join(", ")));
-        }
-        if parts.is_empty() {
-            parts.push("No request beyond the allowed access to Amazon ECR is possible".to_owned());
-            if !self.missing.is_empty() {
-                parts.push(format!("cannot pull: no {}", self.missing.join(", ")));
-            }
-        }
-        parts.extend(node_of.first().map(|fact| format!("{fact}{}", more(node_of.len() - 1))));
-        parts.join("; ").chars().take(ANNOTATION_CHARACTERS).collect()
     }
 }

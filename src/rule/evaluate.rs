@@ -10,7 +10,7 @@ use std::task::Poll;
 use futures_util::{StreamExt, stream};
 use time::OffsetDateTime;
 
-use crate::access::judge;
+use crate::access::{Annotation, NotApplicable, judge};
 use crate::policy::TrustPolicy;
 use crate::rule::error::EvaluationError;
 use crate::rule::invocation::Invocation;
@@ -31,13 +31,6 @@ use crate::rule::report::outcome::{Answer, Ground, Outcome, UnreadableRole};
 
 /// How many roles are read at once: IAM throttles an account's calls by a bucket that its other users share.
 const ROLES_AT_ONCE: usize = 8;
-
-const RULED_OUT: &str = "Not a node role: its trust policy admits nobody that starts EKS nodes.";
-const NOT_OF_NODES: &str = "Not a node role: no EKS cluster runs nodes under it.";
-const GONE: &str = "The role no longer exists.";
-const REPLACED: &str = "The role no longer exists: another one has its name now.";
-const CLEARED: &str = "No longer a node role, exempt, or no longer there.";
-const OTHER_TYPE: &str = "Resources of this type are judged through the node roles that they concern.";
 
 /// AWS, as one evaluation sees it.
 #[derive(Debug)]
@@ -68,10 +61,10 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
     let mut uncleared = None;
     match &invocation.trigger {
         Trigger::OtherResource(resource) => {
-            outcome.answers.push(evaluation.not_applicable(resource.clone(), OTHER_TYPE));
+            outcome.answers.push(evaluation.not_applicable(resource.clone(), NotApplicable::OtherType));
         }
         Trigger::OutOfScope { resource, reason } => {
-            outcome.answers.push(evaluation.not_applicable(resource.clone(), &reason.to_string()));
+            outcome.answers.push(evaluation.not_applicable(resource.clone(), (*reason).into()));
         }
         Trigger::RoleChanged(role) => evaluation.role_changed(role, &mut outcome).await?,
         Trigger::PolicyChanged(policy) => evaluation.policy_changed(policy, &mut outcome).await?,
@@ -143,11 +136,11 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     /// large to carry it, IAM's (one call); then the clusters; then IAM for all of the role.
     async fn changed_role(&self, changed: &ChangedRole, outcome: &mut Outcome) -> Result<Finding, EvaluationError> {
         if let Some(why) = exempt(&self.invocation.parameters, &changed.name, changed.arn.as_deref(), &[]) {
-            return Ok(self.no_verdict(&changed.id, &why));
+            return Ok(self.no_verdict(&changed.id, &changed.name, why));
         }
         let subject = match &changed.trust_policy {
             Some(trust_policy) if self.rules_out(trust_policy, &changed.name, changed.arn.as_deref()) => {
-                return Ok(self.ruled_out(&changed.id));
+                return Ok(self.ruled_out(&changed.id, &changed.name));
             }
             Some(_) => None,
             None => match self.current(changed).await {
@@ -155,7 +148,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
                     Ok(trust_policy)
                         if self.rules_out(&trust_policy, &subject.record.name, Some(&subject.record.arn)) =>
                     {
-                        return Ok(self.ruled_out(&changed.id));
+                        return Ok(self.ruled_out(&changed.id, &changed.name));
                     }
                     _ => Some(subject),
                 },
@@ -164,7 +157,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         };
         let test = self.node_test(Freshness::Remembered, outcome).await?;
         if subject.is_none() && self.needs_no_record(&test, &changed.name, changed.trust_policy.as_ref()) {
-            return Ok(self.not_of_nodes(&test, &changed.id));
+            return Ok(self.not_of_nodes(&test, &changed.id, &changed.name));
         }
         let subject = match subject {
             Some(subject) => subject,
@@ -176,7 +169,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         match self.test(&test, subject).await {
             Step::Judge(ready) => Ok(self.assess(self.read(*ready).await).await),
             Step::Done(finding) => Ok(finding),
-            Step::Nothing => Ok(self.not_of_nodes(&test, &changed.id)),
+            Step::Nothing => Ok(self.not_of_nodes(&test, &changed.id, &changed.name)),
         }
     }
 
@@ -205,8 +198,8 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     async fn current(&self, changed: &ChangedRole) -> Result<Subject, Finding> {
         match self.reader.subject(&changed.name).await {
             Ok(Some(subject)) if subject.record.id == changed.id => Ok(subject),
-            Ok(Some(_)) => Err(self.no_verdict(&changed.id, REPLACED)),
-            Ok(None) => Err(self.no_verdict(&changed.id, GONE)),
+            Ok(Some(_)) => Err(self.no_verdict(&changed.id, &changed.name, NotApplicable::Replaced)),
+            Ok(None) => Err(self.no_verdict(&changed.id, &changed.name, NotApplicable::NoLongerExists)),
             Err(cause) => Err(unreadable(&changed.name, Some(&changed.id), cause)),
         }
     }
@@ -214,7 +207,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     /// The policy itself gets no verdict; the node roles that it is attached to, as policy or as boundary, do.
     async fn policy_changed(&self, changed: &ChangedPolicy, outcome: &mut Outcome) -> Result<(), EvaluationError> {
         let resource = ResourceId { resource_type: POLICY.to_owned(), id: changed.id.clone() };
-        outcome.answers.push(self.not_applicable(resource, OTHER_TYPE));
+        outcome.answers.push(self.not_applicable(resource, NotApplicable::OtherType));
         let roles = self.ports.iam.attached_roles(&changed.arn).await;
         let names: BTreeSet<String> = roles.map_err(EvaluationError::AttachedRolesUnknown)?.into_iter().collect();
         if names.is_empty() {
@@ -230,7 +223,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     async fn cluster_changed(&self, changed: &ChangedCluster, outcome: &mut Outcome) -> Result<(), EvaluationError> {
         let resource_type = if changed.fargate_profile.is_some() { FARGATE_PROFILE } else { CLUSTER };
         let resource = ResourceId { resource_type: resource_type.to_owned(), id: changed.id.clone() };
-        outcome.answers.push(self.not_applicable(resource, OTHER_TYPE));
+        outcome.answers.push(self.not_applicable(resource, NotApplicable::OtherType));
         if !self.invocation.parameters.scope.includes(&changed.cluster.region, &changed.cluster.name) {
             return Ok(());
         }
@@ -286,7 +279,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         let gone: BTreeSet<ResourceId> = (reported.into_iter())
             .filter(|resource| resource.resource_type == ROLE && !current.contains(resource.id.as_str()))
             .collect();
-        outcome.answers.extend(gone.into_iter().map(|resource| self.not_applicable(resource, CLEARED)));
+        outcome.answers.extend(gone.into_iter().map(|resource| self.not_applicable(resource, NotApplicable::Cleared)));
         Ok(None)
     }
 
@@ -373,20 +366,20 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         let id = ready.subject.record.id.clone();
         match self.reader.attached(&mut ready.subject).await {
             Ok(Some(_)) => Step::Judge(ready),
-            Ok(None) => Step::Done(self.no_verdict(&id, GONE)),
+            Ok(None) => Step::Done(self.no_verdict(&id, &ready.subject.record.name, NotApplicable::NoLongerExists)),
             Err(cause) => Step::Done(unreadable(&ready.subject.record.name, Some(&id), cause)),
         }
     }
 
     async fn test(&self, test: &NodeTest<'_>, mut subject: Subject) -> Step {
-        let id = subject.record.id.clone();
+        let (name, id) = (subject.record.name.clone(), subject.record.id.clone());
         match test.test(&self.reader, &mut subject).await {
             Ok(Tested::Node(facts)) => Step::Judge(Box::new(Ready { subject, facts })),
             Ok(Tested::NotOfNodes) => Step::Nothing,
-            Ok(Tested::RuledOut) => Step::Done(self.ruled_out(&id)),
-            Ok(Tested::Exempt(why)) => Step::Done(self.no_verdict(&id, &why)),
-            Ok(Tested::Gone) => Step::Done(self.no_verdict(&id, GONE)),
-            Err(cause) => Step::Done(unreadable(&subject.record.name, Some(&id), cause)),
+            Ok(Tested::RuledOut) => Step::Done(self.ruled_out(&id, &name)),
+            Ok(Tested::Exempt(why)) => Step::Done(self.no_verdict(&id, &name, why)),
+            Ok(Tested::Gone) => Step::Done(self.no_verdict(&id, &name, NotApplicable::NoLongerExists)),
+            Err(cause) => Step::Done(unreadable(&name, Some(&id), cause)),
         }
     }
 
@@ -399,7 +392,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         match reading {
             // Read again meanwhile, it may have another trust policy.
             Ok(Reading::Role(role)) if facts.iter().all(|fact| fact.kind.ruled_out_by(&role.trust_policy)) => {
-                self.ruled_out(&id)
+                self.ruled_out(&id, &name)
             }
             Ok(Reading::Role(role)) => {
                 breathe().await;
@@ -407,33 +400,37 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
                 let captured = self.invocation.ordering_timestamp;
                 Finding::Answer(Box::new(Answer::verdict(&role, facts, verdict, captured)))
             }
-            Ok(Reading::Gone) => self.no_verdict(&id, GONE),
+            Ok(Reading::Gone) => self.no_verdict(&id, &name, NotApplicable::NoLongerExists),
             Err(cause) => unreadable(&name, Some(&id), cause),
         }
     }
 
-    fn ruled_out(&self, role_id: &str) -> Finding {
-        no_verdict_on(Ground::TrustPolicy, role_id, RULED_OUT, self.invocation.ordering_timestamp)
+    fn ruled_out(&self, role_id: &str, role_name: &str) -> Finding {
+        let why = Annotation::not_applicable(Some(role_name), NotApplicable::TrustPolicy);
+        no_verdict_on(Ground::TrustPolicy, role_id, &why, self.invocation.ordering_timestamp)
     }
 
-    fn no_verdict(&self, role_id: &str, why: &str) -> Finding {
-        no_verdict_on(Ground::Other, role_id, why, self.invocation.ordering_timestamp)
+    fn no_verdict(&self, role_id: &str, role_name: &str, reason: NotApplicable) -> Finding {
+        let why = Annotation::not_applicable(Some(role_name), reason);
+        no_verdict_on(Ground::Other, role_id, &why, self.invocation.ordering_timestamp)
     }
 
     /// That no cluster runs nodes under the role, as of when the clusters were asked for if that was before the change:
     /// what an instance of the function that knows newer ones has said since is to stand.
-    fn not_of_nodes(&self, test: &NodeTest<'_>, role_id: &str) -> Finding {
+    fn not_of_nodes(&self, test: &NodeTest<'_>, role_id: &str, role_name: &str) -> Finding {
         let clusters_at = test.clusters().at;
         let at = self.invocation.ordering_timestamp.min(clusters_at);
-        no_verdict_on(Ground::Clusters(clusters_at), role_id, NOT_OF_NODES, at)
+        let why = Annotation::not_applicable(Some(role_name), NotApplicable::NoCluster);
+        no_verdict_on(Ground::Clusters(clusters_at), role_id, &why, at)
     }
 
-    fn not_applicable(&self, resource: ResourceId, why: &str) -> Answer {
-        Answer::not_applicable(resource, why, self.invocation.ordering_timestamp)
+    fn not_applicable(&self, resource: ResourceId, reason: NotApplicable) -> Answer {
+        let why = Annotation::not_applicable(None, reason);
+        Answer::not_applicable(resource, &why, self.invocation.ordering_timestamp)
     }
 }
 
-fn no_verdict_on(ground: Ground, role_id: &str, why: &str, at: OffsetDateTime) -> Finding {
+fn no_verdict_on(ground: Ground, role_id: &str, why: &Annotation, at: OffsetDateTime) -> Finding {
     let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
     Finding::Answer(Box::new(Answer { ground, ..Answer::not_applicable(resource, why, at) }))
 }

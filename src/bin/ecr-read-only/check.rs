@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::time::SystemTime;
 
 use ecr_read_only::access::catalogue::{Action, CATALOGUE_DATE};
-use ecr_read_only::access::{Compliance, Criteria, Refusal, judge, refusals};
+use ecr_read_only::access::{Annotation, Compliance, Criteria, NotApplicable, Refusal, judge, refusals};
 use time::OffsetDateTime;
 
 use crate::input::account_details::{AccountDetails, DetailsError, RoleEntry};
@@ -109,8 +109,6 @@ fn report<'r>(entry: &'r RoleEntry<'_>, options: &Options, criteria: &Criteria, 
     report
 }
 
-const NOT_A_NODE: &str = "Not an EKS node role as far as the file shows";
-
 /// Puts the verdict into the report. An error leaves it without one.
 fn fill(
     report: &mut RoleReport<'_>,
@@ -124,7 +122,8 @@ fn fill(
     let node_fact = if trust_policy.rules_out_nodes() { None } else { entry.node_fact() };
     if node_fact.is_none() && !named {
         report.verdict = Some(Compliance::NotApplicable);
-        report.annotation = Some(NOT_A_NODE.to_owned());
+        let annotation = Annotation::not_applicable(Some(entry.name()), NotApplicable::NotShown);
+        report.annotation = Some(annotation.to_string());
         return Ok(());
     }
     let role = entry.role(trust_policy)?;
@@ -138,7 +137,7 @@ fn fill(
         report.refused = Some(refusals(&role, at).into_iter().map(refused).collect());
     }
     let node_of: Vec<String> = node_fact.into_iter().collect();
-    report.annotation = Some(verdict.annotation(&node_of));
+    report.annotation = Some(Annotation::of_verdict(&verdict, entry.name(), &node_of).to_string());
     report.verdict = Some(verdict.compliance);
     report.excess = verdict.excess;
     report.permitted = verdict.permitted;

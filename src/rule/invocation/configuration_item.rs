@@ -6,10 +6,9 @@
 //! policies: of the item's copies only the trust policy is used, to rule a role out without a call. The others
 //! are read all the same, because an item that cannot be understood is not to be answered.
 
-use std::fmt;
-
 use time::OffsetDateTime;
 
+use crate::access::NotApplicable;
 use crate::policy::arn::Arn;
 use crate::policy::{Document, TrustPolicy};
 use crate::rule::invocation::fields::{EventError, Fields};
@@ -113,13 +112,13 @@ pub enum OutOfScope {
     LeftScope,
 }
 
-impl fmt::Display for OutOfScope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Deleted => "The resource was deleted.",
-            Self::NotRecorded => "The resource is not recorded here.",
-            Self::LeftScope => "The resource is no longer in the rule's scope.",
-        })
+impl From<OutOfScope> for NotApplicable {
+    fn from(reason: OutOfScope) -> Self {
+        match reason {
+            OutOfScope::Deleted => Self::Deleted,
+            OutOfScope::NotRecorded => Self::NotRecorded,
+            OutOfScope::LeftScope => Self::LeftScope,
+        }
     }
 }
 

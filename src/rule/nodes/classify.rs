@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::access::NotApplicable;
 use crate::policy::TrustPolicy;
 use crate::policy::arn::Arn;
 use crate::policy::tag::Tag;
@@ -39,7 +40,7 @@ pub(in crate::rule) enum Tested {
     /// A node's by some fact, but its trust policy admits nobody by whom it could be.
     RuledOut,
     /// The parameters take it out.
-    Exempt(String),
+    Exempt(NotApplicable),
     /// Gone while it was looked at.
     Gone,
 }
@@ -249,12 +250,12 @@ pub(in crate::rule) fn exempt(
     name: &str,
     arn: Option<&str>,
     tags: &[Tag],
-) -> Option<String> {
+) -> Option<NotApplicable> {
     if parameters.exempt_roles.matches(name, arn) {
-        return Some("Exempt by the parameter ExemptRoles.".to_owned());
+        return Some(NotApplicable::ExemptRole);
     }
     let tag = parameters.exempt_tag.as_ref().filter(|tag| tags.contains(tag))?;
-    Some(format!("Exempt by the parameter ExemptTag: the role's tag is {}={}.", tag.key, tag.value))
+    Some(NotApplicable::ExemptTag { key: tag.key.clone(), value: tag.value.clone() })
 }
 
 fn worker_policy(arn: &str) -> Option<&str> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use crate::access::{ANNOTATION_CHARACTERS, Compliance, Role, Verdict};
+use crate::access::{Annotation, Compliance, Role, Verdict};
 use crate::rule::invocation::Invocation;
 use crate::rule::invocation::configuration_item::ROLE;
 use crate::rule::nodes::facts::NodeFact;
@@ -113,28 +113,20 @@ impl Answer {
     pub(in crate::rule) fn verdict(role: &Role, facts: Vec<NodeFact>, verdict: Verdict, at: OffsetDateTime) -> Self {
         let node_of: Vec<String> = facts.iter().map(ToString::to_string).collect();
         let resource = ResourceId { resource_type: ROLE.to_owned(), id: role.id.clone() };
-        let annotation = with_role(verdict.annotation(&node_of), &role.arn);
+        let annotation = Annotation::of_verdict(&verdict, role_name(&role.arn), &node_of);
         let evaluation = evaluation(resource, verdict.compliance, &annotation, at);
         let judged = Judged { role_arn: role.arn.clone(), node_of: facts, verdict };
         Self { evaluation, judged: Some(judged), ground: Ground::Other }
     }
 
-    pub(in crate::rule) fn not_applicable(resource: ResourceId, why: &str, at: OffsetDateTime) -> Self {
+    pub(in crate::rule) fn not_applicable(resource: ResourceId, why: &Annotation, at: OffsetDateTime) -> Self {
         let evaluation = evaluation(resource, Compliance::NotApplicable, why, at);
         Self { evaluation, judged: None, ground: Ground::Other }
     }
 }
 
-/// The annotation, and the role's name if all of it has room: AWS Config's messages tell a role's id alone.
-fn with_role(annotation: String, role_arn: &str) -> String {
-    let named = format!("{annotation}; role {}", role_name(role_arn));
-    if named.chars().count() <= ANNOTATION_CHARACTERS { named } else { annotation }
-}
-
-fn evaluation(resource: ResourceId, compliance: Compliance, annotation: &str, at: OffsetDateTime) -> Evaluation {
-    let annotation: String = annotation.chars().take(ANNOTATION_CHARACTERS).collect();
-    let annotation = (!annotation.is_empty()).then_some(annotation);
-    Evaluation { resource, compliance, annotation, ordering_timestamp: at }
+fn evaluation(resource: ResourceId, compliance: Compliance, annotation: &Annotation, at: OffsetDateTime) -> Evaluation {
+    Evaluation { resource, compliance, annotation: Some(annotation.to_string()), ordering_timestamp: at }
 }
 
 /// A role that got no verdict, because it could not be read or understood.
@@ -151,28 +143,5 @@ pub struct UnreadableRole {
 impl fmt::Display for UnreadableRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "role `{}`: {}", self.name, self.cause)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn annotations_are_cut_at_characters_not_bytes() {
-        let role = ResourceId { resource_type: ROLE.to_owned(), id: "AROAEXAMPLE".to_owned() };
-        let annotation =
-            |text: &str| Answer::not_applicable(role.clone(), text, OffsetDateTime::UNIX_EPOCH).evaluation.annotation;
-        assert_eq!(annotation(&"é".repeat(256)), Some("é".repeat(256)));
-        assert_eq!(annotation(&"é".repeat(257)), Some("é".repeat(256)));
-        assert_eq!(annotation(""), None);
-    }
-
-    #[test]
-    fn an_annotation_ends_with_the_roles_name_if_that_fits_whole() {
-        let named = |characters: usize| with_role("é".repeat(characters), "arn:aws:iam::111122223333:role/path/nodes");
-        assert_eq!(named(1), "é; role nodes");
-        assert_eq!(named(244), format!("{}; role nodes", "é".repeat(244)));
-        assert_eq!(named(245), "é".repeat(245));
     }
 }

@@ -12,8 +12,11 @@ pub(super) fn role(report: &RoleReport<'_>, out: &mut impl Write) -> io::Result<
         (None, Some(verdict)) => verdict.as_str(),
         _ => "ERROR",
     };
-    let remark = report.error.as_ref().or(report.annotation.as_ref()).map_or("", String::as_str);
-    writeln!(out, "{verdict:<14}  {}  {remark}", report.role_name)?;
+    match (&report.error, &report.annotation) {
+        // An annotation starts with the role name.
+        (None, Some(annotation)) => writeln!(out, "{verdict:<14}  {annotation}")?,
+        (error, _) => writeln!(out, "{verdict:<14}  {}  {}", report.role_name, error.as_deref().unwrap_or_default())?,
+    }
     for access in &report.excess {
         request(access, out)?;
     }
