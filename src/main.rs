@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ecr_read_only::access::Compliance;
 use ecr_read_only::aws::{Aws, Clients};
 use ecr_read_only::rule::{
-    Answer, Credentials, EvaluationError, Invocation, Memory, NotImported, Outcome, Ports, evaluate, tell_findings,
+    Answer, Cache, Credentials, EvaluationError, Invocation, NotImported, Outcome, Ports, evaluate, send_findings,
 };
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
@@ -31,7 +31,7 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// What outlives an invocation.
 struct Function {
     aws: Aws,
-    memory: Memory,
+    cache: Cache,
     metrics: Metrics,
     warm: AtomicBool,
 }
@@ -43,7 +43,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let aws = Aws::from_environment().await.inspect_err(|cause| error!(error = %cause, "start failed"))?;
     let metrics =
         Metrics::install(logging::configured()).inspect_err(|cause| error!(error = %cause, "start failed"))?;
-    let function = &Function { aws, memory: Memory::new(), metrics, warm: AtomicBool::new(false) };
+    let function = &Function { aws, cache: Cache::new(), metrics, warm: AtomicBool::new(false) };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context, .. } = event;
         function
@@ -89,7 +89,7 @@ impl Function {
         let clients = in_time(context, Box::pin(self.clients(invocation, context))).await.map_err(out_of_time)??;
         let evaluation = Box::pin(self.evaluate(&clients, invocation, at));
         let mut result = in_time(context, evaluation).await.unwrap_or_else(|margin| Err(out_of_time(margin)));
-        let telling = Box::pin(tell_findings(&clients.security_hub, invocation, &mut result, at));
+        let telling = Box::pin(send_findings(&clients.security_hub, invocation, &mut result, at));
         let told = in_time(context, telling).await.unwrap_or_else(|margin| Err(NotImported::OutOfTime { margin }));
         match told {
             Ok(()) => result,
@@ -115,7 +115,7 @@ impl Function {
         at: OffsetDateTime,
     ) -> Result<Outcome, EvaluationError> {
         let ports = Ports { iam: &clients.iam, eks: &clients.eks, store: &clients.config };
-        evaluate(&ports, &self.memory, invocation, at).await
+        evaluate(&ports, &self.cache, invocation, at).await
     }
 }
 

@@ -6,7 +6,7 @@ use crate::support::fakes::{DISCOVERY, FakeAws, role_arn};
 use crate::support::run::{NOW, check, run, run_with};
 use ecr_read_only::access::Compliance;
 use ecr_read_only::rule::ports::{Authentication, PartKind, PortErrorKind};
-use ecr_read_only::rule::{CLUSTERS_REMEMBERED, Invocation, Memory, NodeKind, Ports, evaluate};
+use ecr_read_only::rule::{CLUSTERS_CACHED_FOR, Cache, Invocation, NodeKind, Ports, evaluate};
 use futures_util::future::join;
 use serde_json::{Value, json};
 use time::Duration;
@@ -151,19 +151,19 @@ fn clusters_are_asked_together_but_not_all_at_once() {
 
 #[test]
 fn clusters_are_remembered_for_minutes_and_not_by_the_schedule() {
-    let (aws, memory) = (account(), Memory::new());
+    let (aws, cache) = (account(), Cache::new());
     let asked = |payload: Value, later: Duration| {
-        run_with(&aws, &memory, payload, later).unwrap();
+        run_with(&aws, &cache, payload, later).unwrap();
         aws.take_calls().iter().any(|call| call.starts_with("ListClusters"))
     };
     let second = Duration::SECOND;
     assert!(asked(nodes_changed(), Duration::ZERO));
-    assert!(!asked(nodes_changed(), CLUSTERS_REMEMBERED - second));
-    assert!(asked(nodes_changed(), CLUSTERS_REMEMBERED), "they have become too old");
-    assert!(asked(scheduled(), CLUSTERS_REMEMBERED + second), "a schedule asks anew");
-    assert!(!asked(nodes_changed(), CLUSTERS_REMEMBERED + second), "and what it found is remembered");
+    assert!(!asked(nodes_changed(), CLUSTERS_CACHED_FOR - second));
+    assert!(asked(nodes_changed(), CLUSTERS_CACHED_FOR), "they have become too old");
+    assert!(asked(scheduled(), CLUSTERS_CACHED_FOR + second), "a schedule asks anew");
+    assert!(!asked(nodes_changed(), CLUSTERS_CACHED_FOR + second), "and what it found is remembered");
     assert!(asked(nodes_changed(), Duration::ZERO), "a clock that was set back makes nothing young");
-    assert!(asked(scoped(&json!({ "ClusterNames": "p*" })), Duration::ZERO), "another scope is another memory");
+    assert!(asked(scoped(&json!({ "ClusterNames": "p*" })), Duration::ZERO), "another scope is another cache");
 }
 
 #[test]
@@ -173,11 +173,11 @@ fn what_follows_from_old_clusters_is_no_newer_than_they_are() {
     let summary = with(role_summary("web", "AROAWEB"), &json!({ "configurationItemCaptureTime": captured }));
     for (payload, what) in [(change(&item), "without a record"), (oversized(&summary), "by its record")] {
         for (asked_before, expected) in [(true, NOW), (false, NOW + Duration::minutes(2))] {
-            let (aws, memory) = (account().role("web", "AROAWEB"), Memory::new());
+            let (aws, cache) = (account().role("web", "AROAWEB"), Cache::new());
             if asked_before {
-                run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap();
+                run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
             }
-            let outcome = run_with(&aws, &memory, payload.clone(), Duration::minutes(3)).unwrap();
+            let outcome = run_with(&aws, &cache, payload.clone(), Duration::minutes(3)).unwrap();
             let evaluation = &outcome.answers[0].evaluation;
             assert_eq!(
                 (evaluation.compliance, evaluation.ordering_timestamp),
@@ -190,32 +190,32 @@ fn what_follows_from_old_clusters_is_no_newer_than_they_are() {
 
 #[test]
 fn what_failed_is_not_remembered() {
-    let (aws, memory) = (account().failing(DISCOVERY[4]), Memory::new());
-    run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap_err();
+    let (aws, cache) = (account().failing(DISCOVERY[4]), Cache::new());
+    run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap_err();
     aws.mend();
-    run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap();
+    run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
     assert_eq!(aws.sent(), ["AROANODES Compliant"]);
 }
 
 #[test]
 fn accounts_are_remembered_apart() {
-    let (one, memory) = (account(), Memory::new());
-    run_with(&one, &memory, nodes_changed(), Duration::ZERO).unwrap();
+    let (one, cache) = (account(), Cache::new());
+    run_with(&one, &cache, nodes_changed(), Duration::ZERO).unwrap();
     let other = FakeAws::new();
     let mut item = role_item("nodes", "AROANODES", EC2_TRUST);
     item["awsAccountId"] = json!("999999999999");
     let payload = with(change(&item), &json!({ "accountId": "999999999999" }));
-    run_with(&other, &memory, payload, Duration::ZERO).unwrap();
+    run_with(&other, &cache, payload, Duration::ZERO).unwrap();
     assert_eq!(other.calls(), ["ListRegions", "ListClusters us-east-1", "PutEvaluations"]);
 }
 
 #[test]
 fn whoever_asks_meanwhile_waits_for_the_same_answer() {
-    let (aws, memory) = (account(), Memory::new());
+    let (aws, cache) = (account(), Cache::new());
     let ports = Ports { iam: &aws, eks: &aws, store: &aws };
     let invocation = Invocation::parse(nodes_changed()).unwrap();
     let (one, other) =
-        block_on(join(evaluate(&ports, &memory, &invocation, NOW), evaluate(&ports, &memory, &invocation, NOW)));
+        block_on(join(evaluate(&ports, &cache, &invocation, NOW), evaluate(&ports, &cache, &invocation, NOW)));
     assert_eq!((one.unwrap().judged(), other.unwrap().judged()), (1, 1));
     for call in DISCOVERY {
         assert_eq!(aws.count(call), 1, "{call}");
@@ -224,8 +224,8 @@ fn whoever_asks_meanwhile_waits_for_the_same_answer() {
 
 #[test]
 fn a_changed_cluster_is_judged_through_its_roles_as_they_are_now() {
-    let (aws, memory) = (account().role("new", "AROANEW").role("auto", "AROAAUTO"), Memory::new());
-    run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap();
+    let (aws, cache) = (account().role("new", "AROANEW").role("auto", "AROAAUTO"), Cache::new());
+    run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
     aws.change(|state| {
         let kind = NodeKind::NodeGroup("new".to_owned());
         state.cluster("us-east-1", "prod").part(PartKind::NodeGroups, "new", &role_arn("new"), kind);
@@ -233,13 +233,13 @@ fn a_changed_cluster_is_judged_through_its_roles_as_they_are_now() {
     });
     aws.batches.lock().unwrap().clear();
     aws.take_calls();
-    run_with(&aws, &memory, prod_changed(), Duration::SECOND).unwrap();
+    run_with(&aws, &cache, prod_changed(), Duration::SECOND).unwrap();
     assert_eq!(aws.sent(), ["prod NotApplicable", "AROANEW Compliant", "AROANODES Compliant"]);
     assert_eq!(aws.batches.lock().unwrap()[0].1[0].resource.resource_type, "AWS::EKS::Cluster");
     assert_eq!(aws.take_calls()[0], "DescribeCluster us-east-1/prod", "of the others nothing is asked");
 
     // What was found is remembered for the role's own event.
-    run_with(&aws, &memory, change(&role_item("new", "AROANEW", EC2_TRUST)), Duration::SECOND).unwrap();
+    run_with(&aws, &cache, change(&role_item("new", "AROANEW", EC2_TRUST)), Duration::SECOND).unwrap();
     assert_eq!(aws.calls()[0], "GetRole new");
 }
 
@@ -262,10 +262,10 @@ fn a_changed_cluster_out_of_scope_or_gone_costs_little() {
     check(&aws, payload, &["prod NotApplicable"], None);
     assert_eq!(aws.calls(), ["PutEvaluations"]);
 
-    let (aws, memory) = (account(), Memory::new());
-    run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap();
+    let (aws, cache) = (account(), Cache::new());
+    run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
     aws.change(|state| state.clusters.clear());
-    run_with(&aws, &memory, prod_changed(), Duration::SECOND).unwrap();
-    run_with(&aws, &memory, nodes_changed(), Duration::SECOND).unwrap();
+    run_with(&aws, &cache, prod_changed(), Duration::SECOND).unwrap();
+    run_with(&aws, &cache, nodes_changed(), Duration::SECOND).unwrap();
     assert_eq!(aws.sent(), ["AROANODES Compliant", "prod NotApplicable", "AROANODES NotApplicable"]);
 }

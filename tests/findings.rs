@@ -1,4 +1,4 @@
-//! AWS Security Hub's findings, with AWS played in memory: which roles it is told of, when, and what comes of failures.
+//! Findings of AWS Security Hub, with in-memory fakes of the AWS APIs: which roles get one, when, and what happens on failures.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, policy_it
 use crate::support::fakes::{EVERYTHING, FakeAws, PULL_ONLY, version};
 use crate::support::run::{DENIED, NOW, run, run_with};
 use ecr_read_only::rule::ports::PortErrorKind;
-use ecr_read_only::rule::{FindingCounts, FindingSource, Memory};
+use ecr_read_only::rule::{Cache, FindingCounts, FindingSource};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -47,7 +47,7 @@ fn many(count: usize) -> FakeAws {
 
 /// What was told of all roles an hour ago, and no call since.
 fn told(aws: FakeAws) -> FakeAws {
-    run_with(&aws, &Memory::new(), on(scheduled()), Duration::hours(-1)).unwrap();
+    run_with(&aws, &Cache::new(), on(scheduled()), Duration::hours(-1)).unwrap();
     aws.take_calls();
     aws
 }
@@ -167,12 +167,12 @@ fn what_is_told_on_an_event() {
 #[test]
 fn a_finding_keeps_its_id_and_beginning_and_a_retry_changes_nothing_but_times() {
     let aws = writing(account(), "nodes");
-    let memory = Memory::new();
-    run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap();
+    let cache = Cache::new();
+    run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
     let first = aws.finding("AROANODES");
     assert_eq!(first.id, "eks-node-role-ecr-read-only/111122223333/nodes-read-only/AROANODES");
     assert_eq!((first.created_at, first.updated_at), (NOW, NOW));
-    run_with(&aws, &memory, nodes_changed(), Duration::minutes(1)).unwrap();
+    run_with(&aws, &cache, nodes_changed(), Duration::minutes(1)).unwrap();
     let again = aws.finding("AROANODES");
     assert_eq!((again.created_at, again.updated_at), (NOW, NOW + Duration::minutes(1)));
     aws.change(|state| state.findings[0].1.updated_at = NOW);
@@ -196,16 +196,16 @@ fn an_archived_finding_is_the_last_one_with_another_time() {
 #[test]
 fn clusters_remembered_from_before_a_finding_do_not_archive_it() {
     let aws = FakeAws::new().role("nodes", "AROANODES");
-    let memory = Memory::new();
+    let cache = Cache::new();
     let told_later = |payload: Value| {
         let message = payload["invokingEvent"].as_str().unwrap().replace("10:02:40.5", "10:06:00.0");
         with(payload, &json!({ "invokingEvent": message }))
     };
     let changed = || told_later(nodes_changed());
-    run_with(&aws, &memory, changed(), Duration::ZERO).unwrap();
+    run_with(&aws, &cache, changed(), Duration::ZERO).unwrap();
     let aws = aws.node("nodes");
-    run_with(&aws, &Memory::new(), changed(), Duration::minutes(1)).unwrap();
-    run_with(&aws, &memory, changed(), Duration::minutes(4)).unwrap();
+    run_with(&aws, &Cache::new(), changed(), Duration::minutes(1)).unwrap();
+    run_with(&aws, &cache, changed(), Duration::minutes(4)).unwrap();
     assert_eq!(aws.sent().last().unwrap(), "AROANODES NotApplicable");
     assert_eq!(aws.findings(), [PASSED]);
 }
@@ -245,7 +245,7 @@ fn a_schedule_archives_what_it_no_longer_judges_of_its_own() {
     assert_eq!(aws.findings(), findings);
     assert_eq!(calls(&aws), [GET_ALL, "BatchImportFindings 3"]);
     assert_eq!(outcome.findings, Some(FindingCounts { imported: 1, archived: 2, ..FindingCounts::default() }));
-    run_with(&aws, &Memory::new(), on(scheduled()), Duration::minutes(10)).unwrap();
+    run_with(&aws, &Cache::new(), on(scheduled()), Duration::minutes(10)).unwrap();
     assert_eq!(calls(&aws)[2..], [GET_ALL, "BatchImportFindings 2"], "what is archived is left alone");
 }
 

@@ -1,5 +1,5 @@
-//! The rule from event to evaluation, with AWS played in memory: what is asked of it and in which order, what
-//! is answered, and what is not answered when something fails.
+//! The rule from event to evaluation, with in-memory fakes of the AWS APIs: which calls it makes in which order, and what it
+//! sends, also when a call fails.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::support::events::{
 use crate::support::fakes::{DISCOVERY, EVERYTHING, FakeAws, PULL_ONLY, role_arn, role_resource, version};
 use crate::support::run::{DENIED, check, run, run_with};
 use ecr_read_only::rule::ports::PartKind;
-use ecr_read_only::rule::{Memory, NodeKind};
+use ecr_read_only::rule::{Cache, NodeKind};
 use serde_json::{Value, json};
 use time::Duration;
 use time::macros::datetime;
@@ -87,7 +87,7 @@ fn a_node_role_costs_these_calls() {
         state.policies.insert(boundary.clone(), version("v2", EVERYTHING));
         state.roles.get_mut("nodes").unwrap().record.permissions_boundary = Some(boundary);
     });
-    let memory = Memory::new();
+    let cache = Cache::new();
     let role = [
         "GetRole nodes".to_owned(),
         "ListRolePolicies nodes".to_owned(),
@@ -98,7 +98,7 @@ fn a_node_role_costs_these_calls() {
     let read = |arn: &str, version: &str| format!("GetPolicyVersion {arn} {version}");
     let (app, put) = (customer_policy(), "PutEvaluations".to_owned());
 
-    run_with(&aws, &memory, nodes_changed(), Duration::ZERO).unwrap();
+    run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
     let policies = [get(PULL_ONLY), read(PULL_ONLY, "v1"), get(&app), read(&app, "v2")];
     let discovery = DISCOVERY.map(str::to_owned);
     assert_eq!(
@@ -107,7 +107,7 @@ fn a_node_role_costs_these_calls() {
         "nothing is remembered"
     );
 
-    run_with(&aws, &memory, nodes_changed(), Duration::minutes(4)).unwrap();
+    run_with(&aws, &cache, nodes_changed(), Duration::minutes(4)).unwrap();
     let policies = [get(PULL_ONLY), get(&app)];
     assert_eq!(
         aws.take_calls(),
@@ -118,7 +118,7 @@ fn a_node_role_costs_these_calls() {
     aws.change(|state| {
         state.policies.insert(PULL_ONLY.to_owned(), version("v2", EVERYTHING));
     });
-    run_with(&aws, &memory, nodes_changed(), Duration::minutes(4)).unwrap();
+    run_with(&aws, &cache, nodes_changed(), Duration::minutes(4)).unwrap();
     let policies = [get(PULL_ONLY), read(PULL_ONLY, "v2"), get(&app)];
     assert_eq!(aws.take_calls(), [&role[..], &policies, &[put]].concat(), "a new default version is read");
 }

@@ -10,7 +10,7 @@ use crate::support::fakes::{EVERYTHING, FakeAws, role_resource, version};
 use crate::support::run::{DENIED, NOW, check, run, run_with};
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::ports::{Authentication, PortErrorKind};
-use ecr_read_only::rule::{Invocation, Memory, Ports, evaluate};
+use ecr_read_only::rule::{Cache, Invocation, Ports, evaluate};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -101,23 +101,23 @@ fn few_policies_are_read_by_themselves_and_many_out_of_the_list_however_few_the_
 
 #[test]
 fn versions_that_are_known_are_not_read_again_and_the_default_is_always_asked_for() {
-    let (aws, memory) = (with_policies(many(10), 10), Memory::new());
-    run_with(&aws, &memory, scheduled(), Duration::ZERO).unwrap();
+    let (aws, cache) = (with_policies(many(10), 10), Cache::new());
+    run_with(&aws, &cache, scheduled(), Duration::ZERO).unwrap();
     assert_eq!(aws.count("GetPolicyVersion"), 11);
     aws.take_calls();
-    run_with(&aws, &memory, scheduled(), Duration::HOUR).unwrap();
+    run_with(&aws, &cache, scheduled(), Duration::HOUR).unwrap();
     assert_eq!((aws.count("GetPolicy "), aws.count("GetPolicyVersion")), (11, 0));
 }
 
 #[test]
 fn a_policy_that_is_made_again_under_its_arn_is_another_policy() {
-    let (aws, memory) = (with_policies(many(1), 1), Memory::new());
-    run_with(&aws, &memory, scheduled(), Duration::ZERO).unwrap();
+    let (aws, cache) = (with_policies(many(1), 1), Cache::new());
+    run_with(&aws, &cache, scheduled(), Duration::ZERO).unwrap();
     aws.change(|state| {
         state.generation += 1;
         state.policies.insert(policy(0), version("v3", r#"{"Version":"2012-10-17","Statement":[]}"#));
     });
-    run_with(&aws, &memory, scheduled(), Duration::HOUR).unwrap();
+    run_with(&aws, &cache, scheduled(), Duration::HOUR).unwrap();
     assert_eq!(aws.sent(), ["AROA0000 NonCompliant", "AROA0000 Compliant"]);
 }
 
@@ -194,10 +194,10 @@ fn a_policy_attached_to_many_roles_is_answered_out_of_the_list() {
 
 #[test]
 fn the_deadline_is_looked_at_between_two_roles() {
-    let (aws, memory) = (with_app(many(8), 8), Memory::new());
+    let (aws, cache) = (with_app(many(8), 8), Cache::new());
     let ports = Ports { iam: &aws, eks: &aws, store: &aws };
     let invocation = Invocation::parse(app_changed()).unwrap();
-    let mut evaluation = pin!(evaluate(&ports, &memory, &invocation, NOW));
+    let mut evaluation = pin!(evaluate(&ports, &cache, &invocation, NOW));
     let mut context = Context::from_waker(Waker::noop());
     // Whoever polls can look at the clock each time. All is read once the policy's document is, and then it is judged.
     let mut looks = 0;
@@ -251,10 +251,10 @@ fn a_resource_of_its_own_and_a_schedule_are_left_to_nobody() {
 
 #[test]
 fn ten_thousand_warm_invocations_ask_for_clusters_no_more_than_time_calls_for() {
-    let (aws, memory) = (many(1), Memory::new());
+    let (aws, cache) = (many(1), Cache::new());
     for second in 0..10_000 {
         let later = Duration::seconds(second);
-        run_with(&aws, &memory, change(&role_item(&name(0), "AROA0000", EC2_TRUST)), later).unwrap();
+        run_with(&aws, &cache, change(&role_item(&name(0), "AROA0000", EC2_TRUST)), later).unwrap();
     }
     assert_eq!(aws.count("ListClusters"), 34, "once in five minutes");
     assert_eq!(aws.count("GetPolicyVersion"), 1);

@@ -17,14 +17,14 @@ use crate::rule::invocation::Invocation;
 use crate::rule::invocation::configuration_item::{
     CLUSTER, ChangedCluster, ChangedPolicy, ChangedRole, FARGATE_PROFILE, POLICY, ROLE, Trigger,
 };
-use crate::rule::nodes::classify::{NodeTest, Tested, exempt};
+use crate::rule::nodes::classify::{Classification, NodeClassifier, exempt};
 use crate::rule::nodes::facts::NodeFact;
 use crate::rule::ports::config::{ComplianceStore, ResourceId};
 use crate::rule::ports::eks::Eks;
 use crate::rule::ports::error::PortError;
 use crate::rule::ports::iam::{Iam, InstanceProfile, ListedRole, key};
-use crate::rule::read::cache::{AccountMemory, Freshness, Memory};
-use crate::rule::read::roles::{FEW, Reading, RoleError, RoleReader, Subject};
+use crate::rule::read::cache::{AccountCache, Cache, Freshness};
+use crate::rule::read::roles::{MAX_READ_ONE_BY_ONE, RoleDraft, RoleError, RoleRead, RoleReader};
 use crate::rule::report::evaluations;
 use crate::rule::report::evaluations::Sent;
 use crate::rule::report::outcome::{Answer, Ground, Outcome, UnreadableRole};
@@ -44,19 +44,19 @@ pub struct Ports<'a, I, E, S> {
 }
 
 /// Evaluates what the invocation asks for, and answers it. `at` is the instant before which no request of the
-/// roles is made: the time of the evaluation. `memory` is what earlier invocations found out.
+/// roles is made: the time of the evaluation. `cache` is what earlier invocations found out.
 ///
 /// # Errors
 /// Whatever keeps the answer from being whole. What could be answered was, and is in the error's outcome.
 pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
     ports: &Ports<'_, I, E, S>,
-    memory: &Memory,
+    cache: &Cache,
     invocation: &Invocation,
     at: OffsetDateTime,
 ) -> Result<Outcome, EvaluationError> {
-    let memory = memory.of_account(&invocation.account_id);
-    let reader = RoleReader::new(ports.iam, Arc::clone(&memory));
-    let evaluation = Evaluation { ports, invocation, at, memory, reader };
+    let cache = cache.of_account(&invocation.account_id);
+    let reader = RoleReader::new(ports.iam, Arc::clone(&cache));
+    let evaluation = Evaluator { ports, invocation, at, cache, reader };
     let mut outcome = Outcome::new(invocation);
     let mut uncleared = None;
     match &invocation.trigger {
@@ -90,14 +90,14 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
 type Profiles = BTreeMap<String, Vec<InstanceProfile>>;
 
 /// What looking at one role came to.
-enum Finding {
+enum RoleResult {
     Answer(Box<Answer>),
     Unreadable(UnreadableRole),
 }
 
 /// A role that is to be judged, once all of it is read.
 struct Ready {
-    subject: Subject,
+    draft: RoleDraft,
     facts: Vec<NodeFact>,
 }
 
@@ -106,26 +106,26 @@ struct Read {
     name: String,
     id: String,
     facts: Vec<NodeFact>,
-    reading: Result<Reading, RoleError>,
+    reading: Result<RoleRead, RoleError>,
 }
 
 /// What testing one role came to.
 enum Step {
     Judge(Box<Ready>),
-    Done(Finding),
+    Done(RoleResult),
     /// Nothing to say of it.
     Nothing,
 }
 
-struct Evaluation<'a, I, E, S> {
+struct Evaluator<'a, I, E, S> {
     ports: &'a Ports<'a, I, E, S>,
     invocation: &'a Invocation,
     at: OffsetDateTime,
-    memory: Arc<AccountMemory>,
+    cache: Arc<AccountCache>,
     reader: RoleReader<'a, I>,
 }
 
-impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
+impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
     async fn role_changed(&self, changed: &ChangedRole, outcome: &mut Outcome) -> Result<(), EvaluationError> {
         let finding = self.changed_role(changed, outcome).await?;
         note(outcome, finding);
@@ -134,39 +134,37 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
 
     /// The cheapest question first: what the parameters say, and the item's trust policy (no call), or if the item is too
     /// large to carry it, IAM's (one call); then the clusters; then IAM for all of the role.
-    async fn changed_role(&self, changed: &ChangedRole, outcome: &mut Outcome) -> Result<Finding, EvaluationError> {
+    async fn changed_role(&self, changed: &ChangedRole, outcome: &mut Outcome) -> Result<RoleResult, EvaluationError> {
         if let Some(why) = exempt(&self.invocation.parameters, &changed.name, changed.arn.as_deref(), &[]) {
             return Ok(self.no_verdict(&changed.id, &changed.name, why));
         }
-        let subject = match &changed.trust_policy {
+        let draft = match &changed.trust_policy {
             Some(trust_policy) if self.rules_out(trust_policy, &changed.name, changed.arn.as_deref()) => {
                 return Ok(self.ruled_out(&changed.id, &changed.name));
             }
             Some(_) => None,
             None => match self.current(changed).await {
-                Ok(subject) => match subject.trust_policy() {
-                    Ok(trust_policy)
-                        if self.rules_out(&trust_policy, &subject.record.name, Some(&subject.record.arn)) =>
-                    {
+                Ok(draft) => match draft.trust_policy() {
+                    Ok(trust_policy) if self.rules_out(&trust_policy, &draft.record.name, Some(&draft.record.arn)) => {
                         return Ok(self.ruled_out(&changed.id, &changed.name));
                     }
-                    _ => Some(subject),
+                    _ => Some(draft),
                 },
                 Err(finding) => return Ok(finding),
             },
         };
-        let test = self.node_test(Freshness::Remembered, outcome).await?;
-        if subject.is_none() && self.needs_no_record(&test, &changed.name, changed.trust_policy.as_ref()) {
+        let test = self.node_test(Freshness::Cached, outcome).await?;
+        if draft.is_none() && self.needs_no_record(&test, &changed.name, changed.trust_policy.as_ref()) {
             return Ok(self.not_of_nodes(&test, &changed.id, &changed.name));
         }
-        let subject = match subject {
-            Some(subject) => subject,
+        let draft = match draft {
+            Some(draft) => draft,
             None => match self.current(changed).await {
-                Ok(subject) => subject,
+                Ok(draft) => draft,
                 Err(finding) => return Ok(finding),
             },
         };
-        match self.test(&test, subject).await {
+        match self.test(&test, draft).await {
             Step::Judge(ready) => Ok(self.assess(self.read(*ready).await).await),
             Step::Done(finding) => Ok(finding),
             Step::Nothing => Ok(self.not_of_nodes(&test, &changed.id, &changed.name)),
@@ -184,7 +182,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     }
 
     /// Whether a role that EKS does not name is none, whatever else IAM says of it than its trust policy, if that is known.
-    fn needs_no_record(&self, test: &NodeTest<'_>, name: &str, trust_policy: Option<&TrustPolicy>) -> bool {
+    fn needs_no_record(&self, test: &NodeClassifier<'_>, name: &str, trust_policy: Option<&TrustPolicy>) -> bool {
         let parameters = &self.invocation.parameters;
         let self_managed = test.admits_self_managed() && trust_policy.is_none_or(|policy| policy.admits_service("ec2"));
         test.named_by_eks().get(name).is_none()
@@ -195,9 +193,9 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     }
 
     /// The changed role as IAM has it now, if it is still that one.
-    async fn current(&self, changed: &ChangedRole) -> Result<Subject, Finding> {
-        match self.reader.subject(&changed.name).await {
-            Ok(Some(subject)) if subject.record.id == changed.id => Ok(subject),
+    async fn current(&self, changed: &ChangedRole) -> Result<RoleDraft, RoleResult> {
+        match self.reader.draft(&changed.name).await {
+            Ok(Some(draft)) if draft.record.id == changed.id => Ok(draft),
             Ok(Some(_)) => Err(self.no_verdict(&changed.id, &changed.name, NotApplicable::Replaced)),
             Ok(None) => Err(self.no_verdict(&changed.id, &changed.name, NotApplicable::NoLongerExists)),
             Err(cause) => Err(unreadable(&changed.name, Some(&changed.id), cause)),
@@ -213,9 +211,9 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         if names.is_empty() {
             return Ok(());
         }
-        let test = self.node_test(Freshness::Remembered, outcome).await?;
+        let test = self.node_test(Freshness::Cached, outcome).await?;
         let names = names.iter().filter(|name| !self.needs_no_record(&test, name, None)).map(String::as_str);
-        self.assess_named(&test, by_key(names), None, outcome).await
+        self.assess_named(&test, unique_names(names), None, outcome).await
     }
 
     /// The cluster or Fargate profile itself gets no verdict; the node roles that it names do. That it changed is known,
@@ -227,24 +225,24 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         if !self.invocation.parameters.scope.includes(&changed.cluster.region, &changed.cluster.name) {
             return Ok(());
         }
-        let test = self.node_test(Freshness::ButFor(&changed.cluster), outcome).await?;
+        let test = self.node_test(Freshness::CachedExcept(&changed.cluster), outcome).await?;
         let roles = test.named_by(&changed.cluster, changed.fargate_profile.as_deref());
-        let names = by_key(roles.map(|role| role.name.as_str()));
+        let names = unique_names(roles.map(|role| role.name.as_str()));
         self.assess_named(&test, names, None, outcome).await
     }
 
     /// Every node role, and NOT_APPLICABLE for what the rule once judged and is no node role any more. Returns the
     /// error by which the latter could not be found out: the verdicts are right without it.
     async fn all_roles(&self, rule_name: &str, outcome: &mut Outcome) -> Result<Option<PortError>, EvaluationError> {
-        let test = self.node_test(Freshness::Anew, outcome).await?;
+        let test = self.node_test(Freshness::Fresh, outcome).await?;
         let parameters = &self.invocation.parameters;
         let known = test.named_by_eks().iter().map(|role| role.name.as_str());
-        let mut names = by_key(known.chain(parameters.node_roles.literal_names()));
+        let mut names = unique_names(known.chain(parameters.node_roles.literal_names()));
         // Before they are counted: what is left decides whether lists are asked for, and how roles are read.
         names.retain(|_, name| exempt(parameters, name, None, &[]).is_none());
         let mut profiles = Profiles::new();
         // If so many are known already, the list in detail shows the others too.
-        if names.len() <= FEW {
+        if names.len() <= MAX_READ_ONE_BY_ONE {
             let candidate = |role: &ListedRole, in_profile| {
                 test.is_candidate(&role.name, &role.arn, role.trust_policy.as_deref(), in_profile)
             };
@@ -287,11 +285,11 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         &self,
         freshness: Freshness<'_>,
         outcome: &mut Outcome,
-    ) -> Result<NodeTest<'_>, EvaluationError> {
+    ) -> Result<NodeClassifier<'_>, EvaluationError> {
         let parameters = &self.invocation.parameters;
-        let clusters = self.memory.clusters(self.ports.eks, &parameters.scope, freshness, self.at).await;
+        let clusters = self.cache.clusters(self.ports.eks, &parameters.scope, freshness, self.at).await;
         let clusters = clusters.map_err(EvaluationError::NodeRolesUnknown)?;
-        let test = NodeTest::new(&self.invocation.account_id, parameters, clusters);
+        let test = NodeClassifier::new(&self.invocation.account_id, parameters, clusters);
         outcome.elsewhere = test.named_by_eks().elsewhere();
         outcome.closed_regions.clone_from(&test.clusters().closed_regions);
         Ok(test)
@@ -301,18 +299,18 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     /// the list of all. `profiles` are there if all node roles are meant: then those that are met on the way are judged too.
     async fn assess_named(
         &self,
-        test: &NodeTest<'_>,
+        test: &NodeClassifier<'_>,
         names: BTreeMap<String, String>,
         profiles: Option<Profiles>,
         outcome: &mut Outcome,
     ) -> Result<(), EvaluationError> {
-        let steps = if names.len() > FEW {
-            let wanted = self.reader.subjects(|role| {
-                names.contains_key(&key(&role.record.name)) || (profiles.is_some() && test.wants(role))
-            });
-            let mut subjects = wanted.await.map_err(EvaluationError::NodeRolesUnknown)?;
-            subjects.sort_by_cached_key(|subject| key(&subject.record.name));
-            let steps = stream::iter(subjects).map(|subject| self.test(test, subject));
+        let steps = if names.len() > MAX_READ_ONE_BY_ONE {
+            let wanted = self
+                .reader
+                .drafts(|role| names.contains_key(&key(&role.record.name)) || (profiles.is_some() && test.wants(role)));
+            let mut drafts = wanted.await.map_err(EvaluationError::NodeRolesUnknown)?;
+            drafts.sort_by_cached_key(|draft| key(&draft.record.name));
+            let steps = stream::iter(drafts).map(|draft| self.test(test, draft));
             steps.buffered(ROLES_AT_ONCE).collect::<Vec<Step>>().await
         } else {
             let mut profiles = profiles.unwrap_or_default();
@@ -322,7 +320,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
             steps.buffered(ROLES_AT_ONCE).collect().await
         };
         let ready = steps.iter().filter_map(|step| if let Step::Judge(ready) = step { Some(ready) } else { None });
-        let policies = ready.flat_map(|ready| ready.subject.managed_policies().cloned()).collect();
+        let policies = ready.flat_map(|ready| ready.draft.managed_policies().cloned()).collect();
         self.reader.prepare(policies).await;
         // What is read at once is judged one after the other: reading waits, judging does not.
         let mut read = stream::iter(steps)
@@ -344,13 +342,18 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
         Ok(())
     }
 
-    async fn find_and_test(&self, test: &NodeTest<'_>, name: String, profiles: Option<Vec<InstanceProfile>>) -> Step {
-        match self.reader.subject(&name).await {
-            Ok(Some(mut subject)) => {
+    async fn find_and_test(
+        &self,
+        test: &NodeClassifier<'_>,
+        name: String,
+        profiles: Option<Vec<InstanceProfile>>,
+    ) -> Step {
+        match self.reader.draft(&name).await {
+            Ok(Some(mut draft)) => {
                 if let Some(profiles) = profiles {
-                    subject = subject.in_profiles(profiles);
+                    draft = draft.in_profiles(profiles);
                 }
-                match self.test(test, subject).await {
+                match self.test(test, draft).await {
                     Step::Judge(ready) => self.with_attached(ready).await,
                     step => step,
                 }
@@ -363,61 +366,61 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
 
     /// The role with its managed policies' ARNs, which have to be known of all roles before the policies are read.
     async fn with_attached(&self, mut ready: Box<Ready>) -> Step {
-        let id = ready.subject.record.id.clone();
-        match self.reader.attached(&mut ready.subject).await {
+        let id = ready.draft.record.id.clone();
+        match self.reader.attached(&mut ready.draft).await {
             Ok(Some(_)) => Step::Judge(ready),
-            Ok(None) => Step::Done(self.no_verdict(&id, &ready.subject.record.name, NotApplicable::NoLongerExists)),
-            Err(cause) => Step::Done(unreadable(&ready.subject.record.name, Some(&id), cause)),
+            Ok(None) => Step::Done(self.no_verdict(&id, &ready.draft.record.name, NotApplicable::NoLongerExists)),
+            Err(cause) => Step::Done(unreadable(&ready.draft.record.name, Some(&id), cause)),
         }
     }
 
-    async fn test(&self, test: &NodeTest<'_>, mut subject: Subject) -> Step {
-        let (name, id) = (subject.record.name.clone(), subject.record.id.clone());
-        match test.test(&self.reader, &mut subject).await {
-            Ok(Tested::Node(facts)) => Step::Judge(Box::new(Ready { subject, facts })),
-            Ok(Tested::NotOfNodes) => Step::Nothing,
-            Ok(Tested::RuledOut) => Step::Done(self.ruled_out(&id, &name)),
-            Ok(Tested::Exempt(why)) => Step::Done(self.no_verdict(&id, &name, why)),
-            Ok(Tested::Gone) => Step::Done(self.no_verdict(&id, &name, NotApplicable::NoLongerExists)),
+    async fn test(&self, test: &NodeClassifier<'_>, mut draft: RoleDraft) -> Step {
+        let (name, id) = (draft.record.name.clone(), draft.record.id.clone());
+        match test.test(&self.reader, &mut draft).await {
+            Ok(Classification::Node(facts)) => Step::Judge(Box::new(Ready { draft, facts })),
+            Ok(Classification::NotNode) => Step::Nothing,
+            Ok(Classification::RuledOut) => Step::Done(self.ruled_out(&id, &name)),
+            Ok(Classification::Exempt(why)) => Step::Done(self.no_verdict(&id, &name, why)),
+            Ok(Classification::Gone) => Step::Done(self.no_verdict(&id, &name, NotApplicable::NoLongerExists)),
             Err(cause) => Step::Done(unreadable(&name, Some(&id), cause)),
         }
     }
 
-    async fn read(&self, Ready { subject, facts }: Ready) -> Read {
-        let (name, id) = (subject.record.name.clone(), subject.record.id.clone());
-        Read { name, id, facts, reading: self.reader.complete(subject).await }
+    async fn read(&self, Ready { draft, facts }: Ready) -> Read {
+        let (name, id) = (draft.record.name.clone(), draft.record.id.clone());
+        Read { name, id, facts, reading: self.reader.complete(draft).await }
     }
 
-    async fn assess(&self, Read { name, id, facts, reading }: Read) -> Finding {
+    async fn assess(&self, Read { name, id, facts, reading }: Read) -> RoleResult {
         match reading {
             // Read again meanwhile, it may have another trust policy.
-            Ok(Reading::Role(role)) if facts.iter().all(|fact| fact.kind.ruled_out_by(&role.trust_policy)) => {
+            Ok(RoleRead::Complete(role)) if facts.iter().all(|fact| fact.kind.ruled_out_by(&role.trust_policy)) => {
                 self.ruled_out(&id, &name)
             }
-            Ok(Reading::Role(role)) => {
-                breathe().await;
+            Ok(RoleRead::Complete(role)) => {
+                yield_once().await;
                 let verdict = judge(&role, &self.invocation.parameters.criteria, self.at);
                 let captured = self.invocation.ordering_timestamp;
-                Finding::Answer(Box::new(Answer::verdict(&role, facts, verdict, captured)))
+                RoleResult::Answer(Box::new(Answer::verdict(&role, facts, verdict, captured)))
             }
-            Ok(Reading::Gone) => self.no_verdict(&id, &name, NotApplicable::NoLongerExists),
+            Ok(RoleRead::Gone) => self.no_verdict(&id, &name, NotApplicable::NoLongerExists),
             Err(cause) => unreadable(&name, Some(&id), cause),
         }
     }
 
-    fn ruled_out(&self, role_id: &str, role_name: &str) -> Finding {
+    fn ruled_out(&self, role_id: &str, role_name: &str) -> RoleResult {
         let why = Annotation::not_applicable(Some(role_name), NotApplicable::TrustPolicy);
         no_verdict_on(Ground::TrustPolicy, role_id, &why, self.invocation.ordering_timestamp)
     }
 
-    fn no_verdict(&self, role_id: &str, role_name: &str, reason: NotApplicable) -> Finding {
+    fn no_verdict(&self, role_id: &str, role_name: &str, reason: NotApplicable) -> RoleResult {
         let why = Annotation::not_applicable(Some(role_name), reason);
         no_verdict_on(Ground::Other, role_id, &why, self.invocation.ordering_timestamp)
     }
 
     /// That no cluster runs nodes under the role, as of when the clusters were asked for if that was before the change:
     /// what an instance of the function that knows newer ones has said since is to stand.
-    fn not_of_nodes(&self, test: &NodeTest<'_>, role_id: &str, role_name: &str) -> Finding {
+    fn not_of_nodes(&self, test: &NodeClassifier<'_>, role_id: &str, role_name: &str) -> RoleResult {
         let clusters_at = test.clusters().at;
         let at = self.invocation.ordering_timestamp.min(clusters_at);
         let why = Annotation::not_applicable(Some(role_name), NotApplicable::NoCluster);
@@ -430,13 +433,13 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluation<'_, I, E, S> {
     }
 }
 
-fn no_verdict_on(ground: Ground, role_id: &str, why: &Annotation, at: OffsetDateTime) -> Finding {
+fn no_verdict_on(ground: Ground, role_id: &str, why: &Annotation, at: OffsetDateTime) -> RoleResult {
     let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
-    Finding::Answer(Box::new(Answer { ground, ..Answer::not_applicable(resource, why, at) }))
+    RoleResult::Answer(Box::new(Answer { ground, ..Answer::not_applicable(resource, why, at) }))
 }
 
 /// Lets whoever waits for the evaluation have a look at the clock: deciding a role takes no call, and so no pause.
-async fn breathe() {
+async fn yield_once() {
     let mut breathed = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut breathed, true) {
@@ -449,17 +452,17 @@ async fn breathe() {
 }
 
 /// Names of roles, each once however it is spelled.
-fn by_key<'n>(names: impl Iterator<Item = &'n str>) -> BTreeMap<String, String> {
+fn unique_names<'n>(names: impl Iterator<Item = &'n str>) -> BTreeMap<String, String> {
     names.map(|name| (key(name), name.to_owned())).collect()
 }
 
-fn unreadable(name: &str, id: Option<&str>, cause: RoleError) -> Finding {
-    Finding::Unreadable(UnreadableRole { name: name.to_owned(), id: id.map(str::to_owned), cause })
+fn unreadable(name: &str, id: Option<&str>, cause: RoleError) -> RoleResult {
+    RoleResult::Unreadable(UnreadableRole { name: name.to_owned(), id: id.map(str::to_owned), cause })
 }
 
-fn note(outcome: &mut Outcome, finding: Finding) {
+fn note(outcome: &mut Outcome, finding: RoleResult) {
     match finding {
-        Finding::Answer(answer) => outcome.answers.push(*answer),
-        Finding::Unreadable(role) => outcome.unreadable.push(role),
+        RoleResult::Answer(answer) => outcome.answers.push(*answer),
+        RoleResult::Unreadable(role) => outcome.unreadable.push(role),
     }
 }

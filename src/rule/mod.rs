@@ -33,8 +33,8 @@ pub use ports::security_hub::{
     FINDING_TYPE, FailedFinding, Finding, FindingSource, NOTHING_TO_CHANGE, RELATED_REQUIREMENT, REMEDIATION_URL,
     Severity,
 };
-pub use read::cache::{CLUSTERS_REMEMBERED, Memory};
+pub use read::cache::{CLUSTERS_CACHED_FOR, Cache};
 pub use read::roles::RoleError;
 pub use report::evaluations::NotStored;
-pub use report::findings::{NotImported, tell_findings};
+pub use report::findings::{NotImported, send_findings};
 pub use report::outcome::{Answer, FindingCounts, Judged, Outcome, UnreadableRole};

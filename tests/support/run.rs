@@ -1,6 +1,6 @@
-//! Runs the rule against an AWS in memory, at an instant of its own.
+//! Runs the rule against in-memory fakes of the AWS APIs, at a fixed time.
 
-use ecr_read_only::rule::{EvaluationError, Invocation, Memory, Outcome, Ports, evaluate, tell_findings};
+use ecr_read_only::rule::{Cache, EvaluationError, Invocation, Outcome, Ports, evaluate, send_findings};
 use serde_json::Value;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -14,15 +14,15 @@ pub const DENIED: &str = "AccessDenied: not authorized";
 
 /// An invocation that remembers nothing.
 pub fn run(aws: &FakeAws, payload: Value) -> Result<Outcome, EvaluationError> {
-    run_with(aws, &Memory::new(), payload, Duration::ZERO)
+    run_with(aws, &Cache::new(), payload, Duration::ZERO)
 }
 
 /// An invocation so much later, by a function that remembers.
-pub fn run_with(aws: &FakeAws, memory: &Memory, payload: Value, later: Duration) -> Result<Outcome, EvaluationError> {
+pub fn run_with(aws: &FakeAws, cache: &Cache, payload: Value, later: Duration) -> Result<Outcome, EvaluationError> {
     let invocation = Invocation::parse(payload)?;
     let ports = Ports { iam: aws, eks: aws, store: aws };
-    let mut result = block_on(evaluate(&ports, memory, &invocation, NOW + later));
-    match block_on(tell_findings(aws, &invocation, &mut result, NOW + later)) {
+    let mut result = block_on(evaluate(&ports, cache, &invocation, NOW + later));
+    match block_on(send_findings(aws, &invocation, &mut result, NOW + later)) {
         Ok(()) => result,
         Err(problem) => Err(EvaluationError::findings_not_imported(result, problem)),
     }

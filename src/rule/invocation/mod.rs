@@ -41,7 +41,7 @@ pub struct Invocation {
     /// By what AWS Config orders evaluations of one resource: when the state that they are about was captured.
     pub ordering_timestamp: OffsetDateTime,
     /// When AWS Config told of it; later than the state was captured.
-    pub told_at: OffsetDateTime,
+    pub notified_at: OffsetDateTime,
     /// Whose findings Security Hub is to be told; none where it is not to be told.
     pub finding_source: Option<FindingSource>,
 }
@@ -62,9 +62,9 @@ impl Invocation {
             None => message.account_id.ok_or_else(|| EventError::absent("accountId"))?,
         };
         let rule_name = || event.config_rule_name.clone().ok_or_else(|| EventError::absent("configRuleName"));
-        let trigger = match message.subject {
-            Subject::AllRoles => Trigger::AllRoles { rule_name: rule_name()? },
-            Subject::Item(item) => item.trigger(event.event_left_scope)?,
+        let trigger = match message.body {
+            MessageBody::AllRoles => Trigger::AllRoles { rule_name: rule_name()? },
+            MessageBody::Item(item) => item.trigger(event.event_left_scope)?,
         };
         let parameters = RuleParameters::parse(event.rule_parameters.as_deref())?;
         let finding_source = if parameters.security_hub_findings {
@@ -81,7 +81,7 @@ impl Invocation {
             parameters,
             trigger,
             ordering_timestamp: message.ordering_timestamp,
-            told_at: message.told_at,
+            notified_at: message.notified_at,
             finding_source,
         })
     }
@@ -126,14 +126,14 @@ fn flag(name: &str, value: &Value) -> Result<bool, EventError> {
 
 /// The invoking event.
 struct Message {
-    subject: Subject,
+    body: MessageBody,
     account_id: Option<String>,
     ordering_timestamp: OffsetDateTime,
-    told_at: OffsetDateTime,
+    notified_at: OffsetDateTime,
 }
 
 /// What a message is about.
-enum Subject {
+enum MessageBody {
     Item(Box<Item>),
     AllRoles,
 }
@@ -161,10 +161,10 @@ impl Message {
         let Some(item_field) = item_field else {
             let created = created.ok_or_else(|| EventError::absent(&created_path))?;
             return Ok(Self {
-                subject: Subject::AllRoles,
+                body: MessageBody::AllRoles,
                 account_id: message.account_id("awsAccountId")?,
                 ordering_timestamp: created,
-                told_at: created,
+                notified_at: created,
             });
         };
         let fields = message.object(item_field)?.ok_or_else(|| EventError::absent(&message.path_of(item_field)))?;
@@ -174,8 +174,8 @@ impl Message {
         Ok(Self {
             account_id: item.account_id.clone(),
             ordering_timestamp: captured,
-            told_at: created.unwrap_or(captured),
-            subject: Subject::Item(Box::new(item)),
+            notified_at: created.unwrap_or(captured),
+            body: MessageBody::Item(Box::new(item)),
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::rule::nodes::facts::{NodeFact, NodeRole, NodeRoles, Place};
 use crate::rule::ports::eks::{Authentication, ClusterId, NodeKind};
 use crate::rule::ports::iam::{Iam, InstanceProfile, RoleDetails};
 use crate::rule::read::clusters::Clusters;
-use crate::rule::read::roles::{RoleError, RoleReader, Subject};
+use crate::rule::read::roles::{RoleDraft, RoleError, RoleReader};
 
 /// The key of a tag that names a cluster after this
 /// (<https://docs.aws.amazon.com/eks/latest/userguide/worker.html>).
@@ -32,11 +32,11 @@ const WORKER_POLICIES: [&str; 2] = ["AmazonEKSWorkerNodePolicy", "AmazonEKSWorke
 
 /// What the test of a role came to.
 #[derive(Debug)]
-pub(in crate::rule) enum Tested {
+pub(in crate::rule) enum Classification {
     /// A node's role, by these facts: sorted, at least one.
     Node(Vec<NodeFact>),
     /// No node's role, as far as can be seen.
-    NotOfNodes,
+    NotNode,
     /// A node's by some fact, but its trust policy admits nobody by whom it could be.
     RuledOut,
     /// The parameters take it out.
@@ -46,7 +46,7 @@ pub(in crate::rule) enum Tested {
 }
 
 /// The test, with what it goes by.
-pub(in crate::rule) struct NodeTest<'a> {
+pub(in crate::rule) struct NodeClassifier<'a> {
     parameters: &'a RuleParameters,
     clusters: Arc<Clusters>,
     node_roles: NodeRoles,
@@ -54,7 +54,7 @@ pub(in crate::rule) struct NodeTest<'a> {
     open: Arc<[ClusterId]>,
 }
 
-impl<'a> NodeTest<'a> {
+impl<'a> NodeClassifier<'a> {
     pub(in crate::rule) fn new(account_id: &str, parameters: &'a RuleParameters, clusters: Arc<Clusters>) -> Self {
         let uses = clusters.clusters.iter().flat_map(|cluster| cluster.roles.iter().map(|role| (&cluster.id, role)));
         let node_roles = NodeRoles::of_account(account_id, uses);
@@ -136,17 +136,17 @@ impl<'a> NodeTest<'a> {
     pub(in crate::rule) async fn test<I: Iam>(
         &self,
         reader: &RoleReader<'_, I>,
-        subject: &mut Subject,
-    ) -> Result<Tested, RoleError> {
-        let (name, arn) = (subject.record.name.clone(), subject.record.arn.clone());
-        if let Some(why) = exempt(self.parameters, &subject.record.name, Some(&arn), &subject.record.tags) {
-            return Ok(Tested::Exempt(why));
+        draft: &mut RoleDraft,
+    ) -> Result<Classification, RoleError> {
+        let (name, arn) = (draft.record.name.clone(), draft.record.arn.clone());
+        if let Some(why) = exempt(self.parameters, &draft.record.name, Some(&arn), &draft.record.tags) {
+            return Ok(Classification::Exempt(why));
         }
         let mut facts = self.node_roles.get(&name).map(|role| role.facts.clone()).unwrap_or_default();
         if self.parameters.node_roles.matches(&name, Some(&arn)) {
             facts.push(NodeFact { place: Place::Unsaid, kind: NodeKind::Parameter });
         }
-        let trust_policy = subject.trust_policy()?;
+        let trust_policy = draft.trust_policy()?;
         let issuers = self.issuers().filter(|(_, issuer)| trust_policy.admits_oidc_issuer(issuer));
         facts.extend(
             issuers.map(|(cluster, _)| NodeFact {
@@ -157,35 +157,35 @@ impl<'a> NodeTest<'a> {
         let said = !facts.is_empty();
         facts.retain(|fact| !fact.kind.ruled_out_by(&trust_policy));
         if facts.is_empty() && !self.open.is_empty() && trust_policy.admits_service("ec2") {
-            match self.self_managed(reader, subject).await? {
+            match self.self_managed(reader, draft).await? {
                 Some(found) => facts = found,
-                None => return Ok(Tested::Gone),
+                None => return Ok(Classification::Gone),
             }
         }
         if facts.is_empty() {
-            return Ok(if said { Tested::RuledOut } else { Tested::NotOfNodes });
+            return Ok(if said { Classification::RuledOut } else { Classification::NotNode });
         }
         facts.sort();
         facts.dedup();
-        Ok(Tested::Node(facts))
+        Ok(Classification::Node(facts))
     }
 
     /// The facts that show a role to be of self-managed nodes; `None` if it is gone.
     async fn self_managed<I: Iam>(
         &self,
         reader: &RoleReader<'_, I>,
-        subject: &mut Subject,
+        draft: &mut RoleDraft,
     ) -> Result<Option<Vec<NodeFact>>, RoleError> {
-        let Some(profiles) = reader.instance_profiles(subject).await? else { return Ok(None) };
+        let Some(profiles) = reader.instance_profiles(draft).await? else { return Ok(None) };
         if profiles.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let marks = self.marks(&subject.record.tags, NodeKind::RoleTag);
+        let marks = self.marks(&draft.record.tags, NodeKind::RoleTag);
         if !marks.facts.is_empty() {
             return Ok(Some(marks.facts));
         }
         if !marks.of_others {
-            let Some(attached) = reader.attached(subject).await? else { return Ok(None) };
+            let Some(attached) = reader.attached(draft).await? else { return Ok(None) };
             let worker_policies = attached.iter().filter_map(|arn| worker_policy(arn));
             let facts: Vec<NodeFact> =
                 worker_policies.map(|name| self.of_any_open(NodeKind::WorkerPolicy(name.to_owned()))).collect();

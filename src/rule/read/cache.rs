@@ -1,6 +1,6 @@
 //! What outlives an invocation: the clusters of an account for some minutes, and the documents of policy versions.
 //!
-//! Knows how long and how much. Each account has a memory of its own. Which version of a policy is the default is never
+//! Knows how long and how much. Each account has a cache of its own. Which version of a policy is the default is never
 //! remembered, and neither is anything of a role. Must not read a clock: the time is that of the evaluation.
 
 use std::collections::HashMap;
@@ -18,10 +18,10 @@ use crate::rule::ports::iam::PolicyVersion;
 use crate::rule::read::clusters::{Clusters, discover, read_clusters};
 
 /// How long clusters are remembered. What AWS Config does not report (node groups, access entries) shows to events this
-/// much later; a schedule never relies on memory.
-pub const CLUSTERS_REMEMBERED: Duration = Duration::minutes(5);
+/// much later; a schedule never relies on cache.
+pub const CLUSTERS_CACHED_FOR: Duration = Duration::minutes(5);
 
-/// How many accounts are remembered. Beyond them, memory begins anew: an organisation that has more shares its events
+/// How many accounts are remembered. Beyond them, cache begins anew: an organisation that has more shares its events
 /// among many instances of the function anyway.
 const ACCOUNTS: usize = 16;
 
@@ -34,17 +34,17 @@ const DOCUMENT_BYTES: usize = 256 << 10;
 
 /// What is remembered between invocations. Make one for the process.
 #[derive(Debug, Default)]
-pub struct Memory {
-    accounts: Mutex<HashMap<String, Arc<AccountMemory>>>,
+pub struct Cache {
+    accounts: Mutex<HashMap<String, Arc<AccountCache>>>,
 }
 
-impl Memory {
+impl Cache {
     /// Remembers nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    pub(in crate::rule) fn of_account(&self, account_id: &str) -> Arc<AccountMemory> {
+    pub(in crate::rule) fn of_account(&self, account_id: &str) -> Arc<AccountCache> {
         entry(&self.accounts, ACCOUNTS, account_id.to_owned())
     }
 }
@@ -53,24 +53,24 @@ impl Memory {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::rule) enum Freshness<'a> {
     /// Yes, if it is not too old.
-    Remembered,
+    Cached,
     /// Yes, but for this cluster, which changed.
-    ButFor(&'a ClusterId),
+    CachedExcept(&'a ClusterId),
     /// No.
-    Anew,
+    Fresh,
 }
 
 /// What is remembered of one account.
 #[derive(Debug, Default)]
-pub(in crate::rule) struct AccountMemory {
-    clusters: Mutex<HashMap<ClusterScope, Arc<Slot>>>,
+pub(in crate::rule) struct AccountCache {
+    clusters: Mutex<HashMap<ClusterScope, Arc<CachedClusters>>>,
     documents: Mutex<Documents>,
 }
 
 /// The clusters of a scope, if they were asked for. Whoever asks meanwhile waits.
-type Slot = AsyncMutex<Option<Arc<Clusters>>>;
+type CachedClusters = AsyncMutex<Option<Arc<Clusters>>>;
 
-impl AccountMemory {
+impl AccountCache {
     /// The clusters in scope. Whoever asks while they are being asked for waits for that answer.
     pub(in crate::rule) async fn clusters(
         &self,
@@ -82,11 +82,11 @@ impl AccountMemory {
         let slot = entry(&self.clusters, SCOPES, scope.clone());
         let mut slot = slot.lock().await;
         // A clock that was set back makes any age possible: then nothing is young enough.
-        let young = |known: &&mut Arc<Clusters>| (Duration::ZERO..CLUSTERS_REMEMBERED).contains(&(at - known.at));
+        let young = |known: &&mut Arc<Clusters>| (Duration::ZERO..CLUSTERS_CACHED_FOR).contains(&(at - known.at));
         if let Some(known) = slot.as_mut().filter(young) {
             match freshness {
-                Freshness::Remembered => return Ok(Arc::clone(known)),
-                Freshness::ButFor(changed) => {
+                Freshness::Cached => return Ok(Arc::clone(known)),
+                Freshness::CachedExcept(changed) => {
                     let read = read_clusters(eks, vec![changed.clone()], scope).await?;
                     let mut clusters = Clusters::clone(known);
                     clusters.clusters.retain(|cluster| cluster.id != *changed);
@@ -95,7 +95,7 @@ impl AccountMemory {
                     *known = Arc::new(clusters);
                     return Ok(Arc::clone(known));
                 }
-                Freshness::Anew => {}
+                Freshness::Fresh => {}
             }
         }
         let clusters = Arc::new(discover(eks, scope, at).await?);
@@ -109,7 +109,7 @@ impl AccountMemory {
     }
 
     /// Remembers the document of a policy's version, whose text had so many bytes.
-    pub(in crate::rule) fn remember(&self, version: PolicyVersion, document: &Arc<Document>, bytes: usize) {
+    pub(in crate::rule) fn insert_document(&self, version: PolicyVersion, document: &Arc<Document>, bytes: usize) {
         let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
         if documents.bytes + bytes > DOCUMENT_BYTES {
             *documents = Documents::default();
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn documents_are_remembered_up_to_a_limit_and_then_begun_anew() {
-        let memory = AccountMemory::default();
+        let cache = AccountCache::default();
         let text = r#"{"Version":"2012-10-17","Statement":[]}"#;
         let document = Arc::new(Document::parse(text).unwrap());
         let version = |number: usize| PolicyVersion {
@@ -150,19 +150,19 @@ mod tests {
             version: format!("v{number}"),
         };
         for number in 0..10_000 {
-            memory.remember(version(number), &document, 6_144);
-            assert!(memory.document(&version(number)).is_some());
+            cache.insert_document(version(number), &document, 6_144);
+            assert!(cache.document(&version(number)).is_some());
         }
-        assert!(memory.document(&version(0)).is_none());
-        assert!(memory.documents.lock().unwrap().known.len() <= DOCUMENT_BYTES / 6_144);
+        assert!(cache.document(&version(0)).is_none());
+        assert!(cache.documents.lock().unwrap().known.len() <= DOCUMENT_BYTES / 6_144);
     }
 
     #[test]
     fn accounts_are_kept_apart_and_are_not_too_many() {
-        let memory = Memory::new();
+        let cache = Cache::new();
         for account in 0..1_000 {
-            memory.of_account(&format!("{account:012}"));
+            cache.of_account(&format!("{account:012}"));
         }
-        assert!(memory.accounts.lock().unwrap().len() <= ACCOUNTS);
+        assert!(cache.accounts.lock().unwrap().len() <= ACCOUNTS);
     }
 }

@@ -14,12 +14,12 @@ use crate::policy::tag::Tag;
 use crate::policy::{Document, DocumentError, TrustPolicy};
 use crate::rule::ports::error::PortError;
 use crate::rule::ports::iam::{Iam, InstanceProfile, PolicyVersion, RoleDetails, RoleRecord};
-use crate::rule::read::cache::AccountMemory;
+use crate::rule::read::cache::AccountCache;
 
 /// How many roles, or managed policies, are asked for one by one. If there are more, all of the account's are listed in
 /// detail instead: a role by itself costs three calls and one for each inline policy, a policy up to two, and a page of
 /// the list has hundreds of either.
-pub(in crate::rule) const FEW: usize = 32;
+pub(in crate::rule) const MAX_READ_ONE_BY_ONE: usize = 32;
 
 /// Why a role could not be read or understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,29 +57,29 @@ impl RoleError {
 
 /// What IAM says of a role.
 #[derive(Debug)]
-pub(in crate::rule) enum Reading {
+pub(in crate::rule) enum RoleRead {
     /// The role is gone.
     Gone,
     /// All that bears on its permissions.
-    Role(Box<Role>),
+    Complete(Box<Role>),
 }
 
 /// A role of which so much is read as was needed so far.
 #[derive(Debug)]
-pub(in crate::rule) struct Subject {
+pub(in crate::rule) struct RoleDraft {
     pub(in crate::rule) record: RoleRecord,
     inline: Option<Vec<(String, String)>>,
     attached: Option<Vec<String>>,
     instance_profiles: Option<Vec<InstanceProfile>>,
 }
 
-impl From<RoleRecord> for Subject {
+impl From<RoleRecord> for RoleDraft {
     fn from(record: RoleRecord) -> Self {
         Self { record, inline: None, attached: None, instance_profiles: None }
     }
 }
 
-impl From<RoleDetails> for Subject {
+impl From<RoleDetails> for RoleDraft {
     fn from(details: RoleDetails) -> Self {
         Self {
             record: details.record,
@@ -90,7 +90,7 @@ impl From<RoleDetails> for Subject {
     }
 }
 
-impl Subject {
+impl RoleDraft {
     /// The same role, known to be in these instance profiles.
     pub(in crate::rule) fn in_profiles(self, profiles: Vec<InstanceProfile>) -> Self {
         Self { instance_profiles: Some(profiles), ..self }
@@ -107,13 +107,13 @@ impl Subject {
 }
 
 /// Why a reading did not come to its end.
-enum Interrupted {
+enum ReadError {
     Failed(RoleError),
     /// A managed policy went between its listing and its reading.
     PolicyGone(String),
 }
 
-impl<E: Into<RoleError>> From<E> for Interrupted {
+impl<E: Into<RoleError>> From<E> for ReadError {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
@@ -122,37 +122,37 @@ impl<E: Into<RoleError>> From<E> for Interrupted {
 /// Reads roles, and each managed policy once however many roles it is attached to.
 pub(in crate::rule) struct RoleReader<'a, I> {
     iam: &'a I,
-    memory: Arc<AccountMemory>,
-    managed: Mutex<HashMap<String, Arc<Slot>>>,
+    cache: Arc<AccountCache>,
+    managed: Mutex<HashMap<String, Arc<CachedDocument>>>,
 }
 
 /// A managed policy's default version: unread, or what reading it came to. Whoever comes while it is being
 /// read waits for the same answer.
-type Slot = AsyncMutex<Option<Result<Option<Arc<Document>>, RoleError>>>;
+type CachedDocument = AsyncMutex<Option<Result<Option<Arc<Document>>, RoleError>>>;
 
 impl<'a, I: Iam> RoleReader<'a, I> {
-    pub(in crate::rule) fn new(iam: &'a I, memory: Arc<AccountMemory>) -> Self {
-        Self { iam, memory, managed: Mutex::default() }
+    pub(in crate::rule) fn new(iam: &'a I, cache: Arc<AccountCache>) -> Self {
+        Self { iam, cache, managed: Mutex::default() }
     }
 
     /// The role itself, without its policies; `None` if it is gone.
-    pub(in crate::rule) async fn subject(&self, name: &str) -> Result<Option<Subject>, RoleError> {
-        Ok(self.iam.role(name).await?.map(Subject::from))
+    pub(in crate::rule) async fn draft(&self, name: &str) -> Result<Option<RoleDraft>, RoleError> {
+        Ok(self.iam.role(name).await?.map(RoleDraft::from))
     }
 
     /// All roles of the account that are wanted, in detail.
-    pub(in crate::rule) async fn subjects(
+    pub(in crate::rule) async fn drafts(
         &self,
         wanted: impl Fn(&RoleDetails) -> bool + Send,
-    ) -> Result<Vec<Subject>, PortError> {
-        let mut subjects = Vec::new();
+    ) -> Result<Vec<RoleDraft>, PortError> {
+        let mut drafts = Vec::new();
         let mut marker = None;
         loop {
             let page = self.iam.role_details(marker.as_deref()).await?;
-            subjects.extend(page.items.into_iter().filter(&wanted).map(Subject::from));
+            drafts.extend(page.items.into_iter().filter(&wanted).map(RoleDraft::from));
             marker = page.next;
             if marker.is_none() {
-                return Ok(subjects);
+                return Ok(drafts);
             }
         }
     }
@@ -160,23 +160,23 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     /// The managed policies attached to the role; `None` if the role is gone.
     pub(in crate::rule) async fn attached<'s>(
         &self,
-        subject: &'s mut Subject,
+        draft: &'s mut RoleDraft,
     ) -> Result<Option<&'s [String]>, RoleError> {
-        if subject.attached.is_none() {
-            subject.attached = self.iam.attached_policies(&subject.record.name).await?;
+        if draft.attached.is_none() {
+            draft.attached = self.iam.attached_policies(&draft.record.name).await?;
         }
-        Ok(subject.attached.as_deref())
+        Ok(draft.attached.as_deref())
     }
 
     /// The instance profiles that hold the role, perhaps without their tags; `None` if the role is gone.
     pub(in crate::rule) async fn instance_profiles(
         &self,
-        subject: &mut Subject,
+        draft: &mut RoleDraft,
     ) -> Result<Option<Vec<InstanceProfile>>, RoleError> {
-        if subject.instance_profiles.is_none() {
-            subject.instance_profiles = self.iam.instance_profiles(&subject.record.name).await?;
+        if draft.instance_profiles.is_none() {
+            draft.instance_profiles = self.iam.instance_profiles(&draft.record.name).await?;
         }
-        Ok(subject.instance_profiles.clone())
+        Ok(draft.instance_profiles.clone())
     }
 
     /// The tags of an instance profile; none if it is gone.
@@ -192,7 +192,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     /// from being read is the answer for every policy that is wanted. AWS's policies are few on the roles of nodes.
     pub(in crate::rule) async fn prepare(&self, mut wanted: BTreeSet<String>) {
         wanted.retain(|arn| !arn.contains(":iam::aws:"));
-        if wanted.len() <= FEW {
+        if wanted.len() <= MAX_READ_ONE_BY_ONE {
             return;
         }
         let mut marker = None;
@@ -226,35 +226,35 @@ impl<'a, I: Iam> RoleReader<'a, I> {
 
     /// Reads the rest of a role. If a policy goes meanwhile, the role is read once more: either the policy was
     /// detached first, or IAM contradicts itself.
-    pub(in crate::rule) async fn complete(&self, subject: Subject) -> Result<Reading, RoleError> {
-        let (name, id) = (subject.record.name.clone(), subject.record.id.clone());
-        match self.attempt(subject).await {
+    pub(in crate::rule) async fn complete(&self, draft: RoleDraft) -> Result<RoleRead, RoleError> {
+        let (name, id) = (draft.record.name.clone(), draft.record.id.clone());
+        match self.attempt(draft).await {
             Ok(reading) => return Ok(reading),
-            Err(Interrupted::Failed(error)) => return Err(error),
+            Err(ReadError::Failed(error)) => return Err(error),
             // IAM is eventually consistent: a policy just made may be listed first and found later.
-            Err(Interrupted::PolicyGone(arn)) => self.forget(&arn),
+            Err(ReadError::PolicyGone(arn)) => self.forget(&arn),
         }
-        let again = match self.subject(&name).await? {
+        let again = match self.draft(&name).await? {
             // A role of the same name with another id is another role.
             Some(again) if again.record.id == id => again,
-            _ => return Ok(Reading::Gone),
+            _ => return Ok(RoleRead::Gone),
         };
-        self.attempt(again).await.map_err(|interrupted| match interrupted {
-            Interrupted::Failed(error) => error,
-            Interrupted::PolicyGone(arn) => RoleError::PolicyMissing { arn },
+        self.attempt(again).await.map_err(|error| match error {
+            ReadError::Failed(error) => error,
+            ReadError::PolicyGone(arn) => RoleError::PolicyMissing { arn },
         })
     }
 
-    async fn attempt(&self, mut subject: Subject) -> Result<Reading, Interrupted> {
-        let trust_policy = subject.trust_policy()?;
-        let inline = match subject.inline.take() {
+    async fn attempt(&self, mut draft: RoleDraft) -> Result<RoleRead, ReadError> {
+        let trust_policy = draft.trust_policy()?;
+        let inline = match draft.inline.take() {
             Some(inline) => inline,
-            None => match self.inline(&subject.record.name).await? {
+            None => match self.inline(&draft.record.name).await? {
                 Some(inline) => inline,
-                None => return Ok(Reading::Gone),
+                None => return Ok(RoleRead::Gone),
             },
         };
-        let Some(attached) = self.attached(&mut subject).await? else { return Ok(Reading::Gone) };
+        let Some(attached) = self.attached(&mut draft).await? else { return Ok(RoleRead::Gone) };
         let mut policies = Vec::with_capacity(inline.len() + attached.len());
         for (policy, text) in inline {
             let document = Document::parse(&text).map_err(RoleError::document(format!("inline policy `{policy}`")))?;
@@ -263,17 +263,17 @@ impl<'a, I: Iam> RoleReader<'a, I> {
         for arn in attached {
             policies.push(self.managed_policy(arn.clone()).await?);
         }
-        let permissions_boundary = match &subject.record.permissions_boundary {
+        let permissions_boundary = match &draft.record.permissions_boundary {
             Some(arn) => Some(self.managed_policy(arn.clone()).await?),
             None => None,
         };
         // IAM promises no order, and the same role is to read the same every time.
         policies.sort_by(|one, other| one.source.cmp(&other.source));
-        Ok(Reading::Role(Box::new(Role {
-            arn: subject.record.arn,
-            id: subject.record.id,
+        Ok(RoleRead::Complete(Box::new(Role {
+            arn: draft.record.arn,
+            id: draft.record.id,
             trust_policy,
-            tags: subject.record.tags,
+            tags: draft.record.tags,
             policies,
             permissions_boundary,
         })))
@@ -290,10 +290,10 @@ impl<'a, I: Iam> RoleReader<'a, I> {
         Ok(Some(inline))
     }
 
-    async fn managed_policy(&self, arn: String) -> Result<Policy, Interrupted> {
+    async fn managed_policy(&self, arn: String) -> Result<Policy, ReadError> {
         match self.managed_document(&arn).await? {
             Some(document) => Ok(Policy { source: PolicySource::Managed(arn), document }),
-            None => Err(Interrupted::PolicyGone(arn)),
+            None => Err(ReadError::PolicyGone(arn)),
         }
     }
 
@@ -319,7 +319,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
         // Twice, because the version that was the default may be deleted as soon as another is.
         for _ in 0..2 {
             let Some(version) = self.iam.default_version(arn).await? else { return Ok(None) };
-            if let Some(document) = self.memory.document(&version) {
+            if let Some(document) = self.cache.document(&version) {
                 return Ok(Some(document));
             }
             let Some(text) = self.iam.policy_version(arn, &version.version).await? else { continue };
@@ -329,13 +329,13 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     }
 
     fn understand(&self, version: PolicyVersion, text: &str) -> Result<Arc<Document>, RoleError> {
-        if let Some(document) = self.memory.document(&version) {
+        if let Some(document) = self.cache.document(&version) {
             return Ok(document);
         }
         let document = Document::parse(text)
             .map_err(RoleError::document(format!("version `{}` of policy `{}`", version.version, version.arn)))?;
         let document = Arc::new(document);
-        self.memory.remember(version, &document, text.len());
+        self.cache.insert_document(version, &document, text.len());
         Ok(document)
     }
 }

@@ -109,7 +109,7 @@ impl fmt::Display for List<'_> {
 ///
 /// # Errors
 /// That some were not imported. While it is at it, and if it is never done, none counts as imported.
-pub async fn tell_findings(
+pub async fn send_findings(
     store: &impl FindingStore,
     invocation: &Invocation,
     result: &mut Result<Outcome, EvaluationError>,
@@ -136,7 +136,7 @@ async fn tell(
     at: OffsetDateTime,
 ) -> Result<(), NotImported> {
     let scheduled = invocation.trigger.is_all_roles();
-    let told_at = told_at(invocation, at);
+    let notified_at = notified_at(invocation, at);
     let (mut findings, mut without_verdict) = (Vec::new(), BTreeMap::new());
     for answer in &outcome.answers {
         let resource = &answer.evaluation.resource;
@@ -149,10 +149,10 @@ async fn tell(
             }
             (None, Ground::TrustPolicy) if !scheduled => {}
             (None, Ground::Clusters(clusters_at)) => {
-                without_verdict.insert(source.finding_id(&resource.id), told_at.min(clusters_at));
+                without_verdict.insert(source.finding_id(&resource.id), notified_at.min(clusters_at));
             }
             (None, Ground::TrustPolicy | Ground::Other) => {
-                without_verdict.insert(source.finding_id(&resource.id), told_at);
+                without_verdict.insert(source.finding_id(&resource.id), notified_at);
             }
         }
     }
@@ -221,10 +221,10 @@ fn later_than(known: &Finding, at: OffsetDateTime) -> OffsetDateTime {
 
 /// The time that answers without a verdict stand on: a finding of later is of one who knew more, and stays. An event may
 /// come late, or again. A deleted role never comes back, and a schedule asks anew.
-fn told_at(invocation: &Invocation, at: OffsetDateTime) -> OffsetDateTime {
+fn notified_at(invocation: &Invocation, at: OffsetDateTime) -> OffsetDateTime {
     match invocation.trigger {
         Trigger::AllRoles { .. } | Trigger::OutOfScope { reason: OutOfScope::Deleted, .. } => at,
-        _ => invocation.told_at,
+        _ => invocation.notified_at,
     }
 }
 
