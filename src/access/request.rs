@@ -15,10 +15,14 @@ use super::solver::slot::Slot;
 use super::solver::{Clause, Literal, Values, holds};
 use crate::policy::budget::Budget;
 use crate::policy::comparison::{Comparison, Texts, date};
-use crate::policy::condition::{Ask, Condition, Meaning, Quantifier, Requirement};
+use crate::policy::condition::Condition;
 use crate::policy::context_key::ContextKey;
-use crate::policy::pattern::{Glob, ResourcePattern, Variable};
+use crate::policy::glob::Glob;
+use crate::policy::operator::Quantifier;
+use crate::policy::pattern::ResourcePattern;
 use crate::policy::reading::Reading;
+use crate::policy::requirement::{Ask, Requirement};
+use crate::policy::variable::{Meaning, Variable};
 use crate::policy::{Effect, Statement};
 
 /// The unknowns of the requests for one target, made as statements mention them.

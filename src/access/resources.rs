@@ -12,9 +12,12 @@ use super::context::Unknown;
 use super::request::Problem;
 use super::solver::{Cube, Literal, Values};
 use crate::policy::comparison::{Comparison, Texts};
-use crate::policy::condition::{Ask, Quantifier, Requirement, resolve};
-use crate::policy::pattern::{Glob, ResourcePattern, Token};
+use crate::policy::glob::Glob;
+use crate::policy::operator::Quantifier;
+use crate::policy::pattern::ResourcePattern;
 use crate::policy::reading::Reading;
+use crate::policy::requirement::{Ask, Requirement};
+use crate::policy::variable::{Token, resolve};
 
 /// How many symbols of a pattern are read in the time of a step of the budget.
 const SYMBOLS_PER_STEP: usize = 8;

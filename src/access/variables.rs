@@ -9,9 +9,9 @@ use super::request::Problem;
 use super::solver::Values;
 use super::solver::values::is_possible;
 use crate::policy::arn::Arn;
-use crate::policy::condition::{Condition, Meaning, resolve};
-use crate::policy::pattern::{Token, Variable};
+use crate::policy::condition::Condition;
 use crate::policy::reading::Reading;
+use crate::policy::variable::{Meaning, Token, Variable, resolve};
 
 /// How many values are made of a resource that was found.
 const MOST_FITTING: usize = 8;

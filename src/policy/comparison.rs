@@ -12,7 +12,7 @@ use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, Month, OffsetDateTime, Time};
 
 use super::budget::Budget;
-use super::pattern::Glob;
+use super::glob::Glob;
 use super::reading::Reading;
 
 /// How many symbols are tried in the time of a step of the budget.
@@ -98,7 +98,7 @@ impl Texts {
 }
 
 /// The relation of the request's value to a listed one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Order {
     /// `…Equals` and `…NotEquals`.
     Equal,

@@ -10,182 +10,35 @@ use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
-use super::budget::Budget;
-use super::comparison::{Comparison, Network, Order, Texts, listed_instants, number};
+use super::comparison::{Comparison, Network, Texts, listed_instants, number};
 use super::context_key::ContextKey;
+use super::glob::{Glob, Symbol};
 use super::json::{DocumentError, Json, Path, members};
-use super::pattern::{Glob, Symbol, Token, Variable, Wildcards, tokens};
+use super::operator::{Family, Operator, Quantifier};
 use super::reading::Reading;
+use super::requirement::{Ask, Requirement};
+use super::variable::{Meaning, Token, Variable, Wildcards, resolve, tokens};
 
 /// One operator on one key of a condition block.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Condition {
-    /// The operator, as written.
-    operator: Box<str>,
+    /// The operator's name, as written.
+    operator_name: Box<str>,
     /// The condition key.
     pub key: ContextKey,
     /// The values listed, as text.
     values: Vec<String>,
     /// Whether policy variables have meaning in the document.
     variables: bool,
+    /// The parsed operator. `None` for one that IAM does not document.
+    operator: Option<Operator>,
 }
-
-/// What a condition asks of its key.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Requirement {
-    /// Whether the condition holds where the request has not the key.
-    pub if_absent: bool,
-    /// What it asks of the value or values of a key that the request has.
-    pub if_present: Ask,
-}
-
-impl Requirement {
-    /// The requirement that holds just where this one does not.
-    pub fn negated(self) -> Self {
-        let if_present = match self.if_present {
-            Ask::Presence(holds) => Ask::Presence(!holds),
-            Ask::Values { quantifier, comparison, positive } => {
-                let quantifier = match quantifier {
-                    Quantifier::Value => Quantifier::Value,
-                    Quantifier::Any => Quantifier::All,
-                    Quantifier::All => Quantifier::Any,
-                };
-                Ask::Values { quantifier, comparison, positive: !positive }
-            }
-        };
-        Self { if_absent: !self.if_absent, if_present }
-    }
-
-    /// That the value or values are ARNs.
-    #[must_use]
-    pub fn of_arns(&self) -> Self {
-        let if_present = match &self.if_present {
-            Ask::Presence(holds) => Ask::Presence(*holds),
-            Ask::Values { quantifier, .. } => {
-                let comparison = Arc::new(Comparison::Text(Texts::new(vec![Glob::arn()], false)));
-                Ask::Values { quantifier: *quantifier, comparison, positive: true }
-            }
-        };
-        Self { if_absent: self.if_absent, if_present }
-    }
-
-    /// Whether it comes of a set operator.
-    pub fn of_set(&self) -> bool {
-        matches!(self.if_present, Ask::Values { quantifier: Quantifier::Any | Quantifier::All, .. })
-    }
-
-    /// Whether it holds of a key with these values, none if the request has not the key; at the budget's cost.
-    pub fn holds(&self, values: Option<&[String]>, budget: &Budget) -> bool {
-        let Some(values) = values else { return self.if_absent };
-        match &self.if_present {
-            Ask::Presence(holds) => *holds,
-            Ask::Values { quantifier, comparison, positive } => {
-                let as_asked = |value: &String| comparison.matches(value, budget) == *positive;
-                match quantifier {
-                    Quantifier::Any => values.iter().any(as_asked),
-                    Quantifier::All | Quantifier::Value => values.iter().all(as_asked),
-                }
-            }
-        }
-    }
-}
-
-/// What a condition asks of a key that is present.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ask {
-    /// Nothing more (`Null`): holds or not.
-    Presence(bool),
-    /// That the comparison comes out as `positive` for the values that `quantifier` says.
-    Values {
-        /// For which of the key's values.
-        quantifier: Quantifier,
-        /// With what.
-        comparison: Arc<Comparison>,
-        /// Whether it has to match (`StringEquals`) or must not (`StringNotEquals`).
-        positive: bool,
-    },
-}
-
-/// For which of a key's values a comparison has to come out as asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quantifier {
-    /// No set operator: the key's one value.
-    Value,
-    /// `ForAnyValue`: at least one.
-    Any,
-    /// `ForAllValues`: every one.
-    All,
-}
-
-/// What a variable stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Meaning {
-    /// This text.
-    Text(String),
-    /// The request has not the key.
-    Absent,
-    /// Any text at all, as far as the caller wants to know.
-    Anything,
-    /// Any text of this form, as far as the caller wants to know.
-    Like(Glob),
-    /// The very value that the condition compares.
-    Itself,
-}
-
-/// The kind of comparison an operator makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Text { wildcards: Wildcards, ignore_case: bool },
-    Arn,
-    Number(Order),
-    Instant(Order),
-    Bool,
-    Binary,
-    Address,
-    Null,
-}
-
-/// Name without prefix and suffix, family, whether it is a negated operator.
-const OPERATORS: &[(&str, Family, bool)] = {
-    const EXACT: Family = Family::Text { wildcards: Wildcards::Text, ignore_case: false };
-    const FOLDED: Family = Family::Text { wildcards: Wildcards::Text, ignore_case: true };
-    const LIKE: Family = Family::Text { wildcards: Wildcards::Glob, ignore_case: false };
-    &[
-        ("StringEquals", EXACT, false),
-        ("StringNotEquals", EXACT, true),
-        ("StringEqualsIgnoreCase", FOLDED, false),
-        ("StringNotEqualsIgnoreCase", FOLDED, true),
-        ("StringLike", LIKE, false),
-        ("StringNotLike", LIKE, true),
-        ("ArnEquals", Family::Arn, false),
-        ("ArnNotEquals", Family::Arn, true),
-        ("ArnLike", Family::Arn, false),
-        ("ArnNotLike", Family::Arn, true),
-        ("NumericEquals", Family::Number(Order::Equal), false),
-        ("NumericNotEquals", Family::Number(Order::Equal), true),
-        ("NumericLessThan", Family::Number(Order::Less), false),
-        ("NumericLessThanEquals", Family::Number(Order::LessOrEqual), false),
-        ("NumericGreaterThan", Family::Number(Order::Greater), false),
-        ("NumericGreaterThanEquals", Family::Number(Order::GreaterOrEqual), false),
-        ("DateEquals", Family::Instant(Order::Equal), false),
-        ("DateNotEquals", Family::Instant(Order::Equal), true),
-        ("DateLessThan", Family::Instant(Order::Less), false),
-        ("DateLessThanEquals", Family::Instant(Order::LessOrEqual), false),
-        ("DateGreaterThan", Family::Instant(Order::Greater), false),
-        ("DateGreaterThanEquals", Family::Instant(Order::GreaterOrEqual), false),
-        ("Bool", Family::Bool, false),
-        ("BinaryEquals", Family::Binary, false),
-        ("IpAddress", Family::Address, false),
-        ("NotIpAddress", Family::Address, true),
-        ("Null", Family::Null, false),
-    ]
-};
 
 impl Condition {
     pub(super) fn read_block(path: &Path<'_>, block: &Json<'_>, variables: bool) -> Result<Vec<Self>, DocumentError> {
         let mut conditions = Vec::new();
-        for (operator, keys) in members(path, block)? {
-            let here = Path::Member(path, operator);
+        for (operator_name, keys) in members(path, block)? {
+            let here = Path::Member(path, operator_name);
             for (key, listed) in members(&here, keys)? {
                 let here = Path::Member(&here, key);
                 let mut values = match listed {
@@ -197,7 +50,9 @@ impl Condition {
                     one => vec![value(&here, one)?],
                 };
                 values.sort_unstable();
-                conditions.push(Self { operator: operator.into(), key: ContextKey::new(key), values, variables });
+                let operator = Operator::parse(operator_name);
+                let (operator_name, key) = (operator_name.into(), ContextKey::new(key));
+                conditions.push(Self { operator_name, key, values, variables, operator });
             }
         }
         conditions.sort_unstable();
@@ -207,12 +62,16 @@ impl Condition {
     /// Whether both readings see the condition alike in every request, as they do the text operators on a key of one
     /// value; so it holds here where the same one holds there.
     pub fn is_plain(&self) -> bool {
-        !self.values.is_empty() && matches!(self.parse_operator(), Some((Quantifier::Value, Family::Text { .. }, _, _)))
+        !self.values.is_empty()
+            && matches!(
+                self.operator,
+                Some(Operator { quantifier: Quantifier::Value, family: Family::Text { .. }, .. })
+            )
     }
 
     /// Whether it may hold of ARNs only: so does a negated ARN operator in the reading in which it matches less.
     pub fn asks_for_arns(&self, reading: Reading) -> bool {
-        reading == Reading::Narrow && matches!(self.parse_operator(), Some((_, Family::Arn, true, _)))
+        reading == Reading::Narrow && matches!(self.operator, Some(Operator { family: Family::Arn, negated: true, .. }))
     }
 
     /// The listed values that are plain text.
@@ -227,13 +86,13 @@ impl Condition {
 
     /// Whether the operator compares text without regard to case.
     pub fn ignores_case(&self) -> bool {
-        matches!(self.parse_operator(), Some((_, Family::Text { ignore_case: true, .. }, _, _)))
+        matches!(self.operator, Some(Operator { family: Family::Text { ignore_case: true, .. }, .. }))
     }
 
     /// The keys of the variables in the listed values.
     pub fn variables(&self) -> impl Iterator<Item = ContextKey> {
         let takes_variables =
-            self.variables && matches!(self.parse_operator(), Some((_, Family::Text { .. } | Family::Arn, _, _)));
+            self.variables && matches!(self.operator, Some(Operator { family: Family::Text { .. } | Family::Arn, .. }));
         let values = if takes_variables { self.values.as_slice() } else { &[] };
         let with_variables = values.iter().filter(|value| value.contains("${"));
         with_variables.flat_map(|value| tokens(value, true, Wildcards::Text)).filter_map(|token| match token {
@@ -242,30 +101,10 @@ impl Condition {
         })
     }
 
-    /// The operator's quantifier, family, negation and `IfExists`; `None` for one that IAM does not document.
-    fn parse_operator(&self) -> Option<(Quantifier, Family, bool, bool)> {
-        let (quantifier, name) = match self.operator.split_once(':') {
-            Some(("ForAnyValue", name)) => (Quantifier::Any, name),
-            Some(("ForAllValues", name)) => (Quantifier::All, name),
-            Some(_) => return None,
-            None => (Quantifier::Value, &*self.operator),
-        };
-        let (name, if_exists) = match name.strip_suffix("IfExists") {
-            Some(name) => (name, true),
-            None => (name, false),
-        };
-        let (_, family, negated) = OPERATORS.iter().find(|(known, _, _)| *known == name)?;
-        // `Null` tests presence only and takes neither prefix nor suffix.
-        if *family == Family::Null && (if_exists || quantifier != Quantifier::Value) {
-            return None;
-        }
-        Some((quantifier, *family, *negated, if_exists))
-    }
-
     /// What the condition asks of its key, under the reading in which it holds more or less often; `None`
     /// for an operator that IAM does not document, of which it is doubt what it asks.
     pub fn requirement(&self, reading: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Option<Requirement> {
-        let (quantifier, family, negated, if_exists) = self.parse_operator()?;
+        let Operator { quantifier, family, negated, if_exists } = self.operator?;
         // A variable that may be anything makes a positive comparison match more and a negated one less.
         let texts = if negated { reading.other() } else { reading };
         // Whether a negated operator holds that lists nothing, or what it cannot read, is doubt.
@@ -392,34 +231,6 @@ impl Condition {
         }
         let whole = tokens(value, self.variables, Wildcards::Glob);
         [completed, whole].iter().filter_map(|pattern| resolve(pattern, texts, meaning)).collect()
-    }
-}
-
-/// Puts the values of variables into a pattern. `None` where the pattern matches nothing: a variable without
-/// value and default, or, under the narrow reading, one that may be anything; or the very value that is compared, with
-/// more beside it.
-pub fn resolve(pattern: &[Token], reading: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Option<Glob> {
-    let mut symbols = Vec::with_capacity(pattern.len());
-    let mut itself = 0;
-    for token in pattern {
-        match token {
-            Token::Symbol(symbol) => symbols.push(*symbol),
-            Token::Variable(variable) => match (meaning(variable), reading) {
-                (Meaning::Text(text), _) => symbols.extend(text.chars().map(Symbol::Char)),
-                (Meaning::Absent, _) => symbols.extend(variable.default.as_ref()?.chars().map(Symbol::Char)),
-                (Meaning::Anything, Reading::Wide) => symbols.push(Symbol::Many),
-                (Meaning::Like(glob), Reading::Wide) => symbols.extend(glob.0),
-                (Meaning::Anything | Meaning::Like(_), Reading::Narrow) => return None,
-                (Meaning::Itself, _) => itself += 1,
-            },
-        }
-    }
-    // A value is never longer than itself; twice itself it is where it is empty.
-    match itself {
-        0 => Some(Glob(symbols)),
-        _ if !symbols.iter().all(|symbol| symbol.skippable()) => None,
-        1 => Some(Glob(vec![Symbol::Many])),
-        _ => Some(Glob::default()),
     }
 }
 

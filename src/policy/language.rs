@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use super::budget::{Budget, OverBudget};
 use super::comparison::Texts;
-use super::pattern::Symbol;
+use super::glob::Symbol;
 
 /// The strings under consideration, as a deterministic automaton.
 pub trait Domain {

@@ -9,12 +9,16 @@ pub mod comparison;
 pub mod condition;
 pub mod context_key;
 mod document;
+pub mod glob;
 mod json;
 pub mod language;
+pub mod operator;
 pub mod pattern;
 pub mod reading;
+pub mod requirement;
 pub mod tag;
 mod trust;
+pub mod variable;
 
 pub use document::{Document, Effect, Scope, Statement};
 pub use json::{DocumentError, Json};

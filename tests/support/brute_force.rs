@@ -13,8 +13,8 @@ use std::fmt;
 
 use ecr_read_only::policy::budget::{Budget, OverBudget};
 use ecr_read_only::policy::comparison::Texts;
+use ecr_read_only::policy::glob::{Glob, Symbol};
 use ecr_read_only::policy::language::{Domain, contains, shortest};
-use ecr_read_only::policy::pattern::{Glob, Symbol};
 
 use super::generate::Rng;
 

@@ -18,7 +18,8 @@ use self::slot::{Kind, Slot};
 use self::values::{Undecidable, value_of};
 use crate::policy::budget::Budget;
 use crate::policy::comparison::{Comparison, Order};
-use crate::policy::condition::{Ask, Quantifier, Requirement};
+use crate::policy::operator::Quantifier;
+use crate::policy::requirement::{Ask, Requirement};
 
 /// What is asked of one slot.
 #[derive(Debug, Clone, PartialEq)]

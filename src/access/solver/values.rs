@@ -10,9 +10,10 @@ use super::slot::{Kind, Slot};
 use super::universe::Universe;
 use crate::policy::budget::{Budget, OverBudget};
 use crate::policy::comparison::{Comparison, Texts, date};
-use crate::policy::condition::{Ask, Quantifier, Requirement};
+use crate::policy::glob::{Glob, Symbol};
 use crate::policy::language::{contains, shortest};
-use crate::policy::pattern::{Glob, Symbol};
+use crate::policy::operator::Quantifier;
+use crate::policy::requirement::{Ask, Requirement};
 
 /// How many listed values are looked at in the time of a step of the budget.
 const VALUES_PER_STEP: usize = 8;

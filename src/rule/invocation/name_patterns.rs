@@ -2,7 +2,7 @@
 //!
 //! Knows names, ARNs and `*`; must not know what is done with what they match.
 
-use crate::policy::pattern::Glob;
+use crate::policy::glob::Glob;
 
 /// Patterns for roles: ARNs, or names without a path, with `*` for any text, as IAM spells them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,0 +1,101 @@
+//! Condition operators, as a table.
+//!
+//! Source: IAM User Guide, "IAM JSON policy elements: Condition operators".
+
+use super::comparison::Order;
+use super::variable::Wildcards;
+
+/// For which of a key's values a comparison has to come out as asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quantifier {
+    /// No set operator: the key's one value.
+    Value,
+    /// `ForAnyValue`: at least one.
+    Any,
+    /// `ForAllValues`: every one.
+    All,
+}
+
+/// The kind of comparison an operator makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Family {
+    Text { wildcards: Wildcards, ignore_case: bool },
+    Arn,
+    Number(Order),
+    Instant(Order),
+    Bool,
+    Binary,
+    Address,
+    Null,
+}
+
+/// Name without prefix and suffix, family, whether it is a negated operator.
+const OPERATORS: &[(&str, Family, bool)] = {
+    const EXACT: Family = Family::Text { wildcards: Wildcards::Text, ignore_case: false };
+    const FOLDED: Family = Family::Text { wildcards: Wildcards::Text, ignore_case: true };
+    const LIKE: Family = Family::Text { wildcards: Wildcards::Glob, ignore_case: false };
+    &[
+        ("StringEquals", EXACT, false),
+        ("StringNotEquals", EXACT, true),
+        ("StringEqualsIgnoreCase", FOLDED, false),
+        ("StringNotEqualsIgnoreCase", FOLDED, true),
+        ("StringLike", LIKE, false),
+        ("StringNotLike", LIKE, true),
+        ("ArnEquals", Family::Arn, false),
+        ("ArnNotEquals", Family::Arn, true),
+        ("ArnLike", Family::Arn, false),
+        ("ArnNotLike", Family::Arn, true),
+        ("NumericEquals", Family::Number(Order::Equal), false),
+        ("NumericNotEquals", Family::Number(Order::Equal), true),
+        ("NumericLessThan", Family::Number(Order::Less), false),
+        ("NumericLessThanEquals", Family::Number(Order::LessOrEqual), false),
+        ("NumericGreaterThan", Family::Number(Order::Greater), false),
+        ("NumericGreaterThanEquals", Family::Number(Order::GreaterOrEqual), false),
+        ("DateEquals", Family::Instant(Order::Equal), false),
+        ("DateNotEquals", Family::Instant(Order::Equal), true),
+        ("DateLessThan", Family::Instant(Order::Less), false),
+        ("DateLessThanEquals", Family::Instant(Order::LessOrEqual), false),
+        ("DateGreaterThan", Family::Instant(Order::Greater), false),
+        ("DateGreaterThanEquals", Family::Instant(Order::GreaterOrEqual), false),
+        ("Bool", Family::Bool, false),
+        ("BinaryEquals", Family::Binary, false),
+        ("IpAddress", Family::Address, false),
+        ("NotIpAddress", Family::Address, true),
+        ("Null", Family::Null, false),
+    ]
+};
+
+/// A condition operator, parsed once when the document is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Operator {
+    /// For which of the key's values the comparison is made.
+    pub(super) quantifier: Quantifier,
+    /// The kind of comparison.
+    pub(super) family: Family,
+    /// Whether the operator is a negated one, such as `StringNotEquals`.
+    pub(super) negated: bool,
+    /// Whether the operator ends with `IfExists`: the condition holds if the request does not have the key.
+    pub(super) if_exists: bool,
+}
+
+impl Operator {
+    /// Parses an operator such as `ForAnyValue:StringNotLikeIfExists`. `None` for one that IAM does not document.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (quantifier, name) = match text.split_once(':') {
+            Some(("ForAnyValue", name)) => (Quantifier::Any, name),
+            Some(("ForAllValues", name)) => (Quantifier::All, name),
+            Some(_) => return None,
+            None => (Quantifier::Value, text),
+        };
+        let (name, if_exists) = match name.strip_suffix("IfExists") {
+            Some(name) => (name, true),
+            None => (name, false),
+        };
+        let (_, family, negated) = OPERATORS.iter().find(|(known, _, _)| *known == name)?;
+        // `Null` tests presence only and takes neither prefix nor suffix.
+        if *family == Family::Null && (if_exists || quantifier != Quantifier::Value) {
+            return None;
+        }
+        Some(Self { quantifier, family: *family, negated: *negated, if_exists })
+    }
+}
