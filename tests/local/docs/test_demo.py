@@ -1,6 +1,7 @@
 """The demo leaves nothing running, however it ends, and says what went wrong."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -80,6 +81,19 @@ def test_a_function_that_cannot_start_shows_its_log(start, tmp_path):
     assert list(tmp_path.iterdir()) == [broken]
 
 
+def lines(text):
+    """The lines of an output, without indentation and with a fixed time."""
+    return {re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", line.strip()) for line in text.splitlines()}
+
+
+def lines_on_pages():
+    """The lines of the blocks that the pages show from a run of the demo."""
+    pages = [page.read_text() for page in (ROOT / "docs").rglob("*.md")]
+    blocks = [block for page in pages for block in re.findall(r"from `make demo`:\n\n```\n(.*?)```", page, re.DOTALL)]
+    assert len(blocks) > 1
+    return set().union(*map(lines, blocks))
+
+
 def test_the_demo_shows_every_role_a_finding_and_a_notification(start, tmp_path):
     demo = start()
     shown, said = demo.communicate(timeout=120)
@@ -97,4 +111,5 @@ def test_the_demo_shows_every_role_a_finding_and_a_notification(start, tmp_path)
         "https://console.aws.amazon.com/config/",
     ):
         assert said in notification
+    assert [line for line in lines_on_pages() if line not in lines(shown)] == []
     assert list(tmp_path.iterdir()) == []

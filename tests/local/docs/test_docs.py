@@ -47,8 +47,7 @@ def commands(page):
 def sessions(page):
     """The runs of the command line on a page: each command with the output below it."""
     for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
-        for command, output in re.findall(r"^\$ (ecr-read-only .*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
-            yield command, output
+        yield from re.findall(r"^\$ (ecr-read-only .*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
 
 
 COMMANDS = sorted({command for page in PAGES for command in commands(page)})
@@ -97,16 +96,17 @@ def test_command_on_a_page_is_of_a_known_kind():
     ] == []
 
 
+def ecr_read_only(*words):
+    """Runs the command line of this project."""
+    program = os.environ.get("CLI_BINARY") or pytest.fail("CLI_BINARY is not set: `make test` builds the command line")
+    return subprocess.run([(ROOT / program).resolve(), *words], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("page, command, output", SESSIONS)
 def test_session_on_a_page_is_what_the_cli_prints(page, command, output):
     """A page without an output shows a file that only its reader has: then the example stands in for it."""
-    program = os.environ.get("CLI_BINARY")
-    if not program:
-        pytest.fail("CLI_BINARY is not set: `make test` builds the command line")
     words = ["examples/account.json" if word == "account.json" else word for word in shlex.split(command)[1:]]
-    ran = subprocess.run(
-        [os.path.abspath(ROOT / program), *words], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    ran = ecr_read_only(*words)
     assert ran.returncode in (0, 1), ran.stderr
     assert output in ("", ran.stdout), f"{page} shows another output"
 
@@ -231,10 +231,7 @@ def test_metrics_page_has_every_metric():
 
 
 def test_cli_page_has_every_option():
-    program = os.environ.get("CLI_BINARY") or pytest.fail("CLI_BINARY is not set: `make test` builds the command line")
-    usage = subprocess.run(
-        [os.path.abspath(ROOT / program), "check", "--help"], capture_output=True, text=True, check=True
-    )
+    usage = ecr_read_only("check", "--help")
     options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", usage.stdout, re.MULTILINE)) - {"--help"}
     assert len(options) > 8
     page = (DOCS / "reference" / "cli.md").read_text()
