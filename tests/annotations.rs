@@ -1,6 +1,8 @@
 //! Annotations: each text beside its value, and generated values that are written and read back.
 
-use ecr_read_only::access::{ANNOTATION_CHARACTERS, Annotation, AnnotationResult, NotApplicable, StatementName};
+use ecr_read_only::access::{
+    ANNOTATION_CHARACTERS, Annotation, AnnotationResult, Grant, GrantKind, NotApplicable, StatementName,
+};
 
 use crate::support::generate::Rng;
 
@@ -177,6 +179,23 @@ fn long_annotation_shortens_names_then_drops_sentences() {
         ),
     ] {
         assert_eq!(annotation.to_string(), expected);
+    }
+}
+
+#[test]
+fn unusual_sid_is_replaced_by_the_place() {
+    for (kind, sid, expected) in [
+        (GrantKind::Managed, None, "policy registry, statement 3"),
+        (GrantKind::Managed, Some(""), "policy registry, statement 3"),
+        (GrantKind::Inline, Some("Push"), "policy registry, statement Push"),
+        (GrantKind::Boundary, Some("Push"), "boundary registry, statement Push"),
+        (GrantKind::Managed, Some("2"), "policy registry, statement 3"),
+        (GrantKind::Managed, Some("x). It cannot pull: no y"), "policy registry, statement 3"),
+    ] {
+        let policy = "arn:aws:iam::111122223333:policy/path/registry";
+        let policy = if kind == GrantKind::Inline { "registry" } else { policy }.to_owned();
+        let grant = Grant { policy, kind, sid: sid.map(str::to_owned), statement: 3 };
+        assert_eq!(grant.to_string(), expected);
     }
 }
 

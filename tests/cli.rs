@@ -113,7 +113,7 @@ fn refused_option_lists_what_blocks_each_action() {
     assert_eq!(of("ecr:InitiateLayerUpload"), None);
     let output = run(&["--refused"], &file.to_string());
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("    refused, denied by inline inline statement 1 (NoPush): ecr:PutImage\n"), "{text}");
+    assert!(text.contains("    refused, denied by policy inline, statement NoPush: ecr:PutImage\n"), "{text}");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn undocumented_behaviour_is_reported_as_an_assumption() {
     let statement = json!({ "policy": "inline", "kind": "inline", "sid": null, "statement": 0, "matches": true });
     assert_eq!(roles[0]["excess"][0]["assumed"], json!([statement]));
     let text = String::from_utf8(run(&[], &file.to_string()).stdout).unwrap();
-    let assumption = "assuming that it matches, which AWS does not document: inline inline statement 0\n";
+    let assumption = "assuming that it matches, which AWS does not document: policy inline, statement 0\n";
     assert!(text.contains(assumption), "{text}");
 }
 

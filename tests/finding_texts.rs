@@ -105,7 +105,7 @@ fn what_a_finding_says() {
     let elsewhere = json!({ "Resource": "arn:aws:ecr:us-east-1:999999999999:repository/app" });
     let take_out = |statement: &str| {
         format!(
-            "Take what goes beyond the allowed access out of inline policy own statement {statement}. Pods that need more \
+            "Take what goes beyond the allowed access out of policy own, statement {statement}. Pods that need more \
              get a role of their own, as by EKS Pod Identity."
         )
     };
@@ -119,7 +119,7 @@ fn what_a_finding_says() {
             "EKS node role nodes can perform ecr:PutImage on Amazon ECR beyond the allowed access".to_owned(),
             format!(
                 "IAM would allow this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app. It is \
-                 allowed by inline policy own statement 0. It is judged because of: {node}. The role cannot pull: {no_pull}"
+                 allowed by policy own, statement 0. It is judged because of: {node}. The role cannot pull: {no_pull}"
             ),
             take_out("0"),
         ),
@@ -129,7 +129,7 @@ fn what_a_finding_says() {
             "EKS node role nodes can perform ecr:PutImage on Amazon ECR beyond the allowed access".to_owned(),
             format!(
                 "IAM would allow this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app with \
-                 aws:SourceVpc = vpc-1. It is allowed by inline policy own statement Push. It is judged because of: \
+                 aws:SourceVpc = vpc-1. It is allowed by policy own, statement Push. It is judged because of: \
                  {node}. The role cannot pull: {no_pull}"
             ),
             take_out("Push"),
@@ -141,7 +141,7 @@ fn what_a_finding_says() {
                 .to_owned(),
             format!(
                 "IAM would allow this request: ecr:PutImage on arn:aws:ecr:us-east-1:999999999999:repository/app. A policy \
-                 of account 999999999999 has to allow it too. It is allowed by inline policy own statement 0. It is \
+                 of account 999999999999 has to allow it too. It is allowed by policy own, statement 0. It is \
                  judged because of: {node}. The role cannot pull: {no_pull}"
             ),
             take_out("0"),
@@ -152,7 +152,7 @@ fn what_a_finding_says() {
             "EKS node role nodes can perform ecr:PutImage and 1 more action on Amazon ECR beyond the allowed access".to_owned(),
             format!(
                 "IAM would allow this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app. It is \
-                 allowed by inline policy own statement 0. 1 more action beyond the allowed access is permitted. It is \
+                 allowed by policy own, statement 0. 1 more action beyond the allowed access is permitted. It is \
                  judged because of: {node}. The role cannot pull: no ecr:GetDownloadUrlForLayer."
             ),
             format!(
@@ -212,10 +212,10 @@ fn further_facts_are_told_by_name() {
     let worst = json!({
         "AccessLevel": "Write",
         "Action": "ecr:PutImage",
-        "Assumed": "inline policy own statement Push matches",
+        "Assumed": "policy own, statement Push matches",
         "Context": "aws:SourceVpc = vpc-1",
         "ExcessActions": "ecr:PutImage, ecr:TagResource",
-        "Grants": "inline policy own statement 0 (Sid Push)",
+        "Grants": "policy own, statement Push",
         "OtherAccount": "999999999999",
         "Resource": "arn:aws:ecr:us-east-1:999999999999:repository/app",
     });
@@ -226,7 +226,7 @@ fn further_facts_are_told_by_name() {
     assert_eq!(facts(finding("nodes", &json!({}), &undecided("ecr:FutureWrite"))), undecided_only);
     let all = finding("nodes", &json!({}), &statement);
     let assumed =
-        "Taken for granted where AWS's documentation leaves two readings: inline policy own statement Push matches.";
+        "Taken for granted where AWS's documentation leaves two readings: policy own, statement Push matches.";
     assert!(all.description.ends_with(assumed), "{}", all.description);
 }
 
@@ -331,7 +331,7 @@ fn a_policy_of_aws_is_to_be_replaced_and_not_to_be_changed() {
             json!({}),
             allow(&json!("ecr:PutImage")),
             format!(
-                "Take what goes beyond the allowed access out of managed policy app statement 0. Put {PULL_ONLY_NAME} in \
+                "Take what goes beyond the allowed access out of policy app, statement 0. Put {PULL_ONLY_NAME} in \
                  the place of AmazonEC2ContainerRegistryPowerUser. {pods}"
             ),
         ),

@@ -21,17 +21,6 @@ pub enum GrantKind {
     Boundary,
 }
 
-impl GrantKind {
-    /// The word for it in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inline => "inline",
-            Self::Managed => "managed",
-            Self::Boundary => "boundary",
-        }
-    }
-}
-
 /// A statement that bears on a request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Grant {
@@ -45,15 +34,11 @@ pub struct Grant {
     pub statement: usize,
 }
 
-/// The statement as a reader finds it: the policy's name and the statement's Sid or number.
+/// `policy NAME, statement Push`, or `boundary NAME, statement Push`: the same in every text that people read.
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let policy = Arn::parse(&self.policy).and_then(|arn| arn.name()).unwrap_or(&self.policy);
-        write!(f, "policy {policy} statement ")?;
-        match &self.sid {
-            Some(sid) if !sid.is_empty() => f.write_str(sid),
-            _ => write!(f, "{}", self.statement),
-        }
+        let kind = if self.kind == GrantKind::Boundary { "boundary" } else { "policy" };
+        write!(f, "{kind} {}", StatementName::of(self))
     }
 }
 
@@ -72,7 +57,7 @@ impl StatementName {
     /// The name of a statement. IAM takes letters and digits as a Sid; one with other characters is not used, so that
     /// a Sid never looks like another part of a text. A Sid of digits alone is not used, because it looks like a place.
     pub(super) fn of(grant: &Grant) -> Self {
-        let name = grant.policy.rsplit('/').next().unwrap_or(&grant.policy);
+        let name = Arn::parse(&grant.policy).and_then(|arn| arn.name()).unwrap_or(&grant.policy);
         let unusual = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '(' | ')');
         let policy = name.chars().map(|c| if unusual(c) { '_' } else { c }).collect();
         let usual = |sid: &&String| {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use crate::access::catalogue::Level;
-use crate::access::{Assumption, Criteria, Grant, GrantKind, Verdict, Witness};
+use crate::access::{Assumption, Criteria, GrantKind, Verdict, Witness};
 use crate::policy::arn::Arn;
 use crate::rule::ports::iam::role_name;
 use crate::rule::ports::security_hub::{Finding, FindingSource, NOTHING_TO_CHANGE, Severity};
@@ -103,8 +103,8 @@ fn description(judged: &Judged) -> String {
         if let Some(account) = &witness.other_account {
             sentences.push(format!("A policy of account {account} has to allow it too."));
         }
-        let grants: Vec<String> = witness.grants.iter().map(statement).collect();
-        sentences.push(format!("It is allowed by {}.", list(&grants, ", ", SENTENCE_CHARACTERS)));
+        let grants: Vec<String> = witness.grants.iter().map(ToString::to_string).collect();
+        sentences.push(format!("It is allowed by {}.", list(&grants, "; ", SENTENCE_CHARACTERS)));
         match verdict.excess.len() - 1 {
             0 => {}
             1 => sentences.push("1 more action beyond the allowed access is permitted.".to_owned()),
@@ -127,7 +127,7 @@ fn description(judged: &Judged) -> String {
     let assumed = verdict.excess.first().map_or(&[][..], |worst| &worst.witness.assumed);
     if !assumed.is_empty() {
         let assumed: Vec<String> = assumed.iter().map(assumption).collect();
-        let assumed = list(&assumed, ", ", SENTENCE_CHARACTERS);
+        let assumed = list(&assumed, "; ", SENTENCE_CHARACTERS);
         sentences.push(format!("Taken for granted where AWS's documentation leaves two readings: {assumed}."));
     }
     sentences.iter().map(|sentence| cut(sentence, SENTENCE_CHARACTERS)).collect::<Vec<_>>().join(" ")
@@ -144,14 +144,14 @@ fn remediation(judged: &Judged, criteria: &Criteria) -> String {
             let (texts, text) = match Arn::parse(&grant.policy).and_then(|arn| arn.aws_managed_policy()) {
                 _ if grant.kind == GrantKind::Boundary => continue,
                 Some(path) => (&mut of_aws, path.rsplit('/').next().unwrap_or(path).to_owned()),
-                None => (&mut own, statement(grant)),
+                None => (&mut own, grant.to_string()),
             };
             if !texts.contains(&text) {
                 texts.push(text);
             }
         }
         if !own.is_empty() {
-            let own = list(&own, ", ", SENTENCE_CHARACTERS);
+            let own = list(&own, "; ", SENTENCE_CHARACTERS);
             sentences.push(format!("Take what goes beyond the allowed access out of {own}."));
         }
         if !of_aws.is_empty() {
@@ -196,7 +196,7 @@ fn product_fields(source: &FindingSource, judged: &Judged) -> BTreeMap<String, S
             ("AccessLevel", worst.access_level.as_str().to_owned()),
             ("Resource", witness.resource.clone()),
             ("Context", context(witness)),
-            ("Grants", texts(&mut witness.grants.iter().map(whole_statement), "; ")),
+            ("Grants", texts(&mut witness.grants.iter().map(ToString::to_string), "; ")),
             ("OtherAccount", witness.other_account.clone().unwrap_or_default()),
             ("Assumed", texts(&mut witness.assumed.iter().map(assumption), "; ")),
         ]);
@@ -224,19 +224,8 @@ fn context(witness: &Witness) -> String {
     list(&witness.context.iter().map(key).collect::<Vec<_>>(), "; ", FIELD_CHARACTERS)
 }
 
-/// The statement as a reader finds it.
-fn statement(grant: &Grant) -> String {
-    format!("{} {grant}", grant.kind.as_str())
-}
-
-/// The statement with all that identifies it.
-fn whole_statement(Grant { policy, kind, sid, statement }: &Grant) -> String {
-    let sid = sid.iter().filter(|sid| !sid.is_empty()).map(|sid| format!(" (Sid {sid})")).collect::<String>();
-    format!("{} policy {policy} statement {statement}{sid}", kind.as_str())
-}
-
 fn assumption(assumed: &Assumption) -> String {
-    format!("{} {}", statement(&assumed.statement), if assumed.matches { "matches" } else { "does not match" })
+    format!("{} {}", assumed.statement, if assumed.matches { "matches" } else { "does not match" })
 }
 
 /// The text, of no more characters than that.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use ecr_read_only::access::{Access, Assumption, Grant, Refusal};
+use ecr_read_only::access::{Access, Assumption, Refusal};
 
 use crate::report::{RefusedAction, RoleReport};
 
@@ -33,11 +33,11 @@ fn request(Access { action, access_level, witness }: &Access, out: &mut impl Wri
         writeln!(out, "        with {key} = {}", values.join(", "))?;
     }
     for grant in &witness.grants {
-        writeln!(out, "        by {}", place(grant))?;
+        writeln!(out, "        by {grant}")?;
     }
     for Assumption { statement, matches } in &witness.assumed {
         let matches = if *matches { "matches" } else { "does not match" };
-        writeln!(out, "        assuming that it {matches}, which AWS does not document: {}", place(statement))?;
+        writeln!(out, "        assuming that it {matches}, which AWS does not document: {statement}")?;
     }
     Ok(())
 }
@@ -54,7 +54,7 @@ fn refused(refused: &[RefusedAction], out: &mut impl Write) -> io::Result<()> {
             }
             Refusal::Boundary => "the permissions boundary does not allow".to_owned(),
             Refusal::Denied(statements) => {
-                format!("denied by {}", statements.iter().map(place).collect::<Vec<_>>().join(" and "))
+                format!("denied by {}", statements.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "))
             }
         };
         by_reason.entry(reason).or_default().push(action);
@@ -66,9 +66,4 @@ fn refused(refused: &[RefusedAction], out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "    refused, no Allow matches: {without_allow} actions")?;
     }
     Ok(())
-}
-
-fn place(Grant { policy, kind, sid, statement }: &Grant) -> String {
-    let sid = sid.as_deref().map(|sid| format!(" ({sid})")).unwrap_or_default();
-    format!("{} {policy} statement {statement}{sid}", kind.as_str())
 }
