@@ -70,7 +70,7 @@ impl Function {
             account_id: account_id.as_deref(),
             outcome: outcome(&result),
             error_type: result.as_ref().err().map(EvaluationError::error_type),
-            calls: self.aws.calls().take(),
+            calls: self.aws.counter().take(),
             latency: started.elapsed(),
             cold_start,
         };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ecr_read_only::access::Compliance;
-use ecr_read_only::aws::Count;
+use ecr_read_only::aws::CallCount;
 use ecr_read_only::rule::Outcome;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use metrics_cloudwatch_embedded::{Builder, Collector};
@@ -46,7 +46,7 @@ pub(crate) struct Measured<'a> {
     pub(crate) account_id: Option<&'a str>,
     pub(crate) outcome: Option<&'a Outcome>,
     pub(crate) error_type: Option<&'static str>,
-    pub(crate) calls: BTreeMap<String, Count>,
+    pub(crate) calls: BTreeMap<String, CallCount>,
     pub(crate) latency: Duration,
     pub(crate) cold_start: bool,
 }
@@ -136,7 +136,7 @@ mod tests {
         let metrics = Metrics::install("ERROR".to_owned()).unwrap();
         let line = |calls: &[(&str, u64, u64)], error_type, cold_start, outcome: Option<&Outcome>| {
             let calls = calls.iter().map(|(operation, calls, retries)| {
-                ((*operation).to_owned(), Count { calls: *calls, retries: *retries })
+                ((*operation).to_owned(), CallCount { calls: *calls, retries: *retries })
             });
             let measured = Measured {
                 request_id: "r-1",

@@ -1,6 +1,4 @@
-//! Counts calls to AWS and how many were tried again.
-//!
-//! Knows the SDK's hooks; must not know what is done with the numbers.
+//! Counts the calls to AWS, and the retries.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,18 +12,18 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// How often one operation was called.
+/// The number of calls of one operation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Count {
-    /// Calls, however often each was tried.
+pub struct CallCount {
+    /// Calls. One that is retried counts once.
     pub calls: u64,
-    /// Attempts beyond the first of each call.
+    /// Retries: attempts beyond the first of each call.
     pub retries: u64,
 }
 
-/// Calls by operation, such as `IAM GetRole`. Clones count together.
+/// Counts calls by operation, such as `IAM GetRole`. Clones share their counts.
 #[derive(Debug, Clone, Default)]
-pub struct Calls(Arc<Mutex<BTreeMap<String, Tally>>>);
+pub struct CallCounter(Arc<Mutex<BTreeMap<String, Tally>>>);
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -33,11 +31,12 @@ struct Tally {
     attempts: u64,
 }
 
-impl Calls {
-    /// What was counted since the last time this was asked.
-    pub fn take(&self) -> BTreeMap<String, Count> {
+impl CallCounter {
+    /// Returns the counts and sets them to zero.
+    pub fn take(&self) -> BTreeMap<String, CallCount> {
         let tallies = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let count = |tally: Tally| Count { calls: tally.calls, retries: tally.attempts.saturating_sub(tally.calls) };
+        let count =
+            |tally: Tally| CallCount { calls: tally.calls, retries: tally.attempts.saturating_sub(tally.calls) };
         tallies.into_iter().map(|(operation, tally)| (operation, count(tally))).collect()
     }
 
@@ -48,12 +47,12 @@ impl Calls {
     }
 }
 
-impl Intercept for Calls {
+impl Intercept for CallCounter {
     fn name(&self) -> &'static str {
-        "Calls"
+        "CallCounter"
     }
 
-    // Not before the execution: what the operation is called is not known then.
+    // The earliest hook at which the operation's name is known.
     fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
@@ -78,33 +77,21 @@ impl Intercept for Calls {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::time::Duration;
 
-    use aws_config::BehaviorVersion;
-    use aws_config::retry::RetryConfig;
-    use aws_sdk_iam::config::{Credentials, Region};
-
-    use super::{Calls, Count};
+    use super::super::replay::{Replay, response};
+    use super::{CallCount, CallCounter};
 
     #[tokio::test]
-    async fn a_call_is_counted_once_however_often_it_is_tried() {
-        let calls = Calls::default();
-        let config = aws_sdk_iam::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
-            // Nobody listens there.
-            .endpoint_url("http://127.0.0.1:1")
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1)))
-            .interceptor(calls.clone())
-            .build();
-        let client = aws_sdk_iam::Client::from_conf(config);
+    async fn retried_call_counts_once() {
+        let counter = CallCounter::default();
+        let replay = Replay::new((0..6).map(|_| response(500, "")));
+        let config = aws_sdk_iam::config::Builder::from(&replay.sdk_config().await).interceptor(counter.clone());
+        let client = aws_sdk_iam::Client::from_conf(config.build());
         for _ in 0..2 {
             client.get_role().role_name("a").send().await.unwrap_err();
         }
-        let expected = BTreeMap::from([("IAM GetRole".to_owned(), Count { calls: 2, retries: 4 })]);
-        assert_eq!(calls.take(), expected);
-        assert_eq!(calls.take(), BTreeMap::new());
+        let expected = BTreeMap::from([("IAM GetRole".to_owned(), CallCount { calls: 2, retries: 4 })]);
+        assert_eq!(counter.take(), expected);
+        assert_eq!(counter.take(), BTreeMap::new());
     }
 }

@@ -1,8 +1,8 @@
-//! Holds answers in XML to their end: one that was cut short is no answer.
+//! Checks that XML responses are complete.
 //!
-//! The SDK reads XML that ends early as if it were whole, and what came after is lost: policies of a role, roles of a
-//! policy. JSON that ends early it refuses by itself. Knows how the query protocol names an answer's outermost element
-//! (<https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>), and nothing of what is inside.
+//! The SDK reads XML that was cut short as if it were complete, and what followed is lost: policies of a role, roles of a
+//! policy. So a response must end with its outermost element, `</GetRoleResponse>` for GetRole
+//! (<https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>). Incomplete JSON is an error in the SDK already.
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -11,18 +11,18 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// Makes calls fail whose answer does not end as it has to. For clients of the query protocol: IAM and STS.
+/// Fails calls whose response is incomplete. For clients of the query protocol: IAM and STS.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct WholeAnswers;
+pub(super) struct CompleteXml;
 
-/// The answer ends before its outermost element does.
+/// The response ends before its outermost element does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer ends early")]
-struct EndsEarly;
+#[error("the response is incomplete")]
+struct IncompleteXml;
 
-impl Intercept for WholeAnswers {
+impl Intercept for CompleteXml {
     fn name(&self) -> &'static str {
-        "WholeAnswers"
+        "CompleteXml"
     }
 
     fn read_after_deserialization(
@@ -31,24 +31,24 @@ impl Intercept for WholeAnswers {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let whole = context.output_or_error().is_err()
+        let complete = context.output_or_error().is_err()
             || cfg.load::<Metadata>().is_none_or(|operation| {
-                context.response().body().bytes().is_some_and(|body| is_whole(body, operation.name()))
+                context.response().body().bytes().is_some_and(|body| is_complete(body, operation.name()))
             });
-        if whole { Ok(()) } else { Err(EndsEarly.into()) }
+        if complete { Ok(()) } else { Err(IncompleteXml.into()) }
     }
 }
 
-fn is_whole(body: &[u8], operation: &str) -> bool {
+fn is_complete(body: &[u8], operation: &str) -> bool {
     body.trim_ascii_end().ends_with(format!("</{operation}Response>").as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_whole;
+    use super::is_complete;
 
     #[test]
-    fn an_answer_ends_with_its_outermost_element() {
+    fn complete_response_ends_with_its_outermost_element() {
         for (body, expected) in [
             ("<GetRoleResponse><GetRoleResult/></GetRoleResponse>", true),
             ("<GetRoleResponse></GetRoleResponse>\n", true),
@@ -56,7 +56,7 @@ mod tests {
             ("<GetRoleResponse><GetRoleResult/>", false),
             ("", false),
         ] {
-            assert_eq!(is_whole(body.as_bytes(), "GetRole"), expected, "{body}");
+            assert_eq!(is_complete(body.as_bytes(), "GetRole"), expected, "{body}");
         }
     }
 }

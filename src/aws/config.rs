@@ -1,20 +1,19 @@
-//! AWS Config: takes evaluations, and tells those it took before.
+//! AWS Config: stores evaluations, and lists the resources that have one.
 //!
-//! Knows the operations and how AWS Config spells verdicts. The result token is a secret: it goes into the
-//! request and nowhere else.
+//! The result token is a secret: it goes into the request and nowhere else.
 
 use aws_sdk_config::Client;
 use aws_sdk_config::primitives::DateTime;
 use aws_sdk_config::types::{ComplianceType, Evaluation as SdkEvaluation};
 
-use super::error::{failed, told, untold};
-use super::pages::leads_on;
+use super::call::Call;
+use super::pages;
 use crate::access::Compliance;
-use crate::rule::ResultToken;
-use crate::rule::ports::{ComplianceStore, Evaluation, PortError, ResourceId};
+use crate::rule::ports::{ComplianceStore, Evaluation, Page, PortError, ResourceId, ResultToken};
 
-/// The most that GetComplianceDetailsByConfigRule puts on a page.
-const PAGE: i32 = 100;
+/// The most items that GetComplianceDetailsByConfigRule puts on a page
+/// (<https://docs.aws.amazon.com/config/latest/APIReference/API_GetComplianceDetailsByConfigRule.html>).
+const ITEMS_PER_PAGE: i32 = 100;
 
 /// AWS Config of one account and region.
 #[derive(Debug, Clone)]
@@ -23,7 +22,7 @@ pub struct ConfigService {
 }
 
 impl ConfigService {
-    /// Asks by `client`.
+    /// Uses this client.
     pub fn new(client: Client) -> Self {
         Self { client }
     }
@@ -36,61 +35,41 @@ impl ComplianceStore for ConfigService {
         test_mode: bool,
         evaluations: &[Evaluation],
     ) -> Result<Vec<ResourceId>, PortError> {
-        const OPERATION: &str = "config:PutEvaluations";
-        let resource = format!("{} evaluations", evaluations.len());
-        let evaluations = evaluations
-            .iter()
-            .map(to_sdk)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| PortError::new(OPERATION, &resource, error.to_string()))?;
-        let answer = self
-            .client
-            .put_evaluations()
-            .result_token(token.expose())
-            .test_mode(test_mode)
-            .set_evaluations(Some(evaluations))
-            .send()
-            .await
-            .map_err(|error| failed(OPERATION, &resource, &error).redact(token.expose()))?;
-        Ok(answer
-            .failed_evaluations()
-            .iter()
-            .map(|failed| ResourceId {
-                resource_type: failed.compliance_resource_type().to_owned(),
-                id: failed.compliance_resource_id().to_owned(),
-            })
-            .collect())
+        let call = Call::new("config:PutEvaluations", format!("{} evaluations", evaluations.len()));
+        let evaluations = evaluations.iter().map(to_sdk).collect::<Result<Vec<_>, _>>();
+        let evaluations = evaluations.map_err(|error| call.error(error.to_string()))?;
+        let request = self.client.put_evaluations().result_token(token.expose()).test_mode(test_mode);
+        let response = request.set_evaluations(Some(evaluations)).send().await;
+        let response = response.map_err(|error| call.failed(&error).redact(token.expose()))?;
+        let refused = response.failed_evaluations().iter().map(|refused| ResourceId {
+            resource_type: refused.compliance_resource_type().to_owned(),
+            id: refused.compliance_resource_id().to_owned(),
+        });
+        Ok(refused.collect())
     }
 
     async fn reported(&self, rule_name: &str) -> Result<Vec<ResourceId>, PortError> {
-        const OPERATION: &str = "config:GetComplianceDetailsByConfigRule";
-        let resource = format!("rule `{rule_name}`");
-        let mut results = self
-            .client
-            .get_compliance_details_by_config_rule()
-            .config_rule_name(rule_name)
-            .compliance_types(ComplianceType::Compliant)
-            .compliance_types(ComplianceType::NonCompliant)
-            .limit(PAGE)
-            .into_paginator()
-            .send();
-        let (mut reported, mut asked_with) = (Vec::new(), None);
-        while let Some(page) = results.next().await {
-            let page = page.map_err(|error| failed(OPERATION, &resource, &error))?;
-            leads_on(OPERATION, &resource, "NextToken", page.next_token(), &mut asked_with)?;
-            for result in page.evaluation_results() {
+        let call = Call::new("config:GetComplianceDetailsByConfigRule", format!("rule `{rule_name}`"));
+        let request = |token| {
+            let request = self.client.get_compliance_details_by_config_rule().config_rule_name(rule_name);
+            let request =
+                request.compliance_types(ComplianceType::Compliant).compliance_types(ComplianceType::NonCompliant);
+            request.limit(ITEMS_PER_PAGE).set_next_token(token).send()
+        };
+        pages::list(&call, "NextToken", request, |page| {
+            let resources = page.evaluation_results().iter().map(|result| {
                 let qualifier = result
                     .evaluation_result_identifier()
                     .and_then(|identifier| identifier.evaluation_result_qualifier())
-                    .ok_or_else(|| untold(OPERATION, &resource, "EvaluationResultQualifier"))?;
-                let told = |field, value| told(OPERATION, &resource, field, value).map(str::to_owned);
-                reported.push(ResourceId {
-                    resource_type: told("ResourceType", qualifier.resource_type())?,
-                    id: told("ResourceId", qualifier.resource_id())?,
-                });
-            }
-        }
-        Ok(reported)
+                    .ok_or_else(|| call.missing_field("EvaluationResultQualifier"))?;
+                Ok(ResourceId {
+                    resource_type: call.required("ResourceType", qualifier.resource_type())?,
+                    id: call.required("ResourceId", qualifier.resource_id())?,
+                })
+            });
+            Ok(Page { items: resources.collect::<Result<_, PortError>>()?, next: page.next_token })
+        })
+        .await
     }
 }
 

@@ -1,7 +1,6 @@
-//! EKS, in every region of an account: clusters, and the roles that they and their parts name.
+//! EKS in every region of an account: clusters, their parts, and the roles that both name.
 //!
-//! Knows EKS's operations, its pages, how it says "gone" and "not supported here". What is asked of which cluster, and how
-//! much at once, is the rule's business. A node group that is being deleted still has nodes.
+//! A node group that is being deleted still has nodes, so it counts until EKS no longer returns it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,287 +9,232 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_account::types::RegionOptStatus;
 use aws_sdk_eks::Client;
 use aws_sdk_eks::types::AuthenticationMode;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 
-use super::call_counter::Calls;
-use super::error::{failed, told, untold};
-use super::pages::leads_on;
-use crate::rule::ports::{Authentication, ClusterRecord, Eks, PartKind, PortError, RoleUse};
-use crate::rule::{ClusterId, NodeKind};
+use super::call::Call;
+use super::call_counter::CallCounter;
+use super::pages;
+use crate::rule::ports::{Authentication, ClusterId, ClusterRecord, Eks, NodeKind, Page, PartKind, PortError, RoleUse};
 
-/// The type of access entry that is a person's or a robot's. All others are nodes', also those yet to come
+/// The type of the access entries of people and programs. Every other type, also a future one, is of nodes
 /// (<https://docs.aws.amazon.com/eks/latest/APIReference/API_AccessEntry.html>).
-const NOT_A_NODES: &str = "STANDARD";
+const STANDARD: &str = "STANDARD";
 
-/// EKS of one account. A region's client is made when the region is first asked; all share one connection pool.
+/// EKS's name for the token of the next page.
+const TOKEN: &str = "nextToken";
+
+/// EKS of one account. The client of a region is made at the region's first call; all share one connection pool.
 #[derive(Debug)]
 pub struct EksService {
     sdk: SdkConfig,
-    calls: Calls,
+    counter: CallCounter,
     account: aws_sdk_account::Client,
-    regions: Mutex<HashMap<String, Client>>,
+    clients: Mutex<HashMap<String, Client>>,
 }
 
-/// What EKS calls the way to a list's next page.
-const TOKEN: &str = "nextToken";
-
-/// Something of a cluster, for errors.
-fn of_cluster(what: &str, cluster: &ClusterId) -> String {
-    format!("{what} of cluster `{}` in `{}`", cluster.name, cluster.region)
+/// The resource does not exist, or no longer.
+fn gone<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    error.code() == Some("ResourceNotFoundException")
 }
 
-/// Whether what was listed is gone by the time it is asked about.
-macro_rules! gone {
-    ($error:expr) => {
-        $error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception())
-    };
+/// The cluster cannot have access entries: "The cluster's authentication mode must be set to one of
+/// [API, API_AND_CONFIG_MAP] to perform this operation."
+fn without_access_entries<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    error.code() == Some("InvalidRequestException")
+        && error.message().is_some_and(|message| message.to_ascii_lowercase().contains("authentication mode"))
 }
 
-/// All pages of a list of a cluster's parts, and nothing if the cluster is gone.
-macro_rules! list {
-    ($operation:literal, $cluster:expr, $request:expr $(, $unsupported:expr)?) => {{
-        let mut pages = $request.cluster_name(&$cluster.name).into_paginator().send();
-        let resource = format!("cluster `{}` in `{}`", $cluster.name, $cluster.region);
-        let (mut parts, mut asked_with) = (Vec::new(), None);
-        while let Some(page) = pages.next().await {
-            match page {
-                Ok(page) => {
-                    leads_on($operation, &resource, TOKEN, page.next_token(), &mut asked_with)?;
-                    parts.push(page);
-                }
-                Err(error) if gone!(error) => return Ok(Vec::new()),
-                $(Err(error) if $unsupported(error.as_service_error()) => return Ok(Vec::new()),)?
-                Err(error) => return Err(failed($operation, &resource, &error)),
-            }
-        }
-        parts
-    }};
+fn cluster_resource(cluster: &ClusterId) -> String {
+    format!("cluster `{}` in `{}`", cluster.name, cluster.region)
+}
+
+fn part_resource(part: &str, name: &str, cluster: &ClusterId) -> String {
+    format!("{part} `{name}` of {}", cluster_resource(cluster))
+}
+
+/// An optional field. The SDK returns an empty string where AWS omitted a required one.
+fn optional(field: Option<&str>) -> Option<String> {
+    field.filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 impl Eks for EksService {
     async fn regions(&self) -> Result<Vec<String>, PortError> {
-        const OPERATION: &str = "account:ListRegions";
-        const RESOURCE: &str = "the account";
-        let mut pages = self
-            .account
-            .list_regions()
-            .region_opt_status_contains(RegionOptStatus::Enabled)
-            .region_opt_status_contains(RegionOptStatus::EnabledByDefault)
-            .into_paginator()
-            .send();
-        let (mut regions, mut asked_with) = (Vec::new(), None);
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failed(OPERATION, RESOURCE, &error))?;
-            leads_on(OPERATION, RESOURCE, "NextToken", page.next_token(), &mut asked_with)?;
-            for region in page.regions() {
-                regions.push(told(OPERATION, RESOURCE, "RegionName", region.region_name())?.to_owned());
-            }
-        }
-        // An account without a region would be one without a node.
-        if regions.is_empty() {
-            return Err(untold(OPERATION, RESOURCE, "Regions"));
-        }
-        Ok(regions)
+        let call = Call::new("account:ListRegions", "the account");
+        let request = |token| {
+            let request = self.account.list_regions().region_opt_status_contains(RegionOptStatus::Enabled);
+            request.region_opt_status_contains(RegionOptStatus::EnabledByDefault).set_next_token(token).send()
+        };
+        let regions = pages::list(&call, "NextToken", request, |page| {
+            let names = page.regions().iter().map(|region| call.required("RegionName", region.region_name()));
+            Ok(Page { items: names.collect::<Result<_, _>>()?, next: page.next_token })
+        })
+        .await?;
+        // Every account has regions. An empty list would be read as an account without nodes.
+        if regions.is_empty() { Err(call.missing_field("Regions")) } else { Ok(regions) }
     }
 
     async fn clusters(&self, region: &str) -> Result<Vec<String>, PortError> {
-        const OPERATION: &str = "eks:ListClusters";
-        let resource = format!("region `{region}`");
-        let mut pages = self.client(region).list_clusters().into_paginator().send();
-        let (mut clusters, mut asked_with) = (Vec::new(), None);
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failed(OPERATION, &resource, &error))?;
-            leads_on(OPERATION, &resource, TOKEN, page.next_token(), &mut asked_with)?;
-            clusters.extend(page.clusters.unwrap_or_default());
-        }
-        Ok(clusters)
+        let call = Call::new("eks:ListClusters", format!("region `{region}`"));
+        let client = self.client(region);
+        let request = |token| client.list_clusters().set_next_token(token).send();
+        pages::list(&call, TOKEN, request, |page| {
+            Ok(Page { items: page.clusters.unwrap_or_default(), next: page.next_token })
+        })
+        .await
     }
 
     async fn cluster(&self, cluster: &ClusterId) -> Result<Option<ClusterRecord>, PortError> {
-        const OPERATION: &str = "eks:DescribeCluster";
-        let resource = format!("cluster `{}` in `{}`", cluster.name, cluster.region);
-        let answer = match self.client(&cluster.region).describe_cluster().name(&cluster.name).send().await {
-            Ok(answer) => answer,
-            Err(error) if gone!(error) => return Ok(None),
-            Err(error) => return Err(failed(OPERATION, &resource, &error)),
-        };
-        let described = answer.cluster().ok_or_else(|| untold(OPERATION, &resource, "cluster"))?;
-        let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        let call = Call::new("eks:DescribeCluster", cluster_resource(cluster));
+        let response = self.client(&cluster.region).describe_cluster().name(&cluster.name).send().await;
+        let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
+        let cluster = response.cluster().ok_or_else(|| call.missing_field("cluster"))?;
+        let oidc = cluster.identity().and_then(|identity| identity.oidc());
         Ok(Some(ClusterRecord {
-            auto_mode_role: text(described.compute_config().and_then(|compute| compute.node_role_arn())),
-            authentication: match described.access_config().and_then(|access| access.authentication_mode()) {
+            auto_mode_role: optional(cluster.compute_config().and_then(|compute| compute.node_role_arn())),
+            authentication: match cluster.access_config().and_then(|access| access.authentication_mode()) {
                 Some(AuthenticationMode::Api) => Authentication::AccessEntries,
                 Some(AuthenticationMode::ConfigMap) => Authentication::ConfigMap,
                 _ => Authentication::Either,
             },
-            oidc_issuer: text(described.identity().and_then(|identity| identity.oidc()).and_then(|oidc| oidc.issuer())),
+            oidc_issuer: optional(oidc.and_then(|oidc| oidc.issuer())),
         }))
     }
 
     async fn parts(&self, cluster: &ClusterId, kind: PartKind) -> Result<Vec<String>, PortError> {
         let client = self.client(&cluster.region);
-        let parts: Vec<String> = match kind {
-            PartKind::NodeGroups => list!("eks:ListNodegroups", cluster, client.list_nodegroups())
-                .into_iter()
-                .flat_map(|page| page.nodegroups.unwrap_or_default())
-                .collect(),
-            PartKind::FargateProfiles => list!("eks:ListFargateProfiles", cluster, client.list_fargate_profiles())
-                .into_iter()
-                .flat_map(|page| page.fargate_profile_names.unwrap_or_default())
-                .collect(),
+        let (name, resource) = (&cluster.name, cluster_resource(cluster));
+        let parts = match kind {
+            PartKind::NodeGroups => {
+                let call = Call::new("eks:ListNodegroups", resource);
+                let request = |token| client.list_nodegroups().cluster_name(name).set_next_token(token).send();
+                pages::list_if_exists(&call, TOKEN, gone, request, |page| {
+                    Ok(Page { items: page.nodegroups.unwrap_or_default(), next: page.next_token })
+                })
+                .await?
+            }
+            PartKind::FargateProfiles => {
+                let call = Call::new("eks:ListFargateProfiles", resource);
+                let request = |token| client.list_fargate_profiles().cluster_name(name).set_next_token(token).send();
+                pages::list_if_exists(&call, TOKEN, gone, request, |page| {
+                    Ok(Page { items: page.fargate_profile_names.unwrap_or_default(), next: page.next_token })
+                })
+                .await?
+            }
             PartKind::AccessEntries => {
-                use aws_sdk_eks::operation::list_access_entries::ListAccessEntriesError as Refusal;
-                // A cluster that is asked in spite of its mode has none.
-                let unsupported = |error: Option<&Refusal>| {
-                    error.is_some_and(|error| {
-                        error.is_invalid_request_exception() && names_authentication_mode(error.meta().message())
-                    })
-                };
-                list!("eks:ListAccessEntries", cluster, client.list_access_entries(), unsupported)
-                    .into_iter()
-                    .flat_map(|page| page.access_entries.unwrap_or_default())
-                    .collect()
+                let call = Call::new("eks:ListAccessEntries", resource);
+                let request = |token| client.list_access_entries().cluster_name(name).set_next_token(token).send();
+                let none = |error: &SdkError<_>| gone(error) || without_access_entries(error);
+                pages::list_if_exists(&call, TOKEN, none, request, |page| {
+                    Ok(Page { items: page.access_entries.unwrap_or_default(), next: page.next_token })
+                })
+                .await?
             }
             PartKind::PodIdentityAssociations => {
-                const OPERATION: &str = "eks:ListPodIdentityAssociations";
-                let pages = list!("eks:ListPodIdentityAssociations", cluster, client.list_pod_identity_associations());
-                let summaries = pages.iter().flat_map(|page| page.associations());
-                let resource = format!("cluster `{}` in `{}`", cluster.name, cluster.region);
-                summaries
-                    .map(|one| told(OPERATION, &resource, "associationId", one.association_id()).map(str::to_owned))
-                    .collect::<Result<_, _>>()?
+                let call = Call::new("eks:ListPodIdentityAssociations", resource);
+                let request =
+                    |token| client.list_pod_identity_associations().cluster_name(name).set_next_token(token).send();
+                pages::list_if_exists(&call, TOKEN, gone, request, |page| {
+                    let ids = page.associations().iter().map(|it| call.required("associationId", it.association_id()));
+                    Ok(Page { items: ids.collect::<Result<_, _>>()?, next: page.next_token })
+                })
+                .await?
             }
-            PartKind::Addons => list!("eks:ListAddons", cluster, client.list_addons())
-                .into_iter()
-                .flat_map(|page| page.addons.unwrap_or_default())
-                .collect(),
+            PartKind::Addons => {
+                let call = Call::new("eks:ListAddons", resource);
+                let request = |token| client.list_addons().cluster_name(name).set_next_token(token).send();
+                pages::list_if_exists(&call, TOKEN, gone, request, |page| {
+                    Ok(Page { items: page.addons.unwrap_or_default(), next: page.next_token })
+                })
+                .await?
+            }
         };
-        Ok(parts)
+        Ok(parts.unwrap_or_default())
     }
 
     async fn roles_of_part(&self, cluster: &ClusterId, kind: PartKind, part: &str) -> Result<Vec<RoleUse>, PortError> {
-        match kind {
-            PartKind::NodeGroups => self.node_group(cluster, part).await,
-            PartKind::FargateProfiles => self.fargate_profile(cluster, part).await,
-            PartKind::AccessEntries => self.access_entry(cluster, part).await,
-            PartKind::PodIdentityAssociations => self.pod_identity(cluster, part).await,
-            PartKind::Addons => self.addon(cluster, part).await,
-        }
+        let uses = match kind {
+            PartKind::NodeGroups => self.node_group(cluster, part).await?,
+            PartKind::FargateProfiles => self.fargate_profile(cluster, part).await?,
+            PartKind::AccessEntries => self.access_entry(cluster, part).await?,
+            PartKind::PodIdentityAssociations => self.pod_identity(cluster, part).await?,
+            PartKind::Addons => self.addon(cluster, part).await?,
+        };
+        Ok(uses.unwrap_or_default())
     }
 }
 
+/// The methods that describe a part return `None` if it is gone.
 impl EksService {
-    /// Asks with the credentials and the connections of `sdk`.
-    pub(super) fn new(sdk: SdkConfig, calls: Calls) -> Self {
-        let config = aws_sdk_account::config::Builder::from(&sdk).interceptor(calls.clone()).build();
+    /// Uses the credentials and the connections of `sdk`.
+    pub(super) fn new(sdk: SdkConfig, counter: CallCounter) -> Self {
+        let config = aws_sdk_account::config::Builder::from(&sdk).interceptor(counter.clone()).build();
         let account = aws_sdk_account::Client::from_conf(config);
-        Self { sdk, calls, account, regions: Mutex::default() }
+        Self { sdk, counter, account, clients: Mutex::default() }
     }
 
     fn client(&self, region: &str) -> Client {
-        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
             let config = aws_sdk_eks::config::Builder::from(&self.sdk)
                 .region(Region::new(region.to_owned()))
-                .interceptor(self.calls.clone());
+                .interceptor(self.counter.clone());
             Client::from_conf(config.build())
         };
-        regions.entry(region.to_owned()).or_insert_with(make).clone()
+        clients.entry(region.to_owned()).or_insert_with(make).clone()
     }
 
-    async fn node_group(&self, cluster: &ClusterId, name: &str) -> Result<Vec<RoleUse>, PortError> {
-        const OPERATION: &str = "eks:DescribeNodegroup";
-        let resource = of_cluster(&format!("node group `{name}`"), cluster);
-        let request =
-            self.client(&cluster.region).describe_nodegroup().cluster_name(&cluster.name).nodegroup_name(name);
-        match request.send().await {
-            Ok(answer) => {
-                let role = answer.nodegroup().and_then(|group| group.node_role());
-                let role = told(OPERATION, &resource, "nodeRole", role)?;
-                Ok(vec![(role.to_owned(), NodeKind::NodeGroup(name.to_owned()))])
-            }
-            Err(error) if gone!(error) => Ok(Vec::new()),
-            Err(error) => Err(failed(OPERATION, &resource, &error)),
-        }
-    }
-
-    async fn fargate_profile(&self, cluster: &ClusterId, name: &str) -> Result<Vec<RoleUse>, PortError> {
-        const OPERATION: &str = "eks:DescribeFargateProfile";
-        let resource = of_cluster(&format!("Fargate profile `{name}`"), cluster);
+    async fn node_group(&self, cluster: &ClusterId, name: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
+        let call = Call::new("eks:DescribeNodegroup", part_resource("node group", name, cluster));
         let client = self.client(&cluster.region);
-        let request = client.describe_fargate_profile().cluster_name(&cluster.name).fargate_profile_name(name);
-        match request.send().await {
-            Ok(answer) => {
-                let role = answer.fargate_profile().and_then(|profile| profile.pod_execution_role_arn());
-                let role = told(OPERATION, &resource, "podExecutionRoleArn", role)?;
-                Ok(vec![(role.to_owned(), NodeKind::FargateProfile(name.to_owned()))])
-            }
-            Err(error) if gone!(error) => Ok(Vec::new()),
-            Err(error) => Err(failed(OPERATION, &resource, &error)),
-        }
+        let response = client.describe_nodegroup().cluster_name(&cluster.name).nodegroup_name(name).send().await;
+        let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
+        let role = response.nodegroup().and_then(|group| group.node_role());
+        Ok(Some(vec![(call.required("nodeRole", role)?, NodeKind::NodeGroup(name.to_owned()))]))
     }
 
-    async fn access_entry(&self, cluster: &ClusterId, principal: &str) -> Result<Vec<RoleUse>, PortError> {
-        const OPERATION: &str = "eks:DescribeAccessEntry";
-        let resource = of_cluster(&format!("access entry `{principal}`"), cluster);
+    async fn fargate_profile(&self, cluster: &ClusterId, name: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
+        let call = Call::new("eks:DescribeFargateProfile", part_resource("Fargate profile", name, cluster));
+        let request = self.client(&cluster.region).describe_fargate_profile().cluster_name(&cluster.name);
+        let response = request.fargate_profile_name(name).send().await;
+        let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
+        let role = response.fargate_profile().and_then(|profile| profile.pod_execution_role_arn());
+        Ok(Some(vec![(call.required("podExecutionRoleArn", role)?, NodeKind::FargateProfile(name.to_owned()))]))
+    }
+
+    async fn access_entry(&self, cluster: &ClusterId, principal: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
+        let call = Call::new("eks:DescribeAccessEntry", part_resource("access entry", principal, cluster));
+        let request = self.client(&cluster.region).describe_access_entry().cluster_name(&cluster.name);
+        let response = request.principal_arn(principal).send().await;
+        let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
+        let entry_type = call.required("type", response.access_entry().and_then(|entry| entry.r#type()))?;
+        let is_of_nodes = entry_type != STANDARD;
+        Ok(is_of_nodes.then(|| vec![(principal.to_owned(), NodeKind::AccessEntry(entry_type))]))
+    }
+
+    /// The role of the association, and the role that it assumes next, which may be in another account.
+    async fn pod_identity(&self, cluster: &ClusterId, id: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
+        let resource = part_resource("Pod Identity association", id, cluster);
+        let call = Call::new("eks:DescribePodIdentityAssociation", resource);
+        let request = self.client(&cluster.region).describe_pod_identity_association().cluster_name(&cluster.name);
+        let response = request.association_id(id).send().await;
+        let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
+        let association = response.association().ok_or_else(|| call.missing_field("association"))?;
+        let role = call.required("roleArn", association.role_arn())?;
+        let target = optional(association.target_role_arn());
+        let namespace = association.namespace().unwrap_or_default();
+        let pods = format!("{namespace}/{}", association.service_account().unwrap_or_default());
+        let roles = std::iter::once(role).chain(target);
+        Ok(Some(roles.map(|role| (role, NodeKind::PodIdentity(pods.clone()))).collect()))
+    }
+
+    /// The role of the add-on. One without a role uses the node's role or a Pod Identity association.
+    async fn addon(&self, cluster: &ClusterId, name: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
+        let call = Call::new("eks:DescribeAddon", part_resource("add-on", name, cluster));
         let client = self.client(&cluster.region);
-        match client.describe_access_entry().cluster_name(&cluster.name).principal_arn(principal).send().await {
-            Ok(answer) => {
-                let entry_type = answer.access_entry().and_then(|entry| entry.r#type());
-                let entry_type = told(OPERATION, &resource, "type", entry_type)?;
-                let node = entry_type != NOT_A_NODES;
-                Ok(node
-                    .then(|| (principal.to_owned(), NodeKind::AccessEntry(entry_type.to_owned())))
-                    .into_iter()
-                    .collect())
-            }
-            Err(error) if gone!(error) => Ok(Vec::new()),
-            Err(error) => Err(failed(OPERATION, &resource, &error)),
-        }
+        let response = client.describe_addon().cluster_name(&cluster.name).addon_name(name).send().await;
+        let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
+        let addon = response.addon().ok_or_else(|| call.missing_field("addon"))?;
+        let role = optional(addon.service_account_role_arn());
+        Ok(role.map(|role| vec![(role, NodeKind::Addon(name.to_owned()))]))
     }
-
-    /// The association's role, and the one of perhaps another account that is assumed with it.
-    async fn pod_identity(&self, cluster: &ClusterId, id: &str) -> Result<Vec<RoleUse>, PortError> {
-        const OPERATION: &str = "eks:DescribePodIdentityAssociation";
-        let resource = of_cluster(&format!("Pod Identity association `{id}`"), cluster);
-        let client = self.client(&cluster.region);
-        let request = client.describe_pod_identity_association().cluster_name(&cluster.name).association_id(id);
-        match request.send().await {
-            Ok(answer) => {
-                let association = answer.association().ok_or_else(|| untold(OPERATION, &resource, "association"))?;
-                let role = told(OPERATION, &resource, "roleArn", association.role_arn())?;
-                let target = association.target_role_arn().filter(|target| !target.is_empty());
-                let whose = format!(
-                    "{}/{}",
-                    association.namespace().unwrap_or_default(),
-                    association.service_account().unwrap_or_default()
-                );
-                let roles = std::iter::once(role).chain(target);
-                Ok(roles.map(|role| (role.to_owned(), NodeKind::PodIdentity(whose.clone()))).collect())
-            }
-            Err(error) if gone!(error) => Ok(Vec::new()),
-            Err(error) => Err(failed(OPERATION, &resource, &error)),
-        }
-    }
-
-    /// An add-on without a role of its own runs under the node's, or under an association of Pod Identity's.
-    async fn addon(&self, cluster: &ClusterId, name: &str) -> Result<Vec<RoleUse>, PortError> {
-        const OPERATION: &str = "eks:DescribeAddon";
-        let resource = of_cluster(&format!("add-on `{name}`"), cluster);
-        let client = self.client(&cluster.region);
-        match client.describe_addon().cluster_name(&cluster.name).addon_name(name).send().await {
-            Ok(answer) => {
-                let addon = answer.addon().ok_or_else(|| untold(OPERATION, &resource, "addon"))?;
-                let role = addon.service_account_role_arn().filter(|role| !role.is_empty());
-                Ok(role.map(|role| (role.to_owned(), NodeKind::Addon(name.to_owned()))).into_iter().collect())
-            }
-            Err(error) if gone!(error) => Ok(Vec::new()),
-            Err(error) => Err(failed(OPERATION, &resource, &error)),
-        }
-    }
-}
-
-/// What EKS says to a cluster without access entries: "The cluster's authentication mode must be set to one of
-/// [API, API_AND_CONFIG_MAP] to perform this operation."
-fn names_authentication_mode(message: Option<&str>) -> bool {
-    message.is_some_and(|message| message.to_ascii_lowercase().contains("authentication mode"))
 }

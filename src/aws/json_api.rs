@@ -1,10 +1,8 @@
-//! Calls of a JSON API of AWS: signed, retried, timed out and counted as those of the SDK's clients are. Dual-stack host
-//! names are not known here.
+//! Calls a JSON API of AWS without its SDK crate. Calls are signed, retried, timed out and counted as the SDK's are.
 //!
-//! For a service whose SDK crate costs more than it is worth: that of Security Hub knows every resource of AWS as a part of
-//! a finding, which makes the zip larger than it may be, and a debug build overflow its stack. Knows the SDK's runtime, and
-//! how AWS spells errors in JSON (<https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>); nothing of what is
-//! asked.
+//! Security Hub's SDK crate has a type for every resource of AWS, as a part of a finding. With it the zip has 5.2 MB
+//! instead of 3.7 MB, and a debug build overflows its stack. Errors are read as the protocol defines them
+//! (<https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>). Dual-stack host names are not supported.
 
 use std::fmt;
 
@@ -30,18 +28,29 @@ use aws_types::region::SigningRegion;
 use aws_types::service_config::ServiceConfigKey;
 use serde_json::Value;
 
-use super::call_counter::Calls;
+use super::call_counter::CallCounter;
 
-/// A service, as its calls are named, signed and sent.
+/// A JSON API of AWS.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Service {
-    /// Its id in the SDK's variables, and what its calls are counted by.
-    pub(super) name: &'static str,
-    /// What requests are signed for, and the first part of its host names.
+pub(super) struct JsonApi {
+    /// The id in the SDK's environment variables and in the counts of calls, such as `SecurityHub`.
+    pub(super) service_id: &'static str,
+    /// The name in signatures, and the first part of host names, such as `securityhub`.
     pub(super) signing_name: &'static str,
 }
 
-/// An error that the service answered with.
+/// A request: a JSON document that is posted to a path.
+#[derive(Debug)]
+pub(super) struct JsonRequest {
+    /// The operation's name, such as `GetFindings`.
+    pub(super) operation: &'static str,
+    /// The path, such as `/findings`.
+    pub(super) path: &'static str,
+    /// The document.
+    pub(super) body: Value,
+}
+
+/// The code and message of an error response.
 #[derive(Debug)]
 pub(super) struct ServiceError(ErrorMetadata);
 
@@ -59,82 +68,83 @@ impl ProvideErrorMetadata for ServiceError {
     }
 }
 
-/// Posts a JSON document to `path`, and returns the one that is the answer.
-pub(super) async fn call(
-    sdk: &SdkConfig,
-    calls: &Calls,
-    service: Service,
-    operation: &'static str,
-    partition: &str,
-    path: &'static str,
-    body: Value,
-) -> Result<Value, SdkError<ServiceError, HttpResponse>> {
-    let mut config = Layer::new("signing");
-    config.store_put(AuthSchemeOptionResolverParams::new(()));
-    config.store_put(SigV4OperationSigningConfig {
-        region: sdk.region().cloned().map(SigningRegion::from),
-        name: Some(SigningName::from_static(service.signing_name)),
-        ..SigV4OperationSigningConfig::default()
-    });
-    let mut components = RuntimeComponentsBuilder::new("signing")
-        .with_auth_scheme(SigV4AuthScheme::new())
-        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])))
-        .with_http_client(sdk.http_client())
-        .with_identity_cache(sdk.identity_cache())
-        .with_sleep_impl(sdk.sleep_impl())
-        .with_time_source(sdk.time_source());
-    if let Some(credentials) = sdk.credentials_provider() {
-        components.set_identity_resolver(SCHEME_ID, credentials);
+impl JsonApi {
+    /// Sends the request and returns the JSON document of the response. `partition` selects the host name.
+    pub(super) async fn call(
+        self,
+        sdk: &SdkConfig,
+        counter: &CallCounter,
+        partition: &str,
+        request: JsonRequest,
+    ) -> Result<Value, SdkError<ServiceError, HttpResponse>> {
+        let JsonRequest { operation, path, body } = request;
+        let mut config = Layer::new("signing");
+        config.store_put(AuthSchemeOptionResolverParams::new(()));
+        config.store_put(SigV4OperationSigningConfig {
+            region: sdk.region().cloned().map(SigningRegion::from),
+            name: Some(SigningName::from_static(self.signing_name)),
+            ..SigV4OperationSigningConfig::default()
+        });
+        let mut components = RuntimeComponentsBuilder::new("signing")
+            .with_auth_scheme(SigV4AuthScheme::new())
+            .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])))
+            .with_http_client(sdk.http_client())
+            .with_identity_cache(sdk.identity_cache())
+            .with_sleep_impl(sdk.sleep_impl())
+            .with_time_source(sdk.time_source());
+        if let Some(credentials) = sdk.credentials_provider() {
+            components.set_identity_resolver(SCHEME_ID, credentials);
+        }
+        let mut builder = Operation::builder()
+            .service_name(self.service_id)
+            .operation_name(operation)
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(&self.endpoint(sdk, partition))
+            .runtime_plugin(StaticRuntimePlugin::new().with_config(config.freeze()).with_runtime_components(components))
+            .interceptor(counter.clone())
+            .retry_classifier(TransientErrorClassifier::<ServiceError>::new())
+            .retry_classifier(AwsErrorCodeClassifier::<ServiceError>::new())
+            .retry_classifier(HttpStatusCodeClassifier::default())
+            .retry_classifier(ServiceClockSkewClassifier::<ServiceError>::new())
+            .interceptor(ServiceClockSkewInterceptor::new())
+            .with_connection_poisoning();
+        if let Some(retry_config) = sdk.retry_config() {
+            builder = builder.standard_retry(retry_config);
+        }
+        if let Some(timeouts) = sdk.timeout_config() {
+            builder = builder.timeout_config(timeouts.clone());
+        }
+        let serialize = move |body: Value| to_http(path, &body);
+        builder.serializer(serialize).deserializer(from_http).build().invoke(body).await
     }
-    let mut builder = Operation::builder()
-        .service_name(service.name)
-        .operation_name(operation)
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(&endpoint(sdk, service, partition))
-        .runtime_plugin(StaticRuntimePlugin::new().with_config(config.freeze()).with_runtime_components(components))
-        .interceptor(calls.clone())
-        .retry_classifier(TransientErrorClassifier::<ServiceError>::new())
-        .retry_classifier(AwsErrorCodeClassifier::<ServiceError>::new())
-        .retry_classifier(HttpStatusCodeClassifier::default())
-        .retry_classifier(ServiceClockSkewClassifier::<ServiceError>::new())
-        .interceptor(ServiceClockSkewInterceptor::new())
-        .with_connection_poisoning();
-    if let Some(retry_config) = sdk.retry_config() {
-        builder = builder.standard_retry(retry_config);
+
+    /// The URL of the API: from the SDK's environment variables, the service's own before the general one
+    /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>), else the host name of the region
+    /// (<https://docs.aws.amazon.com/general/latest/gr/rande.html>).
+    fn endpoint(self, sdk: &SdkConfig, partition: &str) -> String {
+        let key = ServiceConfigKey::builder().service_id(self.service_id).env("AWS_ENDPOINT_URL");
+        let key = key.profile("endpoint_url").build().ok();
+        let of_service = key.zip(sdk.service_config()).and_then(|(key, config)| config.load_config(key));
+        if let Some(url) = of_service.or_else(|| sdk.endpoint_url().map(str::to_owned)) {
+            return url;
+        }
+        // As in `partitions.json` of every SDK.
+        let suffix = match partition {
+            "aws-cn" => "amazonaws.com.cn",
+            "aws-eusc" => "amazonaws.eu",
+            "aws-iso" => "c2s.ic.gov",
+            "aws-iso-b" => "sc2s.sgov.gov",
+            "aws-iso-e" => "cloud.adc-e.uk",
+            "aws-iso-f" => "csp.hci.ic.gov",
+            _ => "amazonaws.com",
+        };
+        let fips = if sdk.use_fips() == Some(true) { "-fips" } else { "" };
+        let region = sdk.region().map(AsRef::as_ref).unwrap_or_default();
+        format!("https://{}{fips}.{region}.{suffix}", self.signing_name)
     }
-    if let Some(timeouts) = sdk.timeout_config() {
-        builder = builder.timeout_config(timeouts.clone());
-    }
-    let operation = builder.serializer(move |body: Value| request(path, &body)).deserializer(answer).build();
-    operation.invoke(body).await
 }
 
-/// Where the service is: where the SDK's variables say, of this service before those of all
-/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>), or at its name in the region
-/// (<https://docs.aws.amazon.com/general/latest/gr/rande.html>).
-fn endpoint(sdk: &SdkConfig, service: Service, partition: &str) -> String {
-    let key =
-        ServiceConfigKey::builder().service_id(service.name).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
-    let own = key.ok().zip(sdk.service_config()).and_then(|(key, config)| config.load_config(key));
-    if let Some(url) = own.or_else(|| sdk.endpoint_url().map(str::to_owned)) {
-        return url;
-    }
-    // As in `partitions.json` of every SDK.
-    let suffix = match partition {
-        "aws-cn" => "amazonaws.com.cn",
-        "aws-eusc" => "amazonaws.eu",
-        "aws-iso" => "c2s.ic.gov",
-        "aws-iso-b" => "sc2s.sgov.gov",
-        "aws-iso-e" => "cloud.adc-e.uk",
-        "aws-iso-f" => "csp.hci.ic.gov",
-        _ => "amazonaws.com",
-    };
-    let fips = if sdk.use_fips() == Some(true) { "-fips" } else { "" };
-    let region = sdk.region().map(AsRef::as_ref).unwrap_or_default();
-    format!("https://{}{fips}.{region}.{suffix}", service.signing_name)
-}
-
-fn request(path: &str, body: &Value) -> Result<HttpRequest, BoxError> {
+fn to_http(path: &str, body: &Value) -> Result<HttpRequest, BoxError> {
     let mut request = HttpRequest::new(SdkBody::from(serde_json::to_vec(body)?));
     request.set_method("POST")?;
     request.set_uri(path)?;
@@ -143,14 +153,15 @@ fn request(path: &str, body: &Value) -> Result<HttpRequest, BoxError> {
     Ok(request)
 }
 
-fn answer(response: &HttpResponse) -> Result<Value, OrchestratorError<ServiceError>> {
+/// Reads the response: the document, or the error's code and message.
+fn from_http(response: &HttpResponse) -> Result<Value, OrchestratorError<ServiceError>> {
     let body = serde_json::from_slice::<Value>(response.body().bytes().unwrap_or_default());
     if response.status().is_success() {
         return body.map_err(|cause| OrchestratorError::response(cause.into()));
     }
     let body = body.unwrap_or_default();
     let text = |names: &[&str]| names.iter().find_map(|name| body.get(name).and_then(Value::as_str));
-    // `aws.protocoltests#InvalidAccessException:http://internal.amazon.com/coral/`
+    // The code may have a namespace and a URL: `aws.protocoltests#InvalidAccessException:http://internal.amazon.com/coral/`.
     let code = response
         .headers()
         .get("x-amzn-errortype")
@@ -170,82 +181,54 @@ fn answer(response: &HttpResponse) -> Result<Value, OrchestratorError<ServiceErr
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::io::{Read, Write};
-    use std::net::TcpListener;
-    use std::thread;
-    use std::time::Duration;
 
-    use aws_config::Region;
-    use aws_config::retry::RetryConfig;
-    use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
+    use aws_smithy_types::body::SdkBody;
     use serde_json::json;
 
-    use super::super::call_counter::Count;
-    use super::super::error::failed;
+    use super::super::call::Call;
+    use super::super::call_counter::CallCount;
+    use super::super::replay::{Replay, response};
     use super::*;
-    use crate::rule::ports::PortErrorKind;
+    use crate::rule::ports::{PortError, PortErrorKind};
 
-    const SERVICE: Service = Service { name: "SecurityHub", signing_name: "securityhub" };
+    const API: JsonApi = JsonApi { service_id: "SecurityHub", signing_name: "securityhub" };
 
-    fn sdk() -> aws_config::ConfigLoader {
-        aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new("us-gov-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("key", "secret", None, None, "test")))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1)))
-    }
-
-    /// Calls a service that answers so, one answer to a connection; returns the requests' heads too.
-    async fn ask(answers: &[(u16, &str, &str)]) -> (Result<Value, String>, PortErrorKind, Count, Vec<String>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let sdk = sdk().endpoint_url(format!("http://{}", listener.local_addr().unwrap())).load().await;
-        let answers: Vec<String> = (answers.iter())
-            .map(|(status, error_type, body)| {
-                let length = body.len();
-                format!(
-                    "HTTP/1.1 {status} x\r\nx-amzn-errortype: {error_type}\r\nx-amzn-requestid: r-1\r\n\
-                     connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-                )
-            })
-            .collect();
-        let server = thread::spawn(move || {
-            let answer = |answer: String| {
-                let (mut stream, _) = listener.accept().unwrap();
-                let (mut request, mut buffer) = (String::new(), [0; 4096]);
-                while !request.ends_with("{\"a\":1}") {
-                    let read = stream.read(&mut buffer).unwrap();
-                    request.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
-                }
-                stream.write_all(answer.as_bytes()).unwrap();
-                request.to_lowercase()
-            };
-            answers.into_iter().map(answer).collect::<Vec<_>>()
-        });
-        let calls = Calls::default();
-        let result = call(&sdk, &calls, SERVICE, "GetFindings", "aws-us-gov", "/findings", json!({ "a": 1 })).await;
-        let error = result.map_err(|error| failed("securityhub:GetFindings", "x", &error));
-        let kind = error.as_ref().err().map(crate::rule::ports::PortError::kind).unwrap_or_default();
-        let counts = BTreeMap::from_iter(calls.take());
+    /// Calls an API that gives these responses: status, error type, body. Returns the requests too.
+    async fn call(responses: &[(u16, &'static str, &str)]) -> (Result<Value, PortError>, CallCount, Vec<HttpRequest>) {
+        let replay = Replay::new(responses.iter().map(|(status, error_type, body)| {
+            let mut response = response(*status, body);
+            response.headers_mut().insert("x-amzn-errortype", *error_type);
+            response.headers_mut().insert("x-amzn-requestid", "r-1");
+            response
+        }));
+        let counter = CallCounter::default();
+        let request = JsonRequest { operation: "GetFindings", path: "/findings", body: json!({ "a": 1 }) };
+        let result = API.call(&replay.sdk_config().await, &counter, "aws-us-gov", request).await;
+        let result = result.map_err(|error| Call::new("securityhub:GetFindings", "x").failed(&error));
+        let counts = BTreeMap::from_iter(counter.take());
         assert_eq!(counts.keys().collect::<Vec<_>>(), ["SecurityHub GetFindings"]);
-        let result = error.map_err(|error| error.to_string());
-        (result, kind, counts["SecurityHub GetFindings"], server.join().unwrap())
+        (result, counts["SecurityHub GetFindings"], replay.requests())
     }
 
     #[tokio::test]
-    async fn a_call_is_signed_for_the_service_and_tried_again_as_those_of_the_sdk_are() {
+    async fn call_is_signed_for_the_service_and_retried() {
         let throttled = (429, "TooManyRequestsException", "{}");
-        let (result, _, count, requests) = ask(&[throttled, (500, "", ""), (200, "", r#"{"b":2}"#)]).await;
-        assert_eq!((result, count), (Ok(json!({ "b": 2 })), Count { calls: 1, retries: 2 }));
+        let (result, count, requests) = call(&[throttled, (500, "", ""), (200, "", r#"{"b":2}"#)]).await;
+        assert_eq!((result, count), (Ok(json!({ "b": 2 })), CallCount { calls: 1, retries: 2 }));
+        assert_eq!(requests.len(), 3);
         for request in requests {
-            assert!(request.starts_with("post /findings http/1.1\r\n"), "{request}");
-            assert!(request.contains("authorization: aws4-hmac-sha256 credential=key/"), "{request}");
-            assert!(request.contains("/us-gov-east-1/securityhub/aws4_request"), "{request}");
-            assert!(request.contains("content-type: application/json\r\n"), "{request}");
+            assert_eq!(request.method(), "POST");
+            assert_eq!(request.uri(), "https://securityhub.us-gov-east-1.amazonaws.com/findings");
+            assert_eq!(request.body().bytes(), SdkBody::from(r#"{"a":1}"#).bytes());
+            assert_eq!(request.headers().get("content-type"), Some("application/json"));
+            let authorization = request.headers().get("authorization").unwrap();
+            assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=key/"), "{authorization}");
+            assert!(authorization.contains("/us-gov-east-1/securityhub/aws4_request"), "{authorization}");
         }
     }
 
     #[tokio::test]
-    async fn what_the_service_refuses_is_told_by_code_message_and_request() {
+    async fn refused_call_names_code_message_and_request() {
         let message = r#"{"Message":"not subscribed"}"#;
         for (status, error_type, body, expected, kind) in [
             (
@@ -265,19 +248,24 @@ mod tests {
             (400, "", r#"{"Code":"Odd"}"#, "Odd: no message (HTTP 400, request r-1)", PortErrorKind::Failed),
             (400, "", "<html>", "service error: Error (HTTP 400, request r-1)", PortErrorKind::Failed),
         ] {
-            let (result, told, count, _) = ask(&[(status, error_type, body)]).await;
+            let (result, count, _) = call(&[(status, error_type, body)]).await;
             let error = result.unwrap_err();
-            assert!(error.contains(expected), "{status} {body}: {error}");
-            assert_eq!((told, count), (kind, Count { calls: 1, retries: 0 }), "{error}");
+            assert!(error.to_string().contains(expected), "{status} {body}: {error}");
+            assert_eq!((error.kind(), count), (kind, CallCount { calls: 1, retries: 0 }), "{error}");
         }
-        let (result, _, count, _) = ask(&[(200, "", r#"{"b":"#); 3]).await;
-        let error = result.unwrap_err();
-        assert!(error.contains("EOF while parsing"), "an answer that is cut short is none: {error}");
-        assert_eq!(count, Count { calls: 1, retries: 2 });
     }
 
     #[tokio::test]
-    async fn the_service_is_found_by_region_and_partition() {
+    async fn incomplete_response_is_retried_and_an_error() {
+        let (result, count, _) = call(&[(200, "", r#"{"b":"#); 3]).await;
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains("EOF while parsing"), "{error}");
+        assert_eq!(count, CallCount { calls: 1, retries: 2 });
+    }
+
+    #[tokio::test]
+    async fn endpoint_follows_from_region_and_partition() {
+        let config = Replay::new([]).sdk_config().await;
         for (partition, fips, url, expected) in [
             ("aws-us-gov", false, None, "https://securityhub.us-gov-east-1.amazonaws.com"),
             ("aws-us-gov", true, None, "https://securityhub-fips.us-gov-east-1.amazonaws.com"),
@@ -285,12 +273,9 @@ mod tests {
             ("aws-iso-b", false, None, "https://securityhub.us-gov-east-1.sc2s.sgov.gov"),
             ("aws", false, Some("http://localhost:1"), "http://localhost:1"),
         ] {
-            let sdk = sdk().use_fips(fips);
-            let sdk = match url {
-                Some(url) => sdk.endpoint_url(url),
-                None => sdk,
-            };
-            assert_eq!(endpoint(&sdk.load().await, SERVICE, partition), expected);
+            let mut config = config.to_builder().use_fips(fips);
+            config.set_endpoint_url(url.map(str::to_owned));
+            assert_eq!(API.endpoint(&config.build(), partition), expected);
         }
     }
 }
