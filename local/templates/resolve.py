@@ -19,6 +19,7 @@ import yaml
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
+from local import ROOT
 from local.identifiers import ACCOUNT, REGION
 
 STACK = "eks-node-role-ecr-read-only"
@@ -72,39 +73,6 @@ def made_up_name(logical):
     return f"{STACK}-{logical}-A1B2C3D4E5F6"
 
 
-# Our templates, each with parameters that leave no part of it out.
-_FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{made_up_name('Function')}"
-EVERY_PART = {
-    "template.yaml": {
-        "AdditionalAllowedActions": "ecr:ReplicateImage, ecr:TagResource",
-        "ClusterRegions": "us-east-1, eu-west-1",
-        "ClusterNames": "shop, batch-*",
-        "NodeRoles": "legacy-*",
-        "ExemptRoles": "sandbox-*",
-        "ExemptTag": "ecr-exempt=yes",
-        "ExecutionRoleName": "security/eks-node-role-ecr-read-only",
-        "SecurityHubFindings": "true",
-        "Notifications": "true",
-        "Alarms": "true",
-        "NotificationEmail": "platform@example.org",
-        "ReservedConcurrency": "10",
-    },
-    "deploy/conformance-pack.yaml": {"FunctionArn": _FUNCTION, "ClusterRegions": "us-east-1, eu-west-1"},
-    "deploy/invoke-permissions.yaml": {"FunctionArn": _FUNCTION, "AccountIds": "111111111111, 222222222222"},
-    "deploy/member-role.yaml": {
-        "FunctionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{made_up_name('FunctionRole')}",
-        "OrganizationId": "o-a1b2c3d4e5",
-        "SecurityHubFindings": "true",
-    },
-    "deploy/organization-rule.yaml": {
-        "FunctionArn": _FUNCTION,
-        "ExcludedAccounts": "111111111111",
-        "AdditionalAllowedActions": "ecr:ReplicateImage, ecr:TagResource",
-        "ClusterRegions": "us-east-1, eu-west-1",
-    },
-    "deploy/remediation.yaml": {"Automatic": "true"},
-}
-
 NO_VALUE = object()
 logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of metrics that it did not send anywhere
 
@@ -134,6 +102,38 @@ Loader.add_multi_constructor("!", _short_form)
 def load(path):
     """The template as it is written."""
     return yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
+
+
+# Values for the parameters that have none or that switch a part off. `EVERY_PART` adds the rule's parameters.
+_FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{made_up_name('Function')}"
+_OTHER_PARAMETERS = {
+    "template.yaml": {
+        "Notifications": "true",
+        "Alarms": "true",
+        "NotificationEmail": "platform@example.org",
+        "ReservedConcurrency": "10",
+    },
+    "deploy/conformance-pack.yaml": {"FunctionArn": _FUNCTION},
+    "deploy/invoke-permissions.yaml": {"FunctionArn": _FUNCTION, "AccountIds": "111111111111, 222222222222"},
+    "deploy/member-role.yaml": {
+        "FunctionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{made_up_name('FunctionRole')}",
+        "OrganizationId": "o-a1b2c3d4e5",
+    },
+    "deploy/organization-rule.yaml": {"FunctionArn": _FUNCTION, "ExcludedAccounts": "111111111111"},
+    "deploy/remediation.yaml": {"Automatic": "true"},
+}
+# Values of the rule's parameters, as `tests/parameters.rs` describes them.
+RULE_PARAMETERS = json.loads((ROOT / "tests" / "parameters.json").read_text(encoding="utf-8"))
+
+
+def _examples(path):
+    """A value other than the default for each parameter of the rule that the template has."""
+    declared = load(ROOT / path)["Parameters"]
+    return {name: values["example"] for name, values in RULE_PARAMETERS.items() if name in declared}
+
+
+# Our templates, each with parameters that create every part of it.
+EVERY_PART = {path: {**_examples(path), **others} for path, others in _OTHER_PARAMETERS.items()}
 
 
 def transformed(path):

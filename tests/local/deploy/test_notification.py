@@ -15,6 +15,10 @@ from local.identifiers import ACCOUNT
 from local.templates.eventbridge_language import matches, transform
 from local.templates.resolve import resolved
 
+ANNOTATION = (
+    "shop-build-node can call ecr:PutImage and 3 more actions (AmazonEC2ContainerRegistryPowerUser, statement 0). "
+    "Node group build of cluster shop, us-east-1, and 1 more."
+)
 # As AWS Config sends it: https://docs.aws.amazon.com/config/latest/developerguide/monitor-config-with-cloudwatchevents.html
 EVENT = {
     "version": "0",
@@ -45,7 +49,7 @@ EVENT = {
             "complianceType": "NON_COMPLIANT",
             "resultRecordedTime": "2026-11-20T09:31:01.002Z",
             "configRuleInvokedTime": "2026-11-20T09:30:59.551Z",
-            "annotation": "can ecr:PutImage on any repository; role shop-build-node",
+            "annotation": ANNOTATION,
         },
         "notificationCreationTime": "2026-11-20T09:31:01.871Z",
         "resourceType": "AWS::IAM::Role",
@@ -125,17 +129,17 @@ def test_verdicts_are_told_from_the_rules_first_run_on():
     assert {"ComplianceChangeRule", "NotificationTopicPolicy"} <= made_before("Rule", resources)
 
 
-def test_message():
+def test_message_starts_with_role_name_and_result():
     assert text(EVENT).splitlines() == [
-        f'"EKS node role AROARZPUZDIKLGEBOXREB of account {ACCOUNT} is NON_COMPLIANT."',
-        '"can ecr:PutImage on any repository; role shop-build-node"',
-        '"Rule eks-node-role-ecr-read-only in us-east-1, 2026-11-20T09:31:02Z."',
+        f'"{ANNOTATION}"',
+        f'"NON_COMPLIANT: role AROARZPUZDIKLGEBOXREB, account {ACCOUNT}, rule eks-node-role-ecr-read-only, '
+        'region us-east-1, 2026-11-20T09:31:02Z."',
         '"https://console.aws.amazon.com/config/home?region=us-east-1#/resources/timeline?resourceId=AROARZPUZDIKLGEBOXREB&resourceType=AWS::IAM::Role"',
     ]
 
 
-def test_message_of_a_role_that_was_put_right():
-    assert text(event("COMPLIANT", "NON_COMPLIANT")).splitlines()[0].endswith('is COMPLIANT."')
+def test_message_of_a_corrected_role_names_the_new_verdict():
+    assert text(event("COMPLIANT", "NON_COMPLIANT")).splitlines()[1].startswith('"COMPLIANT: role AROA')
 
 
 @pytest.mark.parametrize(
@@ -146,13 +150,13 @@ def test_message_of_a_role_that_was_put_right():
 def test_annotation_arrives_as_it_is(annotation):
     changed = event()
     changed["detail"]["newEvaluationResult"]["annotation"] = annotation
-    assert f'\n"{annotation}"\n' in text(changed)
+    assert text(changed).startswith(f'"{annotation}"\n')
 
 
 def test_without_an_annotation_its_line_is_empty():
     changed = event()
     del changed["detail"]["newEvaluationResult"]["annotation"]
-    assert text(changed).splitlines()[1] == '""'
+    assert text(changed).splitlines()[0] == '""'
 
 
 @pytest.mark.parametrize(

@@ -112,19 +112,12 @@ def test_aws_config_takes_the_rule_of_an_organisation(parameters):
     assert violations("config", "PutOrganizationConfigRule", organization_rule(**parameters)) == []
 
 
-def test_rule_of_an_organisation_passes_what_is_given_and_nothing_empty():
-    defaults = {"AllowedAccess": "read-only", "RequirePullAccess": "false", "SecurityHubFindings": "false"}
-    defaults["ExecutionRoleName"] = "eks-node-role-ecr-read-only"
-    metadata = organization_rule()["OrganizationCustomRuleMetadata"]
-    assert json.loads(metadata["InputParameters"]) == defaults
+def test_organisation_rule_excludes_the_given_accounts():
     assert "ExcludedAccounts" not in organization_rule()
-    given = organization_rule(**EVERY_PART["deploy/organization-rule.yaml"])
-    assert json.loads(given["OrganizationCustomRuleMetadata"]["InputParameters"]) == {
-        **defaults,
-        "AdditionalAllowedActions": "ecr:ReplicateImage, ecr:TagResource",
-        "ClusterRegions": "us-east-1, eu-west-1",
-    }
-    assert given["ExcludedAccounts"] == ["111111111111"]
+    assert organization_rule(ExcludedAccounts="111111111111,222222222222")["ExcludedAccounts"] == [
+        "111111111111",
+        "222222222222",
+    ]
 
 
 def test_longest_values_of_an_organisations_rule_fit_in_its_parameters():
@@ -168,17 +161,6 @@ def test_aws_config_takes_the_rule_of_the_pack(parameters):
         )
         == []
     )
-
-
-def test_rule_of_the_pack_passes_what_is_given_and_nothing_empty():
-    assert "ClusterRegions" not in pack_rule()["InputParameters"]
-    assert pack_rule(ClusterRegions="eu-west-1")["InputParameters"] == {
-        "AllowedAccess": "read-only",
-        "RequirePullAccess": "false",
-        "SecurityHubFindings": "false",
-        "ExecutionRoleName": "eks-node-role-ecr-read-only",
-        "ClusterRegions": "eu-west-1",
-    }
 
 
 @pytest.mark.parametrize("of", ["pack", "organisation"])

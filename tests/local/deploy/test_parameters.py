@@ -1,68 +1,47 @@
-"""What the templates' parameters take, what they refuse, and that the function takes what they take."""
+"""The templates' parameters: the values that each accepts, and the parameters that the rule gets from them.
+
+The rule's parameters are compared with the rule's own table (`examples/parameters.rs`). Their values are those of
+`tests/parameters.json`, which `tests/parameters.rs` tries on the rule.
+"""
 
 import json
 import re
+import subprocess
 from functools import cache
 
 import pytest
 
 from local import ROOT
 from local.lab import events
-from local.templates.resolve import EVERY_PART, TemplateError, load, parameter_values, resolved
+from local.templates.resolve import EVERY_PART, RULE_PARAMETERS, TemplateError, load, parameter_values, resolved
 
-# An event that costs the function one call.
+# An event for which the function makes one call.
 DELETED = json.loads((events.FOLDER / "16-role-deleted.json").read_text())
 
+STACK, ORGANIZATION, PACK = "template.yaml", "deploy/organization-rule.yaml", "deploy/conformance-pack.yaml"
+OTHER_ACCOUNTS = {"ExecutionRoleName", "ExecutionRoleRegion", "AssumeRoleMode"}
+# The templates that create a rule, and the rule's parameters that can be set in each.
+RULE_TEMPLATES = {
+    STACK: RULE_PARAMETERS.keys() - OTHER_ACCOUNTS,
+    ORGANIZATION: RULE_PARAMETERS.keys(),
+    PACK: RULE_PARAMETERS.keys(),
+}
+# https://docs.aws.amazon.com/config/latest/APIReference/API_ConfigRule.html, InputParameters
+CHARACTERS = 1024
+
 ROLE = "arn:aws:iam::123456789012:role"
-LIST_OF_ROLES = (
-    ["legacy-node", "legacy-*, *-build", f"{ROLE}/teams/build", "arn:*:iam::*:role/nodes-*", "a+b=c.d@e_f"],
-    ["a b", "team/node", ",", "a,", "a,,b", "nöde", '"a"', "node?", "arn:aws:iam::123456789012:user/x", "x" * 501],
-)
-ACTIONS = (
-    ["ecr:ReplicateImage", "ecr:TagResource,ecr-public:TagResource", "ecr:TagResource , ecr:PutImage"],
-    ["ecr:*", "ecr:Put*", "iam:GetRole", "ReplicateImage", "ecr:TagResource,", "ecr:TagResource;ecr:PutImage"],
-)
-REGIONS = (
-    ["eu-west-1", "us-gov-east-1, us-isob-east-1", "cn-north-1 ,eu-west-1"],
-    ["Ireland", "eu-west", "eu-west-1a", "eu-west-1,", "*"],
-)
 FLAG = (["true", "false"], ["", "yes", "True", "1"])
-ACCESS = (["read-only", "pull-only", "cis"], ["", "read", "CIS"])
 FREQUENCY = (["One_Hour", "Three_Hours", "Six_Hours", "Twelve_Hours", "TwentyFour_Hours"], ["", "Daily", "Two_Hours"])
 FUNCTION = (
     ["arn:aws:lambda:eu-west-1:123456789012:function:x", "arn:aws-cn:lambda:cn-north-1:123456789012:function:x_y-z"],
     ["", "x", "arn:aws:lambda:eu-west-1:123456789012:function:x:1", "arn:aws:iam::123456789012:role/x"],
 )
-ROLE_PATH = (
-    ["reader", "security/reader", "a/b/reader", "reader_+=,.@-1"],
-    [
-        "aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig",
-        "/reader",
-        "reader/",
-        "a//b",
-        "re*der",
-        "re der",
-        f"{ROLE}/reader",
-    ],
-)
 
-# Of each template, the values that each parameter takes, and those that it refuses. Empty is among those taken where
-# the parameter may be left out.
-PARAMETERS = {
-    "template.yaml": {
-        "AllowedAccess": ACCESS,
-        "AdditionalAllowedActions": (["", *ACTIONS[0]], [*ACTIONS[1], "ecr:" + "x" * 897]),
-        "RequirePullAccess": FLAG,
-        "ClusterRegions": (["", *REGIONS[0]], REGIONS[1]),
-        "ClusterNames": (["", "shop", "batch-*, pay_*", "*"], ["a b", "a.b", "a/b", ",", "a,", "a,,b", "x" * 501]),
-        "NodeRoles": (["", *LIST_OF_ROLES[0]], LIST_OF_ROLES[1]),
-        "ExemptRoles": (["", *LIST_OF_ROLES[0]], LIST_OF_ROLES[1]),
-        "ExemptTag": (["", "ecr=yes", "a b:c/d=", "key=va=lue", "key=*"], ["ecr", "=yes", "k=" + "v" * 399]),
-        "IncludeServiceAccountRoles": FLAG,
-        "ExecutionRoleName": (["", *ROLE_PATH[0]], ROLE_PATH[1]),
+# The values that each other parameter of a template accepts, and those that it refuses.
+OTHERS = {
+    STACK: {
         "RuleName": (["a", "eks-node-role_1", "x" * 64], ["", "a b", "a.b", "x" * 65]),
         "MaximumExecutionFrequency": FREQUENCY,
-        "SecurityHubFindings": FLAG,
         "Notifications": FLAG,
         "Alarms": FLAG,
         "NotificationEmail": (["", "platform+ecr@mail.example.org"], ["platform", "a@b", "@example.org", "a b@example.org", "a@b@example.org"]),
@@ -72,7 +51,6 @@ PARAMETERS = {
         "LogLevel": (["DEBUG", "INFO", "WARN", "ERROR"], ["", "TRACE", "FATAL", "info"]),
         "LogRetentionInDays": (["1", "90", "3653"], ["0", "91", "-1", "forever"]),
     },
-    "deploy/conformance-pack.yaml": {},
     "deploy/invoke-permissions.yaml": {
         "FunctionArn": FUNCTION,
         "AccountIds": (["111111111111", "111111111111,222222222222", "111111111111, 222222222222"], ["", "1", "111111111111,", "*", "o-a1b2c3d4e5"]),
@@ -84,18 +62,11 @@ PARAMETERS = {
         ),
         "OrganizationId": (["o-a1b2c3d4e5"], ["", "*", "o-*", "o-short", "r-a1b2c3d4e5", "O-A1B2C3D4E5"]),
         "RoleName": (["eks-reader", "a+b=c,d.e@f_g"], ["", "security/reader", "*", "x" * 65]),
-        "SecurityHubFindings": FLAG,
     },
-    "deploy/organization-rule.yaml": {
+    ORGANIZATION: {
         "FunctionArn": FUNCTION,
-        "ExecutionRoleName": ROLE_PATH,
         "RuleName": (["a", "eks-node-role_1", "x" * 40], ["", "a b", "a.b", "x" * 41]),
         "MaximumExecutionFrequency": FREQUENCY,
-        "AllowedAccess": ACCESS,
-        "AdditionalAllowedActions": (["", *ACTIONS[0]], [*ACTIONS[1], "ecr:" + "x" * 397]),
-        "RequirePullAccess": FLAG,
-        "ClusterRegions": (["", *REGIONS[0]], REGIONS[1]),
-        "SecurityHubFindings": FLAG,
         "ExcludedAccounts": (["", "111111111111", "111111111111,222222222222"], ["1", "*", "111111111111,", "111111111111;222222222222"]),
     },
     "deploy/remediation.yaml": {
@@ -105,17 +76,8 @@ PARAMETERS = {
         "RetryAttemptSeconds": (["60", "2678000"], ["59", "2678001"]),
     },
 }  # fmt: skip
-
-
-CASES = [
-    pytest.param(path, name, *values, id=f"{path} {name}")
-    for path, of in PARAMETERS.items()
-    for name, values in of.items()
-]
-# What of template.yaml is a parameter of the rule under the same name.
-OF_THE_RULE = sorted(
-    resolved(ROOT / "template.yaml", EVERY_PART["template.yaml"])["Resources"]["Rule"]["Properties"]["InputParameters"]
-)
+# A value that only a template refuses, because it writes the value into JSON.
+NOT_JSON = {(ORGANIZATION, "ExemptTag"): ['a"=b', 'a=b"', "a=b\\"]}
 
 
 @cache
@@ -123,54 +85,268 @@ def declared(path):
     return load(ROOT / path)["Parameters"]
 
 
+def value_cases():
+    for path, others in OTHERS.items():
+        values = dict(others)
+        for name in RULE_PARAMETERS.keys() & declared(path).keys():
+            of_rule = RULE_PARAMETERS[name]
+            refused = [value for values in of_rule["refused"].values() for value in values]
+            values[name] = (
+                of_rule["accepted"],
+                refused + of_rule["only the rule accepts"] + NOT_JSON.get((path, name), []),
+            )
+        for name, (accepted, refused) in sorted(values.items()):
+            yield pytest.param(path, name, accepted, refused, id=f"{path} {name}")
+
+
 def given(path, name, value):
     return parameter_values(declared(path), {**EVERY_PART[path], name: value})[name]
 
 
-@pytest.mark.parametrize(("path", "name", "taken", "refused"), CASES)
-def test_values(path, name, taken, refused):
-    for value in taken:
+@pytest.mark.parametrize(("path", "name", "accepted", "refused"), list(value_cases()))
+def test_values_are_accepted_or_refused(path, name, accepted, refused):
+    for value in accepted:
         given(path, name, value)
     for value in refused:
         with pytest.raises(TemplateError, match=f"parameter `{name}` must be"):
             given(path, name, value)
-            pytest.fail(f"{value!r} is taken")
+            pytest.fail(f"{value!r} is accepted")
 
 
-@pytest.mark.parametrize("path", PARAMETERS)
-def test_every_parameter_is_tried_and_says_what_it_takes(path):
-    # Those of a conformance pack have a type and a default, and no patterns.
-    constrained = {name for name, declaration in declared(path).items() if "ConstraintDescription" in declaration}
-    assert PARAMETERS[path].keys() == constrained
-    assert constrained == (set() if path == "deploy/conformance-pack.yaml" else declared(path).keys())
-    assert all(declaration["Description"] for declaration in declared(path).values())
+@pytest.mark.parametrize("path", OTHERS)
+def test_every_parameter_has_values_and_help(path):
+    assert OTHERS[path].keys() | (RULE_PARAMETERS.keys() & declared(path).keys()) == declared(path).keys()
+    for declaration in declared(path).values():
+        assert declaration["Description"] and declaration["ConstraintDescription"]
 
 
-@pytest.mark.parametrize("path", ["template.yaml", "deploy/member-role.yaml", "deploy/remediation.yaml"])
-def test_every_parameter_has_a_place_and_a_label_in_the_console(path):
+def test_pack_parameters_have_type_default_and_help_only():
+    # As in the packs that AWS publishes; other attributes are not documented for packs.
+    assert declared(PACK).keys() == RULE_PARAMETERS.keys() | {"FunctionArn"}
+    for name, declaration in declared(PACK).items():
+        assert declaration.keys() == {"Type", "Description"} | ({"Default"} if name != "FunctionArn" else set())
+
+
+@pytest.mark.parametrize("path", [STACK, "deploy/member-role.yaml", "deploy/remediation.yaml"])
+def test_console_shows_every_parameter_with_a_label(path):
     interface = load(ROOT / path)["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
     assert sorted(grouped) == sorted(interface["ParameterLabels"]) == sorted(declared(path))
 
 
-def test_an_address_needs_a_topic():
-    with pytest.raises(TemplateError, match="NotificationEmail is told nothing unless Notifications or Alarms is true"):
-        resolved(ROOT / "template.yaml", {"NotificationEmail": "a@example.org"})
+def test_email_without_a_topic_is_refused():
+    with pytest.raises(TemplateError, match="NotificationEmail needs Notifications or Alarms to be true"):
+        resolved(ROOT / STACK, {"NotificationEmail": "a@example.org"})
 
 
-@pytest.mark.parametrize("name", OF_THE_RULE)
-def test_function_takes_what_the_template_takes(lab, rule, name):
-    for value in PARAMETERS["template.yaml"][name][0]:
-        parameters = resolved(ROOT / "template.yaml", {name: value})["Resources"]["Rule"]["Properties"][
-            "InputParameters"
-        ]
-        answer = lab.send({**DELETED, "ruleParameters": json.dumps(parameters)}, rule)
-        assert answer.ok, f"{value!r}: {answer.error}"
+# The parameters of the rule.
 
 
-def test_function_and_template_know_the_same_parameters():
-    names = re.search(r"\[&str; \d+\] = \[(.*?)\];", (ROOT / "src/rule/parameters.rs").read_text(), re.DOTALL)[1]
-    # The last three are for rules of other accounts than the function's.
-    assert sorted(re.findall(r'"(\w+)"', names)) == sorted(
-        [*OF_THE_RULE, "ExecutionRoleName", "ExecutionRoleRegion", "AssumeRoleMode"]
-    )
+@pytest.fixture(scope="session")
+def table():
+    """The rule's own table of its parameters, by name."""
+    command = ["cargo", "run", "--quiet", "--locked", "--example", "parameters"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return {parameter["name"]: parameter for parameter in json.loads(printed)}
+
+
+def required(path):
+    """Values of the parameters that have no default."""
+    return {
+        name: EVERY_PART[path][name] for name, declaration in declared(path).items() if "Default" not in declaration
+    }
+
+
+@cache
+def template_default(path, name):
+    return str(declared(path)[name]["Default"])
+
+
+def input_parameters(path, parameters):
+    """The parameters that the rule of a template gets, as an object."""
+    resources = resolved(ROOT / path, {**required(path), **parameters})["Resources"]
+    if path == ORGANIZATION:
+        return json.loads(resources["Rule"]["Properties"]["OrganizationCustomRuleMetadata"]["InputParameters"])
+    (rule,) = (resource for resource in resources.values() if resource["Type"] == "AWS::Config::ConfigRule")
+    return rule["Properties"]["InputParameters"]
+
+
+# Each parameter of the rule with each template in which it can be set.
+of_each_template = pytest.mark.parametrize(
+    ("path", "name"), [(path, name) for path, names in RULE_TEMPLATES.items() for name in sorted(names)]
+)
+
+
+# What the rules of other accounts always get.
+ROLE_NAME = {"ExecutionRoleName": "eks-node-role-ecr-read-only"}
+ALWAYS = {STACK: {}, ORGANIZATION: ROLE_NAME, PACK: ROLE_NAME}
+
+
+def test_table_and_values_have_the_same_parameters(table):
+    assert table.keys() == RULE_PARAMETERS.keys()
+    assert {name for name, parameter in table.items() if parameter["usedIn"] == "other accounts"} == OTHER_ACCOUNTS
+
+
+@pytest.mark.parametrize("path", RULE_TEMPLATES)
+def test_every_rule_parameter_can_be_set(path):
+    assert RULE_TEMPLATES[path] <= declared(path).keys()
+    every_part = {name: value for name, value in EVERY_PART[path].items() if name in RULE_TEMPLATES[path]}
+    assert input_parameters(path, EVERY_PART[path]) == every_part
+
+
+@of_each_template
+def test_template_default_is_the_rules_default(table, path, name):
+    assert template_default(path, name) == ALWAYS[path].get(name, table[name]["default"])
+
+
+@pytest.mark.parametrize("path", RULE_TEMPLATES)
+def test_defaults_are_left_out(table, path):
+    assert input_parameters(path, {}) == ALWAYS[path]
+    defaults = {name: table[name]["default"] for name in RULE_TEMPLATES[path] - ALWAYS[path].keys()}
+    assert input_parameters(path, defaults) == ALWAYS[path]
+
+
+@of_each_template
+def test_other_values_are_passed_alone(table, path, name):
+    for value in [*RULE_PARAMETERS[name]["accepted"], RULE_PARAMETERS[name]["example"]]:
+        passed = {} if value == table[name]["default"] else {name: value}
+        if name == "ExecutionRoleName":
+            # Without a name, another parameter names the role.
+            mode = {} if value else {"AssumeRoleMode": "true"}
+            assert input_parameters(path, {name: value, **mode}) == {**passed, **mode}
+        else:
+            assert input_parameters(path, {name: value}) == {**ALWAYS[path], **passed}, value
+
+
+def test_execution_role_name_is_never_left_out_as_a_default():
+    for path in (ORGANIZATION, PACK):
+        assert input_parameters(path, ROLE_NAME) == ROLE_NAME
+    with pytest.raises(TemplateError, match="ExecutionRoleName can be empty only with AssumeRoleMode=true"):
+        input_parameters(ORGANIZATION, {"ExecutionRoleName": ""})
+
+
+@pytest.mark.parametrize("path", RULE_TEMPLATES)
+def test_function_accepts_what_the_rule_gets(lab, rule, path):
+    parameters = input_parameters(path, EVERY_PART[path])
+    answer = lab.send({**DELETED, "ruleParameters": json.dumps(parameters)}, rule)
+    # The lab has no role of that name. The function reads the parameters before it assumes the role.
+    expected = "NoCredentials" if "ExecutionRoleName" in parameters else None
+    assert (answer.payload or {}).get("errorType") == expected, answer.error
+
+
+# The length of the parameters.
+
+LENGTHS = {
+    STACK: {
+        "AdditionalAllowedActions": 900,
+        "ClusterRegions": 500,
+        "ClusterNames": 500,
+        "NodeRoles": 500,
+        "ExemptRoles": 500,
+        "ExemptTag": 400,
+        "ExecutionRoleName": 500,
+    },
+    ORGANIZATION: {
+        "AdditionalAllowedActions": 400,
+        "ClusterRegions": 250,
+        "ClusterNames": 200,
+        "NodeRoles": 200,
+        "ExemptRoles": 200,
+        "ExemptTag": 400,
+    },
+}
+
+
+def longest(name, length):
+    """A value of this length that the rule accepts: an example, with its last character repeated."""
+    example = next(value for value in RULE_PARAMETERS[name]["accepted"] if value and "*" not in value)
+    return example.ljust(length, example[-1])
+
+
+def length_of(parameters):
+    return len(json.dumps(parameters, separators=(",", ":")))
+
+
+@pytest.mark.parametrize("path", LENGTHS)
+def test_longest_values_are_accepted_and_longer_refused(path):
+    assert LENGTHS[path] == {
+        name: declaration["MaxLength"]
+        for name, declaration in declared(path).items()
+        if "MaxLength" in declaration and name in RULE_PARAMETERS
+    }
+    for name, length in LENGTHS[path].items():
+        given(path, name, longest(name, length))
+        with pytest.raises(TemplateError, match=f"parameter `{name}` must be .*{length} characters at most"):
+            given(path, name, longest(name, length + 1))
+
+
+@pytest.mark.parametrize(("path", "name"), [(path, name) for path, names in LENGTHS.items() for name in names])
+def test_one_longest_value_fits(path, name):
+    assert length_of(input_parameters(path, {name: longest(name, LENGTHS[path][name])})) <= CHARACTERS
+
+
+def test_longest_new_lists_of_an_organisation_fit_with_all_flags():
+    flags = {name: "true" for name, values in RULE_PARAMETERS.items() if "`true` or `false`" in values["refused"]}
+    lists = {name: longest(name, LENGTHS[ORGANIZATION][name]) for name in ("ClusterNames", "NodeRoles", "ExemptRoles")}
+    parameters = {**flags, **lists, "AllowedAccess": "pull-only", "ExemptTag": "ecr-exempt=yes"}
+    assert length_of(input_parameters(ORGANIZATION, parameters)) <= CHARACTERS
+    # Two long lists more do not fit. AWS Config refuses such a rule.
+    more = {name: longest(name, LENGTHS[ORGANIZATION][name]) for name in ("AdditionalAllowedActions", "ClusterRegions")}
+    assert length_of(input_parameters(ORGANIZATION, {**parameters, **more})) > CHARACTERS
+
+
+@pytest.mark.parametrize("path", RULE_TEMPLATES)
+def test_help_names_the_limit_and_the_tag(path):
+    assert "1,024 characters" in declared(path)["AdditionalAllowedActions"]["Description"]
+    assert re.search(r"use ExemptTag: .*1,024 characters", declared(path)["ExemptRoles"]["Description"])
+    assert "One tag exempts any number of roles" in declared(path)["ExemptTag"]["Description"]
+
+
+# The reference page.
+
+
+def page_tables():
+    """The rows of the page's tables under each heading, as `{column: cell}`."""
+    tables, columns = {}, None
+    for line in (ROOT / "docs" / "reference" / "parameters.md").read_text().splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] if line.startswith("|") else []
+        if line.startswith("## "):
+            heading = line[3:]
+            tables[heading] = []
+        elif not cells:
+            columns = None
+        elif columns is None:
+            columns = cells
+        elif not set(cells[0]) <= set("-: "):
+            tables[heading].append(dict(zip(columns, cells, strict=True)))
+    return tables
+
+
+def code(cell):
+    """The text of a cell that is code, or None."""
+    found = re.fullmatch(r"`([^`]*)`", cell)
+    return found and found[1]
+
+
+def test_page_agrees_with_the_rule(table):
+    rows = {code(row["parameter"]): row for row in page_tables()["Rule parameters"]}
+    assert rows.keys() == table.keys()
+    for name, row in rows.items():
+        # A default without a value is described in words.
+        assert (code(row["default"]) or "") == table[name]["default"], name
+        in_stack = "yes" if name in RULE_TEMPLATES[STACK] else "no"
+        assert (row["stack"], row["organisation"]) == (in_stack, "yes"), name
+
+
+def test_page_agrees_with_the_templates():
+    stack = {code(row["parameter"]): row for row in page_tables()["Parameters of the stack"]}
+    assert stack.keys() == declared(STACK).keys() - RULE_TEMPLATES[STACK]
+    for name, row in stack.items():
+        assert (code(row["default"]) or "") == template_default(STACK, name), name
+    organisation = {code(row["parameter"]): row for row in page_tables()["Parameters of the organisation's templates"]}
+    where = {"both": {ORGANIZATION, PACK}, "organisation rule": {ORGANIZATION}}
+    for path in (ORGANIZATION, PACK):
+        own = {name for name, row in organisation.items() if path in where[row["in"]]}
+        assert own == declared(path).keys() - RULE_PARAMETERS.keys()
+    for name, row in organisation.items():
+        assert (code(row["default"]) or "") == str(declared(ORGANIZATION)[name].get("Default", "")), name

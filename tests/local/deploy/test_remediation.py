@@ -1,7 +1,7 @@
-"""`deploy/remediation.yaml`: its document's own Python, run against moto's IAM with AWS's managed policies.
+"""`deploy/remediation.yaml`: the Python of its document, run on moto's IAM with the AWS managed policies.
 
-Systems Manager runs documents, and moto does not: what stands between the steps here (bindings, outputs, their types)
-is ours, by https://docs.aws.amazon.com/systems-manager/latest/userguide/automation-action-executeScript.html
+moto cannot run documents of Systems Manager. So this module passes values between the steps as documented at
+https://docs.aws.amazon.com/systems-manager/latest/userguide/automation-action-executeScript.html
 """
 
 import fnmatch
@@ -37,11 +37,11 @@ TYPES = {"String": str, "StringList": list, "Boolean": bool, "Integer": int, "St
 
 
 class StepFailed(Exception):
-    """A step's own exception, by whose words Systems Manager reports it."""
+    """An exception of a step. Systems Manager reports its text."""
 
 
 def bound(value, known):
-    """A value with its `{{ … }}` filled; one that is nothing else keeps its type."""
+    """A value with each `{{ … }}` replaced. If the text is one `{{ … }}` only, the value keeps its type."""
     if isinstance(value, dict):
         return {key: bound(one, known) for key, one in value.items()}
     if isinstance(value, list):
@@ -54,7 +54,7 @@ def bound(value, known):
 
 
 def run(**parameters):
-    """Runs the document; returns its outputs. Raises StepFailed at the first step that fails."""
+    """Runs the document and returns its outputs. Raises StepFailed at the first step that fails."""
     known = dict(parameters)
     for step in DOCUMENT["mainSteps"]:
         inputs = step["inputs"]
@@ -73,7 +73,7 @@ def run(**parameters):
 
 
 class Iam:
-    """moto's IAM, the calls that the document made of it, and those that it refuses: (operation, policy) to an error code."""
+    """moto's IAM, with the calls of the document in `calls`. `refused` maps (operation, policy) to an error code."""
 
     def __init__(self, session, monkeypatch, region):
         self.plain = session.client("iam", region)
@@ -96,7 +96,7 @@ class Iam:
         return f"arn:{self.partition}:iam::aws:policy/{policy}"
 
     def role(self, *policies, name="node", trust=None, path="/"):
-        """Makes a role; returns its RoleId."""
+        """Creates a role and returns its RoleId."""
         trust = trust or allow({"Service": "ec2.amazonaws.com"})
         document = {"Version": "2012-10-17", "Statement": trust}
         role = self.plain.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(document))["Role"]
@@ -130,7 +130,7 @@ def allow(principal, **more):
 
 @pytest.fixture(scope="module")
 def moto():
-    """One for all tests, because it takes a second to read AWS's managed policies."""
+    """One for all tests, because reading the AWS managed policies takes a second."""
     with pytest.MonkeyPatch.context() as environment, mock_aws():
         environment.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
         yield boto3.Session()
@@ -153,23 +153,23 @@ def remediate(role_id):
     return run(RoleId=role_id, AutomationAssumeRole="unused")["ReplacePolicies.Result"]
 
 
-# What it changes.
+# Changes.
 
 
 @pytest.mark.parametrize("policy", REPLACED)
-def test_a_writing_policy_is_replaced_by_pull_only(iam, policy):
+def test_write_policy_is_replaced_with_pull_only(iam, policy):
     role_id = iam.role(WORKER, policy)
     assert remediate(role_id) == f"role node: attached {PULL_ONLY}, detached {iam.arn(policy)}"
     assert iam.attached() == {WORKER, PULL_ONLY}
 
 
-def test_all_of_them_are_replaced_at_once(iam):
+def test_all_write_policies_are_replaced_together(iam):
     role_id = iam.role(WORKER, *REPLACED, PULL_ONLY)
     assert remediate(role_id) == f"role node: attached {PULL_ONLY}, detached {', '.join(map(iam.arn, REPLACED))}"
     assert iam.attached() == {WORKER, PULL_ONLY}
 
 
-def test_pull_only_is_attached_before_anything_is_detached(iam):
+def test_pull_only_is_attached_before_others_are_detached(iam):
     remediate(iam.role(POWER_USER, FULL_ACCESS))
     assert [(operation, call["PolicyArn"]) for operation, call in iam.changes()] == [
         ("iam:AttachRolePolicy", iam.arn(PULL_ONLY)),
@@ -178,7 +178,7 @@ def test_pull_only_is_attached_before_anything_is_detached(iam):
     ]
 
 
-def test_other_policies_stay(iam):
+def test_other_policies_are_kept(iam):
     document = json.dumps(
         {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:PutImage", "Resource": "*"}}
     )
@@ -193,7 +193,7 @@ def test_other_policies_stay(iam):
     assert iam.plain.list_role_policies(RoleName="node")["PolicyNames"] == ["inline"]
 
 
-def test_the_role_is_found_among_many_by_its_id(iam):
+def test_role_is_found_by_its_id_among_many(iam):
     for number in range(120):
         iam.role(name=f"other-{number:03}")
     remediate(iam.role(POWER_USER, name="zzz-node", path="/teams/build/"))
@@ -202,7 +202,7 @@ def test_the_role_is_found_among_many_by_its_id(iam):
 
 
 @pytest.mark.parametrize("iam", ["cn-north-1"], indirect=True)
-def test_policies_are_those_of_the_partition(iam):
+def test_policies_have_the_arns_of_the_partition(iam):
     role_id = iam.role(POWER_USER, trust=allow({"Service": "ec2.amazonaws.com.cn"}))
     assert remediate(role_id) == f"role node: attached {PULL_ONLY}, detached arn:aws-cn:iam::aws:policy/{POWER_USER}"
     assert iam.attached() == {PULL_ONLY}
@@ -218,43 +218,43 @@ def test_policies_are_those_of_the_partition(iam):
         ],
         [allow({"Service": "ec2.amazonaws.com"}), {"Effect": "Deny", "Principal": "*", "Action": "sts:TagSession"}],
     ],
-    ids=["Fargate pods", "both", "a Deny admits nobody"],
+    ids=["Fargate pods", "both", "a Deny statement"],
 )
-def test_a_role_that_only_nodes_may_assume_is_remediated(iam, trust):
+def test_role_that_only_nodes_assume_is_remediated(iam, trust):
     remediate(iam.role(POWER_USER, trust=trust))
     assert iam.attached() == {PULL_ONLY}
 
 
-# What it refuses, and with which words.
+# Refusals.
 
 TRUSTED_BY_OTHERS = [
     ("another service", allow({"Service": ["ec2.amazonaws.com", "codebuild.amazonaws.com"]}), "codebuild.amazonaws.com"),
     ("another account", [allow({"Service": "ec2.amazonaws.com"}), allow({"AWS": f"arn:aws:iam::{ACCOUNT}:root"})], f"arn:aws:iam::{ACCOUNT}:root"),
     ("a pod's service account", allow({"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/x"}), f"arn:aws:iam::{ACCOUNT}:oidc-provider/x"),
     ("pods", allow({"Service": "pods.eks.amazonaws.com"}), "pods.eks.amazonaws.com"),
-    ("anybody", allow("*"), "anybody"),
-    ("any principal of AWS", allow({"AWS": "*"}), "*"),
-    ("everybody but some", {"Effect": "Allow", "NotPrincipal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}, "everybody but some"),
-    ("a service that only begins so", allow({"Service": "ec2.amazonaws.com.example.org"}), "ec2.amazonaws.com.example.org"),
+    ("any principal", allow("*"), "any principal"),
+    ("any AWS principal", allow({"AWS": "*"}), "*"),
+    ("all principals except some", {"Effect": "Allow", "NotPrincipal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}, "all principals except some"),
+    ("a service whose name only starts like EC2", allow({"Service": "ec2.amazonaws.com.example.org"}), "ec2.amazonaws.com.example.org"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("trust", "who"), [case[1:] for case in TRUSTED_BY_OTHERS], ids=[case[0] for case in TRUSTED_BY_OTHERS]
 )
-def test_a_role_that_others_may_assume_is_refused(iam, trust, who):
+def test_role_that_others_may_assume_is_refused(iam, trust, who):
     role_id = iam.role(POWER_USER, trust=trust)
     assert refusal(role_id) == (
-        f"PlanChanges: role node is not only for EKS nodes: {who} may assume it too and may need to push: "
-        "give the nodes a role of their own; nothing was changed"
+        f"PlanChanges: role node is not only for EKS nodes: {who} may assume it too and may need to push. "
+        "Create a separate role for the nodes; nothing was changed"
     )
     assert iam.changes() == []
 
 
-def test_a_role_that_is_gone_is_refused(iam):
+def test_deleted_role_is_refused(iam):
     iam.role(POWER_USER)
     assert refusal("AROAGONE1234567890ABC") == (
-        "FindRole: no role of this account has the id AROAGONE1234567890ABC: it is gone, and nothing was changed"
+        "FindRole: no role in this account has the id AROAGONE1234567890ABC: it was deleted; nothing was changed"
     )
     assert iam.changes() == []
 
@@ -264,85 +264,88 @@ def test_a_role_that_is_gone_is_refused(iam):
     [(WORKER, PULL_ONLY), ("PowerUserAccess",), ("AdministratorAccess", WORKER), ()],
     ids=["it only pulls", "a broad policy", "an administrator", "none"],
 )
-def test_a_role_without_these_policies_is_refused(iam, policies):
+def test_role_without_write_policies_is_refused(iam, policies):
     role_id = iam.role(*policies)
     assert refusal(role_id) == (
-        f"PlanChanges: role node has none of the policies that are replaced ({', '.join(REPLACED)}): what it may do to Amazon ECR it is "
-        "granted by others, which a person has to change; nothing was changed"
+        f"PlanChanges: role node has none of the policies that this remediation replaces ({', '.join(REPLACED)}). "
+        "Other policies grant its access to Amazon ECR; a person must change them; nothing was changed"
     )
     assert iam.changes() == []
 
 
-def test_a_service_linked_role_is_refused(iam):
+def test_service_linked_role_is_refused(iam):
     role_id = iam.role(POWER_USER, path="/aws-service-role/ec2.amazonaws.com/")
-    assert refusal(role_id) == "PlanChanges: role node belongs to an AWS service: nothing was changed"
+    assert (
+        refusal(role_id)
+        == "PlanChanges: role node is service-linked: only its AWS service can change it; nothing was changed"
+    )
     assert iam.changes() == []
 
 
-def test_a_role_made_anew_under_its_name_is_refused(iam):
+def test_recreated_role_is_refused(iam):
     plan = {}
     exec(STEPS["PlanChanges"]["inputs"]["Script"], plan)
     iam.role(POWER_USER)
-    with pytest.raises(Exception, match=r"^role node was made anew since it was judged: nothing was changed$"):
+    with pytest.raises(
+        Exception, match=r"^role node was deleted and created again after its evaluation; nothing was changed$"
+    ):
         plan["plan_changes"]({"RoleId": "AROAOLD1234567890ABCD", "RoleName": "node"}, {})
     assert iam.changes() == []
 
 
-def test_a_role_with_no_room_for_one_more_policy_is_refused(iam):
+def test_role_with_maximum_number_of_policies_is_refused(iam):
     role_id = iam.role(POWER_USER)
     iam.refused["AttachRolePolicy", PULL_ONLY] = "LimitExceeded"
     assert refusal(role_id) == (
-        f"ReplacePolicies: role node has as many managed policies as the account's quota permits, so {PULL_ONLY} cannot be attached "
-        "before the others are detached: detach one by hand; nothing was changed"
+        f"ReplacePolicies: role node already has the maximum number of managed policies, so {PULL_ONLY} cannot be "
+        "attached. Detach one policy by hand; nothing was changed"
     )
     assert iam.attached() == {POWER_USER}
 
 
-# Twice, and halfway.
+# Second runs, and failures between two steps.
 
 
-def test_a_second_run_changes_nothing(iam):
+def test_second_run_changes_nothing(iam):
     role_id = iam.role(WORKER, POWER_USER)
     remediate(role_id)
     iam.calls.clear()
-    assert "has none of the policies that are replaced" in refusal(role_id)
+    assert "has none of the policies that this remediation replaces" in refusal(role_id)
     assert iam.changes() == []
     assert iam.attached() == {WORKER, PULL_ONLY}
 
 
-def test_a_failure_halfway_leaves_pull_access_and_the_next_run_ends_it(iam):
+def test_failed_detach_keeps_pull_access_and_can_be_repeated(iam):
     role_id = iam.role(FULL_ACCESS, POWER_USER)
     iam.refused["DetachRolePolicy", POWER_USER] = "AccessDenied"
     words = refusal(role_id)
-    assert words.startswith(f"ReplacePolicies: {iam.arn(POWER_USER)} could not be detached from role node: ")
+    assert words.startswith(f"ReplacePolicies: role node: could not detach {iam.arn(POWER_USER)}: ")
     assert "AccessDenied, says IAM" in words
-    assert words.endswith(
-        f"; {PULL_ONLY} is attached, and detached are: {iam.arn(FULL_ACCESS)}; it can be started again"
-    )
+    assert words.endswith(f"; attached {PULL_ONLY}, detached {iam.arn(FULL_ACCESS)}; start the remediation again")
     assert iam.attached() == {POWER_USER, PULL_ONLY}
     iam.refused.clear()
     remediate(role_id)
     assert iam.attached() == {PULL_ONLY}
 
 
-def test_a_failure_of_attaching_leaves_everything(iam):
+def test_failed_attach_changes_nothing(iam):
     role_id = iam.role(POWER_USER)
     iam.refused["AttachRolePolicy", PULL_ONLY] = "ServiceFailure"
     assert "ServiceFailure, says IAM" in refusal(role_id)
     assert iam.attached() == {POWER_USER}
 
 
-def test_a_policy_that_somebody_else_has_just_detached_is_no_failure(iam):
+def test_policy_already_detached_is_not_an_error(iam):
     role_id = iam.role(FULL_ACCESS, POWER_USER)
     iam.refused["DetachRolePolicy", FULL_ACCESS] = "NoSuchEntity"
     assert remediate(role_id) == f"role node: attached {PULL_ONLY}, detached {iam.arn(POWER_USER)}"
 
 
-# By which permissions.
+# Permissions.
 
 
 def permitted(action, resource, policy_arn=None):
-    """Whether the automation role's policy, in which nothing is denied, allows it."""
+    """Whether the automation role's policy allows the action. The policy has no Deny."""
     (policy,) = RESOURCES["AutomationRole"]["Properties"]["Policies"]
     for statement in policy["PolicyDocument"]["Statement"]:
         assert statement["Effect"] == "Allow"
@@ -359,7 +362,7 @@ def permitted(action, resource, policy_arn=None):
     return False
 
 
-def test_the_automations_role_permits_every_call_and_no_more(iam):
+def test_role_permits_exactly_the_calls(iam):
     remediate(iam.role(WORKER, *REPLACED))
     asked = {(action, call.get("PolicyArn")) for action, call in iam.calls}
     role = f"arn:aws:iam::{ACCOUNT}:role/node"
@@ -384,14 +387,14 @@ def test_the_automations_role_permits_every_call_and_no_more(iam):
         ("iam:PutRolePolicy", None),
     ],
 )
-def test_the_automations_role_permits_no_other_change(action, policy):
+def test_role_permits_no_other_change(action, policy):
     assert not permitted(action, f"arn:aws:iam::{ACCOUNT}:role/node", policy and f"arn:aws:iam::aws:policy/{policy}")
     assert not permitted(
         "iam:AttachRolePolicy", "arn:aws:iam::210987654321:role/node", f"arn:aws:iam::aws:policy/{PULL_ONLY}"
     )
 
 
-def test_only_this_accounts_automations_assume_the_role():
+def test_role_is_assumed_by_automations_of_this_account_only():
     (statement,) = RESOURCES["AutomationRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "ssm.amazonaws.com"}
     # https://docs.aws.amazon.com/systems-manager/latest/userguide/cross-service-confused-deputy-prevention.html
@@ -406,7 +409,7 @@ def actions(policy):
     return {action for s in statements for action in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
 
 
-def test_policies_that_are_replaced_hold_nothing_that_a_node_needs():
+def test_replaced_policies_hold_nothing_that_a_node_needs():
     script = {}
     exec(STEPS["PlanChanges"]["inputs"]["Script"], script)
     assert sorted(script["REPLACEABLE"]) == REPLACED
@@ -420,8 +423,8 @@ def test_policies_that_are_replaced_hold_nothing_that_a_node_needs():
         assert {action for action in actions(name) if not re.match("ecr(-public)?:", action)} == others[name]
 
 
-def test_what_replaces_them_is_more_than_the_benchmark_names():
-    """Which is why the template is not for a rule with AllowedAccess cis."""
+def test_new_policy_allows_more_than_the_benchmark():
+    """So the template is not for a rule with AllowedAccess=cis."""
     four = ["BatchCheckLayerAvailability", "BatchGetImage", "GetAuthorizationToken", "GetDownloadUrlForLayer"]
     assert actions(PULL_ONLY) - {f"ecr:{name}" for name in four} == {"ecr:BatchImportUpstreamImage"}
 
@@ -429,7 +432,7 @@ def test_what_replaces_them_is_more_than_the_benchmark_names():
 # The document and the configuration.
 
 
-def test_document_is_one_that_systems_manager_takes():
+def test_document_follows_the_schema_of_systems_manager():
     assert DOCUMENT["schemaVersion"] == "0.3"
     assert DOCUMENT["assumeRole"] == "{{ AutomationAssumeRole }}"
     assert len(json.dumps(DOCUMENT)) < 64 * 1024
@@ -439,7 +442,7 @@ def test_document_is_one_that_systems_manager_takes():
         assert step["onFailure"] == "Abort"
         assert step["inputs"]["Runtime"] == "python3.11"
         assert set(re.findall(r"\{\{ *([\w.]+) *\}\}", json.dumps(step["inputs"]["InputPayload"]))) <= known
-        assert "{{" not in step["inputs"]["Script"], "Systems Manager would fill it in"
+        assert "{{" not in step["inputs"]["Script"], "Systems Manager would replace it"
         known |= {f"{step['name']}.{output['Name']}" for output in step["outputs"]}
     assert set(DOCUMENT["outputs"]) <= known
 
@@ -453,7 +456,7 @@ def test_document_is_one_that_systems_manager_takes():
         ("AROARZPUZDIKLGEBOXREB\n", False),
     ],
 )
-def test_document_takes_the_ids_of_roles(role_id, fits):
+def test_document_accepts_ids_of_roles_only(role_id, fits):
     assert (
         re.search(DOCUMENT["parameters"]["RoleId"]["allowedPattern"].replace("$", r"\Z"), role_id) is not None
     ) is fits
@@ -472,7 +475,7 @@ def remediation(**parameters):
     return resolved(TEMPLATE, parameters)["Resources"]["Remediation"]["Properties"]
 
 
-def test_remediation_is_manual_and_hands_over_the_roles_id():
+def test_remediation_is_manual_and_passes_the_role_id():
     configuration = remediation()
     assert configuration["Automatic"] is False
     assert configuration["ConfigRuleName"] == "eks-node-role-ecr-read-only"
@@ -487,7 +490,7 @@ def test_remediation_is_manual_and_hands_over_the_roles_id():
 @pytest.mark.parametrize(
     "parameters", [{}, {"Automatic": "true", "MaximumAutomaticAttempts": "25", "RetryAttemptSeconds": "2678000"}]
 )
-def test_aws_config_takes_the_configuration(parameters):
+def test_configuration_satisfies_the_api_model(parameters):
     model = (
         boto3.Session()
         .client("config", REGION)
@@ -497,22 +500,22 @@ def test_aws_config_takes_the_configuration(parameters):
     assert list(model_constraints.violations(model, {"RemediationConfigurations": [remediation(**parameters)]})) == []
 
 
-def test_without_a_rule_there_is_what_a_person_starts_and_nothing_else():
-    # AWS Config takes no remediation for rules of an organisation or a pack:
+def test_without_rule_only_document_and_role_are_created():
+    # AWS Config accepts no remediation for rules of an organisation or a pack:
     # https://docs.aws.amazon.com/config/latest/APIReference/API_PutRemediationConfigurations.html
     without = resolved(TEMPLATE, {"RuleName": ""})
     assert without["Resources"] == {name: RESOURCES[name] for name in ("Document", "AutomationRole")}
     assert without["Outputs"].keys() == {"DocumentName", "AutomationRoleArn"}
-    with pytest.raises(TemplateError, match="Automatic is for the rule that RuleName names, and it names none"):
+    with pytest.raises(TemplateError, match="Automatic needs a RuleName"):
         resolved(TEMPLATE, {"RuleName": "", "Automatic": "true"})
 
 
-def test_roles_that_are_refused_do_not_stop_the_others():
-    # https://docs.aws.amazon.com/config/latest/APIReference/API_SsmControls.html: of a hundred, a hundred may fail.
+def test_refused_roles_do_not_stop_the_others():
+    # https://docs.aws.amazon.com/config/latest/APIReference/API_SsmControls.html: 100 % of the roles may fail.
     assert remediation()["ExecutionControls"]["SsmControls"]["ErrorPercentage"] == 100
 
 
-def test_automatic_remediation_is_bounded():
+def test_automatic_remediation_has_limited_attempts():
     configuration = remediation(Automatic="true")
     assert configuration["Automatic"] is True
     assert (configuration["MaximumAutomaticAttempts"], configuration["RetryAttemptSeconds"]) == (2, 3600)

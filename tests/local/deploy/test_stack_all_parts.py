@@ -12,7 +12,7 @@ import pytest
 
 from local import ROOT
 from local.identifiers import ACCOUNT, REGION
-from local.templates.resolve import EVERY_PART, STACK, listed, resolved
+from local.templates.resolve import EVERY_PART, RULE_PARAMETERS, STACK, listed, resolved
 from local.templates.stack import Stack
 
 TEMPLATE = ROOT / "template.yaml"
@@ -359,18 +359,9 @@ def test_rule(stack):
             "AWS::EKS::FargateProfile",
         ]
     }
-    given = EVERY_PART["template.yaml"]
-    names = [
-        "AdditionalAllowedActions",
-        "ClusterRegions",
-        "ClusterNames",
-        "NodeRoles",
-        "ExemptRoles",
-        "ExemptTag",
-        "SecurityHubFindings",
-    ]
-    defaults = {"AllowedAccess": "read-only", "RequirePullAccess": "false", "IncludeServiceAccountRoles": "false"}
-    assert json.loads(rule["InputParameters"]) == {name: given[name] for name in names} | defaults
+    of_rule = RULE_PARAMETERS.keys() - {"ExecutionRoleName"}  # in this template it is a permission of the function
+    given = EVERY_PART["template.yaml"].items()
+    assert json.loads(rule["InputParameters"]) == {name: value for name, value in given if name in of_rule}
 
 
 def test_outputs(stack):

@@ -99,14 +99,9 @@ def test_role_has_no_policy_for_what_is_off(stack):
     assert "write-traces" in names
 
 
-def test_empty_parameters_are_no_parameters_of_the_rule(stack):
+def test_rule_gets_no_parameters(stack):
     (rule,) = client("config").describe_config_rules()["ConfigRules"]
-    assert json.loads(rule["InputParameters"]) == {
-        "AllowedAccess": "read-only",
-        "RequirePullAccess": "false",
-        "IncludeServiceAccountRoles": "false",
-        "SecurityHubFindings": "false",
-    }
+    assert json.loads(rule["InputParameters"]) == {}
 
 
 @pytest.mark.parametrize(
