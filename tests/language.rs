@@ -6,6 +6,7 @@
 
 use ecr_read_only::policy::budget::{Budget, OverBudget};
 use ecr_read_only::policy::comparison::Texts;
+use ecr_read_only::policy::glob::LetterCase;
 use ecr_read_only::policy::language::{contains, shortest};
 
 use crate::support::brute_force::{ANYTHING, DIGITS, DOMAINS, EVERYTHING, NAMES, Question, Small, one_matches, union};
@@ -38,7 +39,7 @@ struct Case {
     domain: Small,
     inside: &'static [&'static [&'static str]],
     outside: &'static [&'static [&'static str]],
-    ignore_case: bool,
+    letter_case: LetterCase,
     expect: Option<&'static str>,
 }
 
@@ -48,7 +49,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[],
         outside: &[],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: Some(""),
     },
     Case {
@@ -56,7 +57,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&[]],
         outside: &[],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: None,
     },
     Case {
@@ -64,7 +65,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["b"]],
         outside: &[&[]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: Some("b"),
     },
     Case {
@@ -72,7 +73,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["*"]],
         outside: &[&["", "?"], &["??*"]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: None,
     },
     Case {
@@ -80,7 +81,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["*ab"], &["ab*"]],
         outside: &[],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: Some("ab"),
     },
     Case {
@@ -88,7 +89,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["*ab"], &["ba*"]],
         outside: &[],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: Some("bab"),
     },
     Case {
@@ -96,7 +97,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["a*"]],
         outside: &[&["a"], &["a?"]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: Some("aaa"),
     },
     Case {
@@ -104,7 +105,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["a*b?"]],
         outside: &[&["a*b?"]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: None,
     },
     Case {
@@ -112,7 +113,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["?"]],
         outside: &[&["a", "b"], &["A"], &[":"]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: None,
     },
     Case {
@@ -120,7 +121,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["a"]],
         outside: &[],
-        ignore_case: true,
+        letter_case: LetterCase::Ignored,
         expect: Some("A"),
     },
     Case {
@@ -128,7 +129,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["A", "aA"]],
         outside: &[&["a?", "a"]],
-        ignore_case: true,
+        letter_case: LetterCase::Ignored,
         expect: None,
     },
     Case {
@@ -136,7 +137,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["~"]],
         outside: &[&["~"]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: None,
     },
     Case {
@@ -144,7 +145,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["*"]],
         outside: &[&["~"]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: Some(":"),
     },
     Case {
@@ -152,7 +153,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["?"]],
         outside: &[&["."]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: Some(":"),
     },
     Case {
@@ -160,7 +161,7 @@ const CASES: &[Case] = &[
         domain: EVERYTHING,
         inside: &[&["~:~:~"]],
         outside: &[&["~::~", ":*"]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: Some("a:a:"),
     },
     Case {
@@ -168,7 +169,7 @@ const CASES: &[Case] = &[
         domain: NAMES,
         inside: &[&["r/*"]],
         outside: &[],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: Some("r/a"),
     },
     Case {
@@ -176,7 +177,7 @@ const CASES: &[Case] = &[
         domain: NAMES,
         inside: &[&["a*"]],
         outside: &[],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: None,
     },
     Case {
@@ -184,7 +185,7 @@ const CASES: &[Case] = &[
         domain: NAMES,
         inside: &[],
         outside: &[&["?/*"]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: None,
     },
     Case {
@@ -192,7 +193,7 @@ const CASES: &[Case] = &[
         domain: NAMES,
         inside: &[&["*/"]],
         outside: &[],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: None,
     },
     Case {
@@ -200,7 +201,7 @@ const CASES: &[Case] = &[
         domain: NAMES,
         inside: &[&["*/*/*/*/*"]],
         outside: &[],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: None,
     },
     Case {
@@ -208,7 +209,7 @@ const CASES: &[Case] = &[
         domain: NAMES,
         inside: &[&["r/??????"]],
         outside: &[&["*b*", "*/?*/*"]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: Some("r/aaaaaa"),
     },
     Case {
@@ -216,7 +217,7 @@ const CASES: &[Case] = &[
         domain: DIGITS,
         inside: &[&["*"]],
         outside: &[&["0*", "1*"], &["20*", "21*"], &["220"], &["221"], &["222"]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: None,
     },
     Case {
@@ -224,7 +225,7 @@ const CASES: &[Case] = &[
         domain: DIGITS,
         inside: &[&["*"]],
         outside: &[&["0*", "1*"], &["20*", "21*"], &["220"], &["222"]],
-        ignore_case: false,
+        letter_case: LetterCase::Exact,
         expect: Some("221"),
     },
 ];
@@ -232,7 +233,7 @@ const CASES: &[Case] = &[
 #[test]
 fn hand_written_questions_get_the_answer_that_a_reader_expects() {
     for case in CASES {
-        let unions = |lists: &[&[&str]]| lists.iter().map(|list| union(list, case.ignore_case)).collect::<Vec<Texts>>();
+        let unions = |lists: &[&[&str]]| lists.iter().map(|list| union(list, case.letter_case)).collect::<Vec<Texts>>();
         let question = Question { domain: case.domain, inside: unions(case.inside), outside: unions(case.outside) };
         let answer = question.answer(PLENTY).unwrap();
         question.check(answer.as_deref(), &case.domain.strings()).unwrap_or_else(|problem| {
@@ -248,8 +249,9 @@ fn hand_written_questions_get_the_answer_that_a_reader_expects() {
 
 #[test]
 fn where_every_named_character_is_shut_out_one_that_nobody_mentions_is_found() {
-    let outside = vec![union(&["*a*", "*A*", "*:*:*", "*é*", "*É*"], false), union(&[":"], false)];
-    let question = Question { domain: ANYTHING, inside: vec![union(&["*"], false)], outside };
+    let outside =
+        vec![union(&["*a*", "*A*", "*:*:*", "*é*", "*É*"], LetterCase::Exact), union(&[":"], LetterCase::Exact)];
+    let question = Question { domain: ANYTHING, inside: vec![union(&["*"], LetterCase::Exact)], outside };
     let answer = question.answer(PLENTY).unwrap().unwrap();
     question.check(Some(&answer), &ANYTHING.strings()).unwrap();
     assert!(answer.chars().all(|c| c == ':' || !"aAéÉ".contains(c)), "`{answer}`");
@@ -274,8 +276,7 @@ fn random_questions_get_the_answer_of_the_enumeration() {
 fn the_order_of_unions_and_of_their_patterns_does_not_change_the_answer() {
     for_questions(|question, _| {
         let reversed = |unions: &[Texts]| {
-            let turned =
-                |union: &Texts| Texts::new(union.globs().iter().rev().cloned().collect(), union.ignores_case());
+            let turned = |union: &Texts| Texts::new(union.globs().iter().rev().cloned().collect(), union.letter_case());
             unions.iter().rev().map(turned).collect::<Vec<_>>()
         };
         let turned = Question {
@@ -309,7 +310,7 @@ fn a_small_budget_is_overdrawn_or_suffices_and_never_gives_another_answer() {
 
 #[test]
 fn a_budget_that_was_overdrawn_stays_spent() {
-    let (inside, budget) = (union(&["*a*b*a*"], false), Budget::new(10));
+    let (inside, budget) = (union(&["*a*b*a*"], LetterCase::Exact), Budget::new(10));
     assert_eq!(shortest(&EVERYTHING, &[&inside], &[], &budget), Err(OverBudget));
     assert_eq!(budget.spend(1), Err(OverBudget));
 }

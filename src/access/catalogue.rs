@@ -154,14 +154,14 @@ impl ActionSet {
         if pattern.is_everything() {
             return Self::ALL;
         }
-        if pattern.is_of_other_service_than(&[Service::Ecr.prefix(), Service::EcrPublic.prefix()]) {
+        if pattern.is_for_other_service(&[Service::Ecr.prefix(), Service::EcrPublic.prefix()]) {
             return Self::default();
         }
         match pattern.as_literal() {
             Some(name) => Self(find(name).map_or(0, |i| 1 << i)),
             None => [Service::Ecr, Service::EcrPublic]
                 .into_iter()
-                .filter(|service| !pattern.is_of_other_service_than(&[service.prefix()]))
+                .filter(|service| !pattern.is_for_other_service(&[service.prefix()]))
                 .fold(Self::default(), |all, service| {
                     let matches = |action: &Action| pattern.matches(service.prefix(), action.name(), reading);
                     all.union(Self::of(|action| action.service == service && matches(action)))
@@ -190,5 +190,5 @@ pub fn unknown_literals(scope: &Scope<ActionPattern>) -> impl Iterator<Item = &s
 /// Whether a statement may bear on an action of ECR, be it one that the catalogue does not know.
 pub fn concerns_ecr(scope: &Scope<ActionPattern>) -> bool {
     let ours = [Service::Ecr.prefix(), Service::EcrPublic.prefix()];
-    scope.negated || scope.patterns.iter().any(|pattern| !pattern.is_of_other_service_than(&ours))
+    scope.negated || scope.patterns.iter().any(|pattern| !pattern.is_for_other_service(&ours))
 }

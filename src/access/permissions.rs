@@ -36,11 +36,11 @@ pub fn permissions(role: &Role, at: OffsetDateTime) -> Permissions {
     let mut decider = Decider::new(&subject, &rules, role.permissions_boundary.is_some(), &budget);
     let actions = || catalogue::actions().iter().enumerate();
     let at_first = |(place, action)| {
-        budget.part(STEPS_AT_FIRST);
+        budget.set_aside_all_but(STEPS_AT_FIRST);
         decider.decide_catalogued(place, action)
     };
     let mut catalogued: Vec<Decision> = actions().map(at_first).collect();
-    budget.whole();
+    budget.restore();
     decider.reconsider();
     for ((place, action), decision) in actions().zip(&mut catalogued) {
         if *decision == Decision::Undecided {

@@ -17,11 +17,11 @@ use crate::policy::budget::Budget;
 use crate::policy::comparison::{Comparison, Texts, date};
 use crate::policy::condition::Condition;
 use crate::policy::context_key::ContextKey;
-use crate::policy::glob::Glob;
+use crate::policy::glob::{Glob, LetterCase};
 use crate::policy::operator::Quantifier;
 use crate::policy::pattern::ResourcePattern;
 use crate::policy::reading::Reading;
-use crate::policy::requirement::{Ask, Requirement};
+use crate::policy::requirement::{IfPresent, Requirement};
 use crate::policy::variable::{Meaning, Variable};
 use crate::policy::{Effect, Statement};
 
@@ -291,10 +291,11 @@ impl<'a> Problem<'a> {
             Knowledge::Absent => Term::Settled(requirement.holds(None, self.budget)),
             Knowledge::Value(value) => {
                 let known = Some(std::slice::from_ref(&value));
-                let of_arns = !condition.asks_for_arns(reading) || requirement.of_arns().holds(known, self.budget);
+                let of_arns =
+                    !condition.holds_for_arns_only(reading) || requirement.arns_only().holds(known, self.budget);
                 let holds = of_arns && requirement.holds(known, self.budget);
                 // To a set operator an empty value may be a missing key: the documentation has it both ways.
-                Term::Settled(if value.is_empty() && requirement.of_set() {
+                Term::Settled(if value.is_empty() && requirement.uses_set_operator() {
                     let missing = requirement.holds(None, self.budget);
                     if reading == Reading::Wide { holds || missing } else { holds && missing }
                 } else {
@@ -304,9 +305,9 @@ impl<'a> Problem<'a> {
             Knowledge::Unknown(unknown) => {
                 let slot = self.slot_of(&unknown);
                 // To a set operator an empty value may be a missing key, as above.
-                let may_be_missing = requirement.of_set() && !several;
+                let may_be_missing = requirement.uses_set_operator() && !several;
                 let if_missing = requirement.if_absent;
-                if let Ask::Values { comparison, quantifier, positive: _ } = &mut requirement.if_present {
+                if let IfPresent::Values { comparison, quantifier, positive: _ } = &mut requirement.if_present {
                     // Instants are kept as seconds; what is no comparison of instants sees them as requests carry them.
                     let of_instants = matches!(&**comparison, Comparison::Number { instants: true, .. });
                     if is_instant(&unknown) && !of_instants && key != "aws:epochtime" {
@@ -317,7 +318,7 @@ impl<'a> Problem<'a> {
                         *quantifier = if reading == Reading::Wide { Quantifier::Any } else { Quantifier::All };
                     }
                 }
-                let arns = condition.asks_for_arns(reading).then(|| requirement.of_arns());
+                let arns = condition.holds_for_arns_only(reading).then(|| requirement.arns_only());
                 let mut all = vec![Literal::new(slot, requirement)];
                 let empty = || equals(slot, "", Quantifier::Value);
                 if reading == Reading::Wide && if_missing && may_be_missing {
@@ -364,7 +365,7 @@ impl<'a> Problem<'a> {
             return None;
         }
         let ends: Vec<usize> = known.char_indices().map(|(i, _)| i).chain([known.len()]).collect();
-        self.budget.spend(ends.len() * ends.len() / 2 * condition.listed()).ok()?;
+        self.budget.spend(ends.len() * ends.len() / 2 * condition.value_count()).ok()?;
         let absent = holds(&Meaning::Absent)?;
         let elsewhere = holds(&Meaning::Text(format!("{known}\u{0}")))?;
         let mut globs = Vec::new();
@@ -376,8 +377,8 @@ impl<'a> Problem<'a> {
                 }
             }
         }
-        let comparison = Arc::new(Comparison::Text(Texts::new(globs, condition.ignores_case())));
-        let if_present = Ask::Values { quantifier: Quantifier::Value, comparison, positive: !elsewhere };
+        let comparison = Arc::new(Comparison::Text(Texts::new(globs, condition.letter_case())));
+        let if_present = IfPresent::Values { quantifier: Quantifier::Value, comparison, positive: !elsewhere };
         Some(Literal::new(self.slot_of(&open), Requirement { if_absent: absent, if_present }))
     }
 
@@ -455,13 +456,14 @@ pub(super) fn keys(statement: &Statement) -> Vec<ContextKey> {
 
 fn equals(slot: usize, value: &str, quantifier: Quantifier) -> Literal {
     // Names of tags ignore case in condition keys, and `aws:TagKeys` is the only set that is compared here.
-    let texts = Texts::new(vec![Glob::literal(value)], quantifier == Quantifier::Any);
-    let if_present = Ask::Values { quantifier, comparison: Arc::new(Comparison::Text(texts)), positive: true };
+    let letter_case = if quantifier == Quantifier::Any { LetterCase::Ignored } else { LetterCase::Exact };
+    let texts = Texts::new(vec![Glob::literal(value)], letter_case);
+    let if_present = IfPresent::Values { quantifier, comparison: Arc::new(Comparison::Text(texts)), positive: true };
     Literal::new(slot, Requirement { if_absent: false, if_present })
 }
 
 fn absent(slot: usize) -> Literal {
-    Literal::new(slot, Requirement { if_absent: true, if_present: Ask::Presence(false) })
+    Literal::new(slot, Requirement { if_absent: true, if_present: IfPresent::Holds(false) })
 }
 
 fn is_vpc_key(name: &str) -> bool {

@@ -12,11 +12,11 @@ use super::context::Unknown;
 use super::request::Problem;
 use super::solver::{Cube, Literal, Values};
 use crate::policy::comparison::{Comparison, Texts};
-use crate::policy::glob::Glob;
+use crate::policy::glob::{Glob, LetterCase};
 use crate::policy::operator::Quantifier;
 use crate::policy::pattern::ResourcePattern;
 use crate::policy::reading::Reading;
-use crate::policy::requirement::{Ask, Requirement};
+use crate::policy::requirement::{IfPresent, Requirement};
 use crate::policy::variable::{Token, resolve};
 
 /// How many symbols of a pattern are read in the time of a step of the budget.
@@ -94,7 +94,7 @@ impl Problem<'_> {
         // Patterns that differ in the last field only are one union of globs.
         let mut merged: Vec<(ArnTerms, Vec<Vec<Glob>>)> = Vec::new();
         let prefix = self.target.service.prefix();
-        for pattern in patterns.iter().filter(|pattern| !pattern.is_of_other_service_than(prefix)) {
+        for pattern in patterns.iter().filter(|pattern| !pattern.is_for_other_service(prefix)) {
             for mut terms in self.arn_terms(pattern, reading) {
                 let resource = std::mem::take(&mut terms.resource);
                 match merged.iter_mut().find(|(place, _)| *place == terms) {
@@ -135,7 +135,7 @@ impl Problem<'_> {
     fn matches_star(&self, pattern: &ResourcePattern, reading: Reading) -> bool {
         let fields = pattern.fields();
         let [field] = fields.as_slice() else { return false };
-        self.glob(pattern, field, reading).is_some_and(|glob| glob.matches("*", false))
+        self.glob(pattern, field, reading).is_some_and(|glob| glob.matches("*"))
     }
 
     /// What a pattern asks of the unknown parts of the request's ARN; several alternatives, or none.
@@ -166,8 +166,7 @@ impl Problem<'_> {
             let variable = tokens.iter().any(|token| matches!(token, Token::Variable(_)));
             if variable { None } else { self.glob(pattern, field, reading) }
         };
-        let known =
-            |field: &str, value: &str| field == value || plain(field).is_some_and(|glob| glob.matches(value, false));
+        let known = |field: &str, value: &str| field == value || plain(field).is_some_and(|glob| glob.matches(value));
         if !known(arn, "arn")
             || !known(partition, self.subject.partition())
             || !known(service, self.target.service.prefix())
@@ -184,7 +183,7 @@ impl Problem<'_> {
         match self.target.service {
             Service::Ecr => push(&mut terms.region, region),
             // The ARNs of ECR Public have no region.
-            Service::EcrPublic if !region.matches("", false) => return false,
+            Service::EcrPublic if !region.matches("") => return false,
             Service::EcrPublic => {}
         }
         push(&mut terms.account, account);
@@ -222,7 +221,7 @@ fn push(globs: &mut Vec<Glob>, glob: Glob) {
 }
 
 fn text(slot: usize, globs: Vec<Glob>) -> Literal {
-    let comparison = Arc::new(Comparison::Text(Texts::new(globs, false)));
-    let if_present = Ask::Values { quantifier: Quantifier::Value, comparison, positive: true };
+    let comparison = Arc::new(Comparison::Text(Texts::new(globs, LetterCase::Exact)));
+    let if_present = IfPresent::Values { quantifier: Quantifier::Value, comparison, positive: true };
     Literal::new(slot, Requirement { if_absent: false, if_present })
 }

@@ -87,7 +87,7 @@ impl Decider<'_> {
                     let meaning = |variable: &Variable| {
                         if stands_for(variable) { Meaning::Text((*part).to_owned()) } else { Meaning::Anything }
                     };
-                    resolve(&last, Reading::Wide, &meaning).is_some_and(|glob| glob.matches(name, false))
+                    resolve(&last, Reading::Wide, &meaning).is_some_and(|glob| glob.matches(name))
                 };
                 fitting.extend(parts.filter(fits).take(MOST_FITTING).map(|part| (unknown.clone(), part.to_owned())));
             }

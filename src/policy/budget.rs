@@ -20,16 +20,16 @@ impl Budget {
         Self { left: Cell::new(steps), aside: Cell::new(0) }
     }
 
-    /// Sets all steps aside but so many, until [`Budget::whole`].
-    pub fn part(&self, steps: u64) {
-        self.whole();
+    /// Sets all steps aside but so many, until [`Budget::restore`].
+    pub fn set_aside_all_but(&self, steps: u64) {
+        self.restore();
         let part = self.left.get().min(steps);
         self.aside.set(self.left.get() - part);
         self.left.set(part);
     }
 
     /// Takes back what was set aside.
-    pub fn whole(&self) {
+    pub fn restore(&self) {
         self.left.set(self.left.get() + self.aside.take());
     }
 

@@ -12,7 +12,7 @@ use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, Month, OffsetDateTime, Time};
 
 use super::budget::Budget;
-use super::glob::Glob;
+use super::glob::{Glob, LetterCase};
 use super::reading::Reading;
 
 /// How many symbols are tried in the time of a step of the budget.
@@ -32,14 +32,14 @@ pub enum Comparison {
         /// Whether the values are instants, written as dates or as seconds.
         instants: bool,
         /// Whether a value of the request that is none counts as one that matches.
-        unread: bool,
+        matches_unreadable: bool,
     },
     /// IP networks.
     Networks {
         /// The networks.
         networks: Vec<Network>,
         /// Whether a value of the request that is no address counts as one that matches.
-        unread: bool,
+        matches_unreadable: bool,
     },
     /// The value, seconds since 1970, is written as a date first.
     AsDate(Arc<Comparison>),
@@ -51,23 +51,23 @@ pub struct Texts {
     /// Those without wildcards first, these sorted: a policy may list hundreds.
     globs: Vec<Glob>,
     literals: usize,
-    ignore_case: bool,
+    letter_case: LetterCase,
 }
 
 impl Texts {
     /// The union of these patterns.
-    pub fn new(globs: Vec<Glob>, ignore_case: bool) -> Self {
+    pub fn new(globs: Vec<Glob>, letter_case: LetterCase) -> Self {
         let (mut all, wild): (Vec<Glob>, Vec<Glob>) = globs.into_iter().partition(Glob::is_literal);
         all.sort_unstable();
         all.dedup();
         let literals = all.len();
         all.extend(wild);
-        Self { globs: all, literals, ignore_case }
+        Self { globs: all, literals, letter_case }
     }
 
     /// The union that holds one text.
     pub fn literal(text: &str) -> Self {
-        Self { globs: vec![Glob::literal(text)], literals: 1, ignore_case: false }
+        Self { globs: vec![Glob::literal(text)], literals: 1, letter_case: LetterCase::Exact }
     }
 
     /// The patterns, of which one has to match.
@@ -75,23 +75,26 @@ impl Texts {
         &self.globs
     }
 
-    /// Whether letter case is ignored.
-    pub fn ignores_case(&self) -> bool {
-        self.ignore_case
+    /// Whether the case of letters matters.
+    pub fn letter_case(&self) -> LetterCase {
+        self.letter_case
     }
 
     /// Whether the texts that match are just the patterns as they stand.
     pub fn only_literals(&self) -> bool {
-        self.literals == self.globs.len() && !self.ignore_case
+        self.literals == self.globs.len() && self.letter_case == LetterCase::Exact
     }
 
     /// Whether one of the patterns matches, at the budget's cost.
     pub fn matches(&self, text: &str, budget: &Budget) -> bool {
         let (literals, wild) = self.globs.split_at_checked(self.literals).unwrap_or((&[], &self.globs));
-        let (literals, tried) = if self.ignore_case { (&[][..], &*self.globs) } else { (literals, wild) };
+        let (literals, tried) = match self.letter_case {
+            LetterCase::Exact => (literals, wild),
+            LetterCase::Ignored => (&[][..], &*self.globs),
+        };
         let mut steps = 0;
         let matched = literals.binary_search_by(|glob| glob.cmp_text(text)).is_ok()
-            || tried.iter().any(|glob| glob.matches_in_steps(text, self.ignore_case, &mut steps));
+            || tried.iter().any(|glob| glob.matches_in_steps(text, self.letter_case, &mut steps));
         budget.charge(steps / SYMBOLS_PER_STEP);
         matched
     }
@@ -160,19 +163,19 @@ impl Network {
 
 impl Comparison {
     /// How many values are listed.
-    pub fn listed(&self) -> usize {
+    pub fn value_count(&self) -> usize {
         match self {
             Self::Text(texts) => texts.globs.len(),
             Self::Number { numbers, .. } => numbers.len(),
             Self::Networks { networks, .. } => networks.len(),
-            Self::AsDate(inner) => inner.listed(),
+            Self::AsDate(inner) => inner.value_count(),
         }
     }
 
     /// What it comes to for a value that is no number, instant or address.
-    pub fn of_unread(&self) -> bool {
+    pub fn matches_unreadable(&self) -> bool {
         match self {
-            Self::Number { unread, .. } | Self::Networks { unread, .. } => *unread,
+            Self::Number { matches_unreadable, .. } | Self::Networks { matches_unreadable, .. } => *matches_unreadable,
             Self::Text(_) | Self::AsDate(_) => false,
         }
     }
@@ -186,15 +189,16 @@ impl Comparison {
     pub fn matches(&self, value: &str, budget: &Budget) -> bool {
         match self {
             Self::Text(texts) => texts.matches(value, budget),
-            Self::Number { order, numbers, instants, unread } => {
+            Self::Number { order, numbers, instants, matches_unreadable } => {
                 budget.charge(1 + numbers.len() / SYMBOLS_PER_STEP);
                 let read = if *instants { instant(value) } else { number(value) };
-                read.map_or(*unread, |value| numbers.iter().any(|listed| order.holds(value, *listed)))
+                read.map_or(*matches_unreadable, |value| numbers.iter().any(|listed| order.holds(value, *listed)))
             }
             Self::AsDate(inner) => inner.matches(date(value).as_deref().unwrap_or(value), budget),
-            Self::Networks { networks, unread } => {
+            Self::Networks { networks, matches_unreadable } => {
                 budget.charge(1 + networks.len() / SYMBOLS_PER_STEP);
-                Network::parse(value).map_or(*unread, |value| networks.iter().any(|network| network.holds(&value)))
+                Network::parse(value)
+                    .map_or(*matches_unreadable, |value| networks.iter().any(|network| network.holds(&value)))
             }
         }
     }

@@ -12,12 +12,12 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 
 use super::comparison::{Comparison, Network, Texts, listed_instants, number};
 use super::context_key::ContextKey;
-use super::glob::{Glob, Symbol};
+use super::glob::{Glob, LetterCase, Symbol};
 use super::json::{DocumentError, Json, Path, members};
 use super::operator::{Family, Operator, Quantifier};
 use super::reading::Reading;
-use super::requirement::{Ask, Requirement};
-use super::variable::{Meaning, Token, Variable, Wildcards, resolve, tokens};
+use super::requirement::{IfPresent, Requirement};
+use super::variable::{Meaning, Token, Variable, Variables, Wildcards, resolve, tokens};
 
 /// One operator on one key of a condition block.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,14 +28,18 @@ pub struct Condition {
     pub key: ContextKey,
     /// The values listed, as text.
     values: Vec<String>,
-    /// Whether policy variables have meaning in the document.
-    variables: bool,
+    /// How `${…}` in the values is read.
+    variables: Variables,
     /// The parsed operator. `None` for one that IAM does not document.
     operator: Option<Operator>,
 }
 
 impl Condition {
-    pub(super) fn read_block(path: &Path<'_>, block: &Json<'_>, variables: bool) -> Result<Vec<Self>, DocumentError> {
+    pub(super) fn read_block(
+        path: &Path<'_>,
+        block: &Json<'_>,
+        variables: Variables,
+    ) -> Result<Vec<Self>, DocumentError> {
         let mut conditions = Vec::new();
         for (operator_name, keys) in members(path, block)? {
             let here = Path::Member(path, operator_name);
@@ -70,7 +74,7 @@ impl Condition {
     }
 
     /// Whether it may hold of ARNs only: so does a negated ARN operator in the reading in which it matches less.
-    pub fn asks_for_arns(&self, reading: Reading) -> bool {
+    pub fn holds_for_arns_only(&self, reading: Reading) -> bool {
         reading == Reading::Narrow && matches!(self.operator, Some(Operator { family: Family::Arn, negated: true, .. }))
     }
 
@@ -80,24 +84,29 @@ impl Condition {
     }
 
     /// How many values are listed.
-    pub fn listed(&self) -> usize {
+    pub fn value_count(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether the operator compares text without regard to case.
-    pub fn ignores_case(&self) -> bool {
-        matches!(self.operator, Some(Operator { family: Family::Text { ignore_case: true, .. }, .. }))
+    /// Whether the operator compares letters with their case.
+    pub fn letter_case(&self) -> LetterCase {
+        match self.operator {
+            Some(Operator { family: Family::Text { letter_case, .. }, .. }) => letter_case,
+            _ => LetterCase::Exact,
+        }
     }
 
     /// The keys of the variables in the listed values.
     pub fn variables(&self) -> impl Iterator<Item = ContextKey> {
-        let takes_variables =
-            self.variables && matches!(self.operator, Some(Operator { family: Family::Text { .. } | Family::Arn, .. }));
+        let takes_variables = self.variables == Variables::Replaced
+            && matches!(self.operator, Some(Operator { family: Family::Text { .. } | Family::Arn, .. }));
         let values = if takes_variables { self.values.as_slice() } else { &[] };
         let with_variables = values.iter().filter(|value| value.contains("${"));
-        with_variables.flat_map(|value| tokens(value, true, Wildcards::Text)).filter_map(|token| match token {
-            Token::Variable(variable) => Some(variable.key),
-            Token::Symbol(_) => None,
+        with_variables.flat_map(|value| tokens(value, Variables::Replaced, Wildcards::Text)).filter_map(|token| {
+            match token {
+                Token::Variable(variable) => Some(variable.key),
+                Token::Symbol(_) => None,
+            }
         })
     }
 
@@ -110,22 +119,22 @@ impl Condition {
         // Whether a negated operator holds that lists nothing, or what it cannot read, is doubt.
         let mut unlisted = self.values.is_empty();
         // So is whether it holds of a value of the request that it cannot read.
-        let unread = negated && reading == Reading::Narrow;
+        let matches_unreadable = negated && reading == Reading::Narrow;
         let comparison = match family {
-            Family::Text { wildcards, ignore_case } => {
+            Family::Text { wildcards, letter_case } => {
                 let globs = self.globs(|value| self.glob(value, wildcards, texts, meaning));
-                Comparison::Text(Texts::new(globs, ignore_case))
+                Comparison::Text(Texts::new(globs, letter_case))
             }
             Family::Arn => {
                 let globs: Vec<Vec<Glob>> =
                     self.values.iter().map(|value| self.arn_globs(value, texts, meaning, &mut unlisted)).collect();
                 let globs = globs.into_iter().flatten().collect();
-                Comparison::Text(Texts::new(globs, false))
+                Comparison::Text(Texts::new(globs, LetterCase::Exact))
             }
             Family::Binary => {
                 // The listed value is the base64 form of what the key's bytes have to be.
                 let bytes = |value: &str| String::from_utf8(BASE64_STANDARD.decode(value).ok()?).ok();
-                Comparison::Text(Texts::new(self.globs(|value| Some(Glob::literal(&bytes(value)?))), false))
+                Comparison::Text(Texts::new(self.globs(|value| Some(Glob::literal(&bytes(value)?))), LetterCase::Exact))
             }
             Family::Bool => {
                 // `True` may or may not be read as `true`.
@@ -135,20 +144,25 @@ impl Condition {
                     }
                     _ => None,
                 };
-                Comparison::Text(Texts::new(self.globs(read), false))
+                Comparison::Text(Texts::new(self.globs(read), LetterCase::Exact))
             }
-            Family::Number(order) => {
-                Comparison::Number { order, numbers: self.readable(number, &mut unlisted), instants: false, unread }
-            }
+            Family::Number(order) => Comparison::Number {
+                order,
+                numbers: self.readable(number, &mut unlisted),
+                instants: false,
+                matches_unreadable,
+            },
             Family::Instant(order) => {
                 let read = |value: &str| Some(listed_instants(value, order, texts)).filter(|read| !read.is_empty());
                 let numbers = self.readable(read, &mut unlisted).concat();
-                Comparison::Number { order, numbers, instants: true, unread }
+                Comparison::Number { order, numbers, instants: true, matches_unreadable }
             }
-            Family::Address => Comparison::Networks { networks: self.readable(Network::parse, &mut unlisted), unread },
+            Family::Address => {
+                Comparison::Networks { networks: self.readable(Network::parse, &mut unlisted), matches_unreadable }
+            }
             Family::Null => {
                 let holds = |text: &str| self.values.iter().any(|value| value.eq_ignore_ascii_case(text));
-                return Some(Requirement { if_absent: holds("true"), if_present: Ask::Presence(holds("false")) });
+                return Some(Requirement { if_absent: holds("true"), if_present: IfPresent::Holds(holds("false")) });
             }
         };
         let if_absent = match quantifier {
@@ -159,9 +173,9 @@ impl Condition {
             Quantifier::Value => negated,
         };
         let if_present = if negated && unlisted && reading == Reading::Narrow {
-            Ask::Presence(false)
+            IfPresent::Holds(false)
         } else {
-            Ask::Values { quantifier, comparison: Arc::new(comparison), positive: !negated }
+            IfPresent::Values { quantifier, comparison: Arc::new(comparison), positive: !negated }
         };
         Some(Requirement { if_absent, if_present })
     }

@@ -13,6 +13,7 @@ use percent_encoding::percent_decode_str;
 use super::condition::Condition;
 use super::json::{DocumentError, Json, Path, members, parse_json, string};
 use super::pattern::{ActionPattern, ResourcePattern};
+use super::variable::Variables;
 
 /// An identity-based policy document.
 #[derive(Debug, Clone)]
@@ -104,15 +105,15 @@ pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, DocumentError> {
 /// in it, which they have since version 2012-10-17.
 pub(super) fn for_each_statement<'j>(
     document: &'j Json<'_>,
-    mut visit: impl FnMut(&Path<'_>, &'j Json<'j>, bool) -> Result<(), DocumentError>,
+    mut visit: impl FnMut(&Path<'_>, &'j Json<'j>, Variables) -> Result<(), DocumentError>,
 ) -> Result<(), DocumentError> {
-    let mut variables = false;
+    let mut variables = Variables::Text;
     let mut statements = None;
     for (name, value) in members(&Path::Root, document)? {
         let here = Path::Member(&Path::Root, name);
         match name {
             "Version" => match string(&here, value)? {
-                "2012-10-17" => variables = true,
+                "2012-10-17" => variables = Variables::Replaced,
                 "2008-10-17" => {}
                 other => {
                     return Err(here.error(format!("`{other}` is not a version; `2012-10-17` and `2008-10-17` are")));
@@ -162,7 +163,7 @@ pub(super) fn effect(path: &Path<'_>, json: &Json<'_>) -> Result<Effect, Documen
     }
 }
 
-fn read_statement(path: &Path<'_>, json: &Json<'_>, variables: bool) -> Result<Statement, DocumentError> {
+fn read_statement(path: &Path<'_>, json: &Json<'_>, variables: Variables) -> Result<Statement, DocumentError> {
     let (mut sid, mut effect_, mut actions, mut resources) = (None, None, None, None);
     let mut conditions = Vec::new();
     for (name, value) in members(path, json)? {

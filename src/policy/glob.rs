@@ -26,12 +26,29 @@ impl Symbol {
     }
 
     /// Whether the symbol takes the character.
-    pub(super) fn takes(self, c: char, ignore_case: bool) -> bool {
+    pub(super) fn takes(self, c: char, letter_case: LetterCase) -> bool {
         match self {
-            Self::Char(own) => own == c || (ignore_case && own.to_lowercase().eq(c.to_lowercase())),
+            Self::Char(own) => letter_case.same(own, c),
             Self::One | Self::Many => true,
             Self::OneInPart | Self::ManyInPart => c != ':',
         }
+    }
+}
+
+/// Whether the case of letters matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum LetterCase {
+    /// `a` and `A` differ.
+    #[default]
+    Exact,
+    /// `a` and `A` are the same.
+    Ignored,
+}
+
+impl LetterCase {
+    /// Whether the two characters are the same.
+    fn same(self, one: char, other: char) -> bool {
+        one == other || (self == Self::Ignored && one.to_lowercase().eq(other.to_lowercase()))
     }
 }
 
@@ -90,9 +107,9 @@ impl Glob {
         !self.0.is_empty() && self.0.iter().all(|symbol| *symbol == Symbol::Many)
     }
 
-    /// Whether the glob matches the whole text.
-    pub fn matches(&self, text: &str, ignore_case: bool) -> bool {
-        self.matches_in_steps(text, ignore_case, &mut 0)
+    /// Whether the glob matches the whole text; letter case matters.
+    pub fn matches(&self, text: &str) -> bool {
+        self.matches_in_steps(text, LetterCase::Exact, &mut 0)
     }
 
     /// Whether the glob matches the whole text; adds the steps that it took, one for about each symbol tried.
@@ -100,7 +117,7 @@ impl Glob {
     /// Goes back to the last `*` alone when nothing else helps: what stands before it matched as early as it could,
     /// which leaves the most for the rest. A `*` that stops at colons may run out; then the last one that does not
     /// stop there has its turn.
-    pub(super) fn matches_in_steps(&self, text: &str, ignore_case: bool, steps: &mut usize) -> bool {
+    pub(super) fn matches_in_steps(&self, text: &str, letter_case: LetterCase, steps: &mut usize) -> bool {
         let (mut at, mut rest) = (0, text.chars());
         let (mut many, mut many_in_part) = (None, None);
         loop {
@@ -122,7 +139,7 @@ impl Glob {
                 }
                 Some(symbol) => {
                     let mut ahead = rest.clone();
-                    if ahead.next().is_some_and(|c| symbol.takes(c, ignore_case)) {
+                    if ahead.next().is_some_and(|c| symbol.takes(c, letter_case)) {
                         at += 1;
                         rest = ahead;
                         continue;

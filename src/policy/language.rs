@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use super::budget::{Budget, OverBudget};
 use super::comparison::Texts;
-use super::glob::Symbol;
+use super::glob::{LetterCase, Symbol};
 
 /// The strings under consideration, as a deterministic automaton.
 pub trait Domain {
@@ -141,7 +141,7 @@ fn alphabet(domain: &dyn Domain, unions: &[&Texts]) -> Vec<char> {
     for union in unions {
         for symbol in union.globs().iter().flat_map(|glob| &glob.0) {
             match symbol {
-                Symbol::Char(c) if union.ignores_case() => {
+                Symbol::Char(c) if union.letter_case() == LetterCase::Ignored => {
                     mentioned.push(*c);
                     mentioned.extend(c.to_lowercase().chain(c.to_uppercase()));
                 }
@@ -198,7 +198,7 @@ fn advance(union: &Texts, progress: &Progress, c: char, work: &mut usize) -> Pro
     let mut next = Vec::with_capacity(positions.len());
     for &(pattern, at) in positions {
         let symbol = union.globs().get(pattern as usize).and_then(|glob| glob.0.get(at as usize));
-        if let Some(symbol) = symbol.filter(|symbol| symbol.takes(c, union.ignores_case())) {
+        if let Some(symbol) = symbol.filter(|symbol| symbol.takes(c, union.letter_case())) {
             next.push((pattern, if symbol.skippable() { at } else { at + 1 }));
         }
     }

@@ -3,6 +3,7 @@
 //! Source: IAM User Guide, "IAM JSON policy elements: Condition operators".
 
 use super::comparison::Order;
+use super::glob::LetterCase;
 use super::variable::Wildcards;
 
 /// For which of a key's values a comparison has to come out as asked.
@@ -19,7 +20,7 @@ pub enum Quantifier {
 /// The kind of comparison an operator makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Family {
-    Text { wildcards: Wildcards, ignore_case: bool },
+    Text { wildcards: Wildcards, letter_case: LetterCase },
     Arn,
     Number(Order),
     Instant(Order),
@@ -31,9 +32,9 @@ pub(super) enum Family {
 
 /// Name without prefix and suffix, family, whether it is a negated operator.
 const OPERATORS: &[(&str, Family, bool)] = {
-    const EXACT: Family = Family::Text { wildcards: Wildcards::Text, ignore_case: false };
-    const FOLDED: Family = Family::Text { wildcards: Wildcards::Text, ignore_case: true };
-    const LIKE: Family = Family::Text { wildcards: Wildcards::Glob, ignore_case: false };
+    const EXACT: Family = Family::Text { wildcards: Wildcards::Text, letter_case: LetterCase::Exact };
+    const FOLDED: Family = Family::Text { wildcards: Wildcards::Text, letter_case: LetterCase::Ignored };
+    const LIKE: Family = Family::Text { wildcards: Wildcards::Glob, letter_case: LetterCase::Exact };
     &[
         ("StringEquals", EXACT, false),
         ("StringNotEquals", EXACT, true),

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::reading::Reading;
-use super::variable::{Token, Variable, Wildcards, tokens, variable};
+use super::variable::{Token, Variable, Variables, Wildcards, tokens, variable};
 
 /// One entry of `Action` or `NotAction`.
 ///
@@ -57,7 +57,7 @@ impl ActionPattern {
     }
 
     /// Whether the entry can only match actions of a service other than these, under any reading.
-    pub fn is_of_other_service_than(&self, services: &[&str]) -> bool {
+    pub fn is_for_other_service(&self, services: &[&str]) -> bool {
         self.parts().is_some_and(|(service, name)| {
             (self.grammatical
                 || (service.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-') && !name.contains(',')))
@@ -74,7 +74,7 @@ impl ActionPattern {
             if self.grammatical {
                 return own_service.eq_ignore_ascii_case(service) && ascii_glob(own_name.as_bytes(), name.as_bytes());
             }
-            if self.is_of_other_service_than(&[service]) {
+            if self.is_for_other_service(&[service]) {
                 return false;
             }
         }
@@ -129,11 +129,11 @@ fn ascii_glob(pattern: &[u8], text: &[u8]) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ResourcePattern {
     text: Box<str>,
-    variables: bool,
+    variables: Variables,
 }
 
 impl ResourcePattern {
-    pub(super) fn new(text: &str, variables: bool) -> Self {
+    pub(super) fn new(text: &str, variables: Variables) -> Self {
         Self { text: text.into(), variables }
     }
 
@@ -148,7 +148,7 @@ impl ResourcePattern {
     }
 
     /// Whether the entry can only match resources of a service other than this one, under any reading.
-    pub fn is_of_other_service_than(&self, service: &str) -> bool {
+    pub fn is_for_other_service(&self, service: &str) -> bool {
         let mut fields = self.text.split(':');
         let plain = |field: &&str| !field.contains(['*', '?', '$']);
         let mut next = || fields.next().filter(plain);
@@ -184,7 +184,7 @@ impl ResourcePattern {
 
     /// Whether there are variables in the entry, or what else has meaning only where they do.
     pub fn has_variables(&self) -> bool {
-        self.variables && self.text.contains("${")
+        self.variables == Variables::Replaced && self.text.contains("${")
     }
 
     /// The symbols and variables of one of the fields.

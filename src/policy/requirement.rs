@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::comparison::{Comparison, Texts};
-use super::glob::Glob;
+use super::glob::{Glob, LetterCase};
 use super::operator::Quantifier;
 
 /// What a condition asks of its key.
@@ -13,21 +13,21 @@ pub struct Requirement {
     /// Whether the condition holds where the request has not the key.
     pub if_absent: bool,
     /// What it asks of the value or values of a key that the request has.
-    pub if_present: Ask,
+    pub if_present: IfPresent,
 }
 
 impl Requirement {
     /// The requirement that holds just where this one does not.
     pub fn negated(self) -> Self {
         let if_present = match self.if_present {
-            Ask::Presence(holds) => Ask::Presence(!holds),
-            Ask::Values { quantifier, comparison, positive } => {
+            IfPresent::Holds(holds) => IfPresent::Holds(!holds),
+            IfPresent::Values { quantifier, comparison, positive } => {
                 let quantifier = match quantifier {
                     Quantifier::Value => Quantifier::Value,
                     Quantifier::Any => Quantifier::All,
                     Quantifier::All => Quantifier::Any,
                 };
-                Ask::Values { quantifier, comparison, positive: !positive }
+                IfPresent::Values { quantifier, comparison, positive: !positive }
             }
         };
         Self { if_absent: !self.if_absent, if_present }
@@ -35,28 +35,28 @@ impl Requirement {
 
     /// That the value or values are ARNs.
     #[must_use]
-    pub fn of_arns(&self) -> Self {
+    pub fn arns_only(&self) -> Self {
         let if_present = match &self.if_present {
-            Ask::Presence(holds) => Ask::Presence(*holds),
-            Ask::Values { quantifier, .. } => {
-                let comparison = Arc::new(Comparison::Text(Texts::new(vec![Glob::arn()], false)));
-                Ask::Values { quantifier: *quantifier, comparison, positive: true }
+            IfPresent::Holds(holds) => IfPresent::Holds(*holds),
+            IfPresent::Values { quantifier, .. } => {
+                let comparison = Arc::new(Comparison::Text(Texts::new(vec![Glob::arn()], LetterCase::Exact)));
+                IfPresent::Values { quantifier: *quantifier, comparison, positive: true }
             }
         };
         Self { if_absent: self.if_absent, if_present }
     }
 
     /// Whether it comes of a set operator.
-    pub fn of_set(&self) -> bool {
-        matches!(self.if_present, Ask::Values { quantifier: Quantifier::Any | Quantifier::All, .. })
+    pub fn uses_set_operator(&self) -> bool {
+        matches!(self.if_present, IfPresent::Values { quantifier: Quantifier::Any | Quantifier::All, .. })
     }
 
     /// Whether it holds of a key with these values, none if the request has not the key; at the budget's cost.
     pub fn holds(&self, values: Option<&[String]>, budget: &Budget) -> bool {
         let Some(values) = values else { return self.if_absent };
         match &self.if_present {
-            Ask::Presence(holds) => *holds,
-            Ask::Values { quantifier, comparison, positive } => {
+            IfPresent::Holds(holds) => *holds,
+            IfPresent::Values { quantifier, comparison, positive } => {
                 let as_asked = |value: &String| comparison.matches(value, budget) == *positive;
                 match quantifier {
                     Quantifier::Any => values.iter().any(as_asked),
@@ -69,9 +69,9 @@ impl Requirement {
 
 /// What a condition asks of a key that is present.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Ask {
+pub enum IfPresent {
     /// Nothing more (`Null`): holds or not.
-    Presence(bool),
+    Holds(bool),
     /// That the comparison comes out as `positive` for the values that `quantifier` says.
     Values {
         /// For which of the key's values.

@@ -26,6 +26,15 @@ pub enum Token {
     Variable(Box<Variable>),
 }
 
+/// How a document reads `${…}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Variables {
+    /// `${…}` is text: documents of a version before 2012-10-17.
+    Text,
+    /// `${…}` is a variable, replaced by its value: documents of version 2012-10-17.
+    Replaced,
+}
+
 /// Whether `*` and `?` are wildcards (`StringLike`, resources) or text (`StringEquals`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wildcards {
@@ -51,11 +60,11 @@ impl Wildcards {
 
 /// Splits a pattern's text into symbols and, where `variables` have meaning, variables. `${*}`, `${?}` and
 /// `${$}` are these characters themselves.
-pub fn tokens(text: &str, variables: bool, wildcards: Wildcards) -> Vec<Token> {
+pub fn tokens(text: &str, variables: Variables, wildcards: Wildcards) -> Vec<Token> {
     let mut tokens = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        if variables
+        if variables == Variables::Replaced
             && c == '$'
             && let Some((variable, after)) = variable(rest)
         {

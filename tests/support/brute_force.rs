@@ -13,7 +13,7 @@ use std::fmt;
 
 use ecr_read_only::policy::budget::{Budget, OverBudget};
 use ecr_read_only::policy::comparison::Texts;
-use ecr_read_only::policy::glob::{Glob, Symbol};
+use ecr_read_only::policy::glob::{Glob, LetterCase, Symbol};
 use ecr_read_only::policy::language::{Domain, contains, shortest};
 
 use super::generate::Rng;
@@ -141,18 +141,20 @@ impl Small {
 }
 
 /// Whether the pattern matches the whole text: by the definition of each symbol, one after the other.
-pub fn matches(symbols: &[Symbol], text: &[char], ignore_case: bool) -> bool {
+pub fn matches(symbols: &[Symbol], text: &[char], letter_case: LetterCase) -> bool {
     let Some((symbol, rest)) = symbols.split_first() else { return text.is_empty() };
     let first = text.split_first();
     let after_one = |passes: &dyn Fn(char) -> bool| {
-        first.is_some_and(|(c, others)| passes(*c) && matches(rest, others, ignore_case))
+        first.is_some_and(|(c, others)| passes(*c) && matches(rest, others, letter_case))
     };
     let after_many = |passes: &dyn Fn(char) -> bool| {
         let most = text.iter().take_while(|c| passes(**c)).count();
-        (0..=most).any(|taken| matches(rest, &text[taken..], ignore_case))
+        (0..=most).any(|taken| matches(rest, &text[taken..], letter_case))
     };
     match symbol {
-        Symbol::Char(own) if ignore_case => after_one(&|c| own.to_lowercase().eq(c.to_lowercase())),
+        Symbol::Char(own) if letter_case == LetterCase::Ignored => {
+            after_one(&|c| own.to_lowercase().eq(c.to_lowercase()))
+        }
         Symbol::Char(own) => after_one(&|c| *own == c),
         Symbol::One => after_one(&|_| true),
         Symbol::OneInPart => after_one(&|c| c != ':'),
@@ -164,11 +166,11 @@ pub fn matches(symbols: &[Symbol], text: &[char], ignore_case: bool) -> bool {
 /// Whether one of the union's patterns matches.
 pub fn one_matches(union: &Texts, text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
-    union.globs().iter().any(|glob| matches(&glob.0, &text, union.ignores_case()))
+    union.globs().iter().any(|glob| matches(&glob.0, &text, union.letter_case()))
 }
 
 /// A union as people write it: `~` for a `*` and `.` for a `?` that take no colon.
-pub fn union(patterns: &[&str], ignore_case: bool) -> Texts {
+pub fn union(patterns: &[&str], letter_case: LetterCase) -> Texts {
     let symbol = |c| match c {
         '*' => Symbol::Many,
         '?' => Symbol::One,
@@ -176,7 +178,7 @@ pub fn union(patterns: &[&str], ignore_case: bool) -> Texts {
         '.' => Symbol::OneInPart,
         c => Symbol::Char(c),
     };
-    Texts::new(patterns.iter().map(|pattern| Glob(pattern.chars().map(symbol).collect())).collect(), ignore_case)
+    Texts::new(patterns.iter().map(|pattern| Glob(pattern.chars().map(symbol).collect())).collect(), letter_case)
 }
 
 /// The inverse of [`union`], for failures.
@@ -218,7 +220,10 @@ fn glob(rng: &mut Rng, domain: &Small) -> Glob {
 
 fn unions(rng: &mut Rng, domain: &Small, most: usize) -> Vec<Texts> {
     let count = rng.below(most + 1);
-    let mut one = || Texts::new((0..=rng.below(3)).map(|_| glob(rng, domain)).collect(), rng.chance(25));
+    let mut one = || {
+        let globs = (0..=rng.below(3)).map(|_| glob(rng, domain)).collect();
+        Texts::new(globs, if rng.chance(25) { LetterCase::Ignored } else { LetterCase::Exact })
+    };
     (0..count).map(|_| one()).collect()
 }
 
@@ -237,7 +242,12 @@ impl fmt::Debug for Question {
         write!(f, "in {}", self.domain.name)?;
         for (word, unions) in [("inside", &self.inside), ("outside", &self.outside)] {
             for union in unions {
-                write!(f, ", {word}{} {:?}", if union.ignores_case() { " (any case)" } else { "" }, written(union))?;
+                write!(
+                    f,
+                    ", {word}{} {:?}",
+                    if union.letter_case() == LetterCase::Ignored { " (any case)" } else { "" },
+                    written(union)
+                )?;
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ use self::values::{Undecidable, value_of};
 use crate::policy::budget::Budget;
 use crate::policy::comparison::{Comparison, Order};
 use crate::policy::operator::Quantifier;
-use crate::policy::requirement::{Ask, Requirement};
+use crate::policy::requirement::{IfPresent, Requirement};
 
 /// What is asked of one slot.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,10 +213,14 @@ impl Search<'_> {
         let mut requirements: Vec<&Requirement> = taken.iter().collect();
         let late;
         if let Some(from) = from {
-            let comparison =
-                Comparison::Number { order: Order::GreaterOrEqual, numbers: vec![from], instants: true, unread: false };
+            let comparison = Comparison::Number {
+                order: Order::GreaterOrEqual,
+                numbers: vec![from],
+                instants: true,
+                matches_unreadable: false,
+            };
             let if_present =
-                Ask::Values { quantifier: Quantifier::Value, comparison: Arc::new(comparison), positive: true };
+                IfPresent::Values { quantifier: Quantifier::Value, comparison: Arc::new(comparison), positive: true };
             late = Requirement { if_absent: true, if_present };
             requirements.push(&late);
         }

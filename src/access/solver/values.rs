@@ -13,7 +13,7 @@ use crate::policy::comparison::{Comparison, Texts, date};
 use crate::policy::glob::{Glob, Symbol};
 use crate::policy::language::{contains, shortest};
 use crate::policy::operator::Quantifier;
-use crate::policy::requirement::{Ask, Requirement};
+use crate::policy::requirement::{IfPresent, Requirement};
 
 /// How many listed values are looked at in the time of a step of the budget.
 const VALUES_PER_STEP: usize = 8;
@@ -42,12 +42,12 @@ pub(in crate::access) fn value_of(
     let (mut every, mut some) = (Vec::new(), Vec::new());
     for requirement in requirements {
         match &requirement.if_present {
-            Ask::Presence(true) => {}
-            Ask::Presence(false) => return Ok(None),
-            Ask::Values { quantifier: Quantifier::Any, comparison, positive } if slot.multivalued => {
+            IfPresent::Holds(true) => {}
+            IfPresent::Holds(false) => return Ok(None),
+            IfPresent::Values { quantifier: Quantifier::Any, comparison, positive } if slot.multivalued => {
                 some.push((&**comparison, *positive));
             }
-            Ask::Values { comparison, positive, .. } => every.push((&**comparison, *positive)),
+            IfPresent::Values { comparison, positive, .. } => every.push((&**comparison, *positive)),
         }
     }
     if some.is_empty() {
@@ -69,7 +69,7 @@ pub(in crate::access) fn value_of(
 
 /// One value that passes all tests; `None` if there is none.
 fn one_value(slot: &Slot, tests: &[Test<'_>], budget: &Budget) -> Result<Option<String>, Undecidable> {
-    let listed: usize = tests.iter().map(|(comparison, _)| comparison.listed()).sum();
+    let listed: usize = tests.iter().map(|(comparison, _)| comparison.value_count()).sum();
     budget.spend(1 + tests.len() + listed / VALUES_PER_STEP)?;
     if let Some(value) = first(slot.preferred.iter().cloned(), tests, budget)? {
         return Ok(Some(value));
@@ -91,7 +91,8 @@ fn one_value(slot: &Slot, tests: &[Test<'_>], budget: &Budget) -> Result<Option<
             let on_text: Vec<Test<'_>> =
                 tests.iter().filter(|(one, _)| matches!(one, Comparison::Text(_))).copied().collect();
             let others = || tests.iter().filter(|(one, _)| !matches!(one, Comparison::Text(_)));
-            if universe.is_text_only() && others().all(|(comparison, positive)| comparison.of_unread() == *positive)
+            if universe.is_text_only()
+                && others().all(|(comparison, positive)| comparison.matches_unreadable() == *positive)
                 || on_text.len() == tests.len()
             {
                 return Ok(shortest_text(universe, &on_text, budget)?);

@@ -38,7 +38,7 @@ impl RolePatterns {
     pub fn matches(&self, name: &str, arn: Option<&str>) -> bool {
         self.0.iter().any(|pattern| {
             let subject = if pattern.is_arn { arn } else { Some(name) };
-            subject.is_some_and(|subject| pattern.glob.matches(subject, false))
+            subject.is_some_and(|subject| pattern.glob.matches(subject))
         })
     }
 
@@ -76,7 +76,7 @@ impl ClusterPatterns {
 
     /// Whether the cluster is meant.
     pub fn matches(&self, name: &str) -> bool {
-        self.0.is_empty() || self.0.iter().any(|glob| glob.matches(name, false))
+        self.0.is_empty() || self.0.iter().any(|glob| glob.matches(name))
     }
 }
 
