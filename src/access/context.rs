@@ -65,7 +65,7 @@ pub(super) fn is_multivalued(key: &str) -> bool {
 
 /// The facts of a role that its requests carry.
 #[derive(Debug, Clone)]
-pub(super) struct Subject<'r> {
+pub(super) struct RoleContext<'r> {
     pub(super) arn: &'r str,
     pub(super) id: &'r str,
     pub(super) tags: &'r [Tag],
@@ -74,7 +74,7 @@ pub(super) struct Subject<'r> {
     pub(super) at: f64,
 }
 
-impl Subject<'_> {
+impl RoleContext<'_> {
     pub(super) fn partition(&self) -> &str {
         Arn::parse(self.arn).map_or("", |arn| arn.partition)
     }

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::catalogue::{Action, ActionSet, ResourceType, Service};
-use super::context::{Subject, Target, Unknown};
+use super::context::{RoleContext, Target, Unknown};
 use super::decision::{Assumption, Decision, GrantKind, Refusal, Witness};
-use super::request::{Problem, Translated};
+use super::request::{Request, Translated};
 use super::solver::{Clause, Found, Values, solve};
-use super::statements::Rule;
+use super::statements::RoleStatement;
 use crate::policy::budget::Budget;
 
 /// How many values are tried for the keys that variables stand for, before the action is left undecided.
@@ -24,7 +24,7 @@ const MOST_ATTEMPTS: usize = 24;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Question {
     pub(super) target: Target,
-    /// The statements that match the action, by their place among the rules.
+    /// The statements that match the action, by their place among the statements.
     matching: Vec<usize>,
     /// Those of which it is doubt whether they match the action.
     doubtful: Vec<usize>,
@@ -33,37 +33,43 @@ pub(super) struct Question {
 /// The statements as clauses for the requests of one target, each made when it is first needed.
 struct Translation<'a> {
     target: Target,
-    problem: Problem<'a>,
-    /// By the place among the rules: in the reading that finds more access, and in the other one.
+    request: Request<'a>,
+    /// By the place among the statements: in the reading that finds more access, and in the other one.
     clauses: Vec<[Option<Translated>; 2]>,
 }
 
 impl<'a> Translation<'a> {
     fn new(decider: &Decider<'a>, target: Target, assumed: Vec<(Unknown, Option<String>)>) -> Self {
         let mut clauses = Vec::new();
-        clauses.resize_with(decider.rules.len(), || [None, None]);
-        Self { target, problem: Problem::new(decider.subject, target, assumed, decider.budget), clauses }
+        clauses.resize_with(decider.statements.len(), || [None, None]);
+        Self { target, request: Request::new(decider.role, target, assumed, decider.budget), clauses }
     }
 
-    fn make(&mut self, index: usize, rule: &Rule<'_>, other_reading: bool) -> Option<&Translated> {
-        let reading = if other_reading { rule.reading().other() } else { rule.reading() };
+    fn make(&mut self, index: usize, statement: &RoleStatement<'_>, other_reading: bool) -> Option<&Translated> {
+        let reading = if other_reading { statement.reading().other() } else { statement.reading() };
         let made = self.clauses.get_mut(index)?.get_mut(usize::from(other_reading))?;
         if made.is_none() {
-            *made = Some(self.problem.translate(rule.statement, &rule.keys, reading));
+            *made = Some(self.request.translate(statement.body, &statement.keys, reading));
         }
         made.as_ref()
     }
 
     /// Whether the clauses hold in the other reading too, with what variables leave open as these values have it.
-    fn hold_in_other_reading(&mut self, place: usize, rule: &Rule<'_>, values: &Values, budget: &Budget) -> bool {
-        let Some(made) = self.make(place, rule, true) else { return false };
+    fn hold_in_other_reading(
+        &mut self,
+        place: usize,
+        statement: &RoleStatement<'_>,
+        values: &Values,
+        budget: &Budget,
+    ) -> bool {
+        let Some(made) = self.make(place, statement, true) else { return false };
         if made.open.is_empty() {
             return made.hold(values, budget);
         }
         let open = made.open.clone();
-        let assumed = open.into_iter().map(|unknown| (unknown.clone(), self.problem.value(&unknown, values)));
-        let mut problem = self.problem.assuming(assumed);
-        problem.translate(rule.statement, &rule.keys, rule.reading().other()).hold(values, budget)
+        let assumed = open.into_iter().map(|unknown| (unknown.clone(), self.request.value(&unknown, values)));
+        let mut request = self.request.assuming(assumed);
+        request.translate(statement.body, &statement.keys, statement.reading().other()).hold(values, budget)
     }
 
     fn made(&self, index: usize, other_reading: bool) -> Option<&Translated> {
@@ -85,8 +91,8 @@ struct Assumed {
 }
 
 pub(super) struct Decider<'r> {
-    pub(super) subject: &'r Subject<'r>,
-    rules: &'r [Rule<'r>],
+    pub(super) role: &'r RoleContext<'r>,
+    statements: &'r [RoleStatement<'r>],
     bounded: bool,
     pub(super) budget: &'r Budget,
     /// What some Allow of the identity-based policies matches.
@@ -102,17 +108,23 @@ pub(super) struct Decider<'r> {
 }
 
 impl<'r> Decider<'r> {
-    pub(super) fn new(subject: &'r Subject<'r>, rules: &'r [Rule<'r>], bounded: bool, budget: &'r Budget) -> Self {
-        let grants = rules.iter().filter(|rule| rule.allows(false));
-        let everything = |rule: &Rule<'_>| rule.statement.resources.patterns.iter().all(|one| one.is_everything());
+    pub(super) fn new(
+        role: &'r RoleContext<'r>,
+        statements: &'r [RoleStatement<'r>],
+        bounded: bool,
+        budget: &'r Budget,
+    ) -> Self {
+        let grants = statements.iter().filter(|statement| statement.allows(false));
+        let everything =
+            |statement: &RoleStatement<'_>| statement.body.resources.patterns.iter().all(|one| one.is_everything());
         Self {
-            subject,
-            rules,
+            role,
+            statements,
             bounded,
             budget,
-            granted: grants.fold(ActionSet::default(), |all, rule| all.union(rule.actions)),
-            own_keys: rules.iter().any(Rule::looks_at_keys_of_single_actions),
-            some_resources: !rules.iter().all(everything),
+            granted: grants.fold(ActionSet::default(), |all, statement| all.union(statement.actions)),
+            own_keys: statements.iter().any(RoleStatement::looks_at_keys_of_single_actions),
+            some_resources: !statements.iter().all(everything),
             decided: Vec::new(),
             translations: Vec::new(),
         }
@@ -132,10 +144,18 @@ impl<'r> Decider<'r> {
             keys: Some(if self.own_keys { action.keys } else { &[] }),
             all_repositories: self.some_resources && action.full_name == "ecr:DescribeRepositories",
         };
-        let places = |set: fn(&Rule<'_>) -> ActionSet| {
-            self.rules.iter().enumerate().filter_map(|(i, rule)| set(rule).contains(place).then_some(i)).collect()
+        let places = |set: fn(&RoleStatement<'_>) -> ActionSet| {
+            self.statements
+                .iter()
+                .enumerate()
+                .filter_map(|(i, statement)| set(statement).contains(place).then_some(i))
+                .collect()
         };
-        Question { target, matching: places(|rule| rule.actions), doubtful: places(|rule| rule.doubtful) }
+        Question {
+            target,
+            matching: places(|statement| statement.actions),
+            doubtful: places(|statement| statement.doubtful),
+        }
     }
 
     /// Decides an action of the catalogue, given with its place there.
@@ -151,13 +171,13 @@ impl<'r> Decider<'r> {
         let public = prefix.eq_ignore_ascii_case(Service::EcrPublic.prefix());
         let service = if public { Service::EcrPublic } else { Service::Ecr };
         let (mut matching, mut doubtful) = (Vec::new(), Vec::new());
-        for (i, rule) in self.rules.iter().enumerate() {
-            let matches = |reading| rule.matches_action(service, action, reading, self.budget);
-            let found = matches(rule.reading());
+        for (i, statement) in self.statements.iter().enumerate() {
+            let matches = |reading| statement.matches_action(service, action, reading, self.budget);
+            let found = matches(statement.reading());
             if found {
                 matching.push(i);
             }
-            if found != matches(rule.reading().other()) {
+            if found != matches(statement.reading().other()) {
                 doubtful.push(i);
             }
             if self.budget.spend(1).is_err() {
@@ -178,22 +198,22 @@ impl<'r> Decider<'r> {
         best
     }
 
-    pub(super) fn matching(&self, question: &Question) -> impl Iterator<Item = (usize, &'r Rule<'r>)> {
-        let rules = self.rules;
-        question.matching.iter().filter_map(move |place| Some((*place, rules.get(*place)?)))
+    pub(super) fn matching(&self, question: &Question) -> impl Iterator<Item = (usize, &'r RoleStatement<'r>)> {
+        let statements = self.statements;
+        question.matching.iter().filter_map(move |place| Some((*place, statements.get(*place)?)))
     }
 
     /// Denies of which it is doubt whether they match the action.
-    fn doubtful_denies(&self, question: &Question) -> impl Iterator<Item = (usize, &'r Rule<'r>)> {
-        let rules = self.rules;
-        let doubtful = question.doubtful.iter().filter_map(move |place| Some((*place, rules.get(*place)?)));
-        doubtful.filter(|(_, rule)| rule.denies())
+    fn doubtful_denies(&self, question: &Question) -> impl Iterator<Item = (usize, &'r RoleStatement<'r>)> {
+        let statements = self.statements;
+        let doubtful = question.doubtful.iter().filter_map(move |place| Some((*place, statements.get(*place)?)));
+        doubtful.filter(|(_, statement)| statement.denies())
     }
 
     fn decide(&mut self, question: Question) -> Decision {
-        let exists = question.target.service == Service::Ecr || self.subject.partition() == "aws";
-        let granted = self.matching(&question).any(|(_, rule)| rule.allows(false));
-        let within_bounds = !self.bounded || self.matching(&question).any(|(_, rule)| rule.allows(true));
+        let exists = question.target.service == Service::Ecr || self.role.partition() == "aws";
+        let granted = self.matching(&question).any(|(_, statement)| statement.allows(false));
+        let within_bounds = !self.bounded || self.matching(&question).any(|(_, statement)| statement.allows(true));
         if !exists || !granted || !within_bounds {
             return Decision::Refused;
         }
@@ -207,41 +227,43 @@ impl<'r> Decider<'r> {
 
     /// Why an action is refused: found by leaving statements out.
     pub(super) fn refusal(&mut self, question: &Question) -> Refusal {
-        let refused = |decider: &mut Self, keep: &dyn Fn(usize, &Rule<'_>) -> bool| {
-            let matching = decider.matching(question).filter(|(place, rule)| keep(*place, rule));
+        let refused = |decider: &mut Self, keep: &dyn Fn(usize, &RoleStatement<'_>) -> bool| {
+            let matching = decider.matching(question).filter(|(place, statement)| keep(*place, statement));
             let matching = matching.map(|(place, _)| place).collect();
             decider.decide(Question { matching, ..question.clone() }) == Decision::Refused
         };
         let bounded = std::mem::take(&mut self.bounded);
-        let no_allow = refused(self, &|_, rule| rule.allows(false));
+        let no_allow = refused(self, &|_, statement| statement.allows(false));
         self.bounded = bounded;
         if no_allow {
             return Refusal::NoAllow;
         }
-        if refused(self, &|_, rule| !rule.denies()) {
+        if refused(self, &|_, statement| !statement.denies()) {
             return Refusal::Boundary;
         }
         let mut denies: Vec<usize> =
-            self.matching(question).filter(|(_, rule)| rule.denies()).map(|(place, _)| place).collect();
+            self.matching(question).filter(|(_, statement)| statement.denies()).map(|(place, _)| place).collect();
         for deny in denies.clone() {
-            if refused(self, &|place, rule| place != deny && (!rule.denies() || denies.contains(&place))) {
+            if refused(self, &|place, statement| place != deny && (!statement.denies() || denies.contains(&place))) {
                 denies.retain(|place| *place != deny);
             }
         }
-        let mut grants: Vec<_> = denies.iter().filter_map(|place| self.rules.get(*place)).map(Rule::grant).collect();
+        let mut grants: Vec<_> =
+            denies.iter().filter_map(|place| self.statements.get(*place)).map(RoleStatement::grant).collect();
         grants.sort_unstable();
         Refusal::Denied(grants)
     }
 
     /// The question without the Allows of which a single Deny obviously leaves nothing.
     fn without_undone(&self, question: &Question) -> Question {
-        let denies: Vec<&Rule<'_>> =
-            self.matching(question).map(|(_, rule)| rule).filter(|rule| rule.denies()).collect();
-        let undone = |rule: &Rule<'_>| {
-            let undone = |deny: &&Rule<'_>| self.budget.spend(1).is_ok() && rule.is_undone_by(deny);
-            !rule.denies() && denies.iter().any(undone)
+        let denies: Vec<&RoleStatement<'_>> =
+            self.matching(question).map(|(_, statement)| statement).filter(|statement| statement.denies()).collect();
+        let undone = |statement: &RoleStatement<'_>| {
+            let undone = |deny: &&RoleStatement<'_>| self.budget.spend(1).is_ok() && statement.is_undone_by(deny);
+            !statement.denies() && denies.iter().any(undone)
         };
-        let matching = self.matching(question).filter(|(_, rule)| !undone(rule)).map(|(place, _)| place).collect();
+        let matching =
+            self.matching(question).filter(|(_, statement)| !undone(statement)).map(|(place, _)| place).collect();
         Question { matching, ..question.clone() }
     }
 
@@ -326,38 +348,38 @@ impl<'r> Decider<'r> {
     }
 
     fn search_in(&self, translation: &mut Translation<'r>, question: &Question, assumed: &Assumed) -> Searched {
-        let mut bearing: Vec<(usize, &Rule<'_>)> = Vec::new();
-        for (place, rule) in self.matching(question) {
-            translation.make(place, rule, false);
+        let mut bearing: Vec<(usize, &RoleStatement<'_>)> = Vec::new();
+        for (place, statement) in self.matching(question) {
+            translation.make(place, statement, false);
             let doubtful = || question.doubtful.contains(&place);
-            if !assumed.both_readings || rule.denies() || !doubtful() {
-                bearing.push((place, rule));
+            if !assumed.both_readings || statement.denies() || !doubtful() {
+                bearing.push((place, statement));
             }
         }
         // What may deny is a part of the finding: it has to say what the request has for the keys that this names.
-        for (place, rule) in self.doubtful_denies(question) {
-            translation.make(place, rule, true);
+        for (place, statement) in self.doubtful_denies(question) {
+            translation.make(place, statement, true);
             if assumed.both_readings {
-                bearing.push((place, rule));
+                bearing.push((place, statement));
             }
         }
         if assumed.both_readings {
-            for (place, rule) in &bearing {
-                translation.make(*place, rule, true);
+            for (place, statement) in &bearing {
+                translation.make(*place, statement, true);
             }
         }
-        let mut ties = translation.problem.ties(&assumed.excluded);
+        let mut ties = translation.request.ties(&assumed.excluded);
         if assumed.own_account {
-            ties.extend(translation.problem.own_account());
+            ties.extend(translation.request.own_account());
         }
         let (mut common, mut grants, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
         let mut open = Vec::new();
-        for (place, rule) in bearing {
+        for (place, statement) in bearing {
             let Some(made) = translation.made(place, assumed.both_readings) else { continue };
             open.extend(&made.open);
             match &made.clauses {
-                Some(clauses) if rule.denies() => common.extend(clauses),
-                Some(clauses) if rule.allows(true) => bounds.push(clauses.as_slice()),
+                Some(clauses) if statement.denies() => common.extend(clauses),
+                Some(clauses) if statement.allows(true) => bounds.push(clauses.as_slice()),
                 Some(clauses) => grants.push(clauses.as_slice()),
                 None => {}
             }
@@ -366,7 +388,7 @@ impl<'r> Decider<'r> {
         if !self.bounded {
             bounds = vec![&[]];
         }
-        let slots = &translation.problem.slots;
+        let slots = &translation.request.slots;
         if self.budget.spend(slots.len() + common.len()).is_err() {
             return Searched::Unknown;
         }
@@ -387,34 +409,34 @@ impl<'r> Decider<'r> {
         if open.is_empty() {
             return Searched::Permitted(Arc::new(self.witness(translation, question, &values)));
         }
-        let values_of = |unknown: &&Unknown| ((*unknown).clone(), translation.problem.value(unknown, &values));
+        let values_of = |unknown: &&Unknown| ((*unknown).clone(), translation.request.value(unknown, &values));
         Searched::Open {
-            likely: self.likely(&translation.problem, question, &open, &values),
+            likely: self.likely(&translation.request, question, &open, &values),
             values: open.iter().map(values_of).collect(),
-            resource: translation.problem.resource_arn(&values),
+            resource: translation.request.resource_arn(&values),
         }
     }
 
     fn witness(&self, translation: &mut Translation<'r>, question: &Question, values: &Values) -> Witness {
         let mut context = BTreeMap::new();
         let mut grants = Vec::new();
-        for (place, rule) in self.matching(question) {
+        for (place, statement) in self.matching(question) {
             let holds = translation.made(place, false).is_some_and(|made| made.hold(values, self.budget));
-            if holds || rule.denies() {
-                translation.problem.mention(&rule.keys, values, &mut context);
+            if holds || statement.denies() {
+                translation.request.mention(&statement.keys, values, &mut context);
             }
-            if holds && !rule.denies() {
-                grants.push(rule.grant());
+            if holds && !statement.denies() {
+                grants.push(statement.grant());
             }
         }
-        for (_, rule) in self.doubtful_denies(question) {
-            translation.problem.mention(&rule.keys, values, &mut context);
+        for (_, statement) in self.doubtful_denies(question) {
+            translation.request.mention(&statement.keys, values, &mut context);
         }
         grants.sort_unstable_by(|a, b| (a.kind == GrantKind::Boundary, a).cmp(&(b.kind == GrantKind::Boundary, b)));
         let assumed = self.assumptions(translation, question, values);
-        let other_account = translation.problem.value(&Unknown::Account, values);
-        let other_account = other_account.filter(|account| account != self.subject.account());
-        Witness { resource: translation.problem.resource_arn(values), context, grants, other_account, assumed }
+        let other_account = translation.request.value(&Unknown::Account, values);
+        let other_account = other_account.filter(|account| account != self.role.account());
+        Witness { resource: translation.request.resource_arn(values), context, grants, other_account, assumed }
     }
 
     /// Which statements the other reading sees differently, of this request. Where several allow it, one that both
@@ -423,27 +445,28 @@ impl<'r> Decider<'r> {
         let mut bearing: Vec<usize> = question.matching.iter().chain(&question.doubtful).copied().collect();
         bearing.sort_unstable();
         bearing.dedup();
-        let mut assumed: Vec<&Rule<'_>> = Vec::new();
+        let mut assumed: Vec<&RoleStatement<'_>> = Vec::new();
         let (mut granted, mut within_bounds) = (false, false);
         for place in bearing {
-            let Some(rule) = self.rules.get(place) else { continue };
+            let Some(statement) = self.statements.get(place) else { continue };
             let holds = translation.made(place, false).is_some_and(|made| made.hold(values, self.budget));
-            if !rule.denies() && !holds {
+            if !statement.denies() && !holds {
                 continue;
             }
             let doubtful = question.doubtful.contains(&place);
-            let certain = (rule.denies() || !doubtful)
-                && (rule.is_plain() && !doubtful
-                    || translation.hold_in_other_reading(place, rule, values, self.budget));
+            let certain = (statement.denies() || !doubtful)
+                && (statement.is_plain() && !doubtful
+                    || translation.hold_in_other_reading(place, statement, values, self.budget));
             if certain {
-                granted |= rule.allows(false);
-                within_bounds |= rule.allows(true);
+                granted |= statement.allows(false);
+                within_bounds |= statement.allows(true);
             } else {
-                assumed.push(rule);
+                assumed.push(statement);
             }
         }
-        assumed.retain(|rule| !(granted && rule.allows(false) || within_bounds && rule.allows(true)));
-        let assumption = |rule: &Rule<'_>| Assumption { statement: rule.grant(), matches: !rule.denies() };
+        assumed.retain(|statement| !(granted && statement.allows(false) || within_bounds && statement.allows(true)));
+        let assumption =
+            |statement: &RoleStatement<'_>| Assumption { statement: statement.grant(), matches: !statement.denies() };
         let mut assumed: Vec<_> = assumed.into_iter().map(assumption).collect();
         assumed.sort_unstable();
         assumed

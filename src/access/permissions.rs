@@ -5,11 +5,11 @@
 use time::OffsetDateTime;
 
 use super::catalogue::{self, Action};
-use super::context::Subject;
+use super::context::RoleContext;
 use super::decider::{Decider, Question};
 use super::decision::{Decision, Refusal};
 use super::role::Role;
-use super::statements::{rules, unknown_actions};
+use super::statements::{role_statements, unknown_actions};
 use crate::policy::budget::Budget;
 
 /// Steps of work for one role, all its actions together.
@@ -30,10 +30,10 @@ pub struct Permissions {
 /// Decides every action of the catalogue, and the literal actions that it does not know, for requests made at
 /// `at` or later.
 pub fn permissions(role: &Role, at: OffsetDateTime) -> Permissions {
-    let subject = subject(role, seconds(at));
-    let rules = rules(role);
+    let context = context(role, at);
+    let statements = role_statements(role);
     let budget = Budget::new(STEPS_PER_ROLE);
-    let mut decider = Decider::new(&subject, &rules, role.permissions_boundary.is_some(), &budget);
+    let mut decider = Decider::new(&context, &statements, role.permissions_boundary.is_some(), &budget);
     let actions = || catalogue::actions().iter().enumerate();
     let at_first = |(place, action)| {
         budget.set_aside_all_but(STEPS_AT_FIRST);
@@ -59,10 +59,10 @@ pub fn permissions(role: &Role, at: OffsetDateTime) -> Permissions {
 /// Decides the role once more, and under a budget of its own. What that does not suffice to narrow down names every
 /// Deny that bears on the action.
 pub fn refusals(role: &Role, at: OffsetDateTime) -> Vec<(&'static Action, Refusal)> {
-    let subject = subject(role, seconds(at));
-    let rules = rules(role);
+    let context = context(role, at);
+    let statements = role_statements(role);
     let budget = Budget::new(STEPS_PER_ROLE);
-    let mut decider = Decider::new(&subject, &rules, role.permissions_boundary.is_some(), &budget);
+    let mut decider = Decider::new(&context, &statements, role.permissions_boundary.is_some(), &budget);
     let mut known: Vec<(Question, Refusal)> = Vec::new();
     let mut refusals = Vec::new();
     for (place, action) in catalogue::actions().iter().enumerate() {
@@ -89,6 +89,6 @@ fn seconds(at: OffsetDateTime) -> f64 {
     (at.unix_timestamp() + i64::from(at.nanosecond() > 0)) as f64
 }
 
-fn subject(role: &Role, at: f64) -> Subject<'_> {
-    Subject { arn: &role.arn, id: &role.id, tags: &role.tags, trust: &role.trust_policy, at }
+fn context(role: &Role, at: OffsetDateTime) -> RoleContext<'_> {
+    RoleContext { arn: &role.arn, id: &role.id, tags: &role.tags, trust: &role.trust_policy, at: seconds(at) }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::catalogue::ResourceType;
-use super::context::{Knowledge, Subject, Target, Unknown};
+use super::context::{Knowledge, RoleContext, Target, Unknown};
 use super::solver::slot::Slot;
 use super::solver::{Clause, Literal, Values, holds};
 use crate::policy::budget::Budget;
@@ -27,8 +27,8 @@ use crate::policy::{Effect, Statement};
 
 /// The unknowns of the requests for one target, made as statements mention them.
 #[derive(Clone)]
-pub(super) struct Problem<'a> {
-    pub(super) subject: &'a Subject<'a>,
+pub(super) struct Request<'a> {
+    pub(super) role: &'a RoleContext<'a>,
     pub(super) target: Target,
     unknowns: Vec<Unknown>,
     /// The slot of each unknown.
@@ -71,15 +71,15 @@ enum Term {
     Any(Vec<Literal>),
 }
 
-impl<'a> Problem<'a> {
+impl<'a> Request<'a> {
     pub(super) fn new(
-        subject: &'a Subject<'a>,
+        role: &'a RoleContext<'a>,
         target: Target,
         assumed: Vec<(Unknown, Option<String>)>,
         budget: &'a Budget,
     ) -> Self {
-        let mut problem = Self {
-            subject,
+        let mut request = Self {
+            role,
             target,
             unknowns: Vec::new(),
             places: BTreeMap::new(),
@@ -91,17 +91,17 @@ impl<'a> Problem<'a> {
         };
         if target.resource != ResourceType::None {
             for unknown in [Unknown::Region, Unknown::Account, Unknown::Resource] {
-                problem.slot_of(&unknown);
+                request.slot_of(&unknown);
             }
         }
-        problem
+        request
     }
 
     /// The same unknowns, with more values assumed of them.
     pub(super) fn assuming(&self, more: impl Iterator<Item = (Unknown, Option<String>)>) -> Self {
-        let mut problem = self.clone();
-        problem.assumed.extend(more);
-        problem
+        let mut request = self.clone();
+        request.assumed.extend(more);
+        request
     }
 
     /// The first value that an unknown has.
@@ -122,7 +122,7 @@ impl<'a> Problem<'a> {
             Unknown::Key(key) if key == "aws:tokenissuetime" => self.slot_of(&Unknown::Now),
             _ => 0,
         };
-        self.slots.push(self.subject.slot(&self.target, unknown, now));
+        self.slots.push(self.role.slot(&self.target, unknown, now));
         self.unknowns.push(unknown.clone());
         self.places.insert(unknown.clone(), self.slots.len() - 1);
         self.slots.len() - 1
@@ -177,7 +177,7 @@ impl<'a> Problem<'a> {
     /// That the resource is one of the role's own account.
     pub(super) fn own_account(&self) -> Option<Clause> {
         let slot = self.find_slot(&Unknown::Account)?;
-        Some(vec![vec![equals(slot, self.subject.account(), Quantifier::Value)]])
+        Some(vec![vec![equals(slot, self.role.account(), Quantifier::Value)]])
     }
 
     /// Makes clauses of a statement: under which it matches if it allows, under which it does not if it denies. The
@@ -200,7 +200,7 @@ impl<'a> Problem<'a> {
     fn meet(&mut self, keys: &[ContextKey]) {
         for key in keys {
             let (spelled, lower) = (key.as_written(), key.lower());
-            if let Knowledge::Unknown(unknown) = self.subject.knowledge(&self.target, lower) {
+            if let Knowledge::Unknown(unknown) = self.role.knowledge(&self.target, lower) {
                 self.slot_of(&unknown);
                 let known = self.spelled.entry(lower.to_owned()).or_insert_with(|| spelled.to_owned());
                 if spelled < known.as_str() {
@@ -265,16 +265,16 @@ impl<'a> Problem<'a> {
     fn condition(&mut self, condition: &Condition, reading: Reading) -> Term {
         let doubt = Term::Settled(reading == Reading::Wide);
         let key = condition.key.lower();
-        let knowledge = self.subject.knowledge(&self.target, key);
+        let knowledge = self.role.knowledge(&self.target, key);
         if let Knowledge::Value(value) = &knowledge
             && let Some(literal) = self.condition_on_variable(condition, reading, value)
         {
             return Term::All(vec![literal]);
         }
-        let several = matches!(&knowledge, Knowledge::Unknown(unknown) if Subject::is_multivalued(unknown));
+        let several = matches!(&knowledge, Knowledge::Unknown(unknown) if RoleContext::is_multivalued(unknown));
         let requirement = {
             let own = |variable: &Variable| {
-                let other = self.subject.knowledge(&self.target, variable.key.lower());
+                let other = self.role.knowledge(&self.target, variable.key.lower());
                 // One instant is written in two ways.
                 let written_alike = !matches!(&other, Knowledge::Unknown(unknown) if is_instant(unknown))
                     || variable.key.lower() == key;
@@ -339,16 +339,16 @@ impl<'a> Problem<'a> {
     /// Where the variable's value matters at all, it has to be a part of the known one, and these can be tried.
     fn condition_on_variable(&mut self, condition: &Condition, reading: Reading, known: &str) -> Option<Literal> {
         let open = condition.variables().find_map(|key| {
-            let Knowledge::Unknown(unknown) = self.subject.knowledge(&self.target, key.lower()) else {
+            let Knowledge::Unknown(unknown) = self.role.knowledge(&self.target, key.lower()) else {
                 return None;
             };
-            let several = Subject::is_multivalued(&unknown);
+            let several = RoleContext::is_multivalued(&unknown);
             let assumed = self.assumed.iter().any(|(other, _)| *other == unknown);
             (!several && !assumed && !is_instant(&unknown)).then_some(unknown)
         })?;
         let holds = |assumed: &Meaning| -> Option<bool> {
             let other_open = RefCell::new(false);
-            let meaning = |variable: &Variable| match self.subject.knowledge(&self.target, variable.key.lower()) {
+            let meaning = |variable: &Variable| match self.role.knowledge(&self.target, variable.key.lower()) {
                 Knowledge::Absent => Meaning::Absent,
                 Knowledge::Value(value) => Meaning::Text(value),
                 Knowledge::Unknown(unknown) if unknown == open => assumed.clone(),
@@ -385,7 +385,7 @@ impl<'a> Problem<'a> {
     /// What a policy variable stands for.
     pub(super) fn meaning(&self, variable: &Variable) -> Meaning {
         let key = variable.key.lower();
-        match self.subject.knowledge(&self.target, key) {
+        match self.role.knowledge(&self.target, key) {
             Knowledge::Absent => Meaning::Absent,
             Knowledge::Value(value) => Meaning::Text(value),
             Knowledge::Unknown(unknown) => match self.assumed.iter().find(|(known, _)| *known == unknown) {
@@ -393,8 +393,8 @@ impl<'a> Problem<'a> {
                 Some((_, None)) => Meaning::Absent,
                 None => {
                     // Variables of keys with several values have no documented meaning: anything, for good.
-                    let form = self.subject.form(&unknown).filter(|_| variable.default.is_none());
-                    if !Subject::is_multivalued(&unknown) {
+                    let form = self.role.form(&unknown).filter(|_| variable.default.is_none());
+                    if !RoleContext::is_multivalued(&unknown) {
                         self.open.borrow_mut().push(unknown);
                     }
                     form.map_or(Meaning::Anything, |form| Meaning::Like(Glob::new(&form)))
@@ -419,7 +419,7 @@ impl<'a> Problem<'a> {
     }
 
     fn mention_key(&self, key: &str, lower: &str, values: &Values, context: &mut BTreeMap<String, Vec<String>>) {
-        let known = match self.subject.knowledge(&self.target, lower) {
+        let known = match self.role.knowledge(&self.target, lower) {
             Knowledge::Absent => None,
             Knowledge::Value(value) => Some(vec![value]),
             Knowledge::Unknown(unknown) => {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::catalogue::{ResourceType, Service};
 use super::context::Unknown;
-use super::request::Problem;
+use super::request::Request;
 use super::solver::{Cube, Literal, Values};
 use crate::policy::comparison::{Comparison, Texts};
 use crate::policy::glob::{Glob, LetterCase};
@@ -81,7 +81,7 @@ pub(super) fn six_fields(fields: Vec<&str>, reading: Reading) -> Vec<Vec<SixFiel
     }
 }
 
-impl Problem<'_> {
+impl Request<'_> {
     /// The cubes under which one of the patterns matches the request's resource.
     pub(super) fn resources(&mut self, patterns: &[ResourcePattern], reading: Reading) -> Vec<Cube> {
         if patterns.iter().any(ResourcePattern::is_everything) {
@@ -168,7 +168,7 @@ impl Problem<'_> {
         };
         let known = |field: &str, value: &str| field == value || plain(field).is_some_and(|glob| glob.matches(value));
         if !known(arn, "arn")
-            || !known(partition, self.subject.partition())
+            || !known(partition, self.role.partition())
             || !known(service, self.target.service.prefix())
         {
             return false;
@@ -209,7 +209,7 @@ impl Problem<'_> {
             values.and_then(|values| values.first()).map_or("", String::as_str)
         };
         let region = if self.target.service == Service::Ecr { value(&Unknown::Region) } else { "" };
-        let (partition, service) = (self.subject.partition(), self.target.service.prefix());
+        let (partition, service) = (self.role.partition(), self.target.service.prefix());
         format!("arn:{partition}:{service}:{region}:{}:{}", value(&Unknown::Account), value(&Unknown::Resource))
     }
 }

@@ -17,8 +17,8 @@ use crate::policy::reading::Reading;
 use crate::policy::{Effect, Statement};
 
 /// A statement that bears on ECR, and where it stands.
-pub(super) struct Rule<'r> {
-    pub(super) statement: &'r Statement,
+pub(super) struct RoleStatement<'r> {
+    pub(super) body: &'r Statement,
     policy: &'r Policy,
     pub(super) kind: GrantKind,
     index: usize,
@@ -29,17 +29,17 @@ pub(super) struct Rule<'r> {
     pub(super) doubtful: ActionSet,
 }
 
-impl Rule<'_> {
+impl RoleStatement<'_> {
     pub(super) fn allows(&self, boundary: bool) -> bool {
-        self.statement.effect == Effect::Allow && (self.kind == GrantKind::Boundary) == boundary
+        self.body.effect == Effect::Allow && (self.kind == GrantKind::Boundary) == boundary
     }
 
     pub(super) fn denies(&self) -> bool {
-        self.statement.effect == Effect::Deny
+        self.body.effect == Effect::Deny
     }
 
     pub(super) fn reading(&self) -> Reading {
-        reading(self.statement.effect)
+        reading(self.body.effect)
     }
 
     /// Whether a condition or a variable names a key that only some actions' requests have.
@@ -58,14 +58,14 @@ impl Rule<'_> {
                 || !pattern.has_variables()
                     && matches!(*pattern.fields(), [_, _, _, _, _, resource] if !has_doubtful_type(resource))
         };
-        let patterns = &self.statement.resources.patterns;
-        self.statement.conditions.is_empty() && !patterns.is_empty() && patterns.iter().all(plain)
+        let patterns = &self.body.resources.patterns;
+        self.body.conditions.is_empty() && !patterns.is_empty() && patterns.iter().all(plain)
     }
 
     /// Whether a Deny refuses all that this Allow allows because it says no more than that: all of its conditions are the
     /// Allow's, and so are its resources, or all.
-    pub(super) fn is_undone_by(&self, deny: &Rule<'_>) -> bool {
-        let (own, other) = (&self.statement.resources, &deny.statement.resources);
+    pub(super) fn is_undone_by(&self, deny: &RoleStatement<'_>) -> bool {
+        let (own, other) = (&self.body.resources, &deny.body.resources);
         let same_meaning = |pattern: &ResourcePattern| {
             let fields = pattern.fields();
             let variable = |field: &&str| field.contains("${");
@@ -79,14 +79,14 @@ impl Rule<'_> {
             !is_multivalued(condition.key.lower()) && condition.variables().all(|key| !is_multivalued(key.lower()))
         };
         let same_condition = |condition: &Condition| {
-            condition.is_plain() && one_value(condition) && self.statement.conditions.contains(condition)
+            condition.is_plain() && one_value(condition) && self.body.conditions.contains(condition)
         };
-        (everywhere || same_resources) && deny.statement.conditions.iter().all(same_condition)
+        (everywhere || same_resources) && deny.body.conditions.iter().all(same_condition)
     }
 
     /// Whether it matches an action that the catalogue does not know.
     pub(super) fn matches_action(&self, service: Service, name: &str, reading: Reading, budget: &Budget) -> bool {
-        let scope = &self.statement.actions;
+        let scope = &self.body.actions;
         budget.charge(1 + scope.patterns.len());
         let inner = if scope.negated { reading.other() } else { reading };
         scope.patterns.iter().any(|pattern| pattern.matches(service.prefix(), name, inner)) != scope.negated
@@ -97,34 +97,42 @@ impl Rule<'_> {
             PolicySource::Inline(name) => name.clone(),
             PolicySource::Managed(arn) => arn.clone(),
         };
-        Grant { policy, kind: self.kind, sid: self.statement.sid.clone(), statement: self.index }
+        Grant { policy, kind: self.kind, sid: self.body.sid.clone(), statement: self.index }
     }
 }
 
 /// The statements that bear on an action of the catalogue or may bear on an unknown one, in an order that does not
 /// depend on where they stand.
-pub(super) fn rules(role: &Role) -> Vec<Rule<'_>> {
+pub(super) fn role_statements(role: &Role) -> Vec<RoleStatement<'_>> {
     let kind = |policy: &Policy| match policy.source {
         PolicySource::Inline(_) => GrantKind::Inline,
         PolicySource::Managed(_) => GrantKind::Managed,
     };
     let identity = role.policies.iter().map(|policy| (policy, kind(policy)));
     let boundary = role.permissions_boundary.iter().map(|policy| (policy, GrantKind::Boundary));
-    let mut rules = Vec::new();
+    let mut statements = Vec::new();
     for (policy, kind) in identity.chain(boundary) {
         for (index, statement) in policy.document.statements.iter().enumerate() {
             if catalogue::concerns_ecr(&statement.actions) {
                 let actions = ActionSet::matching(&statement.actions, reading(statement.effect));
                 let doubtful = ActionSet::doubtful(&statement.actions);
-                rules.push(Rule { statement, policy, kind, index, keys: keys(statement), actions, doubtful });
+                statements.push(RoleStatement {
+                    body: statement,
+                    policy,
+                    kind,
+                    index,
+                    keys: keys(statement),
+                    actions,
+                    doubtful,
+                });
             }
         }
     }
-    rules.sort_by(|a, b| {
-        let place = |rule: &Rule<'_>| (rule.kind, rule.policy.source.clone(), rule.index);
-        a.statement.cmp_content(b.statement).then_with(|| place(a).cmp(&place(b)))
+    statements.sort_by(|a, b| {
+        let place = |statement: &RoleStatement<'_>| (statement.kind, statement.policy.source.clone(), statement.index);
+        a.body.cmp_content(b.body).then_with(|| place(a).cmp(&place(b)))
     });
-    rules
+    statements
 }
 
 fn reading(effect: Effect) -> Reading {

@@ -5,7 +5,7 @@
 
 use super::context::{Knowledge, Unknown};
 use super::decider::{Decider, Question};
-use super::request::Problem;
+use super::request::Request;
 use super::solver::Values;
 use super::solver::values::is_possible;
 use crate::policy::arn::Arn;
@@ -24,18 +24,18 @@ impl Decider<'_> {
     /// request that was found, what the conditions list.
     pub(super) fn likely(
         &self,
-        problem: &Problem<'_>,
+        request: &Request<'_>,
         question: &Question,
         open: &[&Unknown],
         values: &Values,
     ) -> Vec<Vec<(Unknown, Option<String>)>> {
         let mut texts: Vec<String> = values.iter().flatten().filter_map(|values| values.first()).cloned().collect();
-        let conditions = self.matching(question).flat_map(|(_, rule)| &rule.statement.conditions);
+        let conditions = self.matching(question).flat_map(|(_, statement)| &statement.body.conditions);
         texts.extend(conditions.flat_map(Condition::literals).map(str::to_owned));
         texts.sort_unstable();
         texts.dedup();
         let of = |unknown: &Unknown| {
-            let slot = problem.find_slot(unknown).and_then(|slot| problem.slots.get(slot));
+            let slot = request.find_slot(unknown).and_then(|slot| request.slots.get(slot));
             let mut of: Vec<String> =
                 slot.map(|slot| slot.preferred.iter().take(1).cloned().collect()).unwrap_or_default();
             let possible = |text: &&String| slot.is_some_and(|slot| is_possible(slot, text));
@@ -62,7 +62,7 @@ impl Decider<'_> {
     ) -> Vec<(Unknown, String)> {
         let mut fitting = Vec::new();
         let name = Arn::parse(resource).map_or("", |arn| arn.resource);
-        for pattern in self.matching(question).flat_map(|(_, rule)| &rule.statement.resources.patterns) {
+        for pattern in self.matching(question).flat_map(|(_, statement)| &statement.body.resources.patterns) {
             // Every part of the name is held against every pattern: that has its price.
             if fitting.len() >= MOST_FITTING || self.budget.spend(name.len().pow(3) / 8).is_err() {
                 break;
@@ -76,9 +76,9 @@ impl Decider<'_> {
                     .iter()
                     .enumerate()
                     .flat_map(|(i, start)| ends.iter().skip(i + 1).filter_map(|end| name.get(*start..*end)));
-                let subject = self.subject;
+                let role = self.role;
                 let stands_for = |variable: &Variable| {
-                    subject.knowledge(&question.target, variable.key.lower()) == Knowledge::Unknown(unknown.clone())
+                    role.knowledge(&question.target, variable.key.lower()) == Knowledge::Unknown(unknown.clone())
                 };
                 if !last.iter().any(|token| matches!(token, Token::Variable(variable) if stands_for(variable))) {
                     continue;
