@@ -95,6 +95,28 @@ fn json_report_holds_the_request_and_its_statements() {
 }
 
 #[test]
+fn text_report_shows_verdict_request_and_statement() {
+    let mut document = allow("ecr:PutImage");
+    document["Statement"][0]["Condition"] = json!({ "StringEquals": { "aws:PrincipalTag/team": "shop" } });
+    let mut pusher = role("pusher", &document, &[WORKER]);
+    pusher["Tags"] = json!([{ "Key": "team", "Value": "shop" }]);
+    let mut broken = role("broken", &allow("ecr:Get*"), &[WORKER]);
+    broken["RolePolicyList"][0]["PolicyDocument"] = Value::Null;
+    let file = page(&[pusher, role("reader", &allow("ecr:Get*"), &[WORKER]), role("web", &allow("*"), &[]), broken]);
+    let output = run(&[], &file.to_string());
+    let expected = "\
+NON_COMPLIANT   pusher can call ecr:PutImage (inline, statement 0). Policy AmazonEKSWorkerNodePolicy.
+    ecr:PutImage (Write) on arn:aws:ecr:us-east-1:123456789012:repository/app
+        with aws:PrincipalTag/team = shop
+        allowed by policy inline, statement 0
+COMPLIANT       reader can only read from Amazon ECR. It cannot pull: no ecr:BatchGetImage. Policy AmazonEKSWorkerNodePolicy.
+NOT_APPLICABLE  web is not a node role as far as the file shows.
+ERROR           broken: policy `inline` has no `PolicyDocument`
+";
+    assert_eq!((String::from_utf8(output.stdout).unwrap().as_str(), output.status.code()), (expected, Some(2)));
+}
+
+#[test]
 fn refused_option_lists_what_blocks_each_action() {
     let mut document = allow("ecr:*");
     for (sid, effect, action) in [("NoPush", "Deny", "ecr:PutImage"), ("NoDelete", "Deny", "ecr:*Delete*")] {
@@ -113,7 +135,7 @@ fn refused_option_lists_what_blocks_each_action() {
     assert_eq!(of("ecr:InitiateLayerUpload"), None);
     let output = run(&["--refused"], &file.to_string());
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("    refused, denied by policy inline, statement NoPush: ecr:PutImage\n"), "{text}");
+    assert!(text.contains("    cannot call, denied by policy inline, statement NoPush: ecr:PutImage\n"), "{text}");
 }
 
 #[test]
@@ -125,7 +147,7 @@ fn undocumented_behaviour_is_reported_as_an_assumption() {
     let statement = json!({ "policy": "inline", "kind": "inline", "sid": null, "statement": 0, "matches": true });
     assert_eq!(roles[0]["excess"][0]["assumed"], json!([statement]));
     let text = String::from_utf8(run(&[], &file.to_string()).stdout).unwrap();
-    let assumption = "assuming that it matches, which AWS does not document: policy inline, statement 0\n";
+    let assumption = "        assuming that policy inline, statement 0, matches: AWS does not document it\n";
     assert!(text.contains(assumption), "{text}");
 }
 

@@ -1,4 +1,10 @@
 //! The report for people: a line for each role, and below it the requests that prove the verdict.
+//!
+//! ```text
+//! NON_COMPLIANT   worker can call ecr:PutImage (push, statement Push). Policy AmazonEKSWorkerNodePolicy.
+//!     ecr:PutImage (Write) on arn:aws:ecr:us-east-1:123456789012:repository/app
+//!         allowed by policy push, statement Push
+//! ```
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,7 +21,7 @@ pub(super) fn role(report: &RoleReport<'_>, out: &mut impl Write) -> io::Result<
     match (&report.error, &report.annotation) {
         // An annotation starts with the role name.
         (None, Some(annotation)) => writeln!(out, "{verdict:<14}  {annotation}")?,
-        (error, _) => writeln!(out, "{verdict:<14}  {}  {}", report.role_name, error.as_deref().unwrap_or_default())?,
+        (error, _) => writeln!(out, "{verdict:<14}  {}: {}", report.role_name, error.as_deref().unwrap_or_default())?,
     }
     for access in &report.excess {
         request(access, out)?;
@@ -26,18 +32,18 @@ pub(super) fn role(report: &RoleReport<'_>, out: &mut impl Write) -> io::Result<
 /// One action that the role should not have, with the request that proves it.
 fn request(Access { action, access_level, witness }: &Access, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "    {action} ({}) on {}", access_level.as_str(), witness.resource)?;
-    if let Some(account) = &witness.other_account {
-        writeln!(out, "        if a policy of account {account} agrees")?;
-    }
     for (key, values) in &witness.context {
         writeln!(out, "        with {key} = {}", values.join(", "))?;
     }
     for grant in &witness.grants {
-        writeln!(out, "        by {grant}")?;
+        writeln!(out, "        allowed by {grant}")?;
+    }
+    if let Some(account) = &witness.other_account {
+        writeln!(out, "        only if a policy of account {account} allows it too")?;
     }
     for Assumption { statement, matches } in &witness.assumed {
         let matches = if *matches { "matches" } else { "does not match" };
-        writeln!(out, "        assuming that it {matches}, which AWS does not document: {statement}")?;
+        writeln!(out, "        assuming that {statement}, {matches}: AWS does not document it")?;
     }
     Ok(())
 }
@@ -52,7 +58,7 @@ fn refused(refused: &[RefusedAction], out: &mut impl Write) -> io::Result<()> {
                 without_allow += 1;
                 continue;
             }
-            Refusal::Boundary => "the permissions boundary does not allow".to_owned(),
+            Refusal::Boundary => "not allowed by the permissions boundary".to_owned(),
             Refusal::Denied(statements) => {
                 format!("denied by {}", statements.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "))
             }
@@ -60,10 +66,10 @@ fn refused(refused: &[RefusedAction], out: &mut impl Write) -> io::Result<()> {
         by_reason.entry(reason).or_default().push(action);
     }
     for (reason, actions) in by_reason {
-        writeln!(out, "    refused, {reason}: {}", actions.join(", "))?;
+        writeln!(out, "    cannot call, {reason}: {}", actions.join(", "))?;
     }
     if without_allow > 0 {
-        writeln!(out, "    refused, no Allow matches: {without_allow} actions")?;
+        writeln!(out, "    cannot call, no Allow matches: {without_allow} actions")?;
     }
     Ok(())
 }
