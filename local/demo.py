@@ -1,8 +1,8 @@
-"""Shows the rule at work with no AWS account: `make demo`.
+"""Runs the rule without an AWS account: `make demo`.
 
-Starts a local AWS, seeds an account, starts the function under cargo-lambda's Lambda emulator, sends it every event
-in `events/`, and the first of them once more with findings for AWS Security Hub. Prints what AWS Config then holds,
-which AWS calls each event cost, one finding as Security Hub holds it, and one notification as its subscriber reads it.
+Starts the stand-in for AWS with a sample account, and the function under cargo-lambda's Lambda emulator. Sends every
+event in `events/`, then the first event again with Security Hub findings enabled. Prints the evaluations in AWS Config,
+the number of AWS calls of each event, one finding and one notification.
 """
 
 import argparse
@@ -23,15 +23,19 @@ from local.lab.subscriber import Subscriber
 SERVICES = ("eks", "iam", "config", "securityhub")
 ORDER = (account.NON_COMPLIANT, account.COMPLIANT, account.NOT_APPLICABLE)
 COLOURS = {account.NON_COMPLIANT: "31", account.COMPLIANT: "32", account.NOT_APPLICABLE: "2"}
-# The status of a finding of each verdict.
+# The compliance status of a finding, by verdict.
 STATUS = {account.NON_COMPLIANT: "FAILED", account.COMPLIANT: "PASSED"}
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--binary", default=default_binary(), help="the function's binary")
-    arguments.add_argument("--calls", action="store_true", help="name every AWS call, not only their number")
-    arguments.add_argument("--most-memory", type=float, metavar="MIB", help="fail if the function holds more than this")
+    arguments.add_argument(
+        "--calls", action="store_true", help="list the AWS calls of each event, not only their number"
+    )
+    arguments.add_argument(
+        "--most-memory", type=float, metavar="MIB", help="fail if the function uses more memory than this"
+    )
     options = arguments.parse_args()
     lab = Lab(options.binary, on_step=progress)
     lab.processes.catch_signals()
@@ -48,80 +52,83 @@ def main():
 
 
 def show(lab, options):
-    """Sends the events and prints the tables; the exit code says whether all came out as it should."""
-    name_calls = options.calls
+    """Sends the events and prints the results. Returns 1 if a verdict or the memory is not as expected, else 0."""
+    list_calls = options.calls
     subscriber = Subscriber(lab)
     samples = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "events").glob("*.json"))}
     first, schedule = next(iter(samples.items()))
     samples[f"{first}, with findings"] = {**schedule, "ruleParameters": json.dumps({"SecurityHubFindings": "true"})}
     costs = [send(lab, name, event) for name, event in samples.items()]
-    held, told = lab.evaluations(), subscriber.read()
+    stored, notifications = lab.evaluations(), subscriber.read()
     findings = {identity.rsplit("/", 1)[-1]: finding for identity, finding in lab.findings().items()}
-    print("\nWhat AWS Config now holds\n")
-    print_table(("resource", "cluster and node kind", "last evaluation", "annotation"), evaluations(held))
-    print("\nWhat each event cost\n")
-    print_table(("event", "ms", "AWS calls", *(f"of {s}" for s in SERVICES), *(["which"] if name_calls else [])), [
-        cost if name_calls else cost[:-1] for cost in costs
+    print("\nEvaluations in AWS Config\n")
+    print_table(("resource", "cluster and node kind", "last evaluation", "annotation"), evaluation_rows(stored))
+    print("\nTime and AWS calls of each event\n")
+    print_table(("event", "ms", "AWS calls", *SERVICES, *(["operations"] if list_calls else [])), [
+        cost if list_calls else cost[:-1] for cost in costs
     ])  # fmt: skip
     worst = max(findings, key=lambda role_id: findings[role_id]["Severity"]["Normalized"])
-    print(f"\nThe worst of {len(findings)} findings, as AWS Security Hub holds it\n")
+    print(f"\nThe most severe of {len(findings)} findings in AWS Security Hub\n")
     print_fields(finding_fields(findings[worst]))
-    print(f"\nThe notification of that role, one of {len(told)}, as a subscriber of the topic reads it\n")
-    print(textwrap.indent(next(message for message in told if worst in message), "  "))
+    print(f"\nThe notification for this role, one of {len(notifications)} that the subscriber received\n")
+    print(textwrap.indent(next(message for message in notifications if worst in message), "  "))
     memory = (lab.resident_kib() or 0) / 1024
     if memory:
         print(
-            f"\nresident memory of the function after these events: {memory:.1f} MiB ({lab.binary.parent.name} build)"
+            f"\nResident memory of the function after these events: {memory:.1f} MiB ({lab.binary.parent.name} build)"
         )
-    wrong = [role for role in account.ROLES if not as_it_should(role, held, findings)]
+    wrong = [role for role in account.ROLES if not is_as_expected(role, stored, findings)]
     for role in wrong:
-        print(f"\n{role.name} should be {role.verdict}: {role.because}", file=sys.stderr)
-    print(f"\n{len(account.ROLES) - len(wrong)} of {len(account.ROLES)} roles as the account calls for")
-    too_much = options.most_memory is not None and memory > options.most_memory
-    if too_much:
-        print(f"\nat most {options.most_memory:g} MiB of resident memory are wanted", file=sys.stderr)
-    return 1 if wrong or too_much else 0
+        print(f"\n{role.name}: expected {role.verdict}, because {role.because}", file=sys.stderr)
+    print(f"\n{len(account.ROLES) - len(wrong)} of {len(account.ROLES)} roles got the expected verdict")
+    too_large = options.most_memory is not None and memory > options.most_memory
+    if too_large:
+        print(
+            f"\nThe function uses {memory:.1f} MiB of memory. The limit is {options.most_memory:g} MiB.",
+            file=sys.stderr,
+        )
+    return 1 if wrong or too_large else 0
 
 
-def as_it_should(role, held, findings):
-    """Whether AWS Config and Security Hub hold what the account calls for: a finding is of node roles alone."""
+def is_as_expected(role, stored, findings):
+    """Whether the evaluation and the finding of a role match its expected verdict. Only node roles have findings."""
     status = findings.get(role.id, {}).get("Compliance", {}).get("Status")
-    return held.get(role.id, {}).get("ComplianceType") == role.verdict and status == (
+    return stored.get(role.id, {}).get("ComplianceType") == role.verdict and status == (
         STATUS[role.verdict] if role.node else None
     )
 
 
 def send(lab, name, event):
-    """Sends an event and returns its row in the table of costs."""
+    """Sends an event, and returns its row: name, milliseconds, calls, calls per service, operations."""
     progress(f"events/{name}")
     lab.forget_calls()
     begun = time.monotonic()
     answer = lab.send(event)
-    took = round((time.monotonic() - begun) * 1000)
+    milliseconds = round((time.monotonic() - begun) * 1000)
     if not answer.ok:
         raise ProgramFailed("function", f"{name} failed: {answer.error}", lab.function_log())
     calls = lab.calls()
     services = Counter(call["service"] for call in calls)
     names = Counter(call["operation"] for call in calls)
-    which = ", ".join(name if count == 1 else f"{name} ×{count}" for name, count in names.items())
-    return (name, took, len(calls), *(services[s] or "" for s in SERVICES), which)
+    operations = ", ".join(name if count == 1 else f"{name} ×{count}" for name, count in names.items())
+    return (name, milliseconds, len(calls), *(services[s] or "" for s in SERVICES), operations)
 
 
-def evaluations(held):
-    """One row for each resource: node roles first and the worst of them first, then what is none."""
+def evaluation_rows(stored):
+    """One row for each resource. Node roles are first, NON_COMPLIANT ones before the others."""
     known = {role.id: (role.name, role.node) for role in account.ROLES}
     known |= {policy.id: (policy.name, "") for policy in account.POLICIES}
-    known |= {events.outside(name).id: (name, "") for name in events.OUTSIDE}
+    known |= {events.role_outside_account(name).id: (name, "") for name in events.OUTSIDE_ACCOUNT}
     rows = [
         (*known.get(identity, (identity, "")), e["ComplianceType"], e.get("Annotation") or "")
-        for identity, e in held.items()
+        for identity, e in stored.items()
     ]
     rows.sort(key=lambda row: (not row[1], ORDER.index(row[2]), row[1], row[0]))
     return [(name, node or "—", *rest) for name, node, *rest in rows]
 
 
 def finding_fields(finding):
-    """What a reader of a finding looks at first."""
+    """The most important fields of a finding, by label."""
     advice, requirements = (
         finding["Remediation"]["Recommendation"],
         finding["Compliance"].get("RelatedRequirements", []),
@@ -146,7 +153,7 @@ def print_fields(fields):
 
 
 def print_table(heads, rows):
-    """Prints rows in columns as wide as they need; the last one is wrapped to what the terminal leaves."""
+    """Prints rows in columns. The last column is wrapped to the width of the terminal."""
     rows = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
     terminal = shutil.get_terminal_size((120, 24)).columns

@@ -1,11 +1,11 @@
-"""The account id, regions, access keys and derived ids that all of `local/` shares."""
+"""Account id, regions, access keys and derived ids that all modules of `local/` share."""
 
 import base64
 import hashlib
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
-# Some of AWS's regions, and how this account has them: those of always, one that it opted into, one that it did not.
+# Some AWS regions with their status in this account: enabled by default, enabled by opt-in, disabled.
 REGIONS = {
     "us-east-1": "ENABLED_BY_DEFAULT",
     "us-west-2": "ENABLED_BY_DEFAULT",
@@ -14,18 +14,18 @@ REGIONS = {
     "eu-south-1": "ENABLED",
     "me-south-1": "DISABLED",
 }
-# Access key ids: twenty capitals and digits, as moto asks. They tell the function's calls from everybody else's.
+# Access key ids: 20 capital letters and digits, as moto requires. They separate the function's calls from all others.
 FUNCTION_KEY = "LOCALFUNCTIONKEY0001"
 OPERATOR_KEY = "LOCALOPERATORKEY0001"
 
 
 def unique_id(prefix, name):
-    """The RoleId or PolicyId of a name. AWS draws them at random; derived, the files in `events/` can hold them."""
+    """The RoleId or PolicyId of a name. AWS draws ids at random; derived ids can be written into `events/`."""
     digest = base64.b32encode(hashlib.sha256(f"{prefix}/{name}".encode()).digest()).decode()
     return prefix + digest[:17]
 
 
 def issuer(region, cluster):
-    """The URL of a cluster's OIDC provider, which the trust policies of its pods' roles name."""
+    """The URL of a cluster's OIDC provider. Trust policies of pod roles name it."""
     digest = hashlib.sha256(f"{region}/{cluster}".encode()).hexdigest()
     return f"https://oidc.eks.{region}.amazonaws.com/id/{digest[:32].upper()}"

@@ -1,7 +1,7 @@
-"""The account that the demo and the tests look at: four clusters in two regions, their roles, and what each role calls for.
+"""The account of the demo and the tests: four clusters in two regions, their roles, and the expected verdicts.
 
-Each role says in one sentence why its verdict is what it is. `seed.py` creates it, `events.py` describes it as
-AWS Config would, and `tests/local` asserts every verdict.
+Each role has one sentence that explains its verdict. `seed.py` creates the account in the stand-in, `events.py` writes
+the events that AWS Config would send about it, and `tests/local` checks every verdict.
 """
 
 from dataclasses import dataclass, field
@@ -63,7 +63,7 @@ POD = document(
 
 @dataclass(frozen=True)
 class Policy:
-    """A customer managed policy: its versions in order, the last of which is the default."""
+    """A customer managed policy with its versions in order. The last version is the default."""
 
     name: str
     versions: tuple
@@ -79,9 +79,9 @@ class Policy:
 
 @dataclass(frozen=True)
 class Role:
-    """A role, where it is a node's (empty: nowhere), the verdict it calls for, and why.
+    """A role, the node it is for (empty: none), the expected verdict and the reason.
 
-    `instance_profile` holds the tags of the instance profile of its name; None means that there is none.
+    `instance_profile` holds the tags of the instance profile with the role's name. None means no instance profile.
     """
 
     name: str
@@ -137,7 +137,7 @@ ROLES = (
         "shop-web-node",
         "shop: node group web",
         COMPLIANT,
-        "the set that AWS recommends today only pulls images",
+        "the policies that AWS recommends today only pull images",
         managed=(*WORKER, "AmazonEC2ContainerRegistryPullOnly"),
         tags={"team": "storefront"},
     ),
@@ -145,21 +145,21 @@ ROLES = (
         "shop-search-node",
         "shop: node group search",
         COMPLIANT,
-        "AmazonEC2ContainerRegistryReadOnly grants only reading and listing",
+        "AmazonEC2ContainerRegistryReadOnly only reads and lists",
         managed=(*WORKER, "AmazonEC2ContainerRegistryReadOnly"),
     ),
     Role(
         "shop-build-node",
         "shop: node group build",
         NON_COMPLIANT,
-        "AmazonEC2ContainerRegistryPowerUser pushes images",
+        "AmazonEC2ContainerRegistryPowerUser can push images",
         managed=(*WORKER, "AmazonEC2ContainerRegistryPowerUser"),
     ),
     Role(
         "shop-media-node",
         "shop: node group media",
         COMPLIANT,
-        "a Deny of every action but reading cuts ecr:* off",
+        "a Deny of everything but reading limits ecr:*",
         managed=(*WORKER,),
         inline={
             "registry": document(
@@ -172,14 +172,14 @@ ROLES = (
         "shop-cache-node",
         "shop: node group cache",
         COMPLIANT,
-        "only an old version of the policy pushes, and old versions grant nothing",
+        "only an old version of the policy can push, and old versions have no effect",
         managed=(*WORKER, "image-cache"),
     ),
     Role(
         "shop-gateway-node",
         "shop: node group gateway",
         NON_COMPLIANT,
-        "an inline policy creates repositories; the role's path changes nothing",
+        "an inline policy can create repositories; the role's path has no effect",
         managed=(*WORKER, "AmazonEC2ContainerRegistryReadOnly"),
         inline={
             "team-repositories": document(
@@ -192,7 +192,7 @@ ROLES = (
         "shop-jobs-pod-execution",
         "shop: Fargate profile jobs",
         COMPLIANT,
-        "a pod execution role pulls images with AWS's own policy",
+        "a pod execution role pulls images with the AWS managed policy",
         managed=("AmazonEKSFargatePodExecutionRolePolicy",),
         trust=trusted_by("eks-fargate-pods.amazonaws.com"),
     ),
@@ -207,7 +207,7 @@ ROLES = (
         "payments-ledger-node",
         "payments: access entry EC2_LINUX",
         COMPLIANT,
-        "pulling under a boundary that allows pulling",
+        "the role only pulls, and its permissions boundary allows that",
         managed=(*WORKER, "AmazonEC2ContainerRegistryPullOnly"),
         boundary="node-boundary",
     ),
@@ -215,7 +215,7 @@ ROLES = (
         "payments-fraud-node",
         "payments: access entry EC2",
         COMPLIANT,
-        "the permissions boundary cuts ecr:* off",
+        "the permissions boundary limits ecr:* to pulling",
         managed=(*WORKER,),
         inline={"registry": document(allow("ecr:*", sid="Registry"))},
         boundary="node-boundary",
@@ -224,7 +224,7 @@ ROLES = (
         "payments-branch-node",
         "payments: access entry HYBRID_LINUX",
         COMPLIANT,
-        "a hybrid node signs in through Systems Manager and pulls",
+        "a hybrid node signs in through Systems Manager and only pulls",
         managed=("AmazonSSMManagedInstanceCore", "AmazonEC2ContainerRegistryPullOnly"),
         trust=trusted_by("ssm.amazonaws.com"),
     ),
@@ -232,7 +232,7 @@ ROLES = (
         "batch-worker-node",
         "batch: node group workers",
         NON_COMPLIANT,
-        "ecr:* on one repository is still more than reading",
+        "ecr:* on one repository is more than reading",
         managed=(*WORKER, "AmazonEC2ContainerRegistryPullOnly"),
         inline={"own-repository": document(allow("ecr:*", repository("batch/results"), sid="OwnRepository"))},
     ),
@@ -258,14 +258,14 @@ ROLES = (
         "batch-import-node",
         "batch: node group imports",
         NON_COMPLIANT,
-        "NotAction of other services' actions grants every action of ECR",
+        "NotAction with actions of other services allows every ECR action",
         managed=(*WORKER, "all-but-iam"),
     ),
     Role(
         "shop-legacy-node",
         "shop: self-managed, tag of the instance profile",
         NON_COMPLIANT,
-        "nodes that EKS did not start are found by the cluster's tag, here on the instance profile alone",
+        "a self-managed node, found by the cluster's tag on the instance profile",
         managed=("AmazonEKS_CNI_Policy",),
         inline={"registry": document(allow(["ecr:BatchGetImage", "ecr:PutImage"], sid="Mirror"))},
         instance_profile={"kubernetes.io/cluster/shop": "owned"},
@@ -283,7 +283,7 @@ ROLES = (
         "batch-karpenter-node",
         "batch: Karpenter, worker policy",
         NON_COMPLIANT,
-        "Karpenter's nodes are found by AWS's worker policy; this one's deletes images",
+        "a Karpenter node, found by AmazonEKSWorkerNodePolicy; it can delete images",
         managed=(*WORKER, "AmazonEC2ContainerRegistryReadOnly"),
         inline={"cleanup": document(allow("ecr:BatchDeleteImage", sid="Cleanup"))},
         instance_profile={"karpenter.k8s.aws/ec2nodeclass": "default"},
@@ -300,14 +300,14 @@ ROLES = (
         "media-encode-node",
         "media: node group encode",
         NON_COMPLIANT,
-        "a cluster in another region counts as well",
+        "a cluster in another region counts too",
         managed=(*WORKER, "AmazonEC2ContainerRegistryFullAccess"),
     ),
     Role(
         "payments-former-node",
         "",
         NOT_APPLICABLE,
-        "the tag names a cluster that takes nodes by access entries only, and there is none for this role",
+        "the tag names a cluster that accepts nodes only by access entry, and the role has none",
         inline={"registry": document(allow("ecr:*", sid="Registry"))},
         tags={"kubernetes.io/cluster/payments": "owned"},
         instance_profile={},
@@ -316,7 +316,7 @@ ROLES = (
         "shop-cart-pod",
         "",
         NOT_APPLICABLE,
-        "a pod's role by EKS Pod Identity is no node's",
+        "a pod role by EKS Pod Identity is not a node role",
         inline={"registry": document(allow("ecr:*", sid="Registry"))},
         trust=POD,
     ),
@@ -324,7 +324,7 @@ ROLES = (
         "batch-builder-pod",
         "",
         NOT_APPLICABLE,
-        "a pod's role by the cluster's OIDC provider is no node's",
+        "a pod role by the cluster's OIDC provider is not a node role",
         inline={"registry": document(allow("ecr:*", sid="Registry"))},
         trust=trusted_by_service_account(REGION, "batch", "builds:builder"),
     ),
@@ -332,7 +332,7 @@ ROLES = (
         "thumbnail-function",
         "",
         NOT_APPLICABLE,
-        "Lambda's role can be no node's, whatever it may do",
+        "a role for AWS Lambda cannot be a node role",
         inline={"registry": document(allow("ecr:*", sid="Registry"))},
         trust=trusted_by("lambda.amazonaws.com"),
         path="/service-role/",
@@ -341,7 +341,7 @@ ROLES = (
         "ci-runner",
         "",
         NOT_APPLICABLE,
-        "an EC2 role that no cluster uses is no node's",
+        "no cluster uses this EC2 role",
         inline={"registry": document(allow("ecr:*", sid="Registry"))},
         instance_profile={},
     ),
@@ -349,7 +349,7 @@ ROLES = (
         "support-engineer",
         "",
         NOT_APPLICABLE,
-        "an access entry of type STANDARD is a person's, not a node's",
+        "an access entry of type STANDARD is for a person, not a node",
         inline={"registry": document(allow("ecr:*", sid="Registry"))},
         trust=document(
             {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
@@ -360,7 +360,7 @@ ROLES = (
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster and the roles of its nodes and pods, by the EKS fact that shows them."""
+    """A cluster, and the roles of its nodes and pods by the EKS resource that names them."""
 
     name: str
     mode: str

@@ -1,10 +1,9 @@
-"""The events of AWS Config: the sample events in `events/`, and builders with which tests make their own.
+"""Events of AWS Config: the sample events in `events/`, and functions with which tests build their own.
 
     python -m local.lab.events      writes the files in `events/` again, from the account of `account.py`
 
-A file is what Lambda gives the function, whole: `cargo lambda invoke --data-file events/01-scheduled.json`.
-Their result token is TESTMODE, at which the function sets TestMode and nothing is stored; the demo puts a fresh
-token in its place.
+Each file is a complete Lambda event: `cargo lambda invoke --data-file events/01-scheduled.json`. The result token in
+the files is TESTMODE. With it the function sets TestMode, and AWS Config stores nothing. The demo replaces the token.
 """
 
 import copy
@@ -17,9 +16,10 @@ from local.lab import account
 
 FOLDER = ROOT / "events"
 RULE = "eks-node-role-ecr-read-only"
+SERVICE_LINKED_ROLE = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
 CREATED = "2026-03-02T08:00:00.000Z"
-# Roles that the account does not hold, and why the rule no longer speaks of them.
-OUTSIDE = {
+# Roles that exist only in events, and why they get NOT_APPLICABLE.
+OUTSIDE_ACCOUNT = {
     "edge-node": "this region does not record IAM roles",
     "sandbox-node": "the role left the rule's scope",
     "retired-node": "the role was deleted",
@@ -29,19 +29,19 @@ NOTIFIED = "2026-11-20T09:30:14.678Z"
 
 
 def encoded(document):
-    """A policy document as AWS Config holds it: percent-encoded per RFC 3986."""
+    """A policy document in the format of AWS Config: percent-encoded per RFC 3986."""
     return quote(json.dumps(document), safe="-_.~")
 
 
 def event(invoking_event, parameters=None, left_scope=False, token="TESTMODE", rule=RULE):
-    """The Lambda event around an invoking event."""
+    """The Lambda event that contains an invoking event."""
     return {
         "version": "1.0",
         "invokingEvent": json.dumps(invoking_event),
         "ruleParameters": json.dumps(parameters or {}),
         "resultToken": token,
         "eventLeftScope": left_scope,
-        "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig",
+        "executionRoleArn": SERVICE_LINKED_ROLE,
         "configRuleArn": f"arn:aws:config:{REGION}:{ACCOUNT}:config-rule/config-rule-a1b2c3",
         "configRuleName": rule,
         "configRuleId": "config-rule-a1b2c3",
@@ -82,21 +82,23 @@ def changed(item):
 
 
 def oversized(item):
-    """What comes in place of an item that is too large for a message: its identity alone."""
-    kept = (
+    """The message for an item that is too large for a notification. It has only the identity of the resource."""
+    identity_fields = (
         "configurationItemVersion", "configurationItemCaptureTime", "configurationStateId", "awsAccountId",
         "configurationItemStatus", "resourceType", "resourceId", "resourceName", "ARN", "awsRegion",
         "availabilityZone", "configurationStateMd5Hash", "resourceCreationTime",
     )  # fmt: skip
     return {
-        "configurationItemSummary": {"changeType": "UPDATE", **{key: item[key] for key in kept}},
+        "configurationItemSummary": {"changeType": "UPDATE", **{key: item[key] for key in identity_fields}},
         "notificationCreationTime": NOTIFIED,
         "messageType": "OversizedConfigurationItemChangeNotification",
         "recordVersion": "1.0",
     }
 
 
-def item(kind, identity, name, arn, configuration, status="OK", region=REGION, relationships=(), tags=None):
+def configuration_item(
+    kind, identity, name, arn, configuration, status="OK", region=REGION, relationships=(), tags=None
+):
     return {
         "relatedEvents": [],
         "relationships": list(relationships),
@@ -120,7 +122,7 @@ def item(kind, identity, name, arn, configuration, status="OK", region=REGION, r
 
 
 def role_item(role, write=encoded, status="OK"):
-    """The configuration item of a role; `write` says how its documents are held."""
+    """The configuration item of a role. `write` encodes its policy documents."""
     attached = [{"policyName": name, "policyArn": _managed_arn(name)} for name in role.managed]
     boundary = (
         {"permissionsBoundaryArn": _managed_arn(role.boundary), "permissionsBoundaryType": "Policy"}
@@ -163,19 +165,19 @@ def role_item(role, write=encoded, status="OK"):
         for name in role.managed
         if _customer_managed(name)
     ]
-    return item(
+    return configuration_item(
         "AWS::IAM::Role", role.id, role.name, role.arn, configuration, status, "global", relationships, dict(role.tags)
     )
 
 
-def gone(role, status="ResourceDeleted"):
-    """The item of a role that was deleted, or that this region does not record: its id and status, all else null."""
-    emptied = item("AWS::IAM::Role", role.id, None, None, None, status, "global")
-    return {**emptied, "configurationStateMd5Hash": None, "resourceCreationTime": None, "availabilityZone": None}
+def deleted_role_item(role, status="ResourceDeleted"):
+    """The item of a role that was deleted, or is not recorded in this region. Only id and status have values."""
+    deleted = configuration_item("AWS::IAM::Role", role.id, None, None, None, status, "global")
+    return {**deleted, "configurationStateMd5Hash": None, "resourceCreationTime": None, "availabilityZone": None}
 
 
 def policy_item(policy):
-    """The configuration item of a customer managed policy, newest version first, as IAM lists them."""
+    """The configuration item of a customer managed policy. The newest version is first, as in IAM."""
     users = [role for role in account.ROLES if policy.name in role.managed]
     versions = [
         {
@@ -210,7 +212,7 @@ def policy_item(policy):
         }
         for role in users
     ]
-    return item(
+    return configuration_item(
         "AWS::IAM::Policy",
         policy.id,
         policy.name,
@@ -230,24 +232,27 @@ def cluster_item(cluster):
         "Version": "1.34",
         "AccessConfig": {"AuthenticationMode": cluster.mode},
     }
-    return item("AWS::EKS::Cluster", cluster.name, cluster.name, arn, configuration, region=cluster.region)
+    return configuration_item(
+        "AWS::EKS::Cluster", cluster.name, cluster.name, arn, configuration, region=cluster.region
+    )
 
 
 def fargate_profile_item(cluster, profile):
-    """AWS Config's id and name of a Fargate profile: `cluster|profile`, which is CloudFormation's primary identifier."""
+    """The item of a Fargate profile. Its id and name are CloudFormation's primary identifier: `cluster|profile`."""
     identity = f"{cluster.name}|{profile}"
-    arn = f"arn:aws:eks:{cluster.region}:{ACCOUNT}:fargateprofile/{cluster.name}/{profile}/0ac1d8b4-1f6e-4f0b-9d0a-000000000001"
+    unique = "0ac1d8b4-1f6e-4f0b-9d0a-000000000001"
+    arn = f"arn:aws:eks:{cluster.region}:{ACCOUNT}:fargateprofile/{cluster.name}/{profile}/{unique}"
     configuration = {
         "ClusterName": cluster.name,
         "FargateProfileName": profile,
         "PodExecutionRoleArn": account.role(cluster.fargate_profiles[profile]).arn,
         "Arn": arn,
     }
-    return item("AWS::EKS::FargateProfile", identity, identity, arn, configuration, region=cluster.region)
+    return configuration_item("AWS::EKS::FargateProfile", identity, identity, arn, configuration, region=cluster.region)
 
 
 def finding(rule, role_id, account_id=ACCOUNT, region=REGION, at=NOTIFIED, **more):
-    """A finding of `rule` in AWS Security Hub on the role of this id, as far as it has to be one of the function's."""
+    """A Security Hub finding of `rule` for a role, with the fields that make it a finding of the function."""
     return {
         "SchemaVersion": "2018-10-08",
         "Id": f"{RULE}/{account_id}/{rule}/{role_id}",
@@ -257,8 +262,8 @@ def finding(rule, role_id, account_id=ACCOUNT, region=REGION, at=NOTIFIED, **mor
         "CreatedAt": at,
         "UpdatedAt": at,
         "FindingProviderFields": {"Severity": {"Label": "HIGH"}, "Types": ["Software and Configuration Checks"]},
-        "Title": "what was found before",
-        "Description": "what was found before",
+        "Title": "an earlier finding",
+        "Description": "an earlier finding",
         "Remediation": {"Recommendation": {"Text": "what to do", "Url": "https://docs.aws.amazon.com/"}},
         "Compliance": {"Status": "FAILED"},
         "RecordState": "ACTIVE",
@@ -279,15 +284,15 @@ def _managed_arn(name):
     return account.policy(name).arn if _customer_managed(name) else f"arn:aws:iam::aws:policy/{name}"
 
 
-def outside(name):
-    """A role that only an event knows: deleted, unrecorded or out of the rule's scope."""
-    return account.Role(name, "", account.NOT_APPLICABLE, OUTSIDE[name])
+def role_outside_account(name):
+    """A role that exists only in an event: deleted, not recorded, or out of the rule's scope."""
+    return account.Role(name, "", account.NOT_APPLICABLE, OUTSIDE_ACCOUNT[name])
 
 
 def samples():
-    """Every sample event by its file's name. The names sort in the order in which the demo sends them."""
+    """All sample events by file name. The demo sends them in the order of the names."""
     role, policy, cluster = account.role, account.policy, account.CLUSTERS[1]
-    out_of_scope = changed(role_item(outside("sandbox-node")))
+    out_of_scope = changed(role_item(role_outside_account("sandbox-node")))
     pods = {"pod-identity": "shop-cart-pod", "service-account": "batch-builder-pod"}
     cases = {
         "scheduled": event(scheduled()),
@@ -303,9 +308,11 @@ def samples():
         "policy-changed-attached": event(changed(policy_item(policy("image-cache")))),
         "policy-changed-boundary": event(changed(policy_item(policy("node-boundary")))),
         "cluster-changed": event(changed(cluster_item(cluster))),
-        "role-not-recorded": event(changed(gone(outside("edge-node"), "ResourceNotRecorded"))),
+        "role-not-recorded": event(
+            changed(deleted_role_item(role_outside_account("edge-node"), "ResourceNotRecorded"))
+        ),
         "role-left-scope": event(out_of_scope, left_scope=True),
-        "role-deleted": event(changed(gone(outside("retired-node"))), left_scope=True),
+        "role-deleted": event(changed(deleted_role_item(role_outside_account("retired-node"))), left_scope=True),
         "fargate-profile-changed": event(changed(fargate_profile_item(cluster, "jobs"))),
         "role-changed-self-managed": event(changed(role_item(role("shop-legacy-node")))),
         "role-changed-of-access-entries-only": event(changed(role_item(role("payments-former-node")))),

@@ -1,6 +1,6 @@
-"""The whole of it on one machine: the local AWS, cargo-lambda's Lambda emulator, and the function between them.
+"""Runs everything on one machine: the stand-in for AWS, cargo-lambda's Lambda emulator, and the function.
 
-The function is the same binary that Lambda runs. Only the SDK's standard variables point it here.
+The function is the same binary that Lambda runs. The SDK's standard environment variables point it to the stand-in.
 """
 
 import http.client
@@ -27,8 +27,8 @@ from local.lab.processes import Processes, ProgramFailed
 
 FUNCTION = "eks-node-role-ecr-read-only"
 INVOKE_SECONDS = 60.0
-# The errorType of a function that Lambda gave up at its deadline.
-KILLED = "Sandbox.Timedout"
+# The errorType of an invocation that Lambda ended at its timeout.
+TIMED_OUT = "Sandbox.Timedout"
 
 
 def default_binary(profile="debug"):
@@ -37,7 +37,7 @@ def default_binary(profile="debug"):
 
 @dataclass(frozen=True)
 class Answer:
-    """What Lambda answers to an invocation: a payload, which for a failure holds errorType and errorMessage."""
+    """Lambda's answer to an invocation. For a failure, `payload` has errorType and errorMessage."""
 
     ok: bool
     payload: object
@@ -63,8 +63,10 @@ class Lab:
         emulator=True,
         aws=("local.standin.server",),
     ):
-        """Without the emulator the function runs under `lambda_runtime.py`, with a deadline and in an account of its own; `aws`
-        is the program that plays AWS, with its arguments."""
+        """Without the emulator, the function runs under `lambda_runtime.py`, with a timeout and an account id.
+
+        `aws` is the module that serves the AWS APIs, with its arguments.
+        """
         self.binary = Path(binary or default_binary())
         self._runtime = None if emulator else Runtime()
         self._seeded, self._aws = seeded, aws
@@ -76,7 +78,7 @@ class Lab:
     def __enter__(self):
         try:
             if not self.binary.is_file():
-                raise FileNotFoundError(f"no function at {self.binary}: run `cargo build` first")
+                raise FileNotFoundError(f"no function binary at {self.binary}: run `cargo build` first")
             self._start_aws()
             if self._seeded:
                 self._on_step("seeding the account (5 s)")
@@ -99,15 +101,15 @@ class Lab:
     # The AWS side
 
     def _start_aws(self):
-        self._on_step("starting the local AWS (2 s)")
+        self._on_step("starting the stand-in for AWS (2 s)")
         command = [sys.executable, "-u", "-m", *self._aws]
         process = self.processes.start("aws", command, cwd=ROOT, stdout=subprocess.PIPE)
         self.aws = process.stdout.readline().decode().strip()
         if not self.aws:
-            raise ProgramFailed("aws", "the local AWS did not start", self.processes.log("aws"))
+            raise ProgramFailed("aws", "the stand-in for AWS did not start", self.processes.log("aws"))
 
     def client(self, service, **more):
-        """A boto3 client for those who run the account; its calls are not counted as the function's."""
+        """A boto3 client for an operator of the account. Its calls do not count as calls of the function."""
         return seed.client(service, self.aws, **more)
 
     def control(self, method, path, body=None):
@@ -116,35 +118,35 @@ class Lab:
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
-    def mint(self, rule=events.RULE, account=ACCOUNT):
-        """A result token, as AWS Config puts a new one into every event."""
+    def new_token(self, rule=events.RULE, account=ACCOUNT):
+        """A new result token. AWS Config puts one into every event."""
         return self.control("POST", "token", {"rule": rule, "account": account})["resultToken"]
 
     def calls(self):
-        """The AWS calls that the function has made since the last `forget_calls`, in order."""
+        """The AWS calls of the function since the last `forget_calls`, in order."""
         return self.control("GET", "calls")
 
     def forget_calls(self):
         self.control("DELETE", "calls")
 
     def evaluations(self, rule=events.RULE, account=ACCOUNT):
-        """The last evaluation of each resource by resource id."""
+        """The last evaluation of each resource, by resource id."""
         return {
             e["ComplianceResourceId"]: e
             for e in self.control("GET", f"evaluations?rule={quote(rule)}&account={account}")
         }
 
     def findings(self, account=ACCOUNT, region=REGION):
-        """Every finding that Security Hub holds, archived ones too, by id."""
+        """All findings in Security Hub by id, archived ones included."""
         return {f["Id"]: f for f in self.control("GET", f"findings?account={account}&region={region}")}
 
     # The Lambda side
 
     def cold_start(self, environment=None):
-        """Starts the function anew, with nothing remembered, and the emulator with it."""
+        """Starts the function and the emulator again, with empty caches."""
         self.processes.stop("function")
         if self._runtime:
-            # A new one: the old one may still hand the dead function's poll an event.
+            # A new one, because the old one may give the next event to the stopped function's poll.
             self._runtime.close()
             self._runtime = Runtime()
         else:
@@ -153,7 +155,7 @@ class Lab:
         self._start_function({**self._environment, **(environment or {})})
 
     def _start_emulator(self):
-        # The emulator asks cargo about a crate. An empty one of our name keeps it from watching or locking ours.
+        # The emulator needs a crate. An empty crate with our name keeps it from watching and locking our crate.
         crate = Path(self._folder) / "crate"
         (crate / "src").mkdir(parents=True, exist_ok=True)
         (crate / "src" / "main.rs").write_text("fn main() {}\n")
@@ -173,7 +175,7 @@ class Lab:
         )
 
     def _lambda_environment(self):
-        """What Lambda sets for every function, and the endpoint."""
+        """The variables that Lambda sets for every function, and the endpoint."""
         return {
             "AWS_LAMBDA_RUNTIME_API": self._runtime.address
             if self._runtime
@@ -195,7 +197,7 @@ class Lab:
         }
 
     def invoke(self, event, seconds=INVOKE_SECONDS):
-        """Sends an event as it is and returns the function's answer."""
+        """Sends an event unchanged, and returns the function's answer."""
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         if self._runtime:
             return self._invoke_by_runtime(body, seconds)
@@ -224,12 +226,14 @@ class Lab:
         try:
             return Answer(*self._runtime.invoke(body, arn, seconds, lambda: self.processes.check("function")))
         except TimedOut:
-            # As Lambda does: the function is killed, and the next event finds a new one.
+            # As in Lambda, the function is stopped and the next event starts a new one.
             self.cold_start()
-            return Answer(False, {"errorType": KILLED, "errorMessage": f"Task timed out after {seconds:.2f} seconds"})
+            return Answer(
+                False, {"errorType": TIMED_OUT, "errorMessage": f"Task timed out after {seconds:.2f} seconds"}
+            )
 
     def _await_answer(self, answer, seconds):
-        """The emulator waits for ever for a function that has died, so look at it while waiting."""
+        """Waits for the answer. The emulator would wait forever for a function that has ended, so this checks it."""
         deadline = time.monotonic() + seconds
         while not select.select([answer], [], [], 0.2)[0]:
             self.processes.check("function")
@@ -239,36 +243,36 @@ class Lab:
                 )
 
     def send(self, event, rule=events.RULE, seconds=INVOKE_SECONDS):
-        """Sends an event with a new result token for `rule` of the event's account, as AWS Config would."""
-        token = self.mint(rule, event.get("accountId", ACCOUNT))
+        """Sends an event with a new result token for `rule` in the event's account, as AWS Config would."""
+        token = self.new_token(rule, event.get("accountId", ACCOUNT))
         return self.invoke({**event, "resultToken": token, "configRuleName": rule}, seconds)
 
     def function_log(self):
         return self.processes.log("function")
 
-    def resident_kib(self, most=False):
-        """The function's resident memory now, or the most that it was, or None where there is no /proc."""
+    def resident_kib(self, peak=False):
+        """The function's resident memory in KiB, now or at its peak. None without /proc."""
         with suppress(OSError, StopIteration):
             status = Path(f"/proc/{self._function.pid}/status").read_text()
-            field = "VmHWM:" if most else "VmRSS:"
+            field = "VmHWM:" if peak else "VmRSS:"
             return int(next(line for line in status.splitlines() if line.startswith(field)).split()[1])
         return None
 
     def cpu_seconds(self):
-        """The processor time that the function has taken, or None where there is no /proc."""
+        """The processor time of the function in seconds. None without /proc."""
         with suppress(OSError):
-            # The fields after the name, which may hold spaces: utime and stime are the 14th and 15th (proc(5)).
+            # Fields after the name, which may contain spaces: utime and stime are fields 14 and 15 (proc(5)).
             fields = Path(f"/proc/{self._function.pid}/stat").read_text().rpartition(")")[2].split()
             return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         return None
 
 
 def _cargo_lambda():
-    """cargo-lambda of the checkout's own environment, or of the PATH."""
+    """cargo-lambda from the checkout's environment, or from the PATH."""
     ours = ROOT / ".venv" / "build" / "bin" / "cargo-lambda"
     found = str(ours) if ours.is_file() else shutil.which("cargo-lambda")
     if not found:
-        raise FileNotFoundError("no cargo-lambda: run `make demo` or `make test`, which install it")
+        raise FileNotFoundError("cargo-lambda is not installed: `make demo` and `make test` install it")
     return found
 
 

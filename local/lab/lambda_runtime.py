@@ -1,7 +1,8 @@
-"""Lambda's Runtime API on a port of 127.0.0.1, with what cargo-lambda's emulator does not tell a function.
+"""Lambda's Runtime API on a port of 127.0.0.1, with a function ARN and a timeout for each invocation.
 
-That emulator gives every invocation the function ARN `function-arn` and a deadline of 1970. Here each has the ARN of
-a function in an account, and a deadline at which it is given up, as Lambda gives it up. Knows nothing of events.
+cargo-lambda's emulator gives every invocation the function ARN `function-arn` and a deadline in 1970. Here each
+invocation has the ARN of a function in an account, and ends at its timeout as in Lambda. The content of events does not
+matter here.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -14,10 +15,11 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 API = "/2018-06-01/runtime/"
+TRACE_ID = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0"
 
 
 class TimedOut(Exception):
-    """The function has not answered by its deadline."""
+    """The function did not answer before its timeout."""
 
 
 class Invocation:
@@ -29,7 +31,7 @@ class Invocation:
 
 
 class Runtime:
-    """Hands out invocations one at a time to the one function that asks for them."""
+    """Serves invocations to one function, one at a time."""
 
     def __init__(self):
         self._waiting = queue.Queue()
@@ -51,7 +53,7 @@ class Runtime:
                     "Lambda-Runtime-Aws-Request-Id": invocation.id,
                     "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
                     "Lambda-Runtime-Invoked-Function-Arn": invocation.arn,
-                    "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0",
+                    "Lambda-Runtime-Trace-Id": TRACE_ID,
                 }
                 self._reply(200, invocation.body, headers)
 
@@ -85,7 +87,7 @@ class Runtime:
             daemon_threads = True
 
             def handle_error(self, request, address):
-                """A function that is killed breaks its connection: that is no news."""
+                """A function that is stopped breaks its connection. That is no error."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -95,12 +97,15 @@ class Runtime:
     def address(self):
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def invoke(self, body, arn, seconds, alive=lambda: None):
-        """Gives the function an event and returns (whether it succeeded, its answer); `alive` raises when it has died."""
+    def invoke(self, body, arn, seconds, check_alive=lambda: None):
+        """Sends an event to the function, and returns (success, answer).
+
+        `check_alive` raises if the function has ended. Raises TimedOut after `seconds`.
+        """
         invocation = Invocation(body, arn, seconds)
         self._waiting.put(invocation)
         while not invocation.answered.wait(min(0.2, max(0.01, invocation.deadline - time.time()))):
-            alive()
+            check_alive()
             if time.time() > invocation.deadline:
                 raise TimedOut
         return invocation.answer

@@ -1,7 +1,7 @@
-"""Starts programs and stops every one of them, whatever happens: the end, an error, Ctrl-C, a signal.
+"""Starts programs, and stops all of them at the end, after an error, after Ctrl-C and after a signal.
 
-Each program gets a process group of its own, so that a Ctrl-C at the terminal reaches only us, and we stop them in
-order. Nothing is ever looked up by name: only what was started here is stopped.
+Each program has its own process group. So Ctrl-C in the terminal reaches only this program, which stops the others in
+order. Only processes that were started here are stopped; none are searched for by name.
 """
 
 import os
@@ -12,12 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PATIENCE = 5.0
+STOP_SECONDS = 5.0
 LOG_LINES = 40
 
 
 class Interrupted(BaseException):
-    """A signal asked us to stop; not an Exception, so that no handler of errors swallows it."""
+    """A signal asked this program to stop. It is no Exception, so that error handlers do not catch it."""
 
     def __init__(self, number):
         super().__init__(signal.Signals(number).name)
@@ -25,7 +25,7 @@ class Interrupted(BaseException):
 
 
 class Processes:
-    """The programs we started. Signals that come while one is being started wait until it is on the list."""
+    """The running programs. A signal during a start is handled after the program is registered."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -34,7 +34,7 @@ class Processes:
         self._pending = None
 
     def catch_signals(self):
-        """Turns the first signal into Interrupted. Only the main program asks for it; pytest has its own way."""
+        """Turns the first signal into Interrupted. Only main programs use this; pytest handles signals itself."""
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
 
@@ -42,11 +42,11 @@ class Processes:
         if self._busy:
             self._pending = number
         else:
-            self._busy = True  # a second signal must not cut the stopping short
+            self._busy = True  # a second signal must not interrupt the stopping
             raise Interrupted(number)
 
     def start(self, name, command, env=None, cwd=None, stdout=None):
-        """Starts `command`; its output goes to the log of `name`, or to `stdout` where that is given."""
+        """Starts `command`. Its output goes to the log of `name`, or to `stdout` if given."""
         self._busy = True
         try:
             with self.log_path(name).open("ab") as log:
@@ -74,27 +74,27 @@ class Processes:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, number)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(PATIENCE)
+                process.wait(STOP_SECONDS)
                 break
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)  # what the program may have left in its group
+            os.killpg(process.pid, signal.SIGKILL)  # processes that the program left in its group
         if process.stdout:
             process.stdout.close()
 
     def stop_all(self):
-        """Stops everything, last started first. Signals are ignored from here on."""
+        """Stops all programs, the last one first. Later signals are ignored."""
         self._busy = True
         for name in reversed(list(self._running)):
             self.stop(name)
 
     def check(self, name):
-        """Raises when the program has ended by itself."""
+        """Raises ProgramFailed if the program has ended."""
         code = self._running[name].poll()
         if code is not None:
             raise ProgramFailed(name, f"{name} ended with code {code}", self.log(name))
 
     def wait_until(self, name, ready, seconds):
-        """Waits until `ready()` is true, while the program lives."""
+        """Waits until `ready()` is true. Raises ProgramFailed if the program ends or `seconds` pass."""
         deadline = time.monotonic() + seconds
         while not ready():
             self.check(name)
@@ -112,7 +112,7 @@ class Processes:
 
 
 class ProgramFailed(Exception):
-    """A program that we need has failed; `log` is the end of what it wrote, read before the file is removed."""
+    """A required program has failed. `log` is the end of its log, read before the file is removed."""
 
     def __init__(self, name, message, log=""):
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Creates the account of `account.py` in the local AWS, by the same API calls that a person would make.
+"""Creates the account of `account.py` in the stand-in, with the API calls that a person would make.
 
 python -m local.lab.seed http://127.0.0.1:PORT
 """
@@ -16,20 +16,20 @@ NETWORK = {"subnetIds": ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]
 
 
 def client(service, endpoint, region=REGION, key=OPERATOR_KEY):
-    """A boto3 client of the local AWS that does not retry, so that an error shows at once."""
+    """A boto3 client for the stand-in. It does not retry, so that errors are visible immediately."""
     return boto3.client(
         service,
         endpoint_url=endpoint,
         region_name=region,
         aws_access_key_id=key,
         aws_secret_access_key="local",
-        # What a model forbids is sent all the same: it is the local AWS that has to refuse it.
+        # Invalid requests are sent too: the stand-in must refuse them.
         config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
     )
 
 
 def managed_arn(name):
-    """The ARN of a customer managed policy, or else of AWS's own."""
+    """The ARN of a customer managed policy of the account, or of the AWS managed policy with that name."""
     if any(p.name == name for p in account.POLICIES):
         return account.policy(name).arn
     return f"arn:aws:iam::aws:policy/{name}"

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from local.identifiers import ACCOUNT, REGION, unique_id
 from local.lab import account, events
 from local.lab.account import Role, allow, document
-from local.lab.lab import KILLED, Lab, default_binary
+from local.lab.lab import TIMED_OUT, Lab, default_binary
 from local.lab.processes import ProgramFailed
 
 FINDING = "finding of "
@@ -267,7 +267,7 @@ class Table:
             lab.control("POST", "entities", {"region": region, "clusters": clusters})
         lab.control("POST", "entities", {"account": THERE, "roles": bulk(ROLES_THERE), "clusters": CLUSTERS_THERE})
         self._role_ids = {name: unique_id("AROA", name) for name in (*ROLES, *ROLES_THERE)}
-        lab.control("POST", "kept", {})
+        lab.control("POST", "snapshot", {})
         self._deletable = {tuple(each) for each in lab.control("GET", "deletable")}
         for trigger in TRIGGERS:
             answer, self.truth[trigger], calls = self._send(trigger)
@@ -311,7 +311,7 @@ class Table:
         truths = [self.truth[cell.trigger]]
         if cell.fault == "deleted":
             truths.append(self._send(cell.trigger)[1])
-            self.lab.control("PUT", "kept")
+            self.lab.control("PUT", "snapshot")
         outcome = judge(cell, answer, said, truths, [call for call in calls if call.get("fault")], self._concerned)
         if passes and not answer.ok:
             outcome.wrong.append(f"a fault that passes fails the invocation: {answer.error}")
@@ -408,7 +408,7 @@ def judge(cell, answer, said, truths, met, concerned):
             if said.get(identity) not in true and not (None in true and said.get(identity) == account.NOT_APPLICABLE):
                 wrong.append(f"said {said.get(identity)} of {identity}, and true is {true}")
         return outcome
-    if answer.payload.get("errorType") == KILLED:
+    if answer.payload.get("errorType") == TIMED_OUT:
         outcome.word = "killed"
         wrong.append("Lambda had to end the invocation")
     elif answer.error.startswith((OUT_OF_TIME, OUT_OF_TIME_WITH_FINDINGS)):

@@ -130,7 +130,7 @@ def schedule(lab, size, latency_ms, iam_per_second, parameters=None):
         "ratio": round(seconds / bound, 2) if bound else None,
         "cpu_seconds_of_function": lab.cpu_seconds(),
         "cpu_seconds_of_responder": responder,
-        "most_resident_mib": round((lab.resident_kib(most=True) or 0) / 1024, 1),
+        "most_resident_mib": round((lab.resident_kib(peak=True) or 0) / 1024, 1),
         "calls_in_all": sum(calls.values()),
         "least_calls_in_all": sum(least.values()),
         "other_calls_than_least": {
@@ -152,7 +152,7 @@ def mixed_events(parameters=None):
     policy = account.Policy("team-000", (account.document(account.allow("s3:GetObject")),))
     rare = [
         events.changed(events.role_item(gone)),
-        events.changed(events.gone(gone)),
+        events.changed(events.deleted_role_item(gone)),
         events.changed(events.policy_item(policy)),
     ]
     for number in range(40):
@@ -200,7 +200,7 @@ def cold_start(lab, binaries, starts, parameters=None):
             lab.cold_start()
             begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
             send(lab, event)
-            wall, resident = time.monotonic() - begun, lab.resident_kib(most=True) or 0
+            wall, resident = time.monotonic() - begun, lab.resident_kib(peak=True) or 0
             lab.processes.stop("function")
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             if number:  # the first start reads the program from the disk

@@ -1,7 +1,7 @@
-"""What moto lacks to tell accounts and regions apart: account:ListRegions, and AssumeRole as a role's trust has it.
+"""Adds accounts and regions to moto: account:ListRegions, closed regions, and trust policies in sts:AssumeRole.
 
-moto lets anybody assume any role, even one that does not exist. Here the role must be there and trust the caller's
-account, so that the service-linked role of AWS Config cannot be assumed, as at AWS.
+moto lets every caller assume every role, even a role that does not exist. Here the role must exist and trust the
+caller's account. As at AWS, nobody can assume the service-linked role of AWS Config.
 """
 
 import json
@@ -16,12 +16,12 @@ from moto.sts.responses import TokenResponse
 from local.identifiers import ACCOUNT, REGIONS
 from local.standin import pages
 
-# The API's own default (API reference of ListRegions: 50 at most).
+# The default and maximum of ListRegions (API reference).
 DEFAULT_PAGE = 50
 
 
 class Regions:
-    """The regions of each account and whether they are enabled; an account that is not named has those of `REGIONS`."""
+    """The regions of each account, and whether they are enabled. The default is `REGIONS`."""
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -41,9 +41,13 @@ REGIONS_OF = Regions()
 
 def list_regions(self):
     wanted = self.params.get("RegionOptStatusContains")
-    held = sorted(REGIONS_OF.of(self.current_account).items())
+    statuses = sorted(REGIONS_OF.of(self.current_account).items())
     found, token = pages.page(
-        [{"RegionName": name, "RegionOptStatus": status} for name, status in held if not wanted or status in wanted],
+        [
+            {"RegionName": name, "RegionOptStatus": status}
+            for name, status in statuses
+            if not wanted or status in wanted
+        ],
         self.params.get("NextToken"),
         self.params.get("MaxResults") or DEFAULT_PAGE,
         "ValidationException",
@@ -52,14 +56,14 @@ def list_regions(self):
 
 
 def refuse_closed_regions(original):
-    """Of a region that the account has not enabled, services know no credentials of the account."""
+    """In a region that the account has not enabled, every service refuses the account's credentials."""
 
     def call_action(self):
         if REGIONS_OF.of(self.current_account).get(self.region, "ENABLED") not in ("ENABLED", "ENABLED_BY_DEFAULT"):
-            refusal = pages.Refusal(
+            error = pages.AwsError(
                 "UnrecognizedClientException", "The security token included in the request is invalid."
             )
-            _, headers, body = self.serialized(ActionResult(refusal))
+            _, headers, body = self.serialized(ActionResult(error))
             headers["status"] = "403"
             return 403, headers, body
         return original(self)
@@ -67,18 +71,18 @@ def refuse_closed_regions(original):
     return call_action
 
 
-def _assume_role_by(original, trust_key):
+def _checked_assume_role(original, on_new_key):
     def assume_role(self):
         arn = self.params["RoleArn"]
         account = arn.split(":")[4]
         caller = f"arn:aws:sts::{self.current_account}:assumed-role/function/local"
         role = next((r for r in iam_backends[account]["aws"].roles.values() if r.arn == arn), None)
         if role is None or not _trusts(role, self.current_account):
-            raise pages.Refusal(
+            raise pages.AwsError(
                 "AccessDenied", f"User: {caller} is not authorized to perform: sts:AssumeRole on resource: {arn}"
             )
         answer = original(self)
-        trust_key(self.access_key, answer.result["Credentials"].access_key_id)
+        on_new_key(self.access_key, answer.result["Credentials"].access_key_id)
         return answer
 
     return assume_role
@@ -94,10 +98,10 @@ def _trusts(role, account):
     return False
 
 
-def complete(trust_key):
-    """Adds to and corrects moto's account and STS; `trust_key` is told who got which access key by AssumeRole."""
-    # One route for everything, as for EKS: the SDK's model knows which operation a path is.
+def extend_moto(on_new_key):
+    """Extends moto's account and STS. Each AssumeRole calls `on_new_key(caller's access key, new access key)`."""
+    # One route for everything, as for EKS: the SDK's model maps each path to its operation.
     urls.url_paths.clear()
     urls.url_paths["{0}/(?P<path>.+)$"] = AccountResponse.dispatch
     AccountResponse.list_regions = list_regions
-    TokenResponse.assume_role = _assume_role_by(TokenResponse.assume_role, trust_key)
+    TokenResponse.assume_role = _checked_assume_role(TokenResponse.assume_role, on_new_key)

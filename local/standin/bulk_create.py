@@ -1,10 +1,13 @@
-"""Thousands of roles, policies and clusters, straight into moto's backends: by API calls they would take minutes.
+"""Creates thousands of roles, policies and clusters directly in moto's backends. API calls would take minutes.
 
-{"account", "region", "policies": [{"name", "document"}],
- "roles": [{"name", "trust", "path", "managed": [ARN], "inline": {name: document}, "boundary": ARN, "tags": {},
-            "instance_profile": {"name", "tags": {}}}],
- "clusters": [{"name", "mode", "node_groups": {name: role ARN}, "fargate_profiles": {name: role ARN},
-               "access_entries": {ARN: type}, "pod_identities": {"namespace:account": role ARN}, "addons": {name: role ARN}}]}
+The body of `POST /local/entities`:
+
+    {"account", "region", "policies": [{"name", "document"}],
+     "roles": [{"name", "trust", "path", "managed": [ARN], "inline": {name: document}, "boundary": ARN, "tags": {},
+                "instance_profile": {"name", "tags": {}}}],
+     "clusters": [{"name", "mode", "node_groups": {name: role ARN}, "fargate_profiles": {name: role ARN},
+                   "access_entries": {ARN: type}, "pod_identities": {"namespace:service account": role ARN},
+                   "addons": {name: role ARN}}]}
 """
 
 import json
@@ -13,7 +16,7 @@ from moto.eks.models import eks_backends
 from moto.iam.models import iam_backends
 
 from local.identifiers import ACCOUNT, REGION
-from local.standin.eks import grant, set_modes
+from local.standin.eks import add_automatic_entry, set_modes
 from local.standin.eks_pods import put_addon, put_association
 
 SUBNETS = ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]
@@ -51,13 +54,13 @@ def _create_cluster(
     set_modes(eks, cluster, {"authenticationMode": mode})
     for group, arn in (node_groups or {}).items():
         eks.create_nodegroup(cluster_name=name, node_role=arn, nodegroup_name=group, subnets=SUBNETS)
-        grant(eks, cluster, arn, "EC2_LINUX")
+        add_automatic_entry(eks, cluster, arn, "EC2_LINUX")
     for profile, arn in (fargate_profiles or {}).items():
         eks.create_fargate_profile(profile, name, [{"namespace": profile}], arn, subnets=SUBNETS)
-        grant(eks, cluster, arn, "FARGATE_LINUX")
+        add_automatic_entry(eks, cluster, arn, "FARGATE_LINUX")
     for service_account, arn in (pod_identities or {}).items():
         put_association(eks, cluster, *service_account.split(":"), arn)
     for addon, arn in (addons or {}).items():
         put_addon(eks, cluster, addon, arn)
     for principal, kind in (access_entries or {}).items():
-        grant(eks, cluster, principal, kind)
+        add_automatic_entry(eks, cluster, principal, kind)

@@ -1,8 +1,7 @@
-"""AWS Config as a custom rule sees it: PutEvaluations and GetComplianceDetailsByConfigRule.
+"""The operations of AWS Config that a custom rule calls: PutEvaluations and GetComplianceDetailsByConfigRule.
 
-moto accepts evaluations in test mode only and answers no question about compliance. Here they are kept: the last
-evaluation of each resource, NOT_APPLICABLE included, so that what a rule said can be looked at. A change of compliance
-is an event on EventBridge.
+moto accepts evaluations only in test mode and cannot return compliance. This module stores the last evaluation of each
+resource, NOT_APPLICABLE included, so that tests can read it. A change of compliance becomes an EventBridge event.
 """
 
 import itertools
@@ -17,13 +16,14 @@ from moto.core.responses import ActionResult
 from local.identifiers import ACCOUNT
 from local.standin import eventbridge, pages
 
-# The API's own default and the compliance types it stores (API reference of GetComplianceDetailsByConfigRule, PutEvaluations).
+# The default page size (API reference of GetComplianceDetailsByConfigRule).
 DEFAULT_LIMIT = 10
+# The compliance types that PutEvaluations accepts (its API reference).
 STORED = ("COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE")
 
 
 class Evaluations:
-    """The tokens handed out, and the last evaluation of each resource by each rule."""
+    """The issued result tokens, and the last evaluation of each resource by each rule."""
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -32,8 +32,8 @@ class Evaluations:
         self._order = itertools.count()
         self.failures = []
 
-    def mint(self, rule, account=ACCOUNT):
-        """A new result token, as AWS Config puts into the event of one invocation of one account's rule."""
+    def new_token(self, rule, account=ACCOUNT):
+        """A new result token for one account's rule. AWS Config puts one into each event."""
         with self._lock:
             token = secrets.token_urlsafe(48)
             self._rules_by_token[token] = account, rule
@@ -46,38 +46,40 @@ class Evaluations:
             self.failures.append(count)
 
     def put(self, account, token, evaluations, test_mode):
-        """Stores the evaluations and returns those that failed, and of each change the rule, the evaluation before it,
-        or None, and the new one. A token is good in its own account only."""
+        """Stores the evaluations. Returns the failed ones, and the changes as (rule, old evaluation or None, new one).
+
+        Raises AwsError if the token is unknown or belongs to another account.
+        """
         with self._lock:
             if any(e["ComplianceType"] not in STORED for e in evaluations):
-                raise pages.Refusal(
+                raise pages.AwsError(
                     "InvalidParameterValueException",
                     "PutEvaluations accepts only the compliance types " + ", ".join(STORED) + ".",
                 )
             if test_mode:
                 return [], []
             if self._rules_by_token.get(token, (None,))[0] != account:
-                raise pages.Refusal("InvalidResultTokenException", "The resultToken provided is invalid")
+                raise pages.AwsError("InvalidResultTokenException", "The resultToken provided is invalid")
             failed = self.failures.pop(0) if self.failures else 0
             rule = self._rules_by_token[token][1]
-            held, changes = self._by_rule[account, rule], []
+            stored, changes = self._by_rule[account, rule], []
             for evaluation in evaluations[failed:]:
                 key = evaluation["ComplianceResourceType"], evaluation["ComplianceResourceId"]
-                before = held.pop(key, None)
-                held[key] = {
+                before = stored.pop(key, None)
+                stored[key] = {
                     **evaluation,
                     "ResultRecordedTime": datetime.now(timezone.utc),
                     "Arrival": next(self._order),
                 }
                 if before is None or before["ComplianceType"] != evaluation["ComplianceType"]:
-                    changes.append((rule, before, held[key]))
+                    changes.append((rule, before, stored[key]))
             return evaluations[:failed], changes
 
     def of(self, rule, account=ACCOUNT):
-        """Everything held for `rule`, in the order of arrival."""
+        """All evaluations of `rule`, in the order of arrival."""
         with self._lock:
             if (account, rule) not in self._by_rule:
-                raise pages.Refusal(
+                raise pages.AwsError(
                     "NoSuchConfigRuleException", f"The ConfigRule '{rule}' provided in the request is invalid."
                 )
             return list(self._by_rule[account, rule].values())
@@ -103,13 +105,13 @@ def put_evaluations(self):
 def get_compliance_details_by_config_rule(self):
     rule = self.params["ConfigRuleName"]
     known = config_backends[self.current_account][self.region].config_rules
-    unasked = rule in known and not EVALUATIONS.knows(rule, self.current_account)
-    held = [] if unasked else EVALUATIONS.of(rule, self.current_account)
+    never_evaluated = rule in known and not EVALUATIONS.knows(rule, self.current_account)
+    stored = [] if never_evaluated else EVALUATIONS.of(rule, self.current_account)
     wanted = self.params.get("ComplianceTypes") or ["COMPLIANT", "NON_COMPLIANT"]
     if "INSUFFICIENT_DATA" in wanted:
-        raise pages.Refusal("InvalidParameterValueException", "INSUFFICIENT_DATA cannot be used to filter results.")
+        raise pages.AwsError("InvalidParameterValueException", "INSUFFICIENT_DATA cannot be used to filter results.")
     found, token = pages.page(
-        [e for e in held if e["ComplianceType"] in wanted],
+        [e for e in stored if e["ComplianceType"] in wanted],
         self.params.get("NextToken"),
         self.params.get("Limit") or DEFAULT_LIMIT,
         "InvalidNextTokenException",
@@ -135,7 +137,7 @@ def _result(rule, evaluation):
     }
 
 
-def complete():
+def extend_moto():
     """Adds the operations to moto's Config."""
     ConfigResponse.put_evaluations = put_evaluations
     ConfigResponse.get_compliance_details_by_config_rule = get_compliance_details_by_config_rule

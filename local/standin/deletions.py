@@ -1,6 +1,6 @@
-"""Takes away what a call asks about just before it is answered: gone between being listed and being read.
+"""Deletes the object of a call just before the call is answered: it was listed, and is gone when it is read.
 
-Also keeps and puts back an account, so that one account serves many tests that delete.
+It also saves and restores an account, so that many tests that delete can share one account.
 """
 
 import copy
@@ -10,12 +10,12 @@ from moto.iam.models import iam_backends
 
 
 def delete(call):
-    """Deletes what `call` asks about, as `aws` commands of somebody else would."""
+    """Deletes the object that `call` reads."""
     DELETIONS[call["service"], call["operation"]](call["account"], call["region"], call["parameters"])
 
 
 def deletable():
-    """The calls whose object can go."""
+    """The calls whose object can be deleted, as (service, operation)."""
     return set(DELETIONS)
 
 
@@ -41,7 +41,7 @@ def _managed_policy(account, _region, parameters):
             policy.detach_from(role)
         if role.permissions_boundary_arn == policy.arn:
             role.permissions_boundary_arn = None
-    # AWS's own policies can be detached, not deleted.
+    # AWS managed policies can be detached, not deleted.
     if "::aws:policy/" not in policy.arn:
         del backend.managed_policies[policy.arn]
 
@@ -54,9 +54,9 @@ def _cluster(account, region, parameters):
     del eks_backends[account][region].clusters[parameters.get("name") or parameters["clusterName"]]
 
 
-def _of_cluster(things, key):
+def _part_of_cluster(collection, key):
     def delete(account, region, parameters):
-        del getattr(eks_backends[account][region].clusters[parameters["clusterName"]], things)[parameters[key]]
+        del getattr(eks_backends[account][region].clusters[parameters["clusterName"]], collection)[parameters[key]]
 
     return delete
 
@@ -80,35 +80,37 @@ DELETIONS = {
             "ListAddons",
         )
     },
-    ("eks", "DescribeNodegroup"): _of_cluster("nodegroups", "nodegroupName"),
-    ("eks", "DescribeFargateProfile"): _of_cluster("fargate_profiles", "fargateProfileName"),
-    ("eks", "DescribeAccessEntry"): _of_cluster("access_entries", "principalArn"),
-    ("eks", "DescribePodIdentityAssociation"): _of_cluster("pod_identity_associations", "associationId"),
-    ("eks", "DescribeAddon"): _of_cluster("addons", "addonName"),
+    ("eks", "DescribeNodegroup"): _part_of_cluster("nodegroups", "nodegroupName"),
+    ("eks", "DescribeFargateProfile"): _part_of_cluster("fargate_profiles", "fargateProfileName"),
+    ("eks", "DescribeAccessEntry"): _part_of_cluster("access_entries", "principalArn"),
+    ("eks", "DescribePodIdentityAssociation"): _part_of_cluster("pod_identity_associations", "associationId"),
+    ("eks", "DescribeAddon"): _part_of_cluster("addons", "addonName"),
 }
 
 
-class Kept:
-    """An account as it was: what of IAM and EKS can go."""
+class AccountSnapshot:
+    """A copy of the IAM and EKS objects of an account that `delete` can remove."""
 
     def __init__(self, account):
         self._account = account
         iam = iam_backends[account]["aws"]
-        # AWS's own policies are many and never change; how often each is attached does.
-        self._own = {arn: policy for arn, policy in iam.managed_policies.items() if "::aws:policy/" in arn}
-        self._counts = {arn: policy.attachment_count for arn, policy in self._own.items() if policy.attachment_count}
-        others = {arn: policy for arn, policy in iam.managed_policies.items() if arn not in self._own}
+        # AWS managed policies are many and never change, so they are not copied. Their attachment counts do change.
+        self._aws_managed = {arn: policy for arn, policy in iam.managed_policies.items() if "::aws:policy/" in arn}
+        self._counts = {
+            arn: policy.attachment_count for arn, policy in self._aws_managed.items() if policy.attachment_count
+        }
+        others = {arn: policy for arn, policy in iam.managed_policies.items() if arn not in self._aws_managed}
         clusters = {region: backend.clusters for region, backend in eks_backends[account].items()}
         self._state = self._copy((iam.roles, iam.instance_profiles, others, clusters))
 
     def _copy(self, state):
-        return copy.deepcopy(state, {id(policy): policy for policy in self._own.values()})
+        return copy.deepcopy(state, {id(policy): policy for policy in self._aws_managed.values()})
 
-    def put_back(self):
+    def restore(self):
         iam = iam_backends[self._account]["aws"]
         iam.roles, iam.instance_profiles, others, clusters = self._copy(self._state)
-        iam.managed_policies = {**self._own, **others}
-        for arn, policy in self._own.items():
+        iam.managed_policies = {**self._aws_managed, **others}
+        for arn, policy in self._aws_managed.items():
             policy.attachment_count = self._counts.get(arn, 0)
         for region, backend in eks_backends[self._account].items():
             backend.clusters = clusters.get(region, {})

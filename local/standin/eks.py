@@ -1,7 +1,7 @@
-"""What moto's EKS lacks of the facts that show a node's role: access entries, Auto Mode, the authentication mode.
+"""Adds to moto's EKS what identifies node roles: access entries, Auto Mode and the authentication mode.
 
-As EKS does, a cluster whose authentication mode has access entries gets one for the role of each managed node
-group, Fargate profile and Auto Mode configuration, without being asked.
+If a cluster's authentication mode supports access entries, EKS creates one for the role of each managed node group,
+each Fargate profile and the Auto Mode configuration. This module does the same.
 """
 
 from moto.core.responses import ActionResult
@@ -14,13 +14,13 @@ from local.identifiers import issuer
 from local.standin import pages
 
 DEFAULT_PAGE = 100
-# The model leaves the type a free string; the API reference of CreateAccessEntry names these.
+# The model allows any string. These are the types in the API reference of CreateAccessEntry.
 ENTRY_TYPES = ("STANDARD", "EC2_LINUX", "EC2_WINDOWS", "EC2", "FARGATE_LINUX", "HYBRID_LINUX", "HYPERPOD_LINUX")
 
 
-def complete():
+def extend_moto():
     """Adds the operations to moto's EKS."""
-    # One route for everything: the SDK's model knows which operation a path is, and one that is missing says so.
+    # One route for everything: the SDK's model maps each path to its operation, and a missing operation is an error.
     urls.url_paths.clear()
     urls.url_paths["{0}/(?P<path>.+)$"] = EKSResponse.dispatch
     models.paginated_list = lambda items, size, token: pages.page(
@@ -29,23 +29,26 @@ def complete():
     for operation in (create_access_entry, list_access_entries, describe_access_entry, delete_access_entry):
         setattr(EKSResponse, operation.__name__, operation)
     for name, then in (
-        ("create_cluster", _keep_modes),
-        ("create_nodegroup", lambda self: _grant(self, self.params["nodeRole"], "EC2_LINUX")),
-        ("create_fargate_profile", lambda self: _grant(self, self.params["podExecutionRoleArn"], "FARGATE_LINUX")),
+        ("create_cluster", _save_modes),
+        ("create_nodegroup", lambda self: _add_automatic_entry(self, self.params["nodeRole"], "EC2_LINUX")),
+        (
+            "create_fargate_profile",
+            lambda self: _add_automatic_entry(self, self.params["podExecutionRoleArn"], "FARGATE_LINUX"),
+        ),
     ):
         setattr(EKSResponse, name, _followed_by(getattr(EKSResponse, name), then))
     for name in ("list_nodegroups", "list_fargate_profiles"):
-        setattr(EKSResponse, name, _of_a_cluster(getattr(EKSResponse, name)))
+        setattr(EKSResponse, name, _if_cluster_exists(getattr(EKSResponse, name)))
 
 
-def _of_a_cluster(original):
-    """moto answers HTTP 500 to these two about a cluster that does not exist."""
+def _if_cluster_exists(original):
+    """moto answers HTTP 500 for a cluster that does not exist."""
 
-    def ask(self):
+    def call(self):
         named_cluster(self)
         return original(self)
 
-    return ask
+    return call
 
 
 def _followed_by(original, then):
@@ -57,34 +60,34 @@ def _followed_by(original, then):
     return both
 
 
-def _keep_modes(self):
+def _save_modes(self):
     backend, cluster = self.eks_backend, self.eks_backend.clusters[self.params["name"]]
     set_modes(backend, cluster, self.params.get("accessConfig", {}), self.params.get("computeConfig"))
 
 
 def set_modes(backend, cluster, access, compute=None):
-    """Gives a new cluster what moto drops."""
-    # CONFIG_MAP is what CreateCluster chooses when nothing is said (CreateAccessConfigRequest, API reference).
+    """Sets the properties of a new cluster that moto ignores."""
+    # CONFIG_MAP is the default of CreateCluster (CreateAccessConfigRequest, API reference).
     cluster.access_config = {
         "authenticationMode": access.get("authenticationMode", "CONFIG_MAP"),
         "bootstrapClusterCreatorAdminPermissions": access.get("bootstrapClusterCreatorAdminPermissions", True),
     }
     cluster.access_entries, cluster.pod_identity_associations, cluster.addons = {}, {}, {}
-    # Derived, where AWS draws it at random, so that the trust policies of pods' roles can name it.
+    # AWS draws the issuer at random. Here it is derived from the name, so that trust policies of pod roles can name it.
     cluster.identity = {"oidc": {"issuer": issuer(backend.region_name, cluster.name)}}
     if compute:
         cluster.compute_config = compute
         if compute.get("enabled") and compute.get("nodeRoleArn"):
-            grant(backend, cluster, compute["nodeRoleArn"], "EC2")
+            add_automatic_entry(backend, cluster, compute["nodeRoleArn"], "EC2")
 
 
-def _grant(self, role_arn, kind):
+def _add_automatic_entry(self, role_arn, kind):
     cluster = self.eks_backend.clusters[self.uri_match.get("name") or self.uri_match.get("clusterName")]
-    grant(self.eks_backend, cluster, role_arn, kind)
+    add_automatic_entry(self.eks_backend, cluster, role_arn, kind)
 
 
-def grant(backend, cluster, role_arn, kind):
-    """The access entry that EKS makes by itself, where there can be one and there is none."""
+def add_automatic_entry(backend, cluster, role_arn, kind):
+    """Adds the access entry that EKS creates without a request, if the cluster supports entries and has none."""
     if _has_entries(cluster) and role_arn not in cluster.access_entries:
         _put_entry(backend, cluster, role_arn, kind, {})
 
@@ -93,9 +96,9 @@ def create_access_entry(self):
     cluster = _cluster_with_entries(self)
     principal, kind = self.params["principalArn"], self.params.get("type", "STANDARD")
     if kind not in ENTRY_TYPES:
-        raise pages.Refusal("InvalidParameterException", f"The type {kind} is not one of {', '.join(ENTRY_TYPES)}.")
+        raise pages.AwsError("InvalidParameterException", f"The type {kind} is not one of {', '.join(ENTRY_TYPES)}.")
     if principal in cluster.access_entries:
-        raise pages.Refusal(
+        raise pages.AwsError(
             "ResourceInUseException", "The specified access entry resource is already in use on this cluster."
         )
     return ActionResult({"accessEntry": _put_entry(self.eks_backend, cluster, principal, kind, self.params)})
@@ -126,25 +129,26 @@ def _entry(self):
     try:
         return _cluster_with_entries(self).access_entries[principal]
     except KeyError:
-        raise pages.Refusal(
+        raise pages.AwsError(
             "ResourceNotFoundException", f"The specified principalArn could not be found: {principal}."
         ) from None
 
 
 def named_cluster(self):
-    """The cluster that a call is about."""
+    """The cluster that a request names. Raises AwsError if it does not exist."""
     cluster = self.eks_backend.clusters.get(self.params["clusterName"])
     if cluster is None:
-        raise pages.Refusal("ResourceNotFoundException", f"No cluster found for name: {self.params['clusterName']}.")
+        raise pages.AwsError("ResourceNotFoundException", f"No cluster found for name: {self.params['clusterName']}.")
     return cluster
 
 
 def _cluster_with_entries(self):
     cluster = named_cluster(self)
     if not _has_entries(cluster):
-        raise pages.Refusal(
+        raise pages.AwsError(
             "InvalidRequestException",
-            "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this operation.",
+            "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] "
+            "to perform this operation.",
         )
     return cluster
 
@@ -155,7 +159,8 @@ def _has_entries(cluster):
 
 def _put_entry(backend: EKSBackend, cluster, principal, kind, request):
     owner, name = principal.split(":")[4], principal.rsplit("/", 1)[-1]
-    arn = f"arn:{backend.partition}:eks:{backend.region_name}:{backend.account_id}:access-entry/{cluster.name}/role/{owner}/{name}"
+    place = f"arn:{backend.partition}:eks:{backend.region_name}:{backend.account_id}"
+    arn = f"{place}:access-entry/{cluster.name}/role/{owner}/{name}"
     if kind == "STANDARD":
         groups = request.get("kubernetesGroups", [])
         username = request.get("username", f"arn:aws:sts::{owner}:assumed-role/{name}/{{{{SessionName}}}}")

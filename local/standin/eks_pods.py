@@ -1,6 +1,6 @@
-"""What moto's EKS lacks of the facts that show a pod's role: Pod Identity associations, and add-ons.
+"""Adds to moto's EKS what identifies pod roles: Pod Identity associations and add-ons.
 
-A cluster keeps both in dictionaries of its own, `pod_identity_associations` by id and `addons` by name.
+Each cluster stores them in `pod_identity_associations`, by id, and in `addons`, by name.
 """
 
 import hashlib
@@ -17,19 +17,20 @@ DEFAULT_PAGE = 100
 
 def create_pod_identity_association(self):
     cluster = named_cluster(self)
-    asked = {
+    requested = {
         name: self.params.get(name) for name in ("namespace", "serviceAccount", "roleArn", "targetRoleArn", "tags")
     }
-    for held in cluster.pod_identity_associations.values():
-        if all(held[key] == asked[key] for key in ("namespace", "serviceAccount")):
-            raise pages.Refusal("ResourceInUseException", f"Association already exists: {held['associationId']}")
-    return ActionResult({"association": put_association(self.eks_backend, cluster, **asked)})
+    for stored in cluster.pod_identity_associations.values():
+        if all(stored[key] == requested[key] for key in ("namespace", "serviceAccount")):
+            raise pages.AwsError("ResourceInUseException", f"Association already exists: {stored['associationId']}")
+    return ActionResult({"association": put_association(self.eks_backend, cluster, **requested)})
 
 
 def put_association(backend, cluster, namespace, serviceAccount, roleArn, targetRoleArn=None, tags=None, ownerArn=None):
     digest = hashlib.sha256(f"{cluster.name}/{namespace}/{serviceAccount}".encode()).hexdigest()
     identity = f"a-{digest[:17]}"
-    arn = f"arn:{backend.partition}:eks:{backend.region_name}:{backend.account_id}:podidentityassociation/{cluster.name}/{identity}"
+    place = f"arn:{backend.partition}:eks:{backend.region_name}:{backend.account_id}"
+    arn = f"{place}:podidentityassociation/{cluster.name}/{identity}"
     association = {
         "clusterName": cluster.name,
         "namespace": namespace,
@@ -56,32 +57,32 @@ def list_pod_identity_associations(self):
         if namespace in (None, associations[identity]["namespace"])
         and service_account in (None, associations[identity]["serviceAccount"])
     ])  # fmt: skip
-    # The summary's model has no role: only DescribePodIdentityAssociation tells it.
+    # The summary has no role in the model. Only DescribePodIdentityAssociation returns it.
     return ActionResult({"associations": found, "nextToken": token})
 
 
 def describe_pod_identity_association(self):
     return ActionResult(
-        {"association": _held(named_cluster(self).pod_identity_associations, self.params["associationId"])}
+        {"association": _find(named_cluster(self).pod_identity_associations, self.params["associationId"])}
     )
 
 
 def delete_pod_identity_association(self):
     associations = named_cluster(self).pod_identity_associations
     return ActionResult(
-        {"association": associations.pop(_held(associations, self.params["associationId"])["associationId"])}
+        {"association": associations.pop(_find(associations, self.params["associationId"])["associationId"])}
     )
 
 
 def create_addon(self):
     cluster, name = named_cluster(self), self.params["addonName"]
     if name in cluster.addons:
-        raise pages.Refusal("ResourceInUseException", "Addon already exists.")
+        raise pages.AwsError("ResourceInUseException", "Addon already exists.")
     return ActionResult({"addon": put_addon(self.eks_backend, cluster, **self.params)})
 
 
 def put_addon(backend, cluster, addonName, serviceAccountRoleArn=None, podIdentityAssociations=(), **_more):
-    """An add-on's own Pod Identity associations are associations like others, and it names them by ARN."""
+    """Creates an add-on. Its Pod Identity associations are associations of the cluster; the add-on lists their ARNs."""
     arn = f"arn:{backend.partition}:eks:{backend.region_name}:{backend.account_id}:addon/{cluster.name}/{addonName}"
     associations = [
         put_association(backend, cluster, "kube-system", each["serviceAccount"], each["roleArn"], ownerArn=arn)
@@ -107,7 +108,7 @@ def list_addons(self):
 
 
 def describe_addon(self):
-    return ActionResult({"addon": _held(named_cluster(self).addons, self.params["addonName"])})
+    return ActionResult({"addon": _find(named_cluster(self).addons, self.params["addonName"])})
 
 
 def _page(self, items):
@@ -116,13 +117,13 @@ def _page(self, items):
     )
 
 
-def _held(things, name):
-    if name not in things:
-        raise pages.Refusal("ResourceNotFoundException", f"No {name} found.")
-    return things[name]
+def _find(collection, name):
+    if name not in collection:
+        raise pages.AwsError("ResourceNotFoundException", f"No {name} found.")
+    return collection[name]
 
 
-def complete():
+def extend_moto():
     """Adds the operations to moto's EKS."""
     for operation in (
         create_pod_identity_association,

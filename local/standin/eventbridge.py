@@ -1,10 +1,9 @@
-"""Events of AWS Config on EventBridge: what it sends when the compliance of a resource changes, and who gets it.
+"""The EventBridge event that AWS Config sends when the compliance of a resource changes, and its delivery.
 
-moto's rules can have an SNS topic for a target, and do not deliver to it. Here they do: pattern and input transformer
-are those of `eventbridge_language.py`, topics and their subscriptions moto's. Of other targets nothing is known here, and an
-event for one is an error.
+moto stores rules with an SNS topic as target, but does not deliver to it. This module does: it matches and transforms
+events with `eventbridge_language.py`, and publishes to moto's topics. An event for any other target is an error.
 
-The event's form is that of https://docs.aws.amazon.com/config/latest/developerguide/monitor-config-with-cloudwatchevents.html
+The event's format: https://docs.aws.amazon.com/config/latest/developerguide/monitor-config-with-cloudwatchevents.html
 """
 
 import uuid
@@ -17,7 +16,7 @@ from local.templates import eventbridge_language
 
 
 def compliance_change(account, region, rule, before, after):
-    """The event of a resource's new evaluation; `before` is the one it had, or None."""
+    """The event for a new evaluation `after`. `before` is the previous evaluation, or None."""
     at = _instant(datetime.now(timezone.utc))
     result = {"newEvaluationResult": _result(rule, after)}
     if before:
@@ -67,12 +66,12 @@ def _instant(value):
 
 
 def send(account, region, event):
-    """Gives an event to the targets of the rules that match it."""
+    """Delivers an event to the targets of the rules that match it."""
     for rule in events_backends[account][region].event_buses["default"].rules.values():
         if rule.state != "ENABLED" or not eventbridge_language.matches(rule.event_pattern.get_pattern(), event):
             continue
         for target in rule.targets:
             if target["Arn"].split(":")[2] != "sns":
-                raise NotImplementedError(f"the local AWS delivers no event to {target['Arn']}")
+                raise NotImplementedError(f"the stand-in delivers no events to {target['Arn']}")
             message = eventbridge_language.transform(target["InputTransformer"], event)
             sns_backends[account][region].get_topic(target["Arn"]).publish(message)

@@ -1,4 +1,4 @@
-"""What moto's IAM lacks: pages, boundaries in ListEntitiesForPolicy, ids that stay the same, encoded documents."""
+"""Adds to moto's IAM: pages, permissions boundaries in ListEntitiesForPolicy, stable ids and encoded documents."""
 
 import copy
 
@@ -10,9 +10,9 @@ from local.identifiers import unique_id
 from local.standin import pages
 
 DEFAULT_PAGE = 100
-# EntityType of the model: what GetAccountAuthorizationDetails tells when nothing is said.
+# EntityType in the model. Without a filter, GetAccountAuthorizationDetails returns all of them.
 FILTERS = ("User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy")
-# Besides what moto encodes: where else AWS's answers hold documents (API reference of GetAccountAuthorizationDetails).
+# Documents that AWS percent-encodes and moto does not (API reference of GetAccountAuthorizationDetails).
 ENCODED = (
     "GetPolicyVersionResponse.PolicyVersion.Document",
     "Roles.Role.AssumeRolePolicyDocument",  # of ListRoles, and of the roles in instance profiles
@@ -59,14 +59,14 @@ def _profiles(self, profiles):
 
 
 def _without_tags(profile):
-    """Lists tell a subset: tags are GetInstanceProfile's (API reference of ListInstanceProfiles)."""
+    """Lists leave tags out. Only GetInstanceProfile returns them (API reference of ListInstanceProfiles)."""
     bare = copy.copy(profile)
     bare.tags = []
     return bare
 
 
 def list_entities_for_policy(self):
-    """Roles, users and groups that use a policy; `PolicyUsageFilter` tells attachments from boundaries."""
+    """Roles, users and groups that use a policy. `PolicyUsageFilter` selects attachments or boundaries."""
     self.backend.get_policy(self.params["PolicyArn"])
     arn, usage = self.params["PolicyArn"], self.params.get("PolicyUsageFilter")
     prefix, kind = self.params.get("PathPrefix", "/"), self.params.get("EntityFilter")
@@ -76,25 +76,28 @@ def list_entities_for_policy(self):
         boundary = usage != "PermissionsPolicy" and arn == getattr(entity, "permissions_boundary_arn", None)
         return entity.path.startswith(prefix) and (attached or boundary)
 
-    held = {
+    entities_by_kind = {
         "Group": self.backend.groups.values(),
         "Role": self.backend.roles.values(),
         "User": self.backend.users.values(),
     }
-    users = [(k, e) for k, entities in held.items() if kind in (None, k) for e in entities if uses(e)]
+    users = [(k, e) for k, entities in entities_by_kind.items() if kind in (None, k) for e in entities if uses(e)]
     found, marker = _page(self, users)
-    result = {f"Policy{k}s": [{f"{k}Name": e.name, f"{k}Id": e.id} for kind_, e in found if kind_ == k] for k in held}
+    result = {
+        f"Policy{k}s": [{f"{k}Name": e.name, f"{k}Id": e.id} for kind_, e in found if kind_ == k]
+        for k in entities_by_kind
+    }
     return ActionResult({**result, "IsTruncated": bool(marker), "Marker": marker})
 
 
 def get_account_authorization_details(self):
-    """Users, groups, roles, then policies: those of the account, and those of AWS that are attached to something."""
-    held, wanted = self.backend, self.params.get("Filter") or FILTERS
-    policies = [p for p in held.managed_policies.values() if _policy_kind(p) in wanted]
+    """Users, groups, roles, then policies: those of the account, and AWS managed policies that are attached."""
+    backend, wanted = self.backend, self.params.get("Filter") or FILTERS
+    policies = [p for p in backend.managed_policies.values() if _policy_kind(p) in wanted]
     lists = {
-        "UserDetailList": held.users.values() if "User" in wanted else [],
-        "GroupDetailList": held.groups.values() if "Group" in wanted else [],
-        "RoleDetailList": held.roles.values() if "Role" in wanted else [],
+        "UserDetailList": backend.users.values() if "User" in wanted else [],
+        "GroupDetailList": backend.groups.values() if "Group" in wanted else [],
+        "RoleDetailList": backend.roles.values() if "Role" in wanted else [],
         "Policies": [p for p in policies if p.attachment_count or _policy_kind(p) == "LocalManagedPolicy"],
     }
     found, marker = _page(self, [(name, entity) for name, entities in lists.items() for entity in entities])
@@ -107,7 +110,7 @@ def _policy_kind(policy):
 
 
 def _detail(entity):
-    """Whether the instance profiles of a role's details have tags is not documented: here they have none."""
+    """AWS does not document whether instance profiles in role details have tags. Here they have none."""
     if isinstance(entity, Policy):
         return {
             "PolicyName": entity.name,
@@ -166,8 +169,8 @@ def _with_stable_policy_id(create):
     return create_policy
 
 
-def plant(backend, document, role=None, policy_name=None, policy_arn=None):
-    """Puts a document past IAM's checks, so that tests can show what a reader does with one that IAM would refuse."""
+def replace_document(backend, document, role=None, policy_name=None, policy_arn=None):
+    """Stores a document without IAM's checks, so that tests can use documents that IAM would refuse."""
     if policy_arn:
         policy = backend.get_policy(policy_arn)
         next(v for v in policy.versions if v.is_default).document = document
@@ -177,8 +180,8 @@ def plant(backend, document, role=None, policy_name=None, policy_arn=None):
         backend.get_role(role).assume_role_policy_document = document
 
 
-def complete():
-    """Adds to and corrects moto's IAM."""
+def extend_moto():
+    """Extends and corrects moto's IAM."""
     encode = IamResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER["GetRolePolicyResponse.PolicyDocument"]
     IamResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER |= dict.fromkeys(ENCODED, encode)
     for operation in (

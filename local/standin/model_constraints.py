@@ -1,8 +1,8 @@
-"""Checks a request against the SDK model's own constraints, as AWS does at its door.
+"""Checks a request against the constraints in the SDK's service model, as AWS does before it handles a request.
 
-botocore itself only checks lower bounds before it sends, and moto checks almost nothing. Reading the limits from
-the model instead of writing them down means that they cannot drift from what AWS publishes. Some services publish
-limits in their model's prose alone: `in_prose` reads those.
+botocore checks only lower bounds, and moto checks almost nothing. The limits come from the model, so they cannot
+differ from what AWS publishes. Some services publish limits only in the documentation text of the model;
+`documented_violations` reads those.
 """
 
 import re
@@ -10,7 +10,7 @@ from functools import cache
 
 
 def violations(shape, value, path=""):
-    """Yields one sentence per constraint of `shape` (required, min, max, enum, pattern) that `value` breaks."""
+    """Yields one sentence for each constraint of `shape` (required, min, max, enum, pattern) that `value` violates."""
     if shape.type_name == "structure":
         for name in shape.required_members:
             if value.get(name) is None:
@@ -40,8 +40,8 @@ def violations(shape, value, path=""):
         yield from _bounds(shape, value, value, "value", path)
 
 
-# How the models' documentation words limits, and of what each number is the most.
-PROSE = (
+# The limits in documentation text: pattern, type of shape, what is measured, and the noun for the message.
+DOCUMENTED_LIMITS = (
     (re.compile(r"Maximum (?:length )?of (\d+)|Length Constraints: (\d+)\."), "string", len, "characters"),
     (re.compile(r"Maximum number of (\d+) items?"), "list", len, "items"),
     (re.compile(r"up to (\d+) key-value pairs"), "map", len, "pairs"),
@@ -60,23 +60,23 @@ PROSE = (
 )
 
 
-def in_prose(shape, value, path=""):
-    """Yields one sentence per limit that the documentation of `shape` or of its members states and `value` exceeds."""
-    for wording, kind, measure, what in PROSE:
-        stated = wording.search(shape.documentation) if shape.type_name == kind else None
+def documented_violations(shape, value, path=""):
+    """Yields one sentence for each limit in the documentation of `shape` and its members that `value` exceeds."""
+    for pattern, kind, measure, noun in DOCUMENTED_LIMITS:
+        stated = pattern.search(shape.documentation) if shape.type_name == kind else None
         if stated and measure(value) > (most := int(next(filter(None, stated.groups())))):
-            yield f"{path} should NOT have more than {most} {what}"
+            yield f"{path} should NOT have more than {most} {noun}"
     if shape.type_name == "structure":
         for name, member in shape.members.items():
             if value.get(name) is not None:
-                yield from in_prose(member, value[name], f"{path}.{name}")
+                yield from documented_violations(member, value[name], f"{path}.{name}")
     elif shape.type_name == "list":
         for position, item in enumerate(value):
-            yield from in_prose(shape.member, item, f"{path}[{position}]")
+            yield from documented_violations(shape.member, item, f"{path}[{position}]")
 
 
 def message(found):
-    """The sentence in which AWS reports violations."""
+    """The sentence that AWS reports violations with."""
     plural = "error" if len(found) == 1 else "errors"
     return f"{len(found)} validation {plural} detected: {'; '.join(found)}"
 
@@ -102,7 +102,7 @@ def _join(path, name):
 
 @cache
 def _compiled(pattern):
-    """Models hold Java patterns; the few that Python cannot read are not checked."""
+    """Models hold Java patterns. The few that Python cannot compile are not checked."""
     try:
         return re.compile(pattern) if pattern else None
     except re.error:

@@ -1,15 +1,17 @@
-"""AWS Security Hub as a provider of findings sees it, BatchImportFindings and GetFindings, and BatchUpdateFindings, by
-which people say what they think of a finding.
+"""AWS Security Hub: BatchImportFindings and GetFindings for finding providers, BatchUpdateFindings for people.
 
-moto stores what it is sent, filters nothing and knows no BatchUpdateFindings. Here a finding is held to what the SDK's
-model says of it, in its traits and in its prose, and to the rules of creating and updating. Every account has Security
-Hub switched on in every region until `DisableSecurityHub` is called there.
+moto stores findings without checks, ignores filters and has no BatchUpdateFindings. This module checks findings against
+the SDK's model, its constraints and its documentation text, and follows the rules for creating and updating findings.
+Security Hub is enabled in every account and region until `DisableSecurityHub` is called there.
 
-Ours, because AWS does not document it: an update that is not later counts as imported; a field that an update leaves
-out stays; findings come in the order in which they were first imported; the wording of refusals, of which AWS publishes
-one ("Finding does not adhere to Amazon Finding Format"). AWS reserves ProductFields with the prefix `aws/` to itself
-without saying what becomes of one: here it is refused, and those of Security Hub's own are there when a finding is read.
-Of another account's product AWS may refuse the whole call; here the finding alone is.
+AWS does not document the following, so these are our choices:
+
+- An update that is not newer counts as imported.
+- A field that an update leaves out keeps its value.
+- Findings are listed in the order of their first import.
+- The text of errors. AWS publishes only "Finding does not adhere to Amazon Finding Format".
+- AWS reserves ProductFields with the prefix `aws/`. Here a finding that has one is refused.
+- A finding for another account's product is refused alone. AWS may refuse the whole call.
 
 Sources: https://docs.aws.amazon.com/securityhub/latest/userguide/finding-update-batchimportfindings.html
          https://docs.aws.amazon.com/securityhub/latest/userguide/asff-required-attributes.html
@@ -33,7 +35,7 @@ from moto.securityhub.responses import SecurityHubResponse
 from local.identifiers import ACCOUNT, REGION
 from local.standin import model_constraints, pages
 
-# 240 KB a finding, 6 MB a call, 10 attributes and 20 values in a filter.
+# Limits: 240 KB per finding, 6 MB per call, 10 attributes per filter, 20 values per attribute.
 LARGEST_FINDING, LARGEST_CALL = 240 * 1024, 6 * 1024 * 1024
 MOST_ATTRIBUTES, MOST_VALUES = 10, 20
 DEFAULT_PAGE = 100
@@ -42,12 +44,12 @@ NORMALIZED = {"INFORMATIONAL": 0, "LOW": 1, "MEDIUM": 40, "HIGH": 70, "CRITICAL"
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)")
 FIELD_NAME = re.compile(r"[A-Za-z0-9 .:+\\=@_/-]+")
 
-# What a provider says in FindingProviderFields, and people by BatchUpdateFindings at the top.
-PROVIDED = ("Confidence", "Criticality", "RelatedFindings", "Severity", "Types")
-# What only people change once the finding is there.
-PEOPLES = ("Note", "UserDefinedFields", "VerificationState", "Workflow")
+# Providers set these in FindingProviderFields. People set the top-level fields with BatchUpdateFindings.
+PROVIDER_FIELDS = ("Confidence", "Criticality", "RelatedFindings", "Severity", "Types")
+# Only people change these after the finding is created.
+PEOPLE_FIELDS = ("Note", "UserDefinedFields", "VerificationState", "Workflow")
 
-# The filters known here, each with where its values stand in a finding.
+# The supported filters, each with its values in a finding.
 FILTERS = {
     "ProductArn": lambda f: [f["ProductArn"]],
     "AwsAccountId": lambda f: [f["AwsAccountId"]],
@@ -62,7 +64,7 @@ FILTERS = {
     "ResourceType": lambda f: [resource["Type"] for resource in f["Resources"]],
     "ResourceId": lambda f: [resource["Id"] for resource in f["Resources"]],
 }
-# Each comparison, and whether it has to hold for all of its values; of the others one is enough.
+# Each comparison, and whether it must hold for every value. For the others one value is enough.
 COMPARISONS = {
     "EQUALS": (str.__eq__, False),
     "PREFIX": (str.startswith, False),
@@ -72,11 +74,11 @@ COMPARISONS = {
 
 
 @dataclass
-class Held:
-    """A finding, and which of the provider's fields people have taken over."""
+class StoredFinding:
+    """A finding, and the provider's fields that people have overridden."""
 
     finding: dict
-    peoples: set = field(default_factory=set)
+    overridden: set = field(default_factory=set)
 
 
 class Hub:
@@ -84,7 +86,7 @@ class Hub:
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._held = {}
+        self._findings = {}
         self.failures = []
 
     def fail_next(self, count, code="InternalError"):
@@ -93,41 +95,44 @@ class Hub:
             self.failures.append((count, code))
 
     def findings(self, account=ACCOUNT, region=REGION):
-        """Every finding, archived ones too, in the order in which they came."""
+        """Every finding, archived ones included, in the order of arrival."""
         with self._lock:
-            return [held.finding for held in self._held.get((account, region), {}).values()]
+            return [stored.finding for stored in self._findings.get((account, region), {}).values()]
 
     def put(self, account, region, findings):
         """Stores findings and returns the errors of those that failed."""
         with self._lock:
             count, code = self.failures.pop(0) if self.failures else (0, None)
-            errors = [_error(finding, code, "planted fault") for finding in findings[:count]]
-            known = self._held.setdefault((account, region), {})
+            errors = [_error(finding, code, "injected fault") for finding in findings[:count]]
+            known = self._findings.setdefault((account, region), {})
             for finding in findings[count:]:
-                error = _fault(account, region, finding)
+                error = _import_error(account, region, finding)
                 if error:
                     errors.append(_error(finding, *error))
                     continue
                 key = finding["ProductArn"], finding["Id"]
                 if key not in known:
-                    known[key] = Held(_created(region, finding))
+                    known[key] = StoredFinding(_created(region, finding))
                 elif isoparse(finding["UpdatedAt"]) > isoparse(known[key].finding["UpdatedAt"]):
                     known[key] = _updated(known[key], finding)
             return errors
 
     def update(self, account, region, identifiers, changes):
-        """What people say of findings; returns the identifiers that are not there."""
+        """Applies people's changes to findings. Returns the identifiers that do not exist."""
         with self._lock:
-            known = self._held.get((account, region), {})
+            known = self._findings.get((account, region), {})
             missing = []
             for identifier in identifiers:
-                held = known.get((identifier["ProductArn"], identifier["Id"]))
-                if held is None:
+                stored = known.get((identifier["ProductArn"], identifier["Id"]))
+                if stored is None:
                     missing.append(identifier)
                     continue
-                said = {**changes, **({"Severity": _normalized(changes["Severity"])} if "Severity" in changes else {})}
-                held.finding = {**held.finding, **said}
-                held.peoples |= changes.keys() & set(PROVIDED)
+                values = {
+                    **changes,
+                    **({"Severity": _normalized(changes["Severity"])} if "Severity" in changes else {}),
+                }
+                stored.finding = {**stored.finding, **values}
+                stored.overridden |= changes.keys() & set(PROVIDER_FIELDS)
             return missing
 
 
@@ -138,17 +143,18 @@ def _error(finding, code, message):
     return {"Id": finding["Id"], "ErrorCode": code, "ErrorMessage": message}
 
 
-def _fault(account, region, finding):
-    """Why a finding cannot be imported, as code and message, or None."""
+def _import_error(account, region, finding):
+    """The code and message of the error that a finding causes, or None."""
     partition = finding["ProductArn"].split(":")[1:2] or [""]
     product = f"arn:{partition[0]}:securityhub:{region}:{account}:product/{account}/default"
     if finding["AwsAccountId"] != account or finding["ProductArn"] != product:
         return (
             "InvalidAccess",
-            f"Account {account} in {region} cannot import findings of {finding['ProductArn']} in {finding['AwsAccountId']}.",
+            f"Account {account} in {region} cannot import findings of {finding['ProductArn']} "
+            f"in {finding['AwsAccountId']}.",
         )
-    found = next(_not_of_the_format(finding), None)
-    return ("InvalidInput", f"Finding does not adhere to Amazon Finding Format. {found}.") if found else None
+    violation = next(_format_violations(finding), None)
+    return ("InvalidInput", f"Finding does not adhere to Amazon Finding Format. {violation}.") if violation else None
 
 
 @cache
@@ -158,8 +164,8 @@ def _format():
     )
 
 
-def _not_of_the_format(finding):
-    yield from model_constraints.in_prose(_format(), finding, "data")
+def _format_violations(finding):
+    yield from model_constraints.documented_violations(_format(), finding, "data")
     if len(json.dumps(finding, ensure_ascii=False).encode()) > LARGEST_FINDING:
         yield f"data should NOT be larger than {LARGEST_FINDING} bytes"
     if finding["SchemaVersion"] != SCHEMA:
@@ -180,21 +186,21 @@ def _not_of_the_format(finding):
 
 
 def _normalized(severity):
-    """A severity with its label and its number: whichever is missing follows from the other."""
+    """A severity with both label and number. The missing one is derived from the other."""
     if "Label" in severity:
         return {"Normalized": NORMALIZED[severity["Label"]], **severity}
-    # The label of 0 is INFORMATIONAL, of 1 to 39 LOW, to 69 MEDIUM, to 89 HIGH, above it CRITICAL.
+    # 0 is INFORMATIONAL, 1 to 39 LOW, 40 to 69 MEDIUM, 70 to 89 HIGH, 90 to 100 CRITICAL.
     return {"Label": [label for label, least in NORMALIZED.items() if severity["Normalized"] >= least][-1], **severity}
 
 
 def _provided(finding):
-    """What a provider says of its fields: where it says it twice, FindingProviderFields count."""
-    said = {**finding, **finding.get("FindingProviderFields", {})}
-    return {name: said[name] for name in PROVIDED if name in said}
+    """The provider's fields of a finding. FindingProviderFields take precedence over top-level fields."""
+    fields = {**finding, **finding.get("FindingProviderFields", {})}
+    return {name: fields[name] for name in PROVIDER_FIELDS if name in fields}
 
 
 def _created(region, finding):
-    """A new finding: what FindingProviderFields say stands at the top as well."""
+    """A new finding. The values of FindingProviderFields are copied to the top level."""
     provided = _provided(finding)
     return {
         "RecordState": "ACTIVE",
@@ -203,18 +209,18 @@ def _created(region, finding):
         **finding,
         **provided,
         "Severity": _normalized(provided["Severity"]),
-        "FindingProviderFields": {**provided, "Severity": _providers(provided["Severity"])},
-        **_of_security_hub(region, finding),
+        "FindingProviderFields": {**provided, "Severity": _provider_severity(provided["Severity"])},
+        **_security_hub_fields(region, finding),
     }
 
 
-def _providers(severity):
-    """Severity in FindingProviderFields has a label and what the provider calls it, and no number."""
+def _provider_severity(severity):
+    """A severity for FindingProviderFields, which has `Label` and `Original` but no number."""
     return {name: value for name, value in _normalized(severity).items() if name in ("Label", "Original")}
 
 
-def _of_security_hub(region, finding):
-    """What Security Hub adds to every finding of the account's own product."""
+def _security_hub_fields(region, finding):
+    """The fields that Security Hub adds to every finding of the account's default product."""
     own = {"CompanyName": "Personal", "FindingId": f"{finding['ProductArn']}/{finding['Id']}", "ProductName": "Default"}
     return {
         "Region": region,
@@ -227,29 +233,29 @@ def _of_security_hub(region, finding):
     }
 
 
-def _updated(held, finding):
-    """The finding after its provider has sent it again."""
-    before = held.finding
+def _updated(stored, finding):
+    """A stored finding after its provider has imported it again."""
+    before = stored.finding
     provided = _provided(finding)
-    at_the_top = {name: finding.get(name, provided[name]) for name in provided.keys() - held.peoples}
-    if "Severity" in at_the_top:
-        at_the_top["Severity"] = _normalized(at_the_top["Severity"])
+    top_level = {name: finding.get(name, provided[name]) for name in provided.keys() - stored.overridden}
+    if "Severity" in top_level:
+        top_level["Severity"] = _normalized(top_level["Severity"])
     if "Severity" in provided:
-        provided["Severity"] = _providers(provided["Severity"])
-    sent = {name: value for name, value in finding.items() if name not in (*PROVIDED, *PEOPLES)}
+        provided["Severity"] = _provider_severity(provided["Severity"])
+    sent = {name: value for name, value in finding.items() if name not in (*PROVIDER_FIELDS, *PEOPLE_FIELDS)}
     after = {
         **before,
         **sent,
-        **at_the_top,
+        **top_level,
         "FindingProviderFields": {**before["FindingProviderFields"], **provided},
-        **_of_security_hub(before["Region"], {**before, **sent}),
+        **_security_hub_fields(before["Region"], {**before, **sent}),
     }
-    if before["Workflow"]["Status"] in ("NOTIFIED", "RESOLVED") and _is_new_again(before, after):
+    if before["Workflow"]["Status"] in ("NOTIFIED", "RESOLVED") and _resets_workflow(before, after):
         after["Workflow"] = {"Status": "NEW"}
-    return Held(after, held.peoples)
+    return StoredFinding(after, stored.overridden)
 
 
-def _is_new_again(before, after):
+def _resets_workflow(before, after):
     status = [finding.get("Compliance", {}).get("Status") for finding in (before, after)]
     states = before["RecordState"], after["RecordState"]
     return states == ("ARCHIVED", "ACTIVE") or (
@@ -257,17 +263,17 @@ def _is_new_again(before, after):
     )
 
 
-def _subscribed(self):
+def _check_enabled(self):
     if not self.securityhub_backend.enabled:
-        raise pages.Refusal(
+        raise pages.AwsError(
             "InvalidAccessException", f"Account {self.current_account} is not subscribed to AWS Security Hub"
         )
 
 
 def batch_import_findings(self):
-    _subscribed(self)
+    _check_enabled(self)
     if len(self.body) > LARGEST_CALL:
-        raise pages.Refusal("InvalidInputException", f"A call takes at most {LARGEST_CALL} bytes.")
+        raise pages.AwsError("InvalidInputException", f"A call takes at most {LARGEST_CALL} bytes.")
     findings = self.params["Findings"]
     errors = HUB.put(self.current_account, self.region, findings)
     return ActionResult(
@@ -276,8 +282,8 @@ def batch_import_findings(self):
 
 
 def batch_update_findings(self):
-    _subscribed(self)
-    changes = {name: value for name, value in self.params.items() if name in (*PROVIDED, *PEOPLES)}
+    _check_enabled(self)
+    changes = {name: value for name, value in self.params.items() if name in (*PROVIDER_FIELDS, *PEOPLE_FIELDS)}
     if "Note" in changes:
         changes["Note"] = {**changes["Note"], "UpdatedAt": datetime.now().astimezone().isoformat()}
     identifiers = self.params["FindingIdentifiers"]
@@ -292,16 +298,16 @@ def batch_update_findings(self):
 
 
 def get_findings(self):
-    _subscribed(self)
-    asked = self.params.get("Filters") or {}
+    _check_enabled(self)
+    filters = self.params.get("Filters") or {}
     if self.params.get("SortCriteria"):
-        raise pages.Refusal("InvalidInputException", "The local AWS does not sort findings.")
-    _check(asked)
+        raise pages.AwsError("InvalidInputException", "The stand-in does not sort findings.")
+    _check_filters(filters)
     found, token = pages.page(
         [
             finding
             for finding in HUB.findings(self.current_account, self.region)
-            if all(_matches(finding, *each) for each in asked.items())
+            if all(_matches(finding, *each) for each in filters.items())
         ],
         self.params.get("NextToken"),
         self.params.get("MaxResults") or DEFAULT_PAGE,
@@ -310,40 +316,40 @@ def get_findings(self):
     return ActionResult({"Findings": found, "NextToken": token})
 
 
-def _check(asked):
-    """Refuses what AWS refuses, and what would be a filter at AWS and is not known here."""
-    if len(asked) > MOST_ATTRIBUTES or any(len(values) > MOST_VALUES for values in asked.values()):
-        raise pages.Refusal(
+def _check_filters(filters):
+    """Raises AwsError for filters that AWS refuses, and for filters that the stand-in does not support."""
+    if len(filters) > MOST_ATTRIBUTES or any(len(values) > MOST_VALUES for values in filters.values()):
+        raise pages.AwsError(
             "InvalidInputException",
             f"At most {MOST_ATTRIBUTES} attributes with {MOST_VALUES} values each can be filtered by.",
         )
-    for attribute, values in asked.items():
+    for attribute, values in filters.items():
         comparisons = {value.get("Comparison") for value in values}
         if attribute not in FILTERS or not comparisons <= COMPARISONS.keys():
-            raise pages.Refusal("InvalidInputException", f"The local AWS does not filter {attribute} by {comparisons}.")
+            raise pages.AwsError("InvalidInputException", f"The stand-in does not filter {attribute} by {comparisons}.")
         if "EQUALS" in comparisons and comparisons & {"NOT_EQUALS", "PREFIX_NOT_EQUALS"}:
-            raise pages.Refusal("InvalidInputException", f"EQUALS and its opposites cannot both filter {attribute}.")
+            raise pages.AwsError("InvalidInputException", f"EQUALS and its opposites cannot both filter {attribute}.")
 
 
 def _matches(finding, attribute, values):
-    """Of the filters that ask for a value one has to hold, of those that shut one out all."""
-    held, wanted, unwanted = FILTERS[attribute](finding), [], []
+    """Whether a finding matches: at least one positive comparison, and every negative one."""
+    stored, wanted, unwanted = FILTERS[attribute](finding), [], []
     for value in values:
         compare, all_of_them = COMPARISONS[value["Comparison"]]
-        holds = [compare(each, value["Value"]) for each in held]
+        holds = [compare(each, value["Value"]) for each in stored]
         (unwanted if all_of_them else wanted).append(all(holds) if all_of_them else any(holds))
     return all(unwanted) and (any(wanted) or not wanted)
 
 
-def complete():
-    """Adds to and corrects moto's Security Hub."""
+def extend_moto():
+    """Extends and corrects moto's Security Hub."""
     original = SecurityHubBackend.__init__
 
-    def switched_on(self, *args, **kwargs):
+    def enabled_from_the_start(self, *args, **kwargs):
         original(self, *args, **kwargs)
         self.enable_security_hub()
 
-    SecurityHubBackend.__init__ = switched_on
+    SecurityHubBackend.__init__ = enabled_from_the_start
     urls.url_paths["{0}/findings/batchupdate$"] = SecurityHubResponse.dispatch
     for operation in (batch_import_findings, batch_update_findings, get_findings):
         setattr(SecurityHubResponse, operation.__name__, operation)

@@ -1,7 +1,7 @@
-"""What Amazon EventBridge does between an event and a target: which events a pattern matches, and the text made of one.
+"""The two languages of Amazon EventBridge: event patterns (`matches`) and input transformers (`transform`).
 
-Of its pattern language, literals, `$or`, `exists`, `anything-but`, `prefix`, `suffix` and `wildcard`; of its input
-transformer, templates of quoted lines. All else is an error and never a match. Sources:
+Patterns support literals, `$or`, `exists`, `anything-but`, `prefix`, `suffix` and `wildcard`. Transformers support
+templates of quoted lines. Everything else raises an error and never matches. Sources:
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html and
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
 """
@@ -10,15 +10,15 @@ import json
 import re
 
 
-class NotificationError(ValueError):
-    """A pattern or a transformer that EventBridge refuses, or that is not known here."""
+class EventBridgeError(ValueError):
+    """EventBridge refuses the pattern or transformer, or this module does not support it."""
 
 
 def matches(pattern, event):
-    """Whether the pattern matches the event. Raises NotificationError for a pattern that is not known here."""
-    # Every part is looked at, though one that does not match would settle it: an unknown operator must not go unseen.
+    """Whether the pattern matches the event. Raises EventBridgeError for an invalid or unsupported pattern."""
+    # Every part is evaluated, even after one that does not match, so that an unknown operator is always an error.
     if not isinstance(pattern, dict) or not pattern:
-        raise NotificationError("a pattern is an object with at least one field")
+        raise EventBridgeError("a pattern is an object with at least one field")
     return all(
         [_alternatives(node, event) if key == "$or" else _field(key, node, event) for key, node in pattern.items()]
     )
@@ -26,7 +26,7 @@ def matches(pattern, event):
 
 def _alternatives(patterns, event):
     if not isinstance(patterns, list) or len(patterns) < 2:
-        raise NotificationError("`$or` is a list of at least two patterns")
+        raise EventBridgeError("`$or` is a list of at least two patterns")
     return any([matches(pattern, event) for pattern in patterns])
 
 
@@ -35,14 +35,14 @@ def _field(key, node, event):
     if isinstance(node, dict):
         return matches(node, value if isinstance(value, dict) else {})
     if not isinstance(node, list) or not node:
-        raise NotificationError(f"field `{key}` of a pattern is neither an object nor a list that holds something")
-    # An object, or an empty list, is no leaf; as leaves they are absent, whatever they hold.
+        raise EventBridgeError(f"field `{key}` of a pattern must be an object or a list with at least one element")
+    # An object or an empty list is no leaf, so its leaf value is absent.
     values = value if isinstance(value, list) else [] if key not in event or isinstance(value, dict) else [value]
     return any([_test(test)(values) for test in node])
 
 
 def _test(test):
-    """A predicate on the values of a field: none if it is absent, several if it is a list."""
+    """A predicate on the values of a field. An absent field has no values; a list has several."""
     if isinstance(test, dict):
         operator, operand = _operator(test)
         if operator == "exists" and isinstance(operand, bool):
@@ -59,7 +59,7 @@ def _value_test(test):
         return lambda value: _same(value, test)
     operator, operand = _operator(test)
     if operator not in ("prefix", "suffix", "wildcard") or not isinstance(operand, str) or not operand:
-        raise NotificationError(f"operator `{operator}` with `{json.dumps(operand)}` is not known here")
+        raise EventBridgeError(f"operator `{operator}` with `{json.dumps(operand)}` is not supported")
     if operator == "wildcard":
         expression = re.compile(_wildcard(operand), re.DOTALL)
         return lambda value: isinstance(value, str) and expression.fullmatch(value) is not None
@@ -69,7 +69,7 @@ def _value_test(test):
 
 def _operator(test):
     if len(test) != 1:
-        raise NotificationError(f"a test has one operator, and this one has: {', '.join(test) or 'none'}")
+        raise EventBridgeError(f"a test must have one operator, but has: {', '.join(test) or 'none'}")
     ((operator, operand),) = test.items()
     return operator, operand
 
@@ -77,46 +77,45 @@ def _operator(test):
 def _wildcard(text):
     tokens = re.findall(r"(?s)\\?.", text)
     if any(len(token) == 2 and token[1] not in "*\\" for token in tokens) or tokens[-1] == "\\":
-        raise NotificationError(f"wildcard `{text}` escapes something else than a star or a backslash")
+        raise EventBridgeError(f"wildcard `{text}` may escape only a star or a backslash")
     if ["*", "*"] in (tokens[at : at + 2] for at in range(len(tokens))):
-        raise NotificationError(f"wildcard `{text}` has two stars in a row")
+        raise EventBridgeError(f"wildcard `{text}` has two stars in a row")
     return "".join(".*" if token == "*" else re.escape(token[-1]) for token in tokens)
 
 
 def _same(value, literal):
-    """JSON's equality: `true` is not 1, and a number is no text."""
+    """Equality in JSON: `true` is not 1, and a number is not a string."""
     return isinstance(value, bool) == isinstance(literal, bool) and value == literal
 
 
 def transform(input_transformer, event):
-    """The text that the target gets of the event: the template with its placeholders filled.
+    """The text that the target receives: the template with its placeholders replaced.
 
-    The quotation marks around each line stay. Values are put in as they are, whatever they hold, and of a path that
-    leads nowhere nothing appears, as the user guide says of both. Raises NotificationError for what is not known here."""
+    The quotation marks around each line stay. Values are inserted without escaping, and a path without a value becomes
+    empty (user guide). Raises EventBridgeError for an invalid or unsupported transformer.
+    """
     paths, template = input_transformer.get("InputPathsMap", {}), input_transformer["InputTemplate"]
     if len(paths) > 100 or not 1 <= len(template) <= 8192:
-        raise NotificationError("an input transformer has 100 paths and 8,192 characters at most")
+        raise EventBridgeError("an input transformer has at most 100 paths and 8,192 characters")
     if not all(re.fullmatch(r'"[^"\\\n]*"', line) for line in template.split("\n")):
-        raise NotificationError(
-            "an input template that is not lines in quotation marks, without others inside, is not known here"
-        )
-    values = {name: _found(name, path, event) for name, path in paths.items()}
+        raise EventBridgeError("only input templates of quoted lines, without quotation marks inside, are supported")
+    values = {name: _value_at(name, path, event) for name, path in paths.items()}
     if "<" in (rest := re.sub(r"<[A-Za-z0-9_.-]+>", "", template)) or ">" in rest:
-        raise NotificationError("an input template can hold no angle brackets but those of placeholders")
+        raise EventBridgeError("an input template may have angle brackets only around placeholders")
 
-    def filled(placeholder):
+    def replacement(placeholder):
         if placeholder[1] not in values:
-            raise NotificationError(f"placeholder `{placeholder[1]}` has no path")
+            raise EventBridgeError(f"placeholder `{placeholder[1]}` has no path")
         return values[placeholder[1]]
 
-    return re.sub(r"<([A-Za-z0-9_.-]+)>", filled, template)
+    return re.sub(r"<([A-Za-z0-9_.-]+)>", replacement, template)
 
 
-def _found(name, path, event):
+def _value_at(name, path, event):
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", name):
-        raise NotificationError(f"`{name}` is no name of a path")
+        raise EventBridgeError(f"`{name}` is not a valid name for a path")
     if len(path) > 256 or not re.fullmatch(r"\$(\.[A-Za-z0-9_/-]+(\[[0-9]+\])*)+", path):
-        raise NotificationError(f"path `{path}` is not known here")
+        raise EventBridgeError(f"path `{path}` is not supported")
     value = event
     for step in re.findall(r"[A-Za-z0-9_/-]+", path):
         try:

@@ -1,10 +1,10 @@
-"""What CloudFormation makes of a template: the SAM transform, loops, conditions, parameters and references resolved.
+"""Resolves a template as CloudFormation does: the SAM transform, loops, conditions, parameters and references.
 
-    resolved(path, parameters) -> the template with what would be created, and nothing else
+    resolved(path, parameters) -> the template with only the resources that would be created
 
-Names and ids that AWS would draw are made up, the same each time. What is not known here is an error: a function of
-CloudFormation's, an attribute of a resource, a reference to a resource whose condition is false. AWS's rules are those of
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html and its neighbours.
+Names and ids that AWS would draw at random are invented, and always the same. An unsupported function or attribute, or a
+reference to a resource whose condition is false, is an error. The rules come from
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html and the pages beside it.
 """
 
 import copy
@@ -25,7 +25,7 @@ from local.identifiers import ACCOUNT, REGION
 STACK = "eks-node-role-ecr-read-only"
 SAM, LANGUAGE_EXTENSIONS = "AWS::Serverless-2016-10-31", "AWS::LanguageExtensions"
 
-# What Ref gives of a resource of a type, the property that names it, and its attributes.
+# For each type: the property with the name, the value of Ref, and the values of GetAtt.
 IDENTITIES = {
     "AWS::CloudWatch::Alarm": (
         "AlarmName",
@@ -69,20 +69,20 @@ IDENTITIES = {
 
 
 def made_up_name(logical):
-    """The name of a resource that has none of its own."""
+    """The name of a resource whose template does not name it."""
     return f"{STACK}-{logical}-A1B2C3D4E5F6"
 
 
 NO_VALUE = object()
-logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of metrics that it did not send anywhere
+logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it logs warnings about usage metrics
 
 
 class TemplateError(ValueError):
-    """What CloudFormation would refuse, or what is not known here."""
+    """CloudFormation would refuse the template, or this module does not support it."""
 
 
 class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as its long ones."""
+    """Reads CloudFormation's short forms (`!Ref`) as long forms."""
 
 
 def _short_form(loader, tag, node):
@@ -100,7 +100,7 @@ Loader.add_multi_constructor("!", _short_form)
 
 
 def load(path):
-    """The template as it is written."""
+    """The template as written."""
     return yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
 
 
@@ -137,21 +137,22 @@ EVERY_PART = {path: {**_examples(path), **others} for path, others in _OTHER_PAR
 
 
 def transformed(path):
-    """The template after the SAM transform, if it asks for that: references and conditions stay."""
+    """The template after its SAM transform, if it has one. References and conditions stay."""
     return _serverless(load(path))
 
 
 def resolved(path, parameters=None, *, region=REGION, account=ACCOUNT, references=True):
-    """The template as CloudFormation creates it with these parameters, and the defaults of the others.
+    """The template as CloudFormation creates it with these parameters and the defaults of the others.
 
-    Without `references`, those to resources stay, for whoever creates the resources and knows their ids.
-    Raises TemplateError where CloudFormation would refuse to."""
+    With `references=False`, references to resources stay, for a caller that creates the resources and knows their ids.
+    Raises TemplateError if CloudFormation would refuse the template.
+    """
     template = load(path)
     transforms = template.get("Transform", [])
     values = parameter_values(template.get("Parameters", {}), parameters or {})
     if LANGUAGE_EXTENSIONS in ([transforms] if isinstance(transforms, str) else transforms):
         template = _loops(template, values)
-    return _Resolution(_serverless(template), values, region, account, references).result()
+    return _Resolver(_serverless(template), values, region, account, references).result()
 
 
 def _serverless(template):
@@ -161,14 +162,14 @@ def _serverless(template):
     template = copy.deepcopy(template)
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # where `sam package` would put the zip
+            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # `sam package` sets the location of the zip
     return Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION)).translate(
         template, parameter_values={}
     )
 
 
 def parameter_values(declared, given):
-    """The values of all declared parameters. Raises TemplateError for what CloudFormation does not take."""
+    """The values of all declared parameters. Raises TemplateError if CloudFormation would refuse one."""
     unknown = sorted(given.keys() - declared.keys())
     if unknown:
         raise TemplateError(f"parameters that the template does not have: {', '.join(unknown)}")
@@ -177,10 +178,10 @@ def parameter_values(declared, given):
         if name not in given and "Default" not in declaration:
             raise TemplateError(f"parameter `{name}` has no value")
         if declaration["Type"] not in ("String", "Number", "CommaDelimitedList"):
-            raise TemplateError(f"type `{declaration['Type']}` of parameter `{name}` is not known here")
+            raise TemplateError(f"type `{declaration['Type']}` of parameter `{name}` is not supported here")
         text = str(given.get(name, declaration.get("Default")))
         is_list = declaration["Type"] == "CommaDelimitedList"
-        # As CloudFormation does: without the space around each.
+        # CloudFormation removes the space around each item.
         items = [item.strip() for item in text.split(",")] if is_list else [text]
         for item in items:
             _check_parameter(name, declaration, item)
@@ -205,7 +206,7 @@ def _check_parameter(name, declaration, value):
 
 
 def _loops(node, values):
-    """`Fn::ForEach::NAME: [identifier, collection, {key: value}]` written out."""
+    """Expands `Fn::ForEach::NAME: [identifier, collection, {key: value}]`."""
     if isinstance(node, list):
         return [_loops(one, values) for one in node]
     if not isinstance(node, dict):
@@ -221,7 +222,7 @@ def _loops(node, values):
         for item in collection:
             for name, one in _loops(_with_identifier(output, identifier, item), values).items():
                 if name in result:
-                    raise TemplateError(f"`{name}` stands twice")
+                    raise TemplateError(f"`{name}` occurs twice")
                 result[name] = one
     return result
 
@@ -240,7 +241,7 @@ def _with_identifier(node, identifier, item):
     return node
 
 
-class _Resolution:
+class _Resolver:
     def __init__(self, template, values, region, account, references):
         self.template = template
         self.references = references
@@ -269,16 +270,16 @@ class _Resolution:
                     if not self.holds(assertion["Assert"]):
                         raise TemplateError(assertion["AssertDescription"])
         conditions = {name: self.holds(condition) for name, condition in self.template.get("Conditions", {}).items()}
-        self.resources = self._of_true_condition("Resources", conditions)
+        self.resources = self._enabled("Resources", conditions)
         result = {"Resources": {name: self._resource(resource) for name, resource in self.resources.items()}}
         if "Outputs" in self.template:
             result["Outputs"] = {
                 name: self.value({key: value for key, value in output.items() if key != "Condition"})
-                for name, output in self._of_true_condition("Outputs", conditions).items()
+                for name, output in self._enabled("Outputs", conditions).items()
             }
         return result
 
-    def _of_true_condition(self, section, conditions):
+    def _enabled(self, section, conditions):
         return {
             name: entry
             for name, entry in self.template[section].items()
@@ -289,15 +290,15 @@ class _Resolution:
         resource = {key: value for key, value in resource.items() if key != "Condition"}
         if "DependsOn" in resource:
             names = [resource["DependsOn"]] if isinstance(resource["DependsOn"], str) else resource["DependsOn"]
-            # AWS says that the resource is then not created either (aws-attribute-condition), cfn-lint that it is an error.
+            # Per AWS the resource is then not created either (aws-attribute-condition). cfn-lint reports an error.
             if missing := [name for name in names if name not in self.resources]:
-                raise TemplateError(f"`{missing[0]}` is depended on, and is not there or its condition is false")
+                raise TemplateError(f"`{missing[0]}` is in DependsOn, but does not exist or its condition is false")
         if "Properties" in resource:
             resource["Properties"] = self.value(resource["Properties"])
         return resource
 
     def value(self, node):
-        """A property's value; NO_VALUE where it is to be left out."""
+        """The value of a property, or NO_VALUE if the property is left out."""
         if isinstance(node, list):
             return [value for value in map(self.value, node) if value is not NO_VALUE]
         if not isinstance(node, dict):
@@ -340,13 +341,13 @@ class _Resolution:
                     raise TemplateError(f"mapping `{mapping}` has no `{first}`, `{second}`") from missing
             case "Fn::ToJsonString":
                 return json.dumps(self.value(argument), separators=(",", ":"))
-        raise TemplateError(f"function `{function}` is not known here")
+        raise TemplateError(f"function `{function}` is not supported here")
 
     def _substituted(self, text, own=None):
         own = {name: self.value(value) for name, value in (own or {}).items()}
-        stay = []
+        unresolved = []
 
-        def one(match):
+        def replacement(match):
             name = match[1]
             if name.startswith("!"):
                 return match[0]
@@ -355,23 +356,23 @@ class _Resolution:
             value = self._function("Fn::GetAtt", name.split(".", 1)) if "." in name else self._function("Ref", name)
             if not isinstance(value, dict):
                 return str(value)
-            stay.append(name)
+            unresolved.append(name)
             return match[0]
 
         if any(isinstance(value, dict) for value in own.values()):
-            raise TemplateError("a reference that stays in the names of a Sub is not known here")
-        text = re.sub(r"\$\{([^}]+)\}", one, text)
-        return {"Fn::Sub": text} if stay else text.replace("${!", "${")
+            raise TemplateError("an unresolved reference in the names of a Sub is not supported")
+        text = re.sub(r"\$\{([^}]+)\}", replacement, text)
+        return {"Fn::Sub": text} if unresolved else text.replace("${!", "${")
 
     def _reference(self, logical, attribute=None):
         if logical not in self.resources:
-            raise TemplateError(f"`{logical}` is referred to, and is not there or its condition is false")
+            raise TemplateError(f"a reference names `{logical}`, which does not exist or has a false condition")
         resource = self.resources[logical]
         named_by, ref, attributes = IDENTITIES.get(resource["Type"], (None, None, {}))
         form = ref if attribute is None else attributes.get(attribute)
         if form is None:
             raise TemplateError(
-                f"what {attribute or 'Ref'} of a resource of type `{resource['Type']}` gives is not known here"
+                f"{attribute or 'Ref'} of a resource of type `{resource['Type']}` is not supported here"
             )
         if not self.references:
             return {"Ref": logical} if attribute is None else {"Fn::GetAtt": [logical, attribute]}
@@ -385,7 +386,7 @@ class _Resolution:
         match function:
             case "Condition":
                 if argument not in self.template.get("Conditions", {}):
-                    raise TemplateError(f"condition `{argument}` is not there")
+                    raise TemplateError(f"condition `{argument}` does not exist")
                 return self.holds(self.template["Conditions"][argument])
             case "Fn::Not":
                 return not self.holds(argument[0])
@@ -396,11 +397,11 @@ class _Resolution:
             case "Fn::Equals":
                 first, second = (self.value(one) for one in argument)
                 return str(first) == str(second)
-        raise TemplateError(f"function `{function}` is not known here as a condition")
+        raise TemplateError(f"function `{function}` is not supported in a condition")
 
 
 def listed(value):
-    """An element of a policy, which may be one value or a list of them."""
+    """A policy element as a list. The element may be one value or a list."""
     return value if isinstance(value, list) else [value]
 
 

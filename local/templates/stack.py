@@ -1,7 +1,7 @@
-"""Stacks of our templates on moto's CloudFormation, in this process, with the types that it skips or cuts short.
+"""Creates stacks of the templates in moto's CloudFormation, with the types that moto skips or implements in part.
 
-What is created is moto's own, asked by the SDK with the template's properties; so the SDK's model checks their names and
-kinds. Ours is only which call makes which type.
+For these types, this module calls the API with the template's properties. So the SDK's model checks names and types of
+the properties. This module decides only which call creates which type.
 """
 
 import io
@@ -14,7 +14,7 @@ from moto import mock_aws
 from moto.cloudformation import parsing
 
 from local.identifiers import REGION
-from local.templates import resolve
+from local.templates.resolve import STACK, made_up_name, made_up_uuid, resolved
 
 
 def _alarm(properties):
@@ -36,8 +36,8 @@ def _event_invoke_config(properties):
 
 
 def _function(properties):
-    # moto's own model drops what it does not know, tracing for one.
-    client, name = boto3.client("lambda", REGION), resolve.made_up_name("Function")
+    # moto's CloudFormation model drops properties that it does not know, for example tracing.
+    client, name = boto3.client("lambda", REGION), made_up_name("Function")
     tags = {tag["Key"]: tag["Value"] for tag in properties["Tags"]}
     concurrency = properties.pop("ReservedConcurrentExecutions", None)
     arn = client.create_function(FunctionName=name, **{**properties, "Tags": tags})["FunctionArn"]
@@ -74,7 +74,7 @@ def _topic_policy(properties):
     return properties["Topics"][0], {}
 
 
-CREATES = {
+CREATE_BY_TYPE = {
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::Config::ConfigRule": _config_rule,
     "AWS::KMS::Key": _key,
@@ -87,7 +87,7 @@ CREATES = {
 
 
 class _Model:
-    """What moto asks of a type, and of a resource made of it."""
+    """The interface that moto expects of a resource type and of its resources."""
 
     def __init__(self, cloudformation_type, create):
         self.cloudformation_type, self._create = cloudformation_type, create
@@ -108,21 +108,20 @@ class _Model:
 
 
 class Stack:
-    """A stack of a template, in a moto of its own in this process: entered, it is there; left, all is gone.
+    """A stack of a template in a separate moto in this process. It exists inside the `with` block.
 
-    `ids` are the physical ids of its resources by their logical ones. It is moto that resolves the references."""
+    `ids` maps logical ids to physical ids. moto resolves the references.
+    """
 
     def __init__(self, path, parameters=None):
-        self._template = resolve.resolved(path, parameters, references=False)
+        self._template = resolved(path, parameters, references=False)
         self._moto = mock_aws()
 
     def __enter__(self):
-        parsing.get_model_map().update({name: _Model(name, create) for name, create in CREATES.items()})
-        if (
-            skipped := {resource["Type"] for resource in self._template["Resources"].values()}
-            - parsing.get_model_map().keys()
-        ):
-            raise NotImplementedError(f"moto's CloudFormation skips {', '.join(sorted(skipped))}")
+        parsing.get_model_map().update({name: _Model(name, create) for name, create in CREATE_BY_TYPE.items()})
+        types = {resource["Type"] for resource in self._template["Resources"].values()}
+        if skipped := types - parsing.get_model_map().keys():
+            raise NotImplementedError(f"moto's CloudFormation does not support {', '.join(sorted(skipped))}")
         self._moto.start()
         try:
             self._create()
@@ -138,19 +137,19 @@ class Stack:
         s3, cloudformation = boto3.client("s3", REGION), boto3.client("cloudformation", REGION)
         s3.create_bucket(Bucket="bucket")
         s3.put_object(Bucket="bucket", Key="key", Body=_zip())
-        # Conditions and parameters are resolved beforehand: moto leaves null where AWS::NoValue stands in a list.
+        # Conditions and parameters are resolved first, because moto turns AWS::NoValue in a list into null.
         body = json.dumps(self._template)
-        cloudformation.create_stack(StackName=resolve.STACK, TemplateBody=body, Capabilities=["CAPABILITY_IAM"])
-        resources = cloudformation.describe_stack_resources(StackName=resolve.STACK)["StackResources"]
-        stack = cloudformation.describe_stacks(StackName=resolve.STACK)["Stacks"][0]
+        cloudformation.create_stack(StackName=STACK, TemplateBody=body, Capabilities=["CAPABILITY_IAM"])
+        resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+        stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
         self.ids = {resource["LogicalResourceId"]: resource.get("PhysicalResourceId") for resource in resources}
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def as_resolved(self, value):
-        """What an API tells, with the ids that `template.resolved` makes up in place of moto's."""
-        text = re.sub(rf"({resolve.STACK}-\w+)-[A-Z0-9]{{12}}\b", r"\1-A1B2C3D4E5F6", json.dumps(value))
+        """The answer of an API, with the ids that `resolved` invents instead of moto's."""
+        text = re.sub(rf"({STACK}-\w+)-[A-Z0-9]{{12}}\b", r"\1-A1B2C3D4E5F6", json.dumps(value))
         text = re.sub(r"config-rule/config-rule-\w+", "config-rule/config-rule-a1b2c3", text)
-        return json.loads(re.sub(r":key/[0-9a-f-]+", f":key/{resolve.made_up_uuid('NotificationKey')}", text))
+        return json.loads(re.sub(r":key/[0-9a-f-]+", f":key/{made_up_uuid('NotificationKey')}", text))
 
 
 def _zip():

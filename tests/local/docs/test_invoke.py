@@ -39,7 +39,9 @@ def test_an_event_that_fails(binary):
     assert "InvalidRuleParameters" in done.stdout and "AllowedAcces" in done.stdout
 
 
-@pytest.mark.parametrize("text, said", [(None, "cannot be read"), ("{", "is no JSON"), ("[]", "is no JSON object")])
+@pytest.mark.parametrize(
+    "text, said", [(None, "cannot be read"), ("{", "is not valid JSON"), ("[]", "is not a JSON object")]
+)
 def test_a_file_that_holds_no_event(tmp_path, text, said):
     path = tmp_path / "event.json"
     if text is not None:
@@ -51,7 +53,7 @@ def test_a_file_that_holds_no_event(tmp_path, text, said):
 
 def test_a_binary_that_is_not_there(tmp_path):
     done = run("--binary", tmp_path / "none", SAMPLE)
-    assert done.returncode == 1 and "no function at" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 1 and "no function binary at" in done.stderr and "Traceback" not in done.stderr
 
 
 class Function:

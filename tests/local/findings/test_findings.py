@@ -161,7 +161,10 @@ def test_what_the_model_asks_of_findings_all_of_them_hold(lab, rule):
     assert sent and all(list(model_constraints.violations(shape, {"Findings": findings})) == [] for findings in sent)
     member = shape.members["Findings"].member
     assert [
-        text for findings in sent for finding in findings for text in model_constraints.in_prose(member, finding)
+        text
+        for findings in sent
+        for finding in findings
+        for text in model_constraints.documented_violations(member, finding)
     ] == []
 
 
@@ -199,7 +202,7 @@ def test_a_role_that_is_put_right_passes_under_the_same_id(lab, rule):
 
 
 GONE = {
-    "deleted": lambda: events.event(told(events.gone(PUSHER)), ON, left_scope=True),
+    "deleted": lambda: events.event(told(events.deleted_role_item(PUSHER)), ON, left_scope=True),
     "out of the rule's scope": lambda: events.event(told(events.role_item(PUSHER)), ON, left_scope=True),
     "exempt by name": lambda: changed(PUSHER, {"ExemptRoles": PUSHER.name}),
     "of a cluster out of scope": lambda: changed(PUSHER, {"ClusterNames": "shop"}),
@@ -287,7 +290,7 @@ def test_more_findings_than_a_call_takes_and_more_than_a_page_has(fresh):
         "roles": [{"name": name, "trust": account.EC2, **pushes} for name in names],
         "clusters": [{"name": "large", "mode": "CONFIG_MAP", "node_groups": arns}],
     })  # fmt: skip
-    fresh.mint()
+    fresh.new_token()
     for pages in (1, 2):
         fresh.forget_calls()
         send(fresh, scheduled(), events.RULE)

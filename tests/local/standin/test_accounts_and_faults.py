@@ -37,7 +37,7 @@ def as_function(lab):
             aws_access_key_id=keys["AccessKeyId"],
             aws_secret_access_key=keys["SecretAccessKey"],
             aws_session_token=keys["SessionToken"],
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=2),
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=20),
         )
 
     return client
@@ -130,7 +130,7 @@ def test_a_role_is_assumed_if_it_trusts_the_account_and_leads_into_its_own(lab, 
 
 def test_a_token_is_good_in_its_own_account_only(lab, rule):
     config = lab.client("config")
-    token = lab.mint(rule, OTHER)
+    token = lab.new_token(rule, OTHER)
     assert (
         refusal(config.put_evaluations, ResultToken=token, Evaluations=[evaluation()]) == "InvalidResultTokenException"
     )
@@ -264,13 +264,13 @@ class TestFaults:
         assert refusal(iam.list_roles, Marker=first["Marker"]) == "ServiceFailure"
 
     def test_what_is_asked_about_goes_first_and_comes_back(self, lab, plant, ask):
-        lab.control("POST", "kept")
+        lab.control("POST", "snapshot")
         plant(kind="deleted")
         try:
             assert refusal(ask) == "NoSuchEntity"
             assert refusal(ask) == "NoSuchEntity"
         finally:
-            lab.control("PUT", "kept")
+            lab.control("PUT", "snapshot")
         assert ask() == account.ROLES[0].id
         held = lab.client("iam").list_attached_role_policies(RoleName=account.ROLES[0].name)["AttachedPolicies"]
         assert {policy["PolicyName"] for policy in held} == set(account.ROLES[0].managed)
@@ -291,7 +291,7 @@ class TestFaults:
 
 def test_entities_by_the_hundred_are_like_those_made_one_by_one(lab):
     """Bulk seeding goes past the API: what it makes must read the same."""
-    lab.control("POST", "kept")
+    lab.control("POST", "snapshot")
     try:
         roles = [
             {
@@ -317,4 +317,4 @@ def test_entities_by_the_hundred_are_like_those_made_one_by_one(lab):
         assert eks.list_access_entries(clusterName="bulk")["accessEntries"] == [f"{arn}000", f"{arn}001"]
         assert eks.describe_nodegroup(clusterName="bulk", nodegroupName="g")["nodegroup"]["nodeRole"] == f"{arn}000"
     finally:
-        lab.control("PUT", "kept")
+        lab.control("PUT", "snapshot")

@@ -6,7 +6,7 @@ What it says of patterns is compared with moto's own matcher, which shares no co
 import pytest
 from moto.events.models import EventPattern
 
-from local.templates.eventbridge_language import NotificationError, matches, transform
+from local.templates.eventbridge_language import EventBridgeError, matches, transform
 
 EVENT = {
     "source": "aws.config",
@@ -104,7 +104,7 @@ def test_moto_agrees(case):
 
 @each(REFUSED)
 def test_refused_pattern(case):
-    with pytest.raises(NotificationError):
+    with pytest.raises(EventBridgeError):
         matches(case[0], EVENT)
 
 
@@ -155,5 +155,5 @@ def test_text(case):
 @each(REFUSED_TEXTS)
 def test_refused_text(case):
     paths, template = case
-    with pytest.raises(NotificationError):
+    with pytest.raises(EventBridgeError):
         transform({"InputPathsMap": paths, "InputTemplate": template}, EVENT)

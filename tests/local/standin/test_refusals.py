@@ -45,13 +45,13 @@ def iam(lab):
     ],
 )
 def test_put_evaluations_refuses(lab, config, rule, evaluations, code):
-    assert refusal(config.put_evaluations, ResultToken=lab.mint(rule), Evaluations=evaluations) == code
+    assert refusal(config.put_evaluations, ResultToken=lab.new_token(rule), Evaluations=evaluations) == code
     assert lab.evaluations(rule) == {}
 
 
 def test_put_evaluations_takes_100_with_annotations_of_256(lab, config, rule):
     config.put_evaluations(
-        ResultToken=lab.mint(rule), Evaluations=[evaluation(n, Annotation="x" * 256) for n in range(100)]
+        ResultToken=lab.new_token(rule), Evaluations=[evaluation(n, Annotation="x" * 256) for n in range(100)]
     )
     assert len(lab.evaluations(rule)) == 100
 
@@ -64,7 +64,7 @@ def test_a_token_must_have_been_minted(config):
 
 
 def test_test_mode_stores_nothing_and_takes_any_token(lab, config, rule):
-    lab.mint(rule)
+    lab.new_token(rule)
     assert (
         config.put_evaluations(ResultToken="TESTMODE", TestMode=True, Evaluations=[evaluation()])["FailedEvaluations"]
         == []
@@ -74,7 +74,7 @@ def test_test_mode_stores_nothing_and_takes_any_token(lab, config, rule):
 
 def test_failed_evaluations_are_not_stored(lab, config, rule):
     lab.control("POST", "faults", {"failed_evaluations": 1})
-    failed = config.put_evaluations(ResultToken=lab.mint(rule), Evaluations=[evaluation(1), evaluation(2)])[
+    failed = config.put_evaluations(ResultToken=lab.new_token(rule), Evaluations=[evaluation(1), evaluation(2)])[
         "FailedEvaluations"
     ]
     assert [e["ComplianceResourceId"] for e in failed] == ["AROA1"]
@@ -83,7 +83,9 @@ def test_failed_evaluations_are_not_stored(lab, config, rule):
 
 def test_compliance_details_come_in_pages_without_what_is_not_applicable(lab, config, rule):
     verdicts = ["COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE"]
-    config.put_evaluations(ResultToken=lab.mint(rule), Evaluations=[evaluation(n, verdicts[n % 3]) for n in range(60)])
+    config.put_evaluations(
+        ResultToken=lab.new_token(rule), Evaluations=[evaluation(n, verdicts[n % 3]) for n in range(60)]
+    )
     ask = config.get_compliance_details_by_config_rule
     assert len(ask(ConfigRuleName=rule)["EvaluationResults"]) == 10
     first = ask(ConfigRuleName=rule, Limit=30)
@@ -105,7 +107,7 @@ def test_compliance_details_come_in_pages_without_what_is_not_applicable(lab, co
     ids=str,
 )
 def test_compliance_details_refuses(lab, config, rule, parameters, code):
-    lab.mint(rule)
+    lab.new_token(rule)
     assert refusal(config.get_compliance_details_by_config_rule, **{"ConfigRuleName": rule, **parameters}) == code
 
 

@@ -25,5 +25,5 @@ def test_a_file_sent_as_it_is_stores_nothing(lab, path):
 
 def lab_rule(lab):
     """A rule that AWS Config knows, since a schedule asks what it said before."""
-    lab.mint("sent-by-hand")
+    lab.new_token("sent-by-hand")
     return "sent-by-hand"

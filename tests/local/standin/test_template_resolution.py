@@ -51,11 +51,11 @@ REFUSED = [
     ("a number that is too large", "x", {"Count": "10"}, "parameter `Count` has a value that is not allowed"),
     ("a number that is none", "x", {"Count": "few"}, "parameter `Count` has a value that is not allowed"),
     ("one item of a list", "x", {"Accounts": "111111111111,2"}, "parameter `Accounts` has a value that is not allowed"),
-    ("a resource whose condition is false", "!Ref Optional", {}, "`Optional` is referred to, and is not there or its condition is false"),
-    ("a resource that is not there", "!Sub '${Misspelt}'", {}, "`Misspelt` is referred to, and is not there or its condition is false"),
-    ("an attribute that is not known", "!GetAtt Queue.Colour", {}, "what Colour of a resource of type `AWS::SQS::Queue` gives is not known here"),
-    ("a function that is not known", "!ImportValue other", {}, "function `Fn::ImportValue` is not known here"),
-    ("a condition that is not there", "!If [Misspelt, 1, 2]", {}, "condition `Misspelt` is not there"),
+    ("a resource whose condition is false", "!Ref Optional", {}, "a reference names `Optional`, which does not exist or has a false condition"),
+    ("a resource that is not there", "!Sub '${Misspelt}'", {}, "a reference names `Misspelt`, which does not exist or has a false condition"),
+    ("an attribute that is not known", "!GetAtt Queue.Colour", {}, "Colour of a resource of type `AWS::SQS::Queue` is not supported here"),
+    ("a function that is not known", "!ImportValue other", {}, "function `Fn::ImportValue` is not supported here"),
+    ("a condition that is not there", "!If [Misspelt, 1, 2]", {}, "condition `Misspelt` does not exist"),
     ("a key that the mapping lacks", "!FindInMap [Hosts, aws-us-gov, Console]", {}, "mapping `Hosts` has no `aws-us-gov`, `Console`"),
 ]  # fmt: skip
 
@@ -113,7 +113,7 @@ def test_nothing_may_wait_for_what_is_not_created(tmp_path):
         "Type": "AWS::SQS::Queue",
         "DependsOn": ["Queue", "Optional"],
     }
-    with pytest.raises(TemplateError, match="`Optional` is depended on, and is not there or its condition is false"):
+    with pytest.raises(TemplateError, match="`Optional` is in DependsOn, but does not exist or its condition is false"):
         resolved(path)
 
 
@@ -134,7 +134,7 @@ def test_a_loop_makes_one_resource_for_each_item(tmp_path):
         "Type": "AWS::SQS::Queue",
         "Properties": {"QueueName": "123456789012-2", "Tags": ["123456789012"]},
     }
-    with pytest.raises(TemplateError, match="`Queue123456789012` stands twice"):
+    with pytest.raises(TemplateError, match="`Queue123456789012` occurs twice"):
         resolved(
             template(tmp_path, "Transform: AWS::LanguageExtensions\n" + written),
             {"Accounts": "123456789012,123456789012"},

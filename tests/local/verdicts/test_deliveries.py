@@ -14,7 +14,7 @@ def changed(role, parameters=None, **item):
 
 
 def test_an_event_delivered_twice_says_the_same_twice(lab, rule):
-    event = {**changed(PUSHER), "resultToken": lab.mint(rule), "configRuleName": rule}
+    event = {**changed(PUSHER), "resultToken": lab.new_token(rule), "configRuleName": rule}
     for _ in range(2):
         answer = lab.invoke(event)
         assert answer.ok, answer.error
@@ -39,7 +39,7 @@ def test_a_deletion_that_is_overtaken_by_the_schedule(lab, rule):
     """The schedule has cleared the role already; the late deletion says so again."""
     for event in (
         events.event(events.scheduled()),
-        events.event(events.changed(events.gone(account.role("ci-runner"))), left_scope=True),
+        events.event(events.changed(events.deleted_role_item(account.role("ci-runner"))), left_scope=True),
     ):
         assert lab.send(event, rule).ok
     assert lab.evaluations(rule)[account.role("ci-runner").id]["ComplianceType"] == NOT_APPLICABLE

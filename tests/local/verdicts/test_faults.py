@@ -91,7 +91,7 @@ def test_put_evaluations_denied(lab, rule):
 
 
 def test_an_unknown_token_is_an_error(lab, rule):
-    lab.mint(rule)
+    lab.new_token(rule)
     answer = lab.invoke({**CHANGED, "resultToken": "not-minted", "configRuleName": rule})
     assert not answer.ok and "InvalidResultToken" in answer.payload["errorMessage"]
 

@@ -10,9 +10,11 @@ def test_verdict(demo, role):
     assert demo.evaluations()[role.id]["ComplianceType"] == role.verdict
 
 
-@pytest.mark.parametrize("name", events.OUTSIDE, ids=lambda name: f"{name} is NOT_APPLICABLE: {events.OUTSIDE[name]}")
+@pytest.mark.parametrize(
+    "name", events.OUTSIDE_ACCOUNT, ids=lambda name: f"{name} is NOT_APPLICABLE: {events.OUTSIDE_ACCOUNT[name]}"
+)
 def test_role_outside_the_account(demo, name):
-    assert demo.evaluations()[events.outside(name).id]["ComplianceType"] == account.NOT_APPLICABLE
+    assert demo.evaluations()[events.role_outside_account(name).id]["ComplianceType"] == account.NOT_APPLICABLE
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,9 @@ def test_resources_of_other_types_are_not_applicable(demo, kind, identity):
 
 
 def test_nothing_else_is_evaluated(demo):
-    known = {role.id for role in account.ROLES} | {events.outside(name).id for name in events.OUTSIDE}
+    known = {role.id for role in account.ROLES} | {
+        events.role_outside_account(name).id for name in events.OUTSIDE_ACCOUNT
+    }
     known |= {policy.id for policy in account.POLICIES} | {"shop", "shop|jobs"}
     assert set(demo.evaluations()) <= known
 

@@ -79,7 +79,7 @@ def test_the_schedule_clears_what_is_no_longer_a_node_role(fresh):
 
 
 def test_an_account_without_clusters(fresh):
-    fresh.mint()
+    fresh.new_token()
     answer = fresh.send(SCHEDULED)
     assert answer.ok, answer.error
     assert fresh.evaluations() == {}
@@ -91,7 +91,7 @@ def test_an_account_without_clusters(fresh):
         (SCHEDULED, events.NOTIFIED),
         (events.event(events.changed(events.role_item(account.role("shop-web-node")))), events.CAPTURED),
         (events.event(events.oversized(events.role_item(account.role("shop-web-node")))), events.CAPTURED),
-        (events.event(events.changed(events.gone(account.role("shop-web-node")))), events.CAPTURED),
+        (events.event(events.changed(events.deleted_role_item(account.role("shop-web-node")))), events.CAPTURED),
     ],
     ids=["schedule: when the notification was made", "change: when the item was captured", "oversized", "deleted"],
 )
