@@ -11,7 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 use ecr_read_only::access::Compliance;
 use ecr_read_only::aws::{Aws, Clients};
 use ecr_read_only::rule::{
-    Answer, Cache, Credentials, EvaluationError, Invocation, NotImported, Outcome, Ports, evaluate, send_findings,
+    Answer, Cache, Credentials, EvaluationError, Invocation, NotImported, Ports, Problem, Report, evaluate,
+    send_findings,
 };
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
@@ -46,17 +47,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let function = &Function { aws, cache: Cache::new(), metrics, warm: AtomicBool::new(false) };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context, .. } = event;
-        function
-            .invoke(payload, &context)
-            .await
-            .map(|outcome| Summary::of(&outcome))
-            .map_err(|error| Diagnostic { error_type: error.error_type().to_owned(), error_message: error.to_string() })
+        function.invoke(payload, &context).await
     }))
     .await
 }
 
 impl Function {
-    async fn invoke(&self, payload: Value, context: &Context) -> Result<Outcome, EvaluationError> {
+    /// One invocation: the summary for Lambda, or the failure that makes Lambda run it again.
+    async fn invoke(&self, payload: Value, context: &Context) -> Result<Summary, Diagnostic> {
         let (started, cold_start) = (Instant::now(), !self.warm.swap(true, Ordering::Relaxed));
         let invocation = Invocation::parse(payload);
         let account_id = invocation.as_ref().ok().map(|invocation| invocation.account_id.clone());
@@ -64,37 +62,37 @@ impl Function {
             Ok(invocation) => self.evaluate_in_time(&invocation, context).await,
             Err(error) => Err(error.into()),
         };
-        report(&result, &context.request_id, account_id.as_deref());
+        let answer = answer(&result);
+        let (report, failure) = (result.as_ref().ok(), answer.as_ref().err());
+        log(report, failure, &context.request_id, account_id.as_deref());
         let measured = Measured {
             request_id: &context.request_id,
             account_id: account_id.as_deref(),
-            outcome: outcome(&result),
-            error_type: result.as_ref().err().map(EvaluationError::error_type),
+            report,
+            error_type: failure.map(|failure| failure.error_type.as_str()),
             calls: self.aws.counter().take(),
             latency: started.elapsed(),
             cold_start,
         };
         if let Err(cause) = self.metrics.write(&measured, std::io::stdout().lock()) {
-            // What the invocation came to does not change by it.
+            // The result of the invocation stays the same.
             warn!(requestId = context.request_id, error = %cause, "metrics not written");
         }
-        result
+        answer
     }
 
-    /// What is known when time runs out is kept: the verdicts that AWS Config has, while findings are still being told.
-    async fn evaluate_in_time(&self, invocation: &Invocation, context: &Context) -> Result<Outcome, EvaluationError> {
+    /// Evaluates, then sends findings. If time runs out while findings are sent, the report of the evaluation is kept.
+    async fn evaluate_in_time(&self, invocation: &Invocation, context: &Context) -> Result<Report, EvaluationError> {
         let at = OffsetDateTime::now_utc();
         let out_of_time = |margin| EvaluationError::OutOfTime { margin };
         // All boxed, because the compiler gives up on the layout of so deep a future.
         let clients = in_time(context, Box::pin(self.clients(invocation, context))).await.map_err(out_of_time)??;
         let evaluation = Box::pin(self.evaluate(&clients, invocation, at));
-        let mut result = in_time(context, evaluation).await.unwrap_or_else(|margin| Err(out_of_time(margin)));
-        let telling = Box::pin(send_findings(&clients.security_hub, invocation, &mut result, at));
-        let told = in_time(context, telling).await.unwrap_or_else(|margin| Err(NotImported::OutOfTime { margin }));
-        match told {
-            Ok(()) => result,
-            Err(problem) => Err(EvaluationError::findings_not_imported(result, problem)),
-        }
+        let mut report = in_time(context, evaluation).await.map_err(out_of_time)??;
+        let sending = Box::pin(send_findings(&clients.security_hub, invocation, &mut report, at));
+        let sent = in_time(context, sending).await.unwrap_or_else(|margin| Err(NotImported::OutOfTime { margin }));
+        report.problems.extend(sent.err().map(Problem::FindingsNotImported));
+        Ok(report)
     }
 
     async fn clients(&self, invocation: &Invocation, context: &Context) -> Result<Arc<Clients>, EvaluationError> {
@@ -113,7 +111,7 @@ impl Function {
         clients: &Clients,
         invocation: &Invocation,
         at: OffsetDateTime,
-    ) -> Result<Outcome, EvaluationError> {
+    ) -> Result<Report, EvaluationError> {
         let ports = Ports { iam: &clients.iam, eks: &clients.eks, store: &clients.config };
         evaluate(&ports, &self.cache, invocation, at).await
     }
@@ -135,8 +133,16 @@ fn time_to_give_up(deadline: SystemTime, now: SystemTime) -> Option<(Duration, D
     Some((left - margin, margin))
 }
 
-fn outcome(result: &Result<Outcome, EvaluationError>) -> Option<&Outcome> {
-    result.as_ref().map_or_else(|error| error.outcome(), Some)
+/// The answer to Lambda: the summary, or the failure.
+fn answer(result: &Result<Report, EvaluationError>) -> Result<Summary, Diagnostic> {
+    let (error_type, error_message) = match result {
+        Ok(report) => match report.failure() {
+            None => return Ok(Summary::of(report)),
+            Some(failure) => (failure.error_type(), failure.to_string()),
+        },
+        Err(error) => (error.error_type(), error.to_string()),
+    };
+    Err(Diagnostic { error_type: error_type.to_owned(), error_message })
 }
 
 /// What the invocation came to in numbers: its answer to Lambda, and its last line in the log.
@@ -159,14 +165,15 @@ struct Summary {
 }
 
 impl Summary {
-    fn of(outcome: &Outcome) -> Self {
+    fn of(report: &Report) -> Self {
+        let outcome = &report.outcome;
         Self {
             trigger: outcome.trigger,
-            roles_evaluated: outcome.judged(),
+            roles_evaluated: outcome.evaluated(),
             compliant: outcome.count(Compliance::Compliant),
             non_compliant: outcome.count(Compliance::NonCompliant),
             not_applicable: outcome.count(Compliance::NotApplicable),
-            unreadable: outcome.unreadable.len(),
+            unreadable: report.unreadable().count(),
             left_to_schedule: outcome.left_to_schedule.len(),
             findings_imported: outcome.findings.map(|findings| findings.imported),
             findings_archived: outcome.findings.map(|findings| findings.archived),
@@ -175,12 +182,13 @@ impl Summary {
     }
 }
 
-fn report(result: &Result<Outcome, EvaluationError>, request_id: &str, account_id: Option<&str>) {
-    if let Some(outcome) = outcome(result) {
+fn log(report: Option<&Report>, failure: Option<&Diagnostic>, request_id: &str, account_id: Option<&str>) {
+    if let Some(report) = report {
+        let outcome = &report.outcome;
         for answer in &outcome.answers {
-            report_answer(answer, request_id);
+            log_answer(answer, request_id);
         }
-        for role in &outcome.unreadable {
+        for role in report.unreadable() {
             warn!(requestId = request_id, role = role.name, roleId = role.id.as_deref(), cause = %role.cause, "no verdict");
         }
         for resource in &outcome.left_to_schedule {
@@ -197,7 +205,7 @@ fn report(result: &Result<Outcome, EvaluationError>, request_id: &str, account_i
             findings_imported,
             findings_archived,
             findings_left_to_schedule,
-        } = Summary::of(outcome);
+        } = Summary::of(report);
         info!(
             requestId = request_id,
             trigger,
@@ -210,31 +218,34 @@ fn report(result: &Result<Outcome, EvaluationError>, request_id: &str, account_i
             findingsImported = findings_imported,
             findingsArchived = findings_archived,
             findingsLeftToSchedule = findings_left_to_schedule,
-            factsElsewhere = outcome.elsewhere,
+            factsElsewhere = outcome.facts_elsewhere,
             closedRegions = (!outcome.closed_regions.is_empty()).then(|| outcome.closed_regions.join(", ")),
             "evaluation"
         );
     }
-    if let Err(error) = result {
-        let error_type = error.error_type();
-        error!(requestId = request_id, accountId = account_id, errorType = error_type, error = %error, "evaluation failed");
+    if let Some(Diagnostic { error_type, error_message }) = failure {
+        error!(
+            requestId = request_id,
+            accountId = account_id,
+            errorType = error_type,
+            error = %error_message,
+            "evaluation failed"
+        );
     }
 }
 
-fn report_answer(Answer { evaluation, judged, .. }: &Answer, request_id: &str) {
-    let annotation = evaluation.annotation.as_deref();
-    let node_of =
-        judged.as_ref().map(|judged| judged.node_of.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
-    // A verdict is plain data, so that it can always be written; if not, the line says why.
-    let evidence =
-        judged.as_ref().map(|judged| serde_json::to_string(&judged.verdict).unwrap_or_else(|cause| cause.to_string()));
+fn log_answer(answer: &Answer, request_id: &str) {
+    let (evaluation, role) = (&answer.evaluation, answer.role());
+    let node_of = role.map(|role| role.node_of.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+    // A verdict is plain data, so it can always be written; if not, the line says why.
+    let evidence = role.map(|role| serde_json::to_string(&role.verdict).unwrap_or_else(|cause| cause.to_string()));
     info!(
         requestId = request_id,
         resourceType = evaluation.resource.resource_type,
         resourceId = evaluation.resource.id,
-        roleArn = judged.as_ref().map(|judged| judged.role_arn.as_str()),
+        roleArn = role.map(|role| role.arn.as_str()),
         compliance = evaluation.compliance.as_str(),
-        annotation,
+        annotation = evaluation.annotation.as_deref(),
         nodeOf = node_of,
         evidence,
         "verdict"

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ecr_read_only::access::Compliance;
 use ecr_read_only::aws::CallCount;
-use ecr_read_only::rule::Outcome;
+use ecr_read_only::rule::Report;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use serde_json::{Value, json};
@@ -44,8 +44,8 @@ pub(crate) struct Metrics {
 pub(crate) struct Measured<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) account_id: Option<&'a str>,
-    pub(crate) outcome: Option<&'a Outcome>,
-    pub(crate) error_type: Option<&'static str>,
+    pub(crate) report: Option<&'a Report>,
+    pub(crate) error_type: Option<&'a str>,
     pub(crate) calls: BTreeMap<String, CallCount>,
     pub(crate) latency: Duration,
     pub(crate) cold_start: bool,
@@ -76,11 +76,12 @@ impl Metrics {
     /// That it could not be written.
     pub(crate) fn write(&self, measured: &Measured<'_>, to: impl std::io::Write) -> std::io::Result<()> {
         let count = |name: &'static str, value: usize| counter!(name).increment(value as u64);
-        if let Some(outcome) = measured.outcome {
-            count("RolesEvaluated", outcome.judged());
+        if let Some(report) = measured.report {
+            let outcome = &report.outcome;
+            count("RolesEvaluated", outcome.evaluated());
             count("RolesNonCompliant", outcome.count(Compliance::NonCompliant));
             count("RolesUndecided", outcome.undecided());
-            count("RolesUnreadable", outcome.unreadable.len());
+            count("RolesUnreadable", report.unreadable().count());
             count("EvaluationsLeftToSchedule", outcome.left_to_schedule.len());
             let findings = outcome.findings.unwrap_or_default();
             count("FindingsImported", findings.imported);
@@ -104,7 +105,7 @@ impl Metrics {
             .set_property("timestamp", now)
             .set_property("requestId", measured.request_id)
             .set_property("accountId", json!(measured.account_id))
-            .set_property("trigger", json!(measured.outcome.map(|outcome| outcome.trigger)))
+            .set_property("trigger", json!(measured.report.map(|report| report.outcome.trigger)))
             .set_property("errorType", json!(measured.error_type))
             .set_property("operations", calls)
             .flush(to)
@@ -113,35 +114,35 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use ecr_read_only::rule::FindingCounts;
+    use ecr_read_only::rule::{FindingCounts, Outcome};
 
     use super::*;
 
-    /// What a run over all roles, or over one, came to.
-    fn outcome(all_roles: bool) -> Outcome {
-        Outcome {
+    /// The report of a run over all roles, or over one.
+    fn report(all_roles: bool) -> Report {
+        let outcome = Outcome {
             trigger: "a trigger",
             scheduled: all_roles,
             answers: Vec::new(),
-            unreadable: Vec::new(),
-            elsewhere: 0,
+            facts_elsewhere: 0,
             closed_regions: Vec::new(),
             left_to_schedule: Vec::new(),
             findings: Some(FindingCounts { imported: 3, archived: 2, not_imported: 1, left_to_schedule: 4 }),
-        }
+        };
+        Report { outcome, problems: Vec::new() }
     }
 
     #[test]
     fn an_invocation_is_a_line_in_embedded_metric_format() {
         let metrics = Metrics::install("ERROR".to_owned()).unwrap();
-        let line = |calls: &[(&str, u64, u64)], error_type, cold_start, outcome: Option<&Outcome>| {
+        let line = |calls: &[(&str, u64, u64)], error_type, cold_start, report: Option<&Report>| {
             let calls = calls.iter().map(|(operation, calls, retries)| {
                 ((*operation).to_owned(), CallCount { calls: *calls, retries: *retries })
             });
             let measured = Measured {
                 request_id: "r-1",
                 account_id: Some("111122223333"),
-                outcome,
+                report,
                 error_type,
                 calls: calls.collect(),
                 latency: Duration::from_millis(1500),
@@ -172,12 +173,12 @@ mod tests {
         assert_eq!(values, [Some(0), Some(0)], "each line has its own invocation's numbers");
         assert_eq!((&second["errorType"], &second["operations"]), (&Value::Null, &json!({})));
 
-        let told = line(&[], None, false, Some(&outcome(false)));
+        let told = line(&[], None, false, Some(&report(false)));
         let values = ["FindingsImported", "FindingsNotImported"].map(|name| told[name].as_u64());
         assert_eq!(values, [Some(3), Some(1)]);
         for (all_roles, error_type, expected) in [(true, None, 1), (true, Some("RolesUnreadable"), 0), (false, None, 0)]
         {
-            let run = line(&[], error_type, false, Some(&outcome(all_roles)));
+            let run = line(&[], error_type, false, Some(&report(all_roles)));
             assert_eq!(run["ScheduledRuns"], expected, "{all_roles} {error_type:?}");
         }
     }

@@ -57,7 +57,7 @@ fn every_region_in_scope_is_asked_and_every_cluster_in_it() {
     ] {
         let aws = aws();
         let outcome = run(&aws, scoped(&parameters)).unwrap();
-        let judged = outcome.answers[0].judged.as_ref().unwrap();
+        let judged = outcome.answers[0].role().unwrap();
         let facts: Vec<String> = judged.node_of.iter().map(ToString::to_string).collect();
         assert_eq!(facts, expected, "{parameters}: {:#?}", aws.calls());
         let asked = aws.count("DescribeCluster");
@@ -216,7 +216,7 @@ fn whoever_asks_meanwhile_waits_for_the_same_answer() {
     let invocation = Invocation::parse(nodes_changed()).unwrap();
     let (one, other) =
         block_on(join(evaluate(&ports, &cache, &invocation, NOW), evaluate(&ports, &cache, &invocation, NOW)));
-    assert_eq!((one.unwrap().judged(), other.unwrap().judged()), (1, 1));
+    assert_eq!((one.unwrap().outcome.evaluated(), other.unwrap().outcome.evaluated()), (1, 1));
     for call in DISCOVERY {
         assert_eq!(aws.count(call), 1, "{call}");
     }

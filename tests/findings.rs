@@ -311,7 +311,7 @@ fn fails(aws: &FakeAws, payload: Value, expected: &str, counts: (usize, usize, u
     assert_eq!(error.to_string(), expected);
     assert_eq!(error.error_type(), "FindingsNotImported");
     let counts = FindingCounts { imported, archived, not_imported, left_to_schedule: 0 };
-    assert_eq!(error.outcome().unwrap().findings, Some(counts));
+    assert_eq!(error.outcome().findings, Some(counts));
     assert!(!aws.sent().is_empty());
 }
 
@@ -372,7 +372,7 @@ fn what_would_be_refused_again_is_not_sent_again() {
         assert_eq!(calls(&aws), [GET_ALL, "BatchImportFindings 3"], "{code}");
         assert!(error.to_string().contains(&format!("({code}: no){advice}")), "{error}");
         let counts = FindingCounts { imported: 2, not_imported: 1, ..FindingCounts::default() };
-        assert_eq!(error.outcome().unwrap().findings, Some(counts));
+        assert_eq!(error.outcome().findings, Some(counts));
     }
 }
 

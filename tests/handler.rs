@@ -136,8 +136,8 @@ fn the_answer_says_why_and_when_in_time() {
         annotation.starts_with("nodes can call ecr:DeleteRegistryPolicy and 35 more actions (own, statement 0)."),
         "{annotation}"
     );
-    let judged = outcome.answers[0].judged.as_ref().unwrap();
-    assert_eq!(judged.role_arn, "arn:aws:iam::111122223333:role/nodes");
+    let judged = outcome.answers[0].role().unwrap();
+    assert_eq!(judged.arn, "arn:aws:iam::111122223333:role/nodes");
     assert_eq!(judged.node_of[0].to_string(), "node group nodes of cluster prod in us-east-1");
 }
 
@@ -293,7 +293,7 @@ fn facts_of_one_role_are_gathered_whatever_its_spelling() {
         apps.part(PartKind::FargateProfiles, "web", &arn("role/path/nodes"), profile);
     });
     let outcome = run(&aws, nodes_changed()).unwrap();
-    let node_of = outcome.answers[0].judged.as_ref().unwrap().node_of.iter().map(ToString::to_string);
+    let node_of = outcome.answers[0].role().unwrap().node_of.iter().map(ToString::to_string);
     assert_eq!(
         node_of.collect::<Vec<_>>(),
         [
@@ -303,7 +303,7 @@ fn facts_of_one_role_are_gathered_whatever_its_spelling() {
             "access entry EC2_LINUX of cluster prod in us-east-1",
         ]
     );
-    assert_eq!(outcome.elsewhere, 1);
+    assert_eq!(outcome.facts_elsewhere, 1);
 }
 
 #[test]
@@ -444,7 +444,7 @@ fn more_than_a_hundred_evaluations_are_sent_in_batches() {
 fn an_error_names_a_hundred_roles_and_counts_the_rest() {
     let aws = many(103).failing(&format!("GetPolicy {PULL_ONLY}"));
     let error = run(&aws, scheduled()).unwrap_err();
-    assert_eq!(error.outcome().unwrap().unreadable.len(), 103);
+    assert_eq!(error.unreadable().len(), 103);
     let error = error.to_string();
     assert!(error.contains("role `nodes-099`") && !error.contains("role `nodes-100`"), "{error}");
     assert!(error.ends_with("; and 3 more roles"), "{error}");

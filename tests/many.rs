@@ -148,7 +148,7 @@ fn a_page_that_fails_leaves_no_verdict_on_what_it_would_have_shown() {
     let failing = failing.failing("GetAccountAuthorizationDetails policies 100");
     let error = run(&failing, scheduled()).unwrap_err();
     assert_eq!(error.error_type(), "RolesUnreadable");
-    assert_eq!((failing.sent().len(), error.outcome().unwrap().unreadable.len()), (100, 50), "the first page was read");
+    assert_eq!((failing.sent().len(), error.unreadable().len()), (100, 50), "the first page was read");
 }
 
 /// Node groups' roles, and Karpenter's, which only an instance profile shows.

@@ -189,7 +189,10 @@ impl EksService {
         let response = client.describe_nodegroup().cluster_name(&cluster.name).nodegroup_name(name).send().await;
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let role = response.nodegroup().and_then(|group| group.node_role());
-        Ok(Some(vec![(call.required("nodeRole", role)?, NodeKind::NodeGroup(name.to_owned()))]))
+        Ok(Some(vec![RoleUse {
+            role_arn: call.required("nodeRole", role)?,
+            kind: NodeKind::NodeGroup(name.to_owned()),
+        }]))
     }
 
     async fn fargate_profile(&self, cluster: &ClusterId, name: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
@@ -198,7 +201,10 @@ impl EksService {
         let response = request.fargate_profile_name(name).send().await;
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let role = response.fargate_profile().and_then(|profile| profile.pod_execution_role_arn());
-        Ok(Some(vec![(call.required("podExecutionRoleArn", role)?, NodeKind::FargateProfile(name.to_owned()))]))
+        Ok(Some(vec![RoleUse {
+            role_arn: call.required("podExecutionRoleArn", role)?,
+            kind: NodeKind::FargateProfile(name.to_owned()),
+        }]))
     }
 
     async fn access_entry(&self, cluster: &ClusterId, principal: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
@@ -208,7 +214,8 @@ impl EksService {
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let entry_type = call.required("type", response.access_entry().and_then(|entry| entry.r#type()))?;
         let is_of_nodes = entry_type != STANDARD;
-        Ok(is_of_nodes.then(|| vec![(principal.to_owned(), NodeKind::AccessEntry(entry_type))]))
+        Ok(is_of_nodes
+            .then(|| vec![RoleUse { role_arn: principal.to_owned(), kind: NodeKind::AccessEntry(entry_type) }]))
     }
 
     /// The role of the association, and the role that it assumes next, which may be in another account.
@@ -224,7 +231,7 @@ impl EksService {
         let namespace = association.namespace().unwrap_or_default();
         let pods = format!("{namespace}/{}", association.service_account().unwrap_or_default());
         let roles = std::iter::once(role).chain(target);
-        Ok(Some(roles.map(|role| (role, NodeKind::PodIdentity(pods.clone()))).collect()))
+        Ok(Some(roles.map(|role_arn| RoleUse { role_arn, kind: NodeKind::PodIdentity(pods.clone()) }).collect()))
     }
 
     /// The role of the add-on. One without a role uses the node's role or a Pod Identity association.
@@ -235,6 +242,6 @@ impl EksService {
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let addon = response.addon().ok_or_else(|| call.missing_field("addon"))?;
         let role = optional(addon.service_account_role_arn());
-        Ok(role.map(|role| vec![(role, NodeKind::Addon(name.to_owned()))]))
+        Ok(role.map(|role_arn| vec![RoleUse { role_arn, kind: NodeKind::Addon(name.to_owned()) }]))
     }
 }

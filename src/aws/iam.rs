@@ -8,7 +8,8 @@ use super::call::Call;
 use super::pages;
 use crate::policy::tag::Tag;
 use crate::rule::ports::{
-    Iam, InstanceProfile, ListedRole, Page, PolicyDetails, PolicyVersion, PortError, RoleDetails, RoleRecord,
+    Iam, InlinePolicy, InstanceProfile, ListedRole, Page, PolicyDetails, PolicyVersion, PortError, RoleDetails,
+    RoleRecord,
 };
 
 /// The most items that IAM puts on a page
@@ -245,8 +246,10 @@ fn role_details(role: &RoleDetail) -> Result<RoleDetails, PortError> {
     let boundary = role.permissions_boundary();
     let boundary_arn = |arn| call.required("PermissionsBoundaryArn", arn);
     let inline = role.role_policy_list().iter().map(|policy| {
-        let name = call.required("PolicyName", policy.policy_name())?;
-        Ok((name, call.required("PolicyDocument", policy.policy_document())?))
+        Ok(InlinePolicy {
+            name: call.required("PolicyName", policy.policy_name())?,
+            document: call.required("PolicyDocument", policy.policy_document())?,
+        })
     });
     let attached = role.attached_managed_policies().iter().map(|it| call.required("PolicyArn", it.policy_arn()));
     let profiles = role.instance_profile_list().iter().map(|profile| {

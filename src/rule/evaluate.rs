@@ -1,7 +1,8 @@
-//! The flow of one evaluation: which roles a trigger concerns, what is read of them, what is answered.
+//! One evaluation: which roles a trigger is about, their verdicts, and the answers to AWS Config.
 //!
-//! Knows the order of questions, so that what the trust policy settles costs no call, and what failures
-//! leave standing: a verdict is never given on what was read in part. The verdict is [`crate::access`]'s.
+//! This file fixes the order of the calls. The cheapest question comes first: a role that its trust policy rules out costs no
+//! call. A role that cannot be read completely gets no verdict, and the other roles get theirs. The verdict itself is
+//! [`crate::access`]'s.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::task::Poll;
 use futures_util::{StreamExt, stream};
 use time::OffsetDateTime;
 
-use crate::access::{Annotation, NotApplicable, judge};
+use crate::access::{NotApplicable, judge};
 use crate::policy::TrustPolicy;
 use crate::rule::error::EvaluationError;
 use crate::rule::invocation::Invocation;
@@ -21,18 +22,18 @@ use crate::rule::nodes::classify::{Classification, NodeClassifier, exempt};
 use crate::rule::nodes::facts::NodeFact;
 use crate::rule::ports::config::{ComplianceStore, ResourceId};
 use crate::rule::ports::eks::Eks;
-use crate::rule::ports::error::PortError;
 use crate::rule::ports::iam::{Iam, InstanceProfile, ListedRole, key};
 use crate::rule::read::cache::{AccountCache, Cache, Freshness};
 use crate::rule::read::roles::{MAX_READ_ONE_BY_ONE, RoleDraft, RoleError, RoleRead, RoleReader};
-use crate::rule::report::evaluations;
-use crate::rule::report::evaluations::Sent;
-use crate::rule::report::outcome::{Answer, Ground, Outcome, UnreadableRole};
+use crate::rule::report::evaluations::Required;
+use crate::rule::report::outcome::{Answer, Outcome};
+use crate::rule::report::problem::{Problem, UnreadableRole};
+use crate::rule::report::{Report, RoleResult, evaluations};
 
-/// How many roles are read at once: IAM throttles an account's calls by a bucket that its other users share.
+/// How many roles are read at the same time. IAM limits the rate of calls of a whole account, and others use it too.
 const ROLES_AT_ONCE: usize = 8;
 
-/// AWS, as one evaluation sees it.
+/// The AWS services that an evaluation uses.
 #[derive(Debug)]
 pub struct Ports<'a, I, E, S> {
     /// IAM of the event's account.
@@ -43,78 +44,70 @@ pub struct Ports<'a, I, E, S> {
     pub store: &'a S,
 }
 
-/// Evaluates what the invocation asks for, and answers it. `at` is the instant before which no request of the
-/// roles is made: the time of the evaluation. `cache` is what earlier invocations found out.
+/// Evaluates the roles that the invocation is about and sends the answers to AWS Config. `at` is the time of the
+/// evaluation: requests are assumed to be made then or later. `cache` holds what earlier invocations read.
 ///
 /// # Errors
-/// Whatever keeps the answer from being whole. What could be answered was, and is in the error's outcome.
+/// No answer could be given. Problems that leave some answers are in the [`Report`].
 pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
     ports: &Ports<'_, I, E, S>,
     cache: &Cache,
     invocation: &Invocation,
     at: OffsetDateTime,
-) -> Result<Outcome, EvaluationError> {
+) -> Result<Report, EvaluationError> {
     let cache = cache.of_account(&invocation.account_id);
     let reader = RoleReader::new(ports.iam, Arc::clone(&cache));
-    let evaluation = Evaluator { ports, invocation, at, cache, reader };
-    let mut outcome = Outcome::new(invocation);
-    let mut uncleared = None;
-    match &invocation.trigger {
-        Trigger::OtherResource(resource) => {
-            outcome.answers.push(evaluation.not_applicable(resource.clone(), NotApplicable::OtherType));
-        }
-        Trigger::OutOfScope { resource, reason } => {
-            outcome.answers.push(evaluation.not_applicable(resource.clone(), (*reason).into()));
-        }
-        Trigger::RoleChanged(role) => evaluation.role_changed(role, &mut outcome).await?,
-        Trigger::PolicyChanged(policy) => evaluation.policy_changed(policy, &mut outcome).await?,
-        Trigger::ClusterChanged(cluster) => evaluation.cluster_changed(cluster, &mut outcome).await?,
-        Trigger::AllRoles { rule_name } => uncleared = evaluation.all_roles(rule_name, &mut outcome).await?,
+    let evaluator = Evaluator { ports, invocation, at, cache, reader };
+    let mut report = match &invocation.trigger {
+        Trigger::OtherResource(resource) => evaluator.no_verdict_on(resource.clone(), NotApplicable::OtherType),
+        Trigger::OutOfScope { resource, reason } => evaluator.no_verdict_on(resource.clone(), (*reason).into()),
+        Trigger::RoleChanged(role) => evaluator.role_changed(role).await?,
+        Trigger::PolicyChanged(policy) => evaluator.policy_changed(policy).await?,
+        Trigger::ClusterChanged(cluster) => evaluator.cluster_changed(cluster).await?,
+        Trigger::AllRoles { rule_name } => evaluator.all_roles(rule_name).await?,
+    };
+    let answers: Vec<_> = report.outcome.answers.iter().map(|answer| answer.evaluation.clone()).collect();
+    let required = if invocation.trigger.is_all_roles() { Required::All } else { Required::First };
+    match evaluations::send(ports.store, &invocation.result_token, &answers, required).await {
+        Ok(left_to_schedule) => report.outcome.left_to_schedule = left_to_schedule,
+        Err(problem) => report.problems.push(Problem::EvaluationsNotStored(problem)),
     }
-    let evaluations = outcome.answers.iter().map(|answer| answer.evaluation.clone()).collect();
-    let own_only = !invocation.trigger.is_all_roles();
-    match evaluations::send(ports.store, &invocation.result_token, evaluations, own_only).await {
-        Err(problem) => Err(EvaluationError::EvaluationsNotStored { problem, outcome: Box::new(outcome) }),
-        Ok(Sent { left }) => {
-            outcome.left_to_schedule = left;
-            match uncleared {
-                Some(cause) => Err(EvaluationError::ReportedRolesUnknown { cause, outcome: Box::new(outcome) }),
-                None if outcome.unreadable.is_empty() => Ok(outcome),
-                None => Err(EvaluationError::RolesUnreadable(Box::new(outcome))),
-            }
-        }
-    }
+    Ok(report)
 }
 
-/// The instance profiles that hold a role, by the key of its name, as far as a list has told them.
+/// The instance profiles of roles, by the key of the role's name, as far as a list has shown them.
 type Profiles = BTreeMap<String, Vec<InstanceProfile>>;
 
-/// What looking at one role came to.
-enum RoleResult {
-    Answer(Box<Answer>),
-    Unreadable(UnreadableRole),
+/// Which roles to evaluate.
+enum Selection {
+    /// The named roles.
+    Named,
+    /// All node roles. Some are named; reading all roles of the account shows the others.
+    AllNodeRoles(Profiles),
 }
 
-/// A role that is to be judged, once all of it is read.
-struct Ready {
+/// A role after the question whether it is a node role.
+enum Classified {
+    /// It is one. The rest of its policies is still to be read.
+    NodeRole(Box<NodeRoleDraft>),
+    /// Its result is known already.
+    Done(RoleResult),
+    /// It is not a node role: on its own event the answer is NOT_APPLICABLE, on a schedule there is no answer.
+    NotNodeRole,
+}
+
+/// A node role that is not read completely.
+struct NodeRoleDraft {
     draft: RoleDraft,
     facts: Vec<NodeFact>,
 }
 
-/// A role that is to be judged, as far as it could be read.
-struct Read {
+/// A node role that was read, or could not be.
+struct NodeRoleRead {
     name: String,
     id: String,
     facts: Vec<NodeFact>,
-    reading: Result<RoleRead, RoleError>,
-}
-
-/// What testing one role came to.
-enum Step {
-    Judge(Box<Ready>),
-    Done(RoleResult),
-    /// Nothing to say of it.
-    Nothing,
+    read: Result<RoleRead, RoleError>,
 }
 
 struct Evaluator<'a, I, E, S> {
@@ -126,343 +119,388 @@ struct Evaluator<'a, I, E, S> {
 }
 
 impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
-    async fn role_changed(&self, changed: &ChangedRole, outcome: &mut Outcome) -> Result<(), EvaluationError> {
-        let finding = self.changed_role(changed, outcome).await?;
-        note(outcome, finding);
-        Ok(())
+    /// A report with one answer: the resource gets no verdict.
+    fn no_verdict_on(&self, resource: ResourceId, reason: NotApplicable) -> Report {
+        let mut report = Report::new(Outcome::new(self.invocation));
+        report.outcome.answers.push(Answer::not_applicable(resource, None, reason, self.invocation.ordering_timestamp));
+        report
     }
 
-    /// The cheapest question first: what the parameters say, and the item's trust policy (no call), or if the item is too
-    /// large to carry it, IAM's (one call); then the clusters; then IAM for all of the role.
-    async fn changed_role(&self, changed: &ChangedRole, outcome: &mut Outcome) -> Result<RoleResult, EvaluationError> {
-        if let Some(why) = exempt(&self.invocation.parameters, &changed.name, changed.arn.as_deref(), &[]) {
-            return Ok(self.no_verdict(&changed.id, &changed.name, why));
-        }
-        let draft = match &changed.trust_policy {
-            Some(trust_policy) if self.rules_out(trust_policy, &changed.name, changed.arn.as_deref()) => {
-                return Ok(self.ruled_out(&changed.id, &changed.name));
+    /// The changed role.
+    async fn role_changed(&self, changed: &ChangedRole) -> Result<Report, EvaluationError> {
+        let mut report = Report::new(Outcome::new(self.invocation));
+        let draft = match self.before_clusters(changed).await {
+            Ok(draft) => draft,
+            Err(result) => {
+                report.add(vec![result]);
+                return Ok(report);
             }
-            Some(_) => None,
-            None => match self.current(changed).await {
-                Ok(draft) => match draft.trust_policy() {
-                    Ok(trust_policy) if self.rules_out(&trust_policy, &draft.record.name, Some(&draft.record.arn)) => {
-                        return Ok(self.ruled_out(&changed.id, &changed.name));
-                    }
-                    _ => Some(draft),
-                },
-                Err(finding) => return Ok(finding),
-            },
         };
-        let test = self.node_test(Freshness::Cached, outcome).await?;
-        if draft.is_none() && self.needs_no_record(&test, &changed.name, changed.trust_policy.as_ref()) {
-            return Ok(self.not_of_nodes(&test, &changed.id, &changed.name));
+        let classifier = self.classifier(Freshness::Cached).await?;
+        report.outcome.set_clusters(&classifier);
+        report.add(vec![self.changed_role(changed, draft, &classifier).await]);
+        Ok(report)
+    }
+
+    /// What needs no list of clusters: the parameters and the trust policy of the event's item (no call), or the trust
+    /// policy from IAM if the item is too large to carry it (one call). `Err` is the result if that decides it. Otherwise
+    /// the role as far as it was read.
+    async fn before_clusters(&self, changed: &ChangedRole) -> Result<Option<RoleDraft>, RoleResult> {
+        let ChangedRole { id, name, arn, trust_policy } = changed;
+        if let Some(reason) = exempt(&self.invocation.parameters, name, arn.as_deref(), &[]) {
+            return Err(self.no_verdict(name, id, reason));
         }
+        let ruled_out = || Err(self.no_verdict(name, id, NotApplicable::TrustPolicy));
+        match trust_policy {
+            Some(trust_policy) if self.is_ruled_out(trust_policy, name, arn.as_deref()) => ruled_out(),
+            Some(_) => Ok(None),
+            None => {
+                let draft = self.current(changed).await?;
+                match draft.trust_policy() {
+                    Ok(trust_policy)
+                        if self.is_ruled_out(&trust_policy, &draft.record.name, Some(&draft.record.arn)) =>
+                    {
+                        ruled_out()
+                    }
+                    _ => Ok(Some(draft)),
+                }
+            }
+        }
+    }
+
+    /// The result of the changed role, now that the clusters are known.
+    async fn changed_role(
+        &self,
+        changed: &ChangedRole,
+        draft: Option<RoleDraft>,
+        classifier: &NodeClassifier<'_>,
+    ) -> RoleResult {
         let draft = match draft {
             Some(draft) => draft,
+            None if !self.may_be_node_role(classifier, &changed.name, changed.trust_policy.as_ref()) => {
+                return self.no_cluster(classifier, changed);
+            }
             None => match self.current(changed).await {
                 Ok(draft) => draft,
-                Err(finding) => return Ok(finding),
+                Err(result) => return result,
             },
         };
-        match self.test(&test, draft).await {
-            Step::Judge(ready) => Ok(self.assess(self.read(*ready).await).await),
-            Step::Done(finding) => Ok(finding),
-            Step::Nothing => Ok(self.not_of_nodes(&test, &changed.id, &changed.name)),
+        match self.classify(classifier, draft).await {
+            Classified::NodeRole(node_role) => self.result(self.read(*node_role).await).await,
+            Classified::Done(result) => result,
+            Classified::NotNodeRole => self.no_cluster(classifier, changed),
         }
     }
 
-    /// Whether the trust policy alone shows that the role is nothing to this rule.
-    fn rules_out(&self, trust_policy: &TrustPolicy, name: &str, arn: Option<&str>) -> bool {
+    /// Whether the trust policy alone shows that the role is not evaluated.
+    fn is_ruled_out(&self, trust_policy: &TrustPolicy, name: &str, arn: Option<&str>) -> bool {
         let parameters = &self.invocation.parameters;
-        // Without its ARN, a role may be one that a pattern for ARNs means.
-        let meant = parameters.node_roles.matches(name, arn) || (arn.is_none() && parameters.node_roles.needs_arn());
-        !meant
+        // Without its ARN, a role can be one that a pattern for ARNs names.
+        let named = parameters.node_roles.matches(name, arn) || (arn.is_none() && parameters.node_roles.needs_arn());
+        !named
             && trust_policy.rules_out_nodes()
             && (!parameters.scope.service_accounts || trust_policy.rules_out_pods())
     }
 
-    /// Whether a role that EKS does not name is none, whatever else IAM says of it than its trust policy, if that is known.
-    fn needs_no_record(&self, test: &NodeClassifier<'_>, name: &str, trust_policy: Option<&TrustPolicy>) -> bool {
+    /// Whether the role can be a node role, as far as its name and its trust policy show. If it can, IAM has to be asked.
+    fn may_be_node_role(
+        &self,
+        classifier: &NodeClassifier<'_>,
+        name: &str,
+        trust_policy: Option<&TrustPolicy>,
+    ) -> bool {
         let parameters = &self.invocation.parameters;
-        let self_managed = test.admits_self_managed() && trust_policy.is_none_or(|policy| policy.admits_service("ec2"));
-        test.named_by_eks().get(name).is_none()
-            && !self_managed
-            && !parameters.scope.service_accounts
-            && !parameters.node_roles.matches(name, None)
-            && !parameters.node_roles.needs_arn()
+        let may_be_self_managed =
+            classifier.admits_self_managed() && trust_policy.is_none_or(|policy| policy.admits_service("ec2"));
+        classifier.named_by_eks().get(name).is_some()
+            || may_be_self_managed
+            || parameters.scope.service_accounts
+            || parameters.node_roles.matches(name, None)
+            || parameters.node_roles.needs_arn()
     }
 
-    /// The changed role as IAM has it now, if it is still that one.
+    /// The changed role as IAM has it now. `Err` is the result if IAM no longer has it, or it cannot be read.
     async fn current(&self, changed: &ChangedRole) -> Result<RoleDraft, RoleResult> {
         match self.reader.draft(&changed.name).await {
             Ok(Some(draft)) if draft.record.id == changed.id => Ok(draft),
-            Ok(Some(_)) => Err(self.no_verdict(&changed.id, &changed.name, NotApplicable::Replaced)),
-            Ok(None) => Err(self.no_verdict(&changed.id, &changed.name, NotApplicable::NoLongerExists)),
+            Ok(Some(_)) => Err(self.no_verdict(&changed.name, &changed.id, NotApplicable::Replaced)),
+            Ok(None) => Err(self.no_verdict(&changed.name, &changed.id, NotApplicable::NoLongerExists)),
             Err(cause) => Err(unreadable(&changed.name, Some(&changed.id), cause)),
         }
     }
 
-    /// The policy itself gets no verdict; the node roles that it is attached to, as policy or as boundary, do.
-    async fn policy_changed(&self, changed: &ChangedPolicy, outcome: &mut Outcome) -> Result<(), EvaluationError> {
+    /// The node roles that the policy is attached to, as a policy or as a permissions boundary. The policy itself gets no
+    /// verdict.
+    async fn policy_changed(&self, changed: &ChangedPolicy) -> Result<Report, EvaluationError> {
         let resource = ResourceId { resource_type: POLICY.to_owned(), id: changed.id.clone() };
-        outcome.answers.push(self.not_applicable(resource, NotApplicable::OtherType));
+        let mut report = self.no_verdict_on(resource, NotApplicable::OtherType);
         let roles = self.ports.iam.attached_roles(&changed.arn).await;
         let names: BTreeSet<String> = roles.map_err(EvaluationError::AttachedRolesUnknown)?.into_iter().collect();
         if names.is_empty() {
-            return Ok(());
+            return Ok(report);
         }
-        let test = self.node_test(Freshness::Cached, outcome).await?;
-        let names = names.iter().filter(|name| !self.needs_no_record(&test, name, None)).map(String::as_str);
-        self.assess_named(&test, unique_names(names), None, outcome).await
+        let classifier = self.classifier(Freshness::Cached).await?;
+        report.outcome.set_clusters(&classifier);
+        let names = names.iter().filter(|name| self.may_be_node_role(&classifier, name, None)).map(String::as_str);
+        report.add(self.results(&classifier, unique_names(names), Selection::Named).await?);
+        Ok(report)
     }
 
-    /// The cluster or Fargate profile itself gets no verdict; the node roles that it names do. That it changed is known,
-    /// so what is remembered of it does not count.
-    async fn cluster_changed(&self, changed: &ChangedCluster, outcome: &mut Outcome) -> Result<(), EvaluationError> {
+    /// The node roles that the cluster names, or its Fargate profile. The cluster itself gets no verdict. It changed, so it
+    /// is read again even if it is in the cache.
+    async fn cluster_changed(&self, changed: &ChangedCluster) -> Result<Report, EvaluationError> {
         let resource_type = if changed.fargate_profile.is_some() { FARGATE_PROFILE } else { CLUSTER };
         let resource = ResourceId { resource_type: resource_type.to_owned(), id: changed.id.clone() };
-        outcome.answers.push(self.not_applicable(resource, NotApplicable::OtherType));
+        let mut report = self.no_verdict_on(resource, NotApplicable::OtherType);
         if !self.invocation.parameters.scope.includes(&changed.cluster.region, &changed.cluster.name) {
-            return Ok(());
+            return Ok(report);
         }
-        let test = self.node_test(Freshness::CachedExcept(&changed.cluster), outcome).await?;
-        let roles = test.named_by(&changed.cluster, changed.fargate_profile.as_deref());
+        let classifier = self.classifier(Freshness::CachedExcept(&changed.cluster)).await?;
+        report.outcome.set_clusters(&classifier);
+        let roles = classifier.named_by(&changed.cluster, changed.fargate_profile.as_deref());
         let names = unique_names(roles.map(|role| role.name.as_str()));
-        self.assess_named(&test, names, None, outcome).await
+        report.add(self.results(&classifier, names, Selection::Named).await?);
+        Ok(report)
     }
 
-    /// Every node role, and NOT_APPLICABLE for what the rule once judged and is no node role any more. Returns the
-    /// error by which the latter could not be found out: the verdicts are right without it.
-    async fn all_roles(&self, rule_name: &str, outcome: &mut Outcome) -> Result<Option<PortError>, EvaluationError> {
-        let test = self.node_test(Freshness::Fresh, outcome).await?;
+    /// Every node role, and NOT_APPLICABLE for the roles that the rule reported earlier and that are no node roles now.
+    async fn all_roles(&self, rule_name: &str) -> Result<Report, EvaluationError> {
+        let mut report = Report::new(Outcome::new(self.invocation));
+        let classifier = self.classifier(Freshness::Fresh).await?;
+        report.outcome.set_clusters(&classifier);
+        let (names, profiles) = self.candidates(&classifier).await?;
+        report.add(self.results(&classifier, names, Selection::AllNodeRoles(profiles)).await?);
+        // AWS Config knows roles by their id. If the id of a node role could not be read, every reported role can be that
+        // one, so none is cleared. The invocation fails, and its retry clears them.
+        if report.unreadable().any(|role| role.id.is_none()) {
+            return Ok(report);
+        }
+        match self.ports.store.reported(rule_name).await {
+            Ok(reported) => {
+                let cleared = self.cleared(reported, &report);
+                report.outcome.answers.extend(cleared);
+            }
+            // The verdicts are right without it.
+            Err(cause) => report.problems.push(Problem::ReportedRolesUnknown(cause)),
+        }
+        Ok(report)
+    }
+
+    /// The names of roles that are or may be node roles, and the instance profiles that lists have shown.
+    async fn candidates(
+        &self,
+        classifier: &NodeClassifier<'_>,
+    ) -> Result<(BTreeMap<String, String>, Profiles), EvaluationError> {
         let parameters = &self.invocation.parameters;
-        let known = test.named_by_eks().iter().map(|role| role.name.as_str());
-        let mut names = unique_names(known.chain(parameters.node_roles.literal_names()));
-        // Before they are counted: what is left decides whether lists are asked for, and how roles are read.
+        let named_by_eks = classifier.named_by_eks().iter().map(|role| role.name.as_str());
+        let mut names = unique_names(named_by_eks.chain(parameters.node_roles.literal_names()));
+        // Before they are counted: the number decides whether roles are listed, and how they are read.
         names.retain(|_, name| exempt(parameters, name, None, &[]).is_none());
         let mut profiles = Profiles::new();
-        // If so many are known already, the list in detail shows the others too.
-        if names.len() <= MAX_READ_ONE_BY_ONE {
-            let candidate = |role: &ListedRole, in_profile| {
-                test.is_candidate(&role.name, &role.arn, role.trust_policy.as_deref(), in_profile)
-            };
-            if test.needs_all_roles() {
-                let roles = self.ports.iam.roles().await.map_err(EvaluationError::NodeRolesUnknown)?;
-                let roles = roles.into_iter().filter(|role| candidate(role, false));
-                names.extend(roles.map(|role| (key(&role.name), role.name)));
-            }
-            if test.admits_self_managed() {
-                let held = self.ports.iam.roles_in_instance_profiles().await;
-                for (profile, role) in held.map_err(EvaluationError::NodeRolesUnknown)? {
-                    if candidate(&role, true) {
-                        profiles.entry(key(&role.name)).or_default().push(profile);
-                        names.insert(key(&role.name), role.name);
-                    }
+        // With more names all roles are read in pages, which shows the others too.
+        if names.len() > MAX_READ_ONE_BY_ONE {
+            return Ok((names, profiles));
+        }
+        let is_candidate = |role: &ListedRole, in_profile| {
+            classifier.is_candidate(&role.name, &role.arn, role.trust_policy.as_deref(), in_profile)
+        };
+        if classifier.needs_all_roles() {
+            let roles = self.ports.iam.roles().await.map_err(EvaluationError::NodeRolesUnknown)?;
+            let roles = roles.into_iter().filter(|role| is_candidate(role, false));
+            names.extend(roles.map(|role| (key(&role.name), role.name)));
+        }
+        if classifier.admits_self_managed() {
+            let held = self.ports.iam.roles_in_instance_profiles().await;
+            for (profile, role) in held.map_err(EvaluationError::NodeRolesUnknown)? {
+                if is_candidate(&role, true) {
+                    profiles.entry(key(&role.name)).or_default().push(profile);
+                    names.insert(key(&role.name), role.name);
                 }
             }
         }
-        self.assess_named(&test, names, Some(profiles), outcome).await?;
-        // AWS Config knows roles by id. Where not even the id of a node role could be read, any of those reported
-        // may be that role, so none is cleared; the invocation fails anyway, and its retry clears them.
-        if outcome.unreadable.iter().any(|role| role.id.is_none()) {
-            return Ok(None);
-        }
-        let reported = match self.ports.store.reported(rule_name).await {
-            Ok(reported) => reported,
-            Err(error) => return Ok(Some(error)),
-        };
-        let current: BTreeSet<&str> = (outcome.answers.iter().map(|answer| answer.evaluation.resource.id.as_str()))
-            .chain(outcome.unreadable.iter().filter_map(|role| role.id.as_deref()))
+        Ok((names, profiles))
+    }
+
+    /// NOT_APPLICABLE for each reported role that the report has neither an answer nor a problem about.
+    fn cleared(&self, reported: Vec<ResourceId>, report: &Report) -> Vec<Answer> {
+        let current: BTreeSet<&str> = (report.outcome.answers.iter())
+            .map(|answer| answer.evaluation.resource.id.as_str())
+            .chain(report.unreadable().filter_map(|role| role.id.as_deref()))
             .collect();
         let gone: BTreeSet<ResourceId> = (reported.into_iter())
             .filter(|resource| resource.resource_type == ROLE && !current.contains(resource.id.as_str()))
             .collect();
-        outcome.answers.extend(gone.into_iter().map(|resource| self.not_applicable(resource, NotApplicable::Cleared)));
-        Ok(None)
+        let at = self.invocation.ordering_timestamp;
+        gone.into_iter().map(|role| Answer::not_applicable(role, None, NotApplicable::Cleared, at)).collect()
     }
 
-    async fn node_test(
-        &self,
-        freshness: Freshness<'_>,
-        outcome: &mut Outcome,
-    ) -> Result<NodeClassifier<'_>, EvaluationError> {
+    async fn classifier(&self, freshness: Freshness<'_>) -> Result<NodeClassifier<'_>, EvaluationError> {
         let parameters = &self.invocation.parameters;
         let clusters = self.cache.clusters(self.ports.eks, &parameters.scope, freshness, self.at).await;
         let clusters = clusters.map_err(EvaluationError::NodeRolesUnknown)?;
-        let test = NodeClassifier::new(&self.invocation.account_id, parameters, clusters);
-        outcome.elsewhere = test.named_by_eks().elsewhere();
-        outcome.closed_regions.clone_from(&test.clusters().closed_regions);
-        Ok(test)
+        Ok(NodeClassifier::new(&self.invocation.account_id, parameters, clusters))
     }
 
-    /// Judges those of the named roles that are nodes', in the order of their names. Few are read one by one, many out of
-    /// the list of all. `profiles` are there if all node roles are meant: then those that are met on the way are judged too.
-    async fn assess_named(
+    /// The results of the node roles among the named ones, in the order of their names. Few roles are read one by one, many
+    /// in pages of all roles.
+    async fn results(
         &self,
-        test: &NodeClassifier<'_>,
+        classifier: &NodeClassifier<'_>,
         names: BTreeMap<String, String>,
-        profiles: Option<Profiles>,
-        outcome: &mut Outcome,
-    ) -> Result<(), EvaluationError> {
-        let steps = if names.len() > MAX_READ_ONE_BY_ONE {
-            let wanted = self
-                .reader
-                .drafts(|role| names.contains_key(&key(&role.record.name)) || (profiles.is_some() && test.wants(role)));
-            let mut drafts = wanted.await.map_err(EvaluationError::NodeRolesUnknown)?;
+        selection: Selection,
+    ) -> Result<Vec<RoleResult>, EvaluationError> {
+        let classified: Vec<Classified> = if names.len() > MAX_READ_ONE_BY_ONE {
+            let all = matches!(selection, Selection::AllNodeRoles(_));
+            let drafts = self.reader.drafts(|role| {
+                names.contains_key(&key(&role.record.name)) || (all && classifier.is_candidate_in_detail(role))
+            });
+            let mut drafts = drafts.await.map_err(EvaluationError::NodeRolesUnknown)?;
             drafts.sort_by_cached_key(|draft| key(&draft.record.name));
-            let steps = stream::iter(drafts).map(|draft| self.test(test, draft));
-            steps.buffered(ROLES_AT_ONCE).collect::<Vec<Step>>().await
+            let classified = stream::iter(drafts).map(|draft| self.classify(classifier, draft));
+            classified.buffered(ROLES_AT_ONCE).collect().await
         } else {
-            let mut profiles = profiles.unwrap_or_default();
-            let steps = stream::iter(names)
+            let mut profiles = match selection {
+                Selection::Named => Profiles::new(),
+                Selection::AllNodeRoles(profiles) => profiles,
+            };
+            let classified = stream::iter(names)
                 .map(move |(key, name)| (name, profiles.remove(&key)))
-                .map(|(name, profiles)| self.find_and_test(test, name, profiles));
-            steps.buffered(ROLES_AT_ONCE).collect().await
+                .map(|(name, profiles)| self.find_and_classify(classifier, name, profiles));
+            classified.buffered(ROLES_AT_ONCE).collect().await
         };
-        let ready = steps.iter().filter_map(|step| if let Step::Judge(ready) = step { Some(ready) } else { None });
-        let policies = ready.flat_map(|ready| ready.draft.managed_policies().cloned()).collect();
-        self.reader.prepare(policies).await;
-        // What is read at once is judged one after the other: reading waits, judging does not.
-        let mut read = stream::iter(steps)
-            .map(|step| async move {
-                match step {
-                    Step::Judge(ready) => Some(Ok(self.read(*ready).await)),
-                    Step::Done(finding) => Some(Err(finding)),
-                    Step::Nothing => None,
+        self.reader.prefetch_policies(managed_policies(&classified)).await;
+        // Roles are read at the same time and decided one after the other: reading waits for AWS, deciding does not.
+        let mut read = stream::iter(classified)
+            .map(|classified| async move {
+                match classified {
+                    Classified::NodeRole(node_role) => Some(Ok(self.read(*node_role).await)),
+                    Classified::Done(result) => Some(Err(result)),
+                    Classified::NotNodeRole => None,
                 }
             })
             .buffered(ROLES_AT_ONCE);
-        while let Some(step) = read.next().await {
-            match step {
-                Some(Ok(read)) => note(outcome, self.assess(read).await),
-                Some(Err(finding)) => note(outcome, finding),
+        let mut results = Vec::new();
+        while let Some(read) = read.next().await {
+            match read {
+                Some(Ok(read)) => results.push(self.result(read).await),
+                Some(Err(result)) => results.push(result),
                 None => {}
             }
         }
-        Ok(())
+        Ok(results)
     }
 
-    async fn find_and_test(
+    async fn find_and_classify(
         &self,
-        test: &NodeClassifier<'_>,
+        classifier: &NodeClassifier<'_>,
         name: String,
         profiles: Option<Vec<InstanceProfile>>,
-    ) -> Step {
-        match self.reader.draft(&name).await {
-            Ok(Some(mut draft)) => {
-                if let Some(profiles) = profiles {
-                    draft = draft.in_profiles(profiles);
-                }
-                match self.test(test, draft).await {
-                    Step::Judge(ready) => self.with_attached(ready).await,
-                    step => step,
-                }
-            }
-            // EKS outlives the role. Its id is not known here: what was said of it is cleared by its absence.
-            Ok(None) => Step::Nothing,
-            Err(cause) => Step::Done(unreadable(&name, None, cause)),
+    ) -> Classified {
+        let draft = match self.reader.draft(&name).await {
+            Ok(Some(draft)) => draft,
+            // EKS still names a role that was deleted. Its id is not known; a scheduled run clears its verdict.
+            Ok(None) => return Classified::NotNodeRole,
+            Err(cause) => return Classified::Done(unreadable(&name, None, cause)),
+        };
+        let draft = match profiles {
+            Some(profiles) => draft.in_profiles(profiles),
+            None => draft,
+        };
+        match self.classify(classifier, draft).await {
+            Classified::NodeRole(node_role) => self.with_attached(node_role).await,
+            classified => classified,
         }
     }
 
-    /// The role with its managed policies' ARNs, which have to be known of all roles before the policies are read.
-    async fn with_attached(&self, mut ready: Box<Ready>) -> Step {
-        let id = ready.draft.record.id.clone();
-        match self.reader.attached(&mut ready.draft).await {
-            Ok(Some(_)) => Step::Judge(ready),
-            Ok(None) => Step::Done(self.no_verdict(&id, &ready.draft.record.name, NotApplicable::NoLongerExists)),
-            Err(cause) => Step::Done(unreadable(&ready.draft.record.name, Some(&id), cause)),
+    /// The role with the ARNs of its managed policies. They have to be known for all roles before the policies are read.
+    async fn with_attached(&self, mut node_role: Box<NodeRoleDraft>) -> Classified {
+        let (name, id) = name_and_id(&node_role.draft);
+        match self.reader.attached(&mut node_role.draft).await {
+            Ok(Some(_)) => Classified::NodeRole(node_role),
+            Ok(None) => Classified::Done(self.no_verdict(&name, &id, NotApplicable::NoLongerExists)),
+            Err(cause) => Classified::Done(unreadable(&name, Some(&id), cause)),
         }
     }
 
-    async fn test(&self, test: &NodeClassifier<'_>, mut draft: RoleDraft) -> Step {
-        let (name, id) = (draft.record.name.clone(), draft.record.id.clone());
-        match test.test(&self.reader, &mut draft).await {
-            Ok(Classification::Node(facts)) => Step::Judge(Box::new(Ready { draft, facts })),
-            Ok(Classification::NotNode) => Step::Nothing,
-            Ok(Classification::RuledOut) => Step::Done(self.ruled_out(&id, &name)),
-            Ok(Classification::Exempt(why)) => Step::Done(self.no_verdict(&id, &name, why)),
-            Ok(Classification::Gone) => Step::Done(self.no_verdict(&id, &name, NotApplicable::NoLongerExists)),
-            Err(cause) => Step::Done(unreadable(&name, Some(&id), cause)),
+    async fn classify(&self, classifier: &NodeClassifier<'_>, mut draft: RoleDraft) -> Classified {
+        let (name, id) = name_and_id(&draft);
+        match classifier.classify(&self.reader, &mut draft).await {
+            Ok(Classification::NodeRole(facts)) => Classified::NodeRole(Box::new(NodeRoleDraft { draft, facts })),
+            Ok(Classification::NoVerdict(reason)) => Classified::Done(self.no_verdict(&name, &id, reason)),
+            Ok(Classification::NotNodeRole) => Classified::NotNodeRole,
+            Err(cause) => Classified::Done(unreadable(&name, Some(&id), cause)),
         }
     }
 
-    async fn read(&self, Ready { draft, facts }: Ready) -> Read {
-        let (name, id) = (draft.record.name.clone(), draft.record.id.clone());
-        Read { name, id, facts, reading: self.reader.complete(draft).await }
+    async fn read(&self, NodeRoleDraft { draft, facts }: NodeRoleDraft) -> NodeRoleRead {
+        let (name, id) = name_and_id(&draft);
+        NodeRoleRead { name, id, facts, read: self.reader.complete(draft).await }
     }
 
-    async fn assess(&self, Read { name, id, facts, reading }: Read) -> RoleResult {
-        match reading {
-            // Read again meanwhile, it may have another trust policy.
+    async fn result(&self, NodeRoleRead { name, id, facts, read }: NodeRoleRead) -> RoleResult {
+        match read {
+            // The role may have been read again, with another trust policy than the one that was classified.
             Ok(RoleRead::Complete(role)) if facts.iter().all(|fact| fact.kind.ruled_out_by(&role.trust_policy)) => {
-                self.ruled_out(&id, &name)
+                self.no_verdict(&name, &id, NotApplicable::TrustPolicy)
             }
             Ok(RoleRead::Complete(role)) => {
                 yield_once().await;
                 let verdict = judge(&role, &self.invocation.parameters.criteria, self.at);
-                let captured = self.invocation.ordering_timestamp;
-                RoleResult::Answer(Box::new(Answer::verdict(&role, facts, verdict, captured)))
+                let answer = Answer::verdict(&role, facts, verdict, self.invocation.ordering_timestamp);
+                RoleResult::Answer(Box::new(answer))
             }
-            Ok(RoleRead::Gone) => self.no_verdict(&id, &name, NotApplicable::NoLongerExists),
+            Ok(RoleRead::Gone) => self.no_verdict(&name, &id, NotApplicable::NoLongerExists),
             Err(cause) => unreadable(&name, Some(&id), cause),
         }
     }
 
-    fn ruled_out(&self, role_id: &str, role_name: &str) -> RoleResult {
-        let why = Annotation::not_applicable(Some(role_name), NotApplicable::TrustPolicy);
-        no_verdict_on(Ground::TrustPolicy, role_id, &why, self.invocation.ordering_timestamp)
+    fn no_verdict(&self, role_name: &str, role_id: &str, reason: NotApplicable) -> RoleResult {
+        let at = self.invocation.ordering_timestamp;
+        RoleResult::Answer(Box::new(Answer::not_applicable(role(role_id), Some(role_name), reason, at)))
     }
 
-    fn no_verdict(&self, role_id: &str, role_name: &str, reason: NotApplicable) -> RoleResult {
-        let why = Annotation::not_applicable(Some(role_name), reason);
-        no_verdict_on(Ground::Other, role_id, &why, self.invocation.ordering_timestamp)
-    }
-
-    /// That no cluster runs nodes under the role, as of when the clusters were asked for if that was before the change:
-    /// what an instance of the function that knows newer ones has said since is to stand.
-    fn not_of_nodes(&self, test: &NodeClassifier<'_>, role_id: &str, role_name: &str) -> RoleResult {
-        let clusters_at = test.clusters().at;
-        let at = self.invocation.ordering_timestamp.min(clusters_at);
-        let why = Annotation::not_applicable(Some(role_name), NotApplicable::NoCluster);
-        no_verdict_on(Ground::Clusters(clusters_at), role_id, &why, at)
-    }
-
-    fn not_applicable(&self, resource: ResourceId, reason: NotApplicable) -> Answer {
-        let why = Annotation::not_applicable(None, reason);
-        Answer::not_applicable(resource, &why, self.invocation.ordering_timestamp)
+    fn no_cluster(&self, classifier: &NodeClassifier<'_>, changed: &ChangedRole) -> RoleResult {
+        let (listed_at, at) = (classifier.clusters().listed_at, self.invocation.ordering_timestamp);
+        RoleResult::Answer(Box::new(Answer::no_cluster(role(&changed.id), &changed.name, listed_at, at)))
     }
 }
 
-fn no_verdict_on(ground: Ground, role_id: &str, why: &Annotation, at: OffsetDateTime) -> RoleResult {
-    let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id.to_owned() };
-    RoleResult::Answer(Box::new(Answer { ground, ..Answer::not_applicable(resource, why, at) }))
+fn role(id: &str) -> ResourceId {
+    ResourceId { resource_type: ROLE.to_owned(), id: id.to_owned() }
 }
 
-/// Lets whoever waits for the evaluation have a look at the clock: deciding a role takes no call, and so no pause.
-async fn yield_once() {
-    let mut breathed = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut breathed, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-/// Names of roles, each once however it is spelled.
-fn unique_names<'n>(names: impl Iterator<Item = &'n str>) -> BTreeMap<String, String> {
-    names.map(|name| (key(name), name.to_owned())).collect()
+fn name_and_id(draft: &RoleDraft) -> (String, String) {
+    (draft.record.name.clone(), draft.record.id.clone())
 }
 
 fn unreadable(name: &str, id: Option<&str>, cause: RoleError) -> RoleResult {
     RoleResult::Unreadable(UnreadableRole { name: name.to_owned(), id: id.map(str::to_owned), cause })
 }
 
-fn note(outcome: &mut Outcome, finding: RoleResult) {
-    match finding {
-        RoleResult::Answer(answer) => outcome.answers.push(*answer),
-        RoleResult::Unreadable(role) => outcome.unreadable.push(role),
-    }
+/// The managed policies of the node roles, as far as they are known.
+fn managed_policies(classified: &[Classified]) -> BTreeSet<String> {
+    let node_roles = classified.iter().filter_map(|classified| match classified {
+        Classified::NodeRole(node_role) => Some(node_role),
+        Classified::Done(_) | Classified::NotNodeRole => None,
+    });
+    node_roles.flat_map(|node_role| node_role.draft.managed_policies().cloned()).collect()
+}
+
+/// Names of roles by their key, so that each role is there once, however its name is spelled.
+fn unique_names<'n>(names: impl Iterator<Item = &'n str>) -> BTreeMap<String, String> {
+    names.map(|name| (key(name), name.to_owned())).collect()
+}
+
+/// Returns control to the caller once. Deciding a role makes no call, so without this the caller could not check the time
+/// between two roles.
+async fn yield_once() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

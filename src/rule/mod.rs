@@ -35,6 +35,7 @@ pub use ports::security_hub::{
 };
 pub use read::cache::{CLUSTERS_CACHED_FOR, Cache};
 pub use read::roles::RoleError;
-pub use report::evaluations::NotStored;
-pub use report::findings::{NotImported, send_findings};
-pub use report::outcome::{Answer, FindingCounts, Judged, Outcome, UnreadableRole};
+pub use report::findings::send_findings;
+pub use report::outcome::{Answer, EvaluatedRole, FindingCounts, Outcome};
+pub use report::problem::{NotImported, NotStored, Problem, UnreadableRole};
+pub use report::{Failure, Report};

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::ports::{
-    Authentication, ClusterRecord, ComplianceStore, Eks, Evaluation, FindingStore, Iam, InstanceProfile, ListedRole,
-    Page, PartKind, PolicyDetails, PolicyVersion, PortError, PortErrorKind, ResourceId, RoleDetails, RoleRecord,
-    RoleUse,
+    Authentication, ClusterRecord, ComplianceStore, Eks, Evaluation, FindingStore, Iam, InlinePolicy, InstanceProfile,
+    ListedRole, Page, PartKind, PolicyDetails, PolicyVersion, PortError, PortErrorKind, ResourceId, RoleDetails,
+    RoleRecord, RoleUse,
 };
 use ecr_read_only::rule::{ClusterId, FailedFinding, Finding, FindingSource, NodeKind, ResultToken};
 
@@ -91,7 +91,7 @@ impl FakeCluster {
     /// A part of the cluster that names a role.
     pub fn part(&mut self, kind: PartKind, name: &str, role_arn: &str, node_kind: NodeKind) -> &mut Self {
         let parts = self.parts.entry(kind).or_default();
-        parts.entry(name.to_owned()).or_default().push((role_arn.to_owned(), node_kind));
+        parts.entry(name.to_owned()).or_default().push(RoleUse { role_arn: role_arn.to_owned(), kind: node_kind });
         self
     }
 }
@@ -394,7 +394,7 @@ impl Iam for FakeAws {
     async fn role_details(&self, marker: Option<&str>) -> Result<Page<RoleDetails>, PortError> {
         let details = |role: &FakeRole| RoleDetails {
             record: role.record.clone(),
-            inline: role.inline.clone().into_iter().collect(),
+            inline: (role.inline.clone().into_iter()).map(|(name, document)| InlinePolicy { name, document }).collect(),
             attached: role.attached.clone(),
             instance_profiles: (role.instance_profiles.iter())
                 .map(|name| InstanceProfile { name: name.clone(), tags: None })

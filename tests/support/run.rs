@@ -1,6 +1,10 @@
 //! Runs the rule against in-memory fakes of the AWS APIs, at a fixed time.
 
-use ecr_read_only::rule::{Cache, EvaluationError, Invocation, Outcome, Ports, evaluate, send_findings};
+use std::fmt;
+
+use ecr_read_only::rule::{
+    Cache, EvaluationError, Invocation, Outcome, Ports, Problem, Report, UnreadableRole, evaluate, send_findings,
+};
 use serde_json::Value;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -12,20 +16,59 @@ pub const NOW: OffsetDateTime = datetime!(2026-01-05 10:03 UTC);
 
 pub const DENIED: &str = "AccessDenied: not authorized";
 
-/// An invocation that remembers nothing.
-pub fn run(aws: &FakeAws, payload: Value) -> Result<Outcome, EvaluationError> {
+/// A failed invocation, as Lambda gets it.
+#[derive(Debug)]
+pub struct Failed {
+    error_type: &'static str,
+    message: String,
+    report: Option<Report>,
+}
+
+impl Failed {
+    pub fn error_type(&self) -> &'static str {
+        self.error_type
+    }
+
+    pub fn outcome(&self) -> &Outcome {
+        &self.report.as_ref().unwrap().outcome
+    }
+
+    pub fn unreadable(&self) -> Vec<&UnreadableRole> {
+        self.report.iter().flat_map(Report::unreadable).collect()
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// An invocation with an empty cache.
+pub fn run(aws: &FakeAws, payload: Value) -> Result<Outcome, Failed> {
     run_with(aws, &Cache::new(), payload, Duration::ZERO)
 }
 
-/// An invocation so much later, by a function that remembers.
-pub fn run_with(aws: &FakeAws, cache: &Cache, payload: Value, later: Duration) -> Result<Outcome, EvaluationError> {
+/// An invocation at [`NOW`] and `later`, with the cache of the function.
+pub fn run_with(aws: &FakeAws, cache: &Cache, payload: Value, later: Duration) -> Result<Outcome, Failed> {
+    let report = report(aws, cache, payload, NOW + later).map_err(|error| Failed {
+        error_type: error.error_type(),
+        message: error.to_string(),
+        report: None,
+    })?;
+    match report.failure().map(|failure| (failure.error_type(), failure.to_string())) {
+        None => Ok(report.outcome),
+        Some((error_type, message)) => Err(Failed { error_type, message, report: Some(report) }),
+    }
+}
+
+fn report(aws: &FakeAws, cache: &Cache, payload: Value, at: OffsetDateTime) -> Result<Report, EvaluationError> {
     let invocation = Invocation::parse(payload)?;
     let ports = Ports { iam: aws, eks: aws, store: aws };
-    let mut result = block_on(evaluate(&ports, cache, &invocation, NOW + later));
-    match block_on(send_findings(aws, &invocation, &mut result, NOW + later)) {
-        Ok(()) => result,
-        Err(problem) => Err(EvaluationError::findings_not_imported(result, problem)),
-    }
+    let mut report = block_on(evaluate(&ports, cache, &invocation, at))?;
+    let sent = block_on(send_findings(aws, &invocation, &mut report, at));
+    report.problems.extend(sent.err().map(Problem::FindingsNotImported));
+    Ok(report)
 }
 
 /// What was sent, and the error if there was one.

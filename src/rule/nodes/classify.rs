@@ -1,7 +1,6 @@
-//! The test whether a role is a node's: what EKS says, what the parameters say, and what IAM shows of self-managed nodes.
+//! Is a role a node role? The facts come from EKS, from the rule's parameters, and from IAM for self-managed nodes.
 //!
-//! Knows the facts by which roles of nodes that EKS does not start are told, and asks IAM for them from cheap to dear.
-//! Events and the schedule apply this one test. Must not know what a role may do.
+//! Events and the schedule use this one test. It asks IAM in the order of cost. What a role may do is not its business.
 
 use std::sync::Arc;
 
@@ -16,92 +15,91 @@ use crate::rule::ports::iam::{Iam, InstanceProfile, RoleDetails};
 use crate::rule::read::clusters::Clusters;
 use crate::rule::read::roles::{RoleDraft, RoleError, RoleReader};
 
-/// The key of a tag that names a cluster after this
+/// The start of the key of a tag that names a cluster; the cluster's name follows
 /// (<https://docs.aws.amazon.com/eks/latest/userguide/worker.html>).
 const CLUSTER_TAG_PREFIX: &str = "kubernetes.io/cluster/";
 
-/// Keys of tags whose value is the name of a cluster: EKS's own on what it makes, and eksctl's.
+/// Keys of tags whose value is the name of a cluster: two of EKS, and eksctl's.
 const CLUSTER_TAGS: [&str; 3] = ["aws:eks:cluster-name", "eks:eks-cluster-name", "alpha.eksctl.io/cluster-name"];
 
-/// The key of Karpenter's tag on the instance profiles that it makes; its value is a node class, of any cluster.
+/// The key of Karpenter's tag on the instance profiles that it makes. Its value is a node class, which names no cluster.
 const NODE_CLASS_TAG: &str = "karpenter.k8s.aws/ec2nodeclass";
 
-/// AWS's policies for nodes, whose ARN ends in these names, in every partition
+/// The names of AWS's managed policies for nodes, in every partition
 /// (<https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html>).
 const WORKER_POLICIES: [&str; 2] = ["AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMinimalPolicy"];
 
-/// What the test of a role came to.
+/// The answer of the test for one role.
 #[derive(Debug)]
 pub(in crate::rule) enum Classification {
-    /// A node's role, by these facts: sorted, at least one.
-    Node(Vec<NodeFact>),
-    /// No node's role, as far as can be seen.
-    NotNode,
-    /// A node's by some fact, but its trust policy admits nobody by whom it could be.
-    RuledOut,
-    /// The parameters take it out.
-    Exempt(NotApplicable),
-    /// Gone while it was looked at.
-    Gone,
+    /// A node role, because of these facts: sorted, at least one.
+    NodeRole(Vec<NodeFact>),
+    /// Not a node role, as far as the facts show.
+    NotNodeRole,
+    /// The role gets no verdict: it is exempt, it is gone, or its trust policy rules out all facts.
+    NoVerdict(NotApplicable),
 }
 
-/// The test, with what it goes by.
+/// The test, with the parameters and clusters that it uses.
 pub(in crate::rule) struct NodeClassifier<'a> {
     parameters: &'a RuleParameters,
     clusters: Arc<Clusters>,
     node_roles: NodeRoles,
-    /// The clusters that admit nodes without an access entry.
-    open: Arc<[ClusterId]>,
+    /// The clusters that a node can join without an access entry, so that EKS does not name its role.
+    without_entries: Arc<[ClusterId]>,
 }
 
 impl<'a> NodeClassifier<'a> {
     pub(in crate::rule) fn new(account_id: &str, parameters: &'a RuleParameters, clusters: Arc<Clusters>) -> Self {
         let uses = clusters.clusters.iter().flat_map(|cluster| cluster.roles.iter().map(|role| (&cluster.id, role)));
         let node_roles = NodeRoles::of_account(account_id, uses);
-        let open = clusters.clusters.iter().filter(|one| one.record.authentication != Authentication::AccessEntries);
-        let open = open.map(|cluster| cluster.id.clone()).collect();
-        Self { parameters, clusters, node_roles, open }
+        let all = clusters.clusters.iter();
+        let without_entries = all.filter(|cluster| cluster.record.authentication != Authentication::AccessEntries);
+        let without_entries = without_entries.map(|cluster| cluster.id.clone()).collect();
+        Self { parameters, clusters, node_roles, without_entries }
     }
 
-    /// The clusters that the test goes by.
+    /// The clusters in scope.
     pub(in crate::rule) fn clusters(&self) -> &Clusters {
         &self.clusters
     }
 
-    /// The roles that EKS names.
+    /// The node roles that EKS names.
     pub(in crate::rule) fn named_by_eks(&self) -> &NodeRoles {
         &self.node_roles
     }
 
-    /// The roles that a cluster names, or one of its Fargate profiles.
+    /// The node roles that a cluster names, or only those of one of its Fargate profiles.
     pub(in crate::rule) fn named_by<'s>(
         &'s self,
         cluster: &'s ClusterId,
         profile: Option<&'s str>,
     ) -> impl Iterator<Item = &'s NodeRole> {
-        let meant = move |fact: &NodeFact| {
+        let is_wanted = move |fact: &NodeFact| {
             let of_profile = |profile| matches!(&fact.kind, NodeKind::FargateProfile(name) if name == profile);
             matches!(&fact.place, Place::Cluster(place) if place == cluster) && profile.is_none_or(of_profile)
         };
-        self.node_roles.iter().filter(move |role| role.facts.iter().any(meant))
+        self.node_roles.iter().filter(move |role| role.facts.iter().any(is_wanted))
     }
 
-    /// Whether roles may be nodes' of which EKS and the parameters tell no name: those in an instance profile.
+    /// Whether there can be roles of self-managed nodes, which neither EKS nor the parameters name. Each is in an instance
+    /// profile.
     pub(in crate::rule) fn admits_self_managed(&self) -> bool {
-        !self.open.is_empty()
+        !self.without_entries.is_empty()
     }
 
-    /// Whether only a list of all roles shows those that are meant.
+    /// Whether only a list of all roles shows which roles are node roles.
     pub(in crate::rule) fn needs_all_roles(&self) -> bool {
         self.parameters.node_roles.has_wildcards() || self.issuers().next().is_some()
     }
 
+    /// The OIDC issuers of the clusters, if the roles of pods are evaluated.
     fn issuers(&self) -> impl Iterator<Item = (&ClusterId, &str)> {
         let clusters = self.clusters.clusters.iter().filter(|_| self.parameters.scope.service_accounts);
         clusters.filter_map(|cluster| Some((&cluster.id, cluster.record.oidc_issuer.as_deref()?)))
     }
 
-    /// Whether a role that was listed is worth to be looked at. A trust policy that is not understood may say anything.
+    /// Whether a role of a list can be a node role. An unknown or unreadable trust policy can allow anything.
     pub(in crate::rule) fn is_candidate(
         &self,
         name: &str,
@@ -124,27 +122,27 @@ impl<'a> NodeClassifier<'a> {
             || self.issuers().any(|(_, issuer)| trust_policy.admits_oidc_issuer(issuer))
     }
 
-    /// The same of a role in detail.
-    pub(in crate::rule) fn wants(&self, details: &RoleDetails) -> bool {
+    /// [`Self::is_candidate`] for a role in detail.
+    pub(in crate::rule) fn is_candidate_in_detail(&self, details: &RoleDetails) -> bool {
         let role = &details.record;
         self.is_candidate(&role.name, &role.arn, Some(&role.trust_policy), !details.instance_profiles.is_empty())
     }
 
-    /// Tests a role. What EKS and the parameters say costs no call. Only a role of which they say nothing is looked at
-    /// for the marks of self-managed nodes: its tags, its managed policies, its instance profiles' tags, in this order, up
-    /// to the first that tells.
-    pub(in crate::rule) async fn test<I: Iam>(
+    /// Tests a role. The facts of EKS and of the parameters cost no call. Without such a fact, the marks of self-managed
+    /// nodes are read up to the first that is found: the role's tags, its managed policies, the tags of its instance
+    /// profiles.
+    pub(in crate::rule) async fn classify<I: Iam>(
         &self,
         reader: &RoleReader<'_, I>,
         draft: &mut RoleDraft,
     ) -> Result<Classification, RoleError> {
         let (name, arn) = (draft.record.name.clone(), draft.record.arn.clone());
-        if let Some(why) = exempt(self.parameters, &draft.record.name, Some(&arn), &draft.record.tags) {
-            return Ok(Classification::Exempt(why));
+        if let Some(reason) = exempt(self.parameters, &name, Some(&arn), &draft.record.tags) {
+            return Ok(Classification::NoVerdict(reason));
         }
         let mut facts = self.node_roles.get(&name).map(|role| role.facts.clone()).unwrap_or_default();
         if self.parameters.node_roles.matches(&name, Some(&arn)) {
-            facts.push(NodeFact { place: Place::Unsaid, kind: NodeKind::Parameter });
+            facts.push(NodeFact { place: Place::NoCluster, kind: NodeKind::Parameter });
         }
         let trust_policy = draft.trust_policy()?;
         let issuers = self.issuers().filter(|(_, issuer)| trust_policy.admits_oidc_issuer(issuer));
@@ -154,23 +152,24 @@ impl<'a> NodeClassifier<'a> {
                 kind: NodeKind::ServiceAccount,
             }),
         );
-        let said = !facts.is_empty();
+        let had_facts = !facts.is_empty();
         facts.retain(|fact| !fact.kind.ruled_out_by(&trust_policy));
-        if facts.is_empty() && !self.open.is_empty() && trust_policy.admits_service("ec2") {
+        if facts.is_empty() && self.admits_self_managed() && trust_policy.admits_service("ec2") {
             match self.self_managed(reader, draft).await? {
                 Some(found) => facts = found,
-                None => return Ok(Classification::Gone),
+                None => return Ok(Classification::NoVerdict(NotApplicable::NoLongerExists)),
             }
         }
         if facts.is_empty() {
-            return Ok(if said { Classification::RuledOut } else { Classification::NotNode });
+            let ruled_out = Classification::NoVerdict(NotApplicable::TrustPolicy);
+            return Ok(if had_facts { ruled_out } else { Classification::NotNodeRole });
         }
         facts.sort();
         facts.dedup();
-        Ok(Classification::Node(facts))
+        Ok(Classification::NodeRole(facts))
     }
 
-    /// The facts that show a role to be of self-managed nodes; `None` if it is gone.
+    /// The facts that show a role of self-managed nodes; `None` if the role is gone.
     async fn self_managed<I: Iam>(
         &self,
         reader: &RoleReader<'_, I>,
@@ -184,11 +183,11 @@ impl<'a> NodeClassifier<'a> {
         if !marks.facts.is_empty() {
             return Ok(Some(marks.facts));
         }
-        if !marks.of_others {
+        if !marks.only_out_of_scope {
             let Some(attached) = reader.attached(draft).await? else { return Ok(None) };
             let worker_policies = attached.iter().filter_map(|arn| worker_policy(arn));
             let facts: Vec<NodeFact> =
-                worker_policies.map(|name| self.of_any_open(NodeKind::WorkerPolicy(name.to_owned()))).collect();
+                worker_policies.map(|name| self.of_unknown_cluster(NodeKind::WorkerPolicy(name.to_owned()))).collect();
             if !facts.is_empty() {
                 return Ok(Some(facts));
             }
@@ -196,24 +195,25 @@ impl<'a> NodeClassifier<'a> {
         let mut facts = Vec::new();
         for profile in profiles {
             let name = profile.name.clone();
-            let tags = reader.tags(InstanceProfile { name: profile.name, tags: profile.tags }).await?;
+            let tags = reader.profile_tags(InstanceProfile { name: profile.name, tags: profile.tags }).await?;
             facts.extend(self.marks(&tags, |key| NodeKind::ProfileTag(name.clone(), key)).facts);
         }
         Ok(Some(facts))
     }
 
-    fn of_any_open(&self, kind: NodeKind) -> NodeFact {
-        let place = match &*self.open {
+    /// A fact that names no cluster: it is about one of those that a node can join without an access entry.
+    fn of_unknown_cluster(&self, kind: NodeKind) -> NodeFact {
+        let place = match &*self.without_entries {
             [only] => Place::Cluster(only.clone()),
-            _ => Place::OneOf(Arc::clone(&self.open)),
+            _ => Place::OneOf(Arc::clone(&self.without_entries)),
         };
         NodeFact { place, kind }
     }
 
-    /// What tags tell.
+    /// The facts in tags.
     fn marks(&self, tags: &[Tag], kind: impl Fn(String) -> NodeKind) -> Marks {
         let mut facts = Vec::new();
-        let (mut names, mut meant, mut node_class) = (0, 0, None);
+        let (mut named, mut named_in_scope, mut node_class) = (0, 0, None);
         for Tag { key, value } in tags {
             let cluster = match key.strip_prefix(CLUSTER_TAG_PREFIX) {
                 Some(cluster) => cluster,
@@ -224,27 +224,26 @@ impl<'a> NodeClassifier<'a> {
                 }
                 None => continue,
             };
-            names += 1;
-            meant += usize::from(self.parameters.scope.names.matches(cluster));
-            let clusters = self.open.iter().filter(|open| open.name == *cluster);
-            facts
-                .extend(clusters.map(|open| NodeFact { place: Place::Cluster(open.clone()), kind: kind(key.clone()) }));
+            named += 1;
+            named_in_scope += usize::from(self.parameters.scope.names.matches(cluster));
+            let clusters = self.without_entries.iter().filter(|one| one.name == *cluster);
+            facts.extend(clusters.map(|one| NodeFact { place: Place::Cluster(one.clone()), kind: kind(key.clone()) }));
         }
-        // The tags beside it say of which cluster the node class is.
-        let node_class = node_class.filter(|_| names == 0);
-        facts.extend(node_class.map(|key| self.of_any_open(kind(key.clone()))));
-        Marks { facts, of_others: names > 0 && meant == 0 }
+        // If another tag names a cluster, the node class is of that cluster.
+        let node_class = node_class.filter(|_| named == 0);
+        facts.extend(node_class.map(|key| self.of_unknown_cluster(kind(key.clone()))));
+        Marks { facts, only_out_of_scope: named > 0 && named_in_scope == 0 }
     }
 }
 
-/// What tags tell of a role.
+/// The marks of self-managed nodes in the tags of a role or an instance profile.
 struct Marks {
     facts: Vec<NodeFact>,
-    /// They name clusters, and none that the parameters mean: the policies attached to the role are for those clusters.
-    of_others: bool,
+    /// The tags name clusters, but none in scope. Then the role's policies for nodes are for those clusters.
+    only_out_of_scope: bool,
 }
 
-/// Why the parameters take a role out, if they do.
+/// The reason if the parameters exempt a role. Without its ARN, patterns for ARNs do not match.
 pub(in crate::rule) fn exempt(
     parameters: &RuleParameters,
     name: &str,
@@ -259,6 +258,5 @@ pub(in crate::rule) fn exempt(
 }
 
 fn worker_policy(arn: &str) -> Option<&str> {
-    let name = Arn::parse(arn)?.aws_managed_policy()?;
-    WORKER_POLICIES.contains(&name).then_some(name)
+    Arn::parse(arn)?.aws_managed_policy().filter(|name| WORKER_POLICIES.contains(name))
 }

@@ -1,6 +1,6 @@
-//! Node roles: which IAM roles EKS nodes run under, and by which fact.
+//! Facts that make a role a node role, and their text. Node roles that EKS names.
 //!
-//! Knows facts and roles, and how facts are put in words; must not know where they come from.
+//! Knows facts and roles, not how the facts are found.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,18 +10,18 @@ use crate::policy::arn::Arn;
 use crate::rule::ports::eks::{ClusterId, NodeKind, RoleUse};
 use crate::rule::ports::iam::key;
 
-/// Which clusters a fact is about.
+/// The clusters that a fact is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// This one.
+    /// This cluster.
     Cluster(ClusterId),
-    /// One of these, and the fact does not tell which: those that admit nodes without an access entry. At least one.
+    /// One of these clusters, unknown which: a node can join each of them without an access entry. At least one.
     OneOf(Arc<[ClusterId]>),
-    /// None in particular.
-    Unsaid,
+    /// No cluster: the fact is about the role alone.
+    NoCluster,
 }
 
-/// A fact that makes a role a node's.
+/// A fact that makes a role a node role.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NodeFact {
     /// The clusters.
@@ -30,7 +30,7 @@ pub struct NodeFact {
     pub kind: NodeKind,
 }
 
-/// How many of the clusters that a fact may be about are named; the others are counted.
+/// How many clusters the text of a fact names.
 const NAMED: usize = 5;
 
 impl fmt::Display for NodeFact {
@@ -50,7 +50,7 @@ impl fmt::Display for NodeFact {
         }
         match &self.place {
             Place::Cluster(cluster) => write!(f, " of cluster {cluster}"),
-            Place::Unsaid => Ok(()),
+            Place::NoCluster => Ok(()),
             Place::OneOf(clusters) => {
                 f.write_str(" and an instance profile, for a cluster that is not told: ")?;
                 for (index, cluster) in clusters.iter().take(NAMED).enumerate() {
@@ -65,16 +65,16 @@ impl fmt::Display for NodeFact {
     }
 }
 
-/// A role that nodes run under, as EKS tells.
+/// A node role that EKS names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeRole {
     /// The role's name, as EKS spells it.
     pub name: String,
-    /// The facts that make it a node's, sorted, at least one, none twice.
+    /// The facts that make it a node role: sorted, at least one, none twice.
     pub facts: Vec<NodeFact>,
 }
 
-/// The node roles of one account, as EKS tells.
+/// The node roles of one account that EKS names.
 #[derive(Debug, Clone, Default)]
 pub struct NodeRoles {
     roles: BTreeMap<String, NodeRole>,
@@ -82,13 +82,13 @@ pub struct NodeRoles {
 }
 
 impl NodeRoles {
-    /// Gathers the facts by role: those on roles of `account_id`. Clusters may run nodes under roles of other
-    /// accounts (hybrid nodes, access entries): they are judged where they live, and only counted here.
-    pub fn of_account<'a>(account_id: &str, found: impl IntoIterator<Item = (&'a ClusterId, &'a RoleUse)>) -> Self {
+    /// Groups the uses of roles by role: those of roles of `account_id`. Clusters can run nodes with roles of other accounts
+    /// (hybrid nodes, access entries). Such roles are evaluated in their own account, and only counted here.
+    pub fn of_account<'a>(account_id: &str, uses: impl IntoIterator<Item = (&'a ClusterId, &'a RoleUse)>) -> Self {
         let mut roles: BTreeMap<String, NodeRole> = BTreeMap::new();
         let mut elsewhere = 0;
-        for (cluster, (arn, kind)) in found {
-            match role_of(arn) {
+        for (cluster, RoleUse { role_arn, kind }) in uses {
+            match role_of(role_arn) {
                 Some((account, name)) if account == account_id => {
                     roles
                         .entry(key(name))
@@ -106,7 +106,7 @@ impl NodeRoles {
         Self { roles, elsewhere }
     }
 
-    /// The node role of that name in the account.
+    /// The node role of that name.
     pub fn get(&self, name: &str) -> Option<&NodeRole> {
         self.roles.get(&key(name))
     }
@@ -116,13 +116,13 @@ impl NodeRoles {
         self.roles.values()
     }
 
-    /// How many facts were about principals that are no role of the account.
+    /// How many uses are not about a role of the account.
     pub fn elsewhere(&self) -> usize {
         self.elsewhere
     }
 }
 
-/// Account and name of the role that an ARN names: `arn:aws:iam::111122223333:role/path/name`.
+/// The account and the name of the role that an ARN names: `arn:aws:iam::111122223333:role/path/name`.
 fn role_of(arn: &str) -> Option<(&str, &str)> {
     let arn = Arn::parse(arn)?;
     Some((arn.account, arn.role_name()?))

@@ -1,4 +1,4 @@
-//! Is it a node's role, and why.
+//! Is a role a node role, and why.
 
 pub(in crate::rule) mod classify;
 pub(in crate::rule) mod facts;

@@ -101,8 +101,14 @@ pub enum PartKind {
     Addons,
 }
 
-/// A role's ARN, and how a cluster uses the role.
-pub type RoleUse = (String, NodeKind);
+/// A cluster's use of a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleUse {
+    /// The role's ARN. Access entries can name principals that are not roles.
+    pub role_arn: String,
+    /// How the cluster uses it.
+    pub kind: NodeKind,
+}
 
 /// EKS of one account, in every region.
 pub trait Eks {

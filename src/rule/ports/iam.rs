@@ -46,12 +46,21 @@ pub struct ListedRole {
 pub struct RoleDetails {
     /// The role.
     pub record: RoleRecord,
-    /// Its inline policies: names and documents.
-    pub inline: Vec<(String, String)>,
+    /// Its inline policies.
+    pub inline: Vec<InlinePolicy>,
     /// The ARNs of the managed policies attached to it.
     pub attached: Vec<String>,
     /// The instance profiles that hold it.
     pub instance_profiles: Vec<InstanceProfile>,
+}
+
+/// An inline policy of a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InlinePolicy {
+    /// Its name, unique in the role.
+    pub name: String,
+    /// Its document's text, percent-encoded or plain.
+    pub document: String,
 }
 
 /// Which policy an ARN names now, and which of its versions counts.

@@ -13,7 +13,9 @@ pub mod security_hub;
 pub use config::{ComplianceStore, Evaluation, ResourceId, ResultToken};
 pub use eks::{Authentication, ClusterId, ClusterRecord, Eks, NodeKind, PartKind, RoleUse};
 pub use error::{PortError, PortErrorKind};
-pub use iam::{Iam, InstanceProfile, ListedRole, Page, PolicyDetails, PolicyVersion, RoleDetails, RoleRecord};
+pub use iam::{
+    Iam, InlinePolicy, InstanceProfile, ListedRole, Page, PolicyDetails, PolicyVersion, RoleDetails, RoleRecord,
+};
 pub use security_hub::{
     FINDING_TYPE, FailedFinding, Finding, FindingSource, FindingStore, NOTHING_TO_CHANGE, RELATED_REQUIREMENT,
     REMEDIATION_URL, Severity,

@@ -5,6 +5,7 @@
 //! put in words by [`super::finding_text`], and who is told is [`super::findings`]' business.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use time::OffsetDateTime;
 
@@ -152,6 +153,12 @@ pub struct FailedFinding {
     pub code: String,
     /// What Security Hub says.
     pub message: String,
+}
+
+impl fmt::Display for FailedFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` ({}: {})", self.id, self.code, self.message)
+    }
 }
 
 /// The part of AWS Security Hub that holds findings.

@@ -1,7 +1,8 @@
-//! What outlives an invocation: the clusters of an account for some minutes, and the documents of policy versions.
+//! What the function keeps between invocations: the clusters of an account for some minutes, and documents of policy
+//! versions.
 //!
-//! Knows how long and how much. Each account has a cache of its own. Which version of a policy is the default is never
-//! remembered, and neither is anything of a role. Must not read a clock: the time is that of the evaluation.
+//! Knows how long and how much is kept. Each account has its own cache. Never cached: which version of a policy is the
+//! default, and anything about a role. No clock is read here: the time is that of the evaluation.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,29 +18,29 @@ use crate::rule::ports::error::PortError;
 use crate::rule::ports::iam::PolicyVersion;
 use crate::rule::read::clusters::{Clusters, discover, read_clusters};
 
-/// How long clusters are remembered. What AWS Config does not report (node groups, access entries) shows to events this
-/// much later; a schedule never relies on cache.
+/// How long a list of clusters is used. AWS Config does not report changes of node groups and access entries, so an event
+/// can miss them for this long. A scheduled run always reads the clusters anew.
 pub const CLUSTERS_CACHED_FOR: Duration = Duration::minutes(5);
 
-/// How many accounts are remembered. Beyond them, cache begins anew: an organisation that has more shares its events
-/// among many instances of the function anyway.
+/// The most accounts in the cache. One more empties it. An organisation with more accounts spreads its events over many
+/// instances of the function anyway.
 const ACCOUNTS: usize = 16;
 
-/// How many scopes an account has: one for each set of parameters of the rules that share the function.
+/// The most cluster scopes of an account: one for each set of parameters of the rules that share the function.
 const SCOPES: usize = 4;
 
-/// How much text of policy documents is remembered for an account, in bytes as IAM sends it: hundreds of policies as they
-/// mostly are, of 6,144 characters at most. Understood, a document takes some times as much.
+/// The most text of policy documents that is cached for an account, in bytes as IAM sends it. That is hundreds of usual
+/// policies; the longest have 6,144 characters. A parsed document takes a few times as much memory.
 const DOCUMENT_BYTES: usize = 256 << 10;
 
-/// What is remembered between invocations. Make one for the process.
+/// The cache of the function. Make one for the process.
 #[derive(Debug, Default)]
 pub struct Cache {
     accounts: Mutex<HashMap<String, Arc<AccountCache>>>,
 }
 
 impl Cache {
-    /// Remembers nothing yet.
+    /// An empty cache.
     pub fn new() -> Self {
         Self::default()
     }
@@ -49,29 +50,29 @@ impl Cache {
     }
 }
 
-/// Whether what is remembered of clusters will do.
+/// Which clusters may come from the cache.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::rule) enum Freshness<'a> {
-    /// Yes, if it is not too old.
+    /// All of them, unless they are too old.
     Cached,
-    /// Yes, but for this cluster, which changed.
+    /// All but this one, which changed.
     CachedExcept(&'a ClusterId),
-    /// No.
+    /// None.
     Fresh,
 }
 
-/// What is remembered of one account.
+/// The cache of one account.
 #[derive(Debug, Default)]
 pub(in crate::rule) struct AccountCache {
     clusters: Mutex<HashMap<ClusterScope, Arc<CachedClusters>>>,
     documents: Mutex<Documents>,
 }
 
-/// The clusters of a scope, if they were asked for. Whoever asks meanwhile waits.
+/// The clusters of a scope; `None` before they are read. Concurrent readers share one read.
 type CachedClusters = AsyncMutex<Option<Arc<Clusters>>>;
 
 impl AccountCache {
-    /// The clusters in scope. Whoever asks while they are being asked for waits for that answer.
+    /// The clusters in scope. Concurrent callers share one request.
     pub(in crate::rule) async fn clusters(
         &self,
         eks: &impl Eks,
@@ -79,11 +80,12 @@ impl AccountCache {
         freshness: Freshness<'_>,
         at: OffsetDateTime,
     ) -> Result<Arc<Clusters>, PortError> {
-        let slot = entry(&self.clusters, SCOPES, scope.clone());
-        let mut slot = slot.lock().await;
-        // A clock that was set back makes any age possible: then nothing is young enough.
-        let young = |known: &&mut Arc<Clusters>| (Duration::ZERO..CLUSTERS_CACHED_FOR).contains(&(at - known.at));
-        if let Some(known) = slot.as_mut().filter(young) {
+        let cached = entry(&self.clusters, SCOPES, scope.clone());
+        let mut cached = cached.lock().await;
+        // If the clock was set back, the age is negative or unknown: then the list is too old.
+        let is_young =
+            |known: &&mut Arc<Clusters>| (Duration::ZERO..CLUSTERS_CACHED_FOR).contains(&(at - known.listed_at));
+        if let Some(known) = cached.as_mut().filter(is_young) {
             match freshness {
                 Freshness::Cached => return Ok(Arc::clone(known)),
                 Freshness::CachedExcept(changed) => {
@@ -99,22 +101,22 @@ impl AccountCache {
             }
         }
         let clusters = Arc::new(discover(eks, scope, at).await?);
-        *slot = Some(Arc::clone(&clusters));
+        *cached = Some(Arc::clone(&clusters));
         Ok(clusters)
     }
 
-    /// The document of a policy's version. A version never changes.
+    /// The document of a policy version. A version never changes.
     pub(in crate::rule) fn document(&self, version: &PolicyVersion) -> Option<Arc<Document>> {
-        self.documents.lock().unwrap_or_else(PoisonError::into_inner).known.get(version).cloned()
+        self.documents.lock().unwrap_or_else(PoisonError::into_inner).by_version.get(version).cloned()
     }
 
-    /// Remembers the document of a policy's version, whose text had so many bytes.
+    /// Caches the document of a policy version. `bytes` is the length of its text.
     pub(in crate::rule) fn insert_document(&self, version: PolicyVersion, document: &Arc<Document>, bytes: usize) {
         let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
         if documents.bytes + bytes > DOCUMENT_BYTES {
             *documents = Documents::default();
         }
-        if documents.known.insert(version, Arc::clone(document)).is_none() {
+        if documents.by_version.insert(version, Arc::clone(document)).is_none() {
             documents.bytes += bytes;
         }
     }
@@ -122,11 +124,11 @@ impl AccountCache {
 
 #[derive(Debug, Default)]
 struct Documents {
-    known: HashMap<PolicyVersion, Arc<Document>>,
+    by_version: HashMap<PolicyVersion, Arc<Document>>,
     bytes: usize,
 }
 
-/// The value of a key, made if there is none; where there are too many, all are forgotten before.
+/// The value of a key, made if there is none. A map that already has `most` keys is emptied before.
 fn entry<K: Eq + Hash, V: Default>(map: &Mutex<HashMap<K, Arc<V>>>, most: usize, key: K) -> Arc<V> {
     let mut map = map.lock().unwrap_or_else(PoisonError::into_inner);
     if map.len() >= most && !map.contains_key(&key) {
@@ -140,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn documents_are_remembered_up_to_a_limit_and_then_begun_anew() {
+    fn full_document_cache_is_emptied() {
         let cache = AccountCache::default();
         let text = r#"{"Version":"2012-10-17","Statement":[]}"#;
         let document = Arc::new(Document::parse(text).unwrap());
@@ -154,11 +156,11 @@ mod tests {
             assert!(cache.document(&version(number)).is_some());
         }
         assert!(cache.document(&version(0)).is_none());
-        assert!(cache.documents.lock().unwrap().known.len() <= DOCUMENT_BYTES / 6_144);
+        assert!(cache.documents.lock().unwrap().by_version.len() <= DOCUMENT_BYTES / 6_144);
     }
 
     #[test]
-    fn accounts_are_kept_apart_and_are_not_too_many() {
+    fn full_account_cache_is_emptied() {
         let cache = Cache::new();
         for account in 0..1_000 {
             cache.of_account(&format!("{account:012}"));

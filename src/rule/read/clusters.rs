@@ -1,8 +1,8 @@
-//! Discovery: the clusters of an account, in every region in scope, and the roles that they name.
+//! Lists the clusters of an account in every region in scope, and the roles that they name.
 //!
-//! Knows in which order EKS is asked and how much of it at once, and which refusals are facts. What goes between being
-//! listed and being described is gone; whatever else fails makes the whole answer fail, because a role left out would be
-//! taken for no node's. Must not know what the roles are judged by.
+//! Knows the order of the calls, how many are made at the same time, and which refusals are facts. A cluster or part that
+//! disappears after it was listed is gone. Any other failure is an error of the whole list, because a role that is left out
+//! would count as no node role.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +13,11 @@ use crate::rule::invocation::parameters::ClusterScope;
 use crate::rule::ports::eks::{Authentication, ClusterId, ClusterRecord, Eks, NodeKind, PartKind, RoleUse};
 use crate::rule::ports::error::{PortError, PortErrorKind};
 
-/// How many regions are asked for their clusters at once.
+/// How many regions are asked for their clusters at the same time.
 const REGIONS_AT_ONCE: usize = 8;
 
-/// How many calls are under way at once for each region that has clusters, counting no more than [`REGIONS_AT_ONCE`]:
-/// EKS throttles by account and region.
+/// How many calls are made at the same time for each region that has clusters, and for at most [`REGIONS_AT_ONCE`] regions.
+/// EKS limits the rate of calls by account and region.
 const CALLS_PER_REGION: usize = 8;
 
 /// The clusters in scope, by region and name.
@@ -25,10 +25,10 @@ const CALLS_PER_REGION: usize = 8;
 pub(in crate::rule) struct Clusters {
     /// The clusters.
     pub(in crate::rule) clusters: Vec<Cluster>,
-    /// Regions that the parameters name and that are not enabled in the account, so that there is nothing to see.
+    /// Regions that the parameters name and that are not enabled in the account.
     pub(in crate::rule) closed_regions: Vec<String>,
-    /// When they were asked for: all of them, though one may have been read again since.
-    pub(in crate::rule) at: OffsetDateTime,
+    /// When the list was made. Single clusters may have been read again since.
+    pub(in crate::rule) listed_at: OffsetDateTime,
 }
 
 /// A cluster and the roles that it names.
@@ -39,7 +39,7 @@ pub(in crate::rule) struct Cluster {
     pub(in crate::rule) roles: Vec<RoleUse>,
 }
 
-/// Asks EKS for everything in scope, at the time `at`.
+/// Lists all clusters in scope and reads what they name. `at` is the time of the evaluation.
 pub(in crate::rule) async fn discover(
     eks: &impl Eks,
     scope: &ClusterScope,
@@ -60,26 +60,27 @@ pub(in crate::rule) async fn discover(
                 let names = names.into_iter().filter(|name| scope.names.matches(name));
                 listed.extend(names.map(|name| ClusterId { region: region.clone(), name }));
             }
-            // The parameters may name a region that is not enabled. One that the account itself says is enabled and
-            // does not know the caller is a failure: its clusters are there.
+            // The parameters can name a region that is not enabled in the account. But if the account lists the region as
+            // enabled and the region refuses the caller, that is a failure: the region can have clusters.
             Err(error) if error.kind() == PortErrorKind::RegionClosed && scope.regions.is_some() => {
                 closed.push((region, error));
             }
             Err(error) => return Err(error),
         }
     }
-    // A region that does not know the caller is closed only if another does: else it is the credentials that are bad.
+    // If every region refuses the caller, the credentials are invalid.
     if let Some((_, error)) = closed.first().filter(|_| !answered) {
         return Err(error.clone());
     }
     let clusters = read_clusters(eks, listed, scope).await?;
     let mut closed_regions: Vec<String> = closed.into_iter().map(|(region, _)| region).collect();
     closed_regions.sort();
-    Ok(Clusters { clusters, closed_regions, at })
+    Ok(Clusters { clusters, closed_regions, listed_at: at })
 }
 
-/// Asks for clusters and what they name, by region and name; those that are gone are left out. In three rounds, each over
-/// all clusters at once, so that a cluster of many node groups does not keep the others waiting.
+/// Reads clusters and the roles that they name, in the order of region and name. Clusters that are gone are left out.
+///
+/// There are three rounds, each over all clusters: so a cluster with many node groups does not delay the others.
 pub(in crate::rule) async fn read_clusters(
     eks: &impl Eks,
     mut ids: Vec<ClusterId>,
@@ -87,7 +88,7 @@ pub(in crate::rule) async fn read_clusters(
 ) -> Result<Vec<Cluster>, PortError> {
     let regions: BTreeSet<&String> = ids.iter().map(|id| &id.region).collect();
     let at_once = CALLS_PER_REGION * regions.len().clamp(1, REGIONS_AT_ONCE);
-    // By name first, so that those asked at once are of different regions.
+    // By name first, so that calls at the same time go to different regions.
     ids.sort_by(|one, other| (&one.name, &one.region).cmp(&(&other.name, &other.region)));
     let described = ids.into_iter().map(|id| async move { Ok((eks.cluster(&id).await?, id)) });
     let described = all(described, at_once).await?;
@@ -95,8 +96,9 @@ pub(in crate::rule) async fn read_clusters(
         .into_iter()
         .filter_map(|(record, id)| {
             let record = record?;
-            // Whether Auto Mode is on now does not matter: nodes that it started may outlive it.
-            let auto_mode = record.auto_mode_role.clone().map(|role| (role, NodeKind::AutoMode));
+            // It does not matter whether Auto Mode is on now: its nodes can run on after it is switched off.
+            let auto_mode = record.auto_mode_role.clone();
+            let auto_mode = auto_mode.map(|role_arn| RoleUse { role_arn, kind: NodeKind::AutoMode });
             Some(Cluster { id, record, roles: auto_mode.into_iter().collect() })
         })
         .collect();
@@ -122,20 +124,18 @@ pub(in crate::rule) async fn read_clusters(
     Ok(clusters)
 }
 
-/// What a cluster can have that names roles.
+/// The kinds of parts that a cluster can have and that name roles.
 fn part_kinds(record: &ClusterRecord, scope: &ClusterScope) -> impl Iterator<Item = PartKind> + use<> {
     let entries = (record.authentication != Authentication::ConfigMap).then_some(PartKind::AccessEntries);
-    let pods = [PartKind::PodIdentityAssociations, PartKind::Addons].into_iter().filter({
-        let wanted = scope.service_accounts;
-        move |_| wanted
-    });
+    let include_pods = scope.service_accounts;
+    let pods = [PartKind::PodIdentityAssociations, PartKind::Addons].into_iter().filter(move |_| include_pods);
     [PartKind::NodeGroups, PartKind::FargateProfiles].into_iter().chain(entries).chain(pods)
 }
 
-/// Asks some at a time, for all answers or the first failure.
+/// Makes the calls, `at_once` at the same time. Returns all answers, or the first failure.
 async fn all<T>(
-    asked: impl Iterator<Item = impl Future<Output = Result<T, PortError>>>,
+    calls: impl Iterator<Item = impl Future<Output = Result<T, PortError>>>,
     at_once: usize,
 ) -> Result<Vec<T>, PortError> {
-    stream::iter(asked).buffer_unordered(at_once).try_collect().await
+    stream::iter(calls).buffer_unordered(at_once).try_collect().await
 }

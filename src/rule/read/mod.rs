@@ -1,4 +1,4 @@
-//! Asking AWS, each thing once: roles, clusters, and the cache that outlives an invocation.
+//! Reads roles and clusters from AWS, each thing once, and caches what does not change between invocations.
 
 pub(in crate::rule) mod cache;
 pub(in crate::rule) mod clusters;

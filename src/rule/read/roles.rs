@@ -1,24 +1,24 @@
-//! Reads roles and their policies from IAM, which is the truth, whatever an event says.
+//! Reads roles and their policies from IAM. An event's copy of them can be out of date, so it is not used.
 //!
-//! Knows which documents bear on a role, by which calls they are had, and what to do about those that go while they are
-//! read. Must not know what they permit, nor which roles are nodes'. Calls of one role follow each other; how many roles
-//! are read at once is the caller's choice, and so the bound on calls in flight.
+//! Knows which documents count for a role, which calls read them, and what to do if one disappears meanwhile. What they
+//! permit, and which roles are node roles, is not its business. The calls for one role follow one another; the caller
+//! chooses how many roles are read at the same time, and so limits the calls in flight.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::lock::Mutex as AsyncMutex;
 
 use crate::access::{Policy, PolicySource, Role};
+use crate::policy::arn::Arn;
 use crate::policy::tag::Tag;
 use crate::policy::{Document, DocumentError, TrustPolicy};
 use crate::rule::ports::error::PortError;
-use crate::rule::ports::iam::{Iam, InstanceProfile, PolicyVersion, RoleDetails, RoleRecord};
+use crate::rule::ports::iam::{Iam, InlinePolicy, InstanceProfile, PolicyVersion, RoleDetails, RoleRecord};
 use crate::rule::read::cache::AccountCache;
 
-/// How many roles, or managed policies, are asked for one by one. If there are more, all of the account's are listed in
-/// detail instead: a role by itself costs three calls and one for each inline policy, a policy up to two, and a page of
-/// the list has hundreds of either.
+/// The most roles, or managed policies, that are read one by one. More of them are read in pages of all that the account
+/// has. One role costs three calls and one for each inline policy, one managed policy up to two calls. A page has hundreds.
 pub(in crate::rule) const MAX_READ_ONE_BY_ONE: usize = 32;
 
 /// Why a role could not be read or understood.
@@ -27,21 +27,21 @@ pub enum RoleError {
     /// A call failed.
     #[error(transparent)]
     Port(#[from] PortError),
-    /// A document was read, and is none that IAM would have stored.
+    /// A document is not one that IAM would store.
     #[error("{document} could not be understood: {cause}")]
     Document {
-        /// Which one.
+        /// Which document.
         document: String,
         /// What is wrong with it, and where.
         cause: DocumentError,
     },
-    /// IAM lists a policy and denies that it exists, even when asked again.
+    /// IAM lists a policy and reports that it does not exist, also when asked again.
     #[error("policy `{arn}` is attached but does not exist")]
     PolicyMissing {
-        /// Its ARN.
+        /// The policy's ARN.
         arn: String,
     },
-    /// IAM names a default version and denies that it exists, even when asked again.
+    /// IAM names a default version and reports that it does not exist, also when asked again.
     #[error("the default version of policy `{arn}` does not exist")]
     DefaultVersionMissing {
         /// The policy's ARN.
@@ -55,20 +55,20 @@ impl RoleError {
     }
 }
 
-/// What IAM says of a role.
+/// A role, read completely.
 #[derive(Debug)]
 pub(in crate::rule) enum RoleRead {
+    /// Everything that counts for its permissions.
+    Complete(Box<Role>),
     /// The role is gone.
     Gone,
-    /// All that bears on its permissions.
-    Complete(Box<Role>),
 }
 
-/// A role of which so much is read as was needed so far.
+/// A role, as far as it was read.
 #[derive(Debug)]
 pub(in crate::rule) struct RoleDraft {
     pub(in crate::rule) record: RoleRecord,
-    inline: Option<Vec<(String, String)>>,
+    inline: Option<Vec<InlinePolicy>>,
     attached: Option<Vec<String>>,
     instance_profiles: Option<Vec<InstanceProfile>>,
 }
@@ -91,7 +91,7 @@ impl From<RoleDetails> for RoleDraft {
 }
 
 impl RoleDraft {
-    /// The same role, known to be in these instance profiles.
+    /// The draft, with the instance profiles of the role.
     pub(in crate::rule) fn in_profiles(self, profiles: Vec<InstanceProfile>) -> Self {
         Self { instance_profiles: Some(profiles), ..self }
     }
@@ -100,56 +100,58 @@ impl RoleDraft {
         TrustPolicy::parse(&self.record.trust_policy).map_err(RoleError::document("the trust policy".to_owned()))
     }
 
-    /// The managed policies that bear on the role, as far as they are known.
+    /// The role's managed policies and its permissions boundary, as far as they were read.
     pub(in crate::rule) fn managed_policies(&self) -> impl Iterator<Item = &String> {
         self.attached.iter().flatten().chain(&self.record.permissions_boundary)
     }
 }
 
-/// Why a reading did not come to its end.
-enum ReadError {
+/// Why a role was not read to the end.
+enum Interruption {
     Failed(RoleError),
-    /// A managed policy went between its listing and its reading.
+    /// A managed policy disappeared after it was listed.
     PolicyGone(String),
 }
 
-impl<E: Into<RoleError>> From<E> for ReadError {
+impl<E: Into<RoleError>> From<E> for Interruption {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
 }
 
-/// Reads roles, and each managed policy once however many roles it is attached to.
+/// The document of a managed policy's default version; `None` if the policy is gone.
+type ManagedDocument = Result<Option<Arc<Document>>, RoleError>;
+
+/// A managed policy of this evaluation; `None` before it is read. Concurrent readers share one read.
+type CachedDocument = AsyncMutex<Option<ManagedDocument>>;
+
+/// Reads roles. Each managed policy is read once, however many roles it is attached to.
 pub(in crate::rule) struct RoleReader<'a, I> {
     iam: &'a I,
     cache: Arc<AccountCache>,
     managed: Mutex<HashMap<String, Arc<CachedDocument>>>,
 }
 
-/// A managed policy's default version: unread, or what reading it came to. Whoever comes while it is being
-/// read waits for the same answer.
-type CachedDocument = AsyncMutex<Option<Result<Option<Arc<Document>>, RoleError>>>;
-
 impl<'a, I: Iam> RoleReader<'a, I> {
     pub(in crate::rule) fn new(iam: &'a I, cache: Arc<AccountCache>) -> Self {
         Self { iam, cache, managed: Mutex::default() }
     }
 
-    /// The role itself, without its policies; `None` if it is gone.
+    /// The role without its policies; `None` if it is gone.
     pub(in crate::rule) async fn draft(&self, name: &str) -> Result<Option<RoleDraft>, RoleError> {
         Ok(self.iam.role(name).await?.map(RoleDraft::from))
     }
 
-    /// All roles of the account that are wanted, in detail.
+    /// The wanted roles among all of the account, with everything but the documents of managed policies.
     pub(in crate::rule) async fn drafts(
         &self,
-        wanted: impl Fn(&RoleDetails) -> bool + Send,
+        is_wanted: impl Fn(&RoleDetails) -> bool + Send,
     ) -> Result<Vec<RoleDraft>, PortError> {
         let mut drafts = Vec::new();
         let mut marker = None;
         loop {
             let page = self.iam.role_details(marker.as_deref()).await?;
-            drafts.extend(page.items.into_iter().filter(&wanted).map(RoleDraft::from));
+            drafts.extend(page.items.into_iter().filter(&is_wanted).map(RoleDraft::from));
             marker = page.next;
             if marker.is_none() {
                 return Ok(drafts);
@@ -157,7 +159,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
         }
     }
 
-    /// The managed policies attached to the role; `None` if the role is gone.
+    /// The ARNs of the managed policies attached to the role; `None` if the role is gone.
     pub(in crate::rule) async fn attached<'s>(
         &self,
         draft: &'s mut RoleDraft,
@@ -168,7 +170,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
         Ok(draft.attached.as_deref())
     }
 
-    /// The instance profiles that hold the role, perhaps without their tags; `None` if the role is gone.
+    /// The instance profiles that hold the role, some without their tags; `None` if the role is gone.
     pub(in crate::rule) async fn instance_profiles(
         &self,
         draft: &mut RoleDraft,
@@ -180,18 +182,18 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     }
 
     /// The tags of an instance profile; none if it is gone.
-    pub(in crate::rule) async fn tags(&self, profile: InstanceProfile) -> Result<Vec<Tag>, RoleError> {
+    pub(in crate::rule) async fn profile_tags(&self, profile: InstanceProfile) -> Result<Vec<Tag>, RoleError> {
         match profile.tags {
             Some(tags) => Ok(tags),
             None => Ok(self.iam.instance_profile_tags(&profile.name).await?.unwrap_or_default()),
         }
     }
 
-    /// Gets ready for many roles: if more of the account's own managed policies are wanted than are to be asked for one by
-    /// one, reads them in pages and keeps those. What the pages do not have is asked for by itself later; what keeps them
-    /// from being read is the answer for every policy that is wanted. AWS's policies are few on the roles of nodes.
-    pub(in crate::rule) async fn prepare(&self, mut wanted: BTreeSet<String>) {
-        wanted.retain(|arn| !arn.contains(":iam::aws:"));
+    /// Reads managed policies for many roles. If more of the account's own policies are wanted than are read one by one, it
+    /// reads them in pages and keeps the wanted ones. A policy that the pages do not have is read alone later. If a page
+    /// fails, every wanted policy that was not read yet has this failure. AWS's own policies are few, and read one by one.
+    pub(in crate::rule) async fn prefetch_policies(&self, mut wanted: BTreeSet<String>) {
+        wanted.retain(|arn| Arn::parse(arn).and_then(|arn| arn.aws_managed_policy()).is_none());
         if wanted.len() <= MAX_READ_ONE_BY_ONE {
             return;
         }
@@ -201,7 +203,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
                 Ok(page) => page,
                 Err(error) => {
                     for arn in &wanted {
-                        self.settle(arn, Err(error.clone().into()));
+                        self.keep(arn, Err(error.clone().into()));
                     }
                     return;
                 }
@@ -209,7 +211,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
             for policy in page.items {
                 if wanted.contains(&policy.version.arn) {
                     let arn = policy.version.arn.clone();
-                    self.settle(&arn, self.understand(policy.version, &policy.document).map(Some));
+                    self.keep(&arn, self.parse(policy.version, &policy.document).map(Some));
                 }
             }
             marker = page.next;
@@ -219,33 +221,36 @@ impl<'a, I: Iam> RoleReader<'a, I> {
         }
     }
 
-    fn settle(&self, arn: &str, answer: Result<Option<Arc<Document>>, RoleError>) {
-        let mut managed = self.managed.lock().unwrap_or_else(PoisonError::into_inner);
-        managed.entry(arn.to_owned()).or_insert_with(|| Arc::new(AsyncMutex::new(Some(answer))));
+    fn keep(&self, arn: &str, document: ManagedDocument) {
+        self.managed().entry(arn.to_owned()).or_insert_with(|| Arc::new(AsyncMutex::new(Some(document))));
     }
 
-    /// Reads the rest of a role. If a policy goes meanwhile, the role is read once more: either the policy was
-    /// detached first, or IAM contradicts itself.
+    fn managed(&self) -> MutexGuard<'_, HashMap<String, Arc<CachedDocument>>> {
+        self.managed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the rest of a role. If a managed policy disappears meanwhile, the role is read once more: the policy was
+    /// detached before, or IAM contradicts itself.
     pub(in crate::rule) async fn complete(&self, draft: RoleDraft) -> Result<RoleRead, RoleError> {
         let (name, id) = (draft.record.name.clone(), draft.record.id.clone());
-        match self.attempt(draft).await {
-            Ok(reading) => return Ok(reading),
-            Err(ReadError::Failed(error)) => return Err(error),
-            // IAM is eventually consistent: a policy just made may be listed first and found later.
-            Err(ReadError::PolicyGone(arn)) => self.forget(&arn),
+        match self.try_complete(draft).await {
+            Ok(read) => return Ok(read),
+            Err(Interruption::Failed(error)) => return Err(error),
+            // IAM is eventually consistent: a new policy can be listed before it can be read.
+            Err(Interruption::PolicyGone(arn)) => drop(self.managed().remove(&arn)),
         }
         let again = match self.draft(&name).await? {
-            // A role of the same name with another id is another role.
+            // A role with the same name and another id is another role.
             Some(again) if again.record.id == id => again,
             _ => return Ok(RoleRead::Gone),
         };
-        self.attempt(again).await.map_err(|error| match error {
-            ReadError::Failed(error) => error,
-            ReadError::PolicyGone(arn) => RoleError::PolicyMissing { arn },
+        self.try_complete(again).await.map_err(|interruption| match interruption {
+            Interruption::Failed(error) => error,
+            Interruption::PolicyGone(arn) => RoleError::PolicyMissing { arn },
         })
     }
 
-    async fn attempt(&self, mut draft: RoleDraft) -> Result<RoleRead, ReadError> {
+    async fn try_complete(&self, mut draft: RoleDraft) -> Result<RoleRead, Interruption> {
         let trust_policy = draft.trust_policy()?;
         let inline = match draft.inline.take() {
             Some(inline) => inline,
@@ -256,9 +261,10 @@ impl<'a, I: Iam> RoleReader<'a, I> {
         };
         let Some(attached) = self.attached(&mut draft).await? else { return Ok(RoleRead::Gone) };
         let mut policies = Vec::with_capacity(inline.len() + attached.len());
-        for (policy, text) in inline {
-            let document = Document::parse(&text).map_err(RoleError::document(format!("inline policy `{policy}`")))?;
-            policies.push(Policy { source: PolicySource::Inline(policy), document: Arc::new(document) });
+        for InlinePolicy { name, document } in inline {
+            let document =
+                Document::parse(&document).map_err(RoleError::document(format!("inline policy `{name}`")))?;
+            policies.push(Policy { source: PolicySource::Inline(name), document: Arc::new(document) });
         }
         for arn in attached {
             policies.push(self.managed_policy(arn.clone()).await?);
@@ -267,7 +273,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
             Some(arn) => Some(self.managed_policy(arn.clone()).await?),
             None => None,
         };
-        // IAM promises no order, and the same role is to read the same every time.
+        // IAM promises no order, and the same role has to give the same answer every time.
         policies.sort_by(|one, other| one.source.cmp(&other.source));
         Ok(RoleRead::Complete(Box::new(Role {
             arn: draft.record.arn,
@@ -280,55 +286,50 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     }
 
     /// The inline policies of a role; `None` if the role is gone.
-    async fn inline(&self, role: &str) -> Result<Option<Vec<(String, String)>>, PortError> {
+    async fn inline(&self, role: &str) -> Result<Option<Vec<InlinePolicy>>, PortError> {
         let Some(names) = self.iam.inline_policies(role).await? else { return Ok(None) };
         let mut inline = Vec::with_capacity(names.len());
         for name in names {
-            // An inline policy that is gone by now grants nothing any more.
-            inline.extend(self.iam.inline_policy(role, &name).await?.map(|document| (name, document)));
+            // An inline policy that is gone by now grants nothing.
+            let document = self.iam.inline_policy(role, &name).await?;
+            inline.extend(document.map(|document| InlinePolicy { name, document }));
         }
         Ok(Some(inline))
     }
 
-    async fn managed_policy(&self, arn: String) -> Result<Policy, ReadError> {
+    async fn managed_policy(&self, arn: String) -> Result<Policy, Interruption> {
         match self.managed_document(&arn).await? {
             Some(document) => Ok(Policy { source: PolicySource::Managed(arn), document }),
-            None => Err(ReadError::PolicyGone(arn)),
+            None => Err(Interruption::PolicyGone(arn)),
         }
     }
 
-    async fn managed_document(&self, arn: &str) -> Result<Option<Arc<Document>>, RoleError> {
-        let slot = {
-            let mut managed = self.managed.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(managed.entry(arn.to_owned()).or_default())
-        };
-        let mut slot = slot.lock().await;
-        if let Some(known) = slot.as_ref() {
-            return known.clone();
+    async fn managed_document(&self, arn: &str) -> ManagedDocument {
+        let cached = Arc::clone(self.managed().entry(arn.to_owned()).or_default());
+        let mut cached = cached.lock().await;
+        if let Some(document) = cached.as_ref() {
+            return document.clone();
         }
-        let read = self.read_default_version(arn).await;
-        *slot = Some(read.clone());
-        read
+        let document = self.read_default_version(arn).await;
+        *cached = Some(document.clone());
+        document
     }
 
-    fn forget(&self, arn: &str) {
-        self.managed.lock().unwrap_or_else(PoisonError::into_inner).remove(arn);
-    }
-
-    async fn read_default_version(&self, arn: &str) -> Result<Option<Arc<Document>>, RoleError> {
-        // Twice, because the version that was the default may be deleted as soon as another is.
+    async fn read_default_version(&self, arn: &str) -> ManagedDocument {
+        // Twice: the default version can be deleted as soon as another version is the default.
         for _ in 0..2 {
             let Some(version) = self.iam.default_version(arn).await? else { return Ok(None) };
             if let Some(document) = self.cache.document(&version) {
                 return Ok(Some(document));
             }
             let Some(text) = self.iam.policy_version(arn, &version.version).await? else { continue };
-            return self.understand(version, &text).map(Some);
+            return self.parse(version, &text).map(Some);
         }
         Err(RoleError::DefaultVersionMissing { arn: arn.to_owned() })
     }
 
-    fn understand(&self, version: PolicyVersion, text: &str) -> Result<Arc<Document>, RoleError> {
+    /// The document of a policy version, from the cache or from its text.
+    fn parse(&self, version: PolicyVersion, text: &str) -> Result<Arc<Document>, RoleError> {
         if let Some(document) = self.cache.document(&version) {
             return Ok(document);
         }

@@ -13,7 +13,7 @@ use crate::access::{Assumption, Criteria, GrantKind, Verdict, Witness};
 use crate::policy::arn::Arn;
 use crate::rule::ports::iam::role_name;
 use crate::rule::ports::security_hub::{Finding, FindingSource, NOTHING_TO_CHANGE, Severity};
-use crate::rule::report::outcome::Judged;
+use crate::rule::report::outcome::EvaluatedRole;
 
 const TITLE_CHARACTERS: usize = 256;
 const DESCRIPTION_CHARACTERS: usize = 1024;
@@ -31,29 +31,26 @@ const PULL_ONLY: &str = "AmazonEC2ContainerRegistryPullOnly";
 /// What the benchmark asks for, of which there is no AWS managed policy.
 const CIS_ONLY: &str = "a policy of your own that allows the four actions of the benchmark";
 
-impl Finding {
-    /// What is to be said of a role, by its unique id, at the time of the evaluation, if the rule first told of it then.
-    pub(in crate::rule) fn of(
-        source: &FindingSource,
-        role_id: &str,
-        judged: &Judged,
-        criteria: &Criteria,
-        at: OffsetDateTime,
-    ) -> Self {
-        let verdict = &judged.verdict;
-        Self {
-            id: source.finding_id(role_id),
-            title: cut(&title(judged), TITLE_CHARACTERS),
-            description: cut(&description(judged), DESCRIPTION_CHARACTERS),
-            severity: severity(verdict),
-            compliance: verdict.compliance,
-            remediation: cut(&remediation(judged, criteria), REMEDIATION_CHARACTERS),
-            role_arn: judged.role_arn.clone(),
-            product_fields: product_fields(source, judged),
-            created_at: at,
-            updated_at: at,
-            archived: false,
-        }
+/// The finding of a role, by the role's unique id. `at` is the time of the evaluation.
+pub(in crate::rule) fn finding_of(
+    source: &FindingSource,
+    role_id: &str,
+    role: &EvaluatedRole,
+    criteria: &Criteria,
+    at: OffsetDateTime,
+) -> Finding {
+    Finding {
+        id: source.finding_id(role_id),
+        title: cut(&title(role), TITLE_CHARACTERS),
+        description: cut(&description(role), DESCRIPTION_CHARACTERS),
+        severity: severity(&role.verdict),
+        compliance: role.verdict.compliance,
+        remediation: cut(&remediation(role, criteria), REMEDIATION_CHARACTERS),
+        role_arn: role.arn.clone(),
+        product_fields: product_fields(source, role),
+        created_at: at,
+        updated_at: at,
+        archived: false,
     }
 }
 
@@ -70,9 +67,9 @@ fn severity(verdict: &Verdict) -> Severity {
     excess.chain(undecided).chain(cannot_pull).max().unwrap_or(Severity::Informational)
 }
 
-fn title(judged: &Judged) -> String {
-    let verdict = &judged.verdict;
-    let role = format!("EKS {} role {}", if of_pods(judged) { "pod" } else { "node" }, role_name(&judged.role_arn));
+fn title(role: &EvaluatedRole) -> String {
+    let verdict = &role.verdict;
+    let name = format!("EKS {} role {}", if of_pods(role) { "pod" } else { "node" }, role_name(&role.arn));
     if let Some(worst) = verdict.excess.first() {
         let more = more_actions(verdict.excess.len() - 1);
         let agrees = worst
@@ -81,20 +78,20 @@ fn title(judged: &Judged) -> String {
             .iter()
             .map(|account| format!(" if account {account} agrees"))
             .collect::<String>();
-        format!("{role} can perform {}{more} on Amazon ECR beyond the allowed access{agrees}", worst.action)
+        format!("{name} can perform {}{more} on Amazon ECR beyond the allowed access{agrees}", worst.action)
     } else if let Some(first) = verdict.undecided_excess().first() {
         let more = more_actions(verdict.undecided_excess().len() - 1);
-        format!("{role} may be able to perform {first}{more} on Amazon ECR: undecided within the budget")
+        format!("{name} may be able to perform {first}{more} on Amazon ECR: undecided within the budget")
     } else if verdict.cannot_pull() {
-        format!("{role} cannot pull from Amazon ECR")
+        format!("{name} cannot pull from Amazon ECR")
     } else {
-        format!("{role} can do nothing to Amazon ECR beyond the allowed access")
+        format!("{name} can do nothing to Amazon ECR beyond the allowed access")
     }
 }
 
 /// The most telling first: what comes last is what is cut.
-fn description(judged: &Judged) -> String {
-    let verdict = &judged.verdict;
+fn description(role: &EvaluatedRole) -> String {
+    let verdict = &role.verdict;
     let mut sentences = Vec::new();
     if let Some(worst) = verdict.excess.first() {
         let witness = &worst.witness;
@@ -113,7 +110,7 @@ fn description(judged: &Judged) -> String {
     } else if verdict.undecided_excess().is_empty() {
         sentences.push("No request beyond the allowed access to Amazon ECR is possible.".to_owned());
     }
-    let node_of: Vec<String> = judged.node_of.iter().map(ToString::to_string).collect();
+    let node_of: Vec<String> = role.node_of.iter().map(ToString::to_string).collect();
     if !node_of.is_empty() {
         sentences.push(format!("It is judged because of: {}.", list(&node_of, "; ", SENTENCE_CHARACTERS)));
     }
@@ -133,8 +130,8 @@ fn description(judged: &Judged) -> String {
     sentences.iter().map(|sentence| cut(sentence, SENTENCE_CHARACTERS)).collect::<Vec<_>>().join(" ")
 }
 
-fn remediation(judged: &Judged, criteria: &Criteria) -> String {
-    let verdict = &judged.verdict;
+fn remediation(role: &EvaluatedRole, criteria: &Criteria) -> String {
+    let verdict = &role.verdict;
     let pull_only = if criteria.allows_pull_only_policy() { PULL_ONLY } else { CIS_ONLY };
     let mut sentences = Vec::new();
     if !verdict.excess.is_empty() {
@@ -158,7 +155,7 @@ fn remediation(judged: &Judged, criteria: &Criteria) -> String {
             let of_aws = list(&of_aws, ", ", SENTENCE_CHARACTERS);
             sentences.push(format!("Put {pull_only} in the place of {of_aws}."));
         }
-        if !of_pods(judged) {
+        if !of_pods(role) {
             sentences.push("Pods that need more get a role of their own, as by EKS Pod Identity.".to_owned());
         }
     }
@@ -176,15 +173,15 @@ fn remediation(judged: &Judged, criteria: &Criteria) -> String {
 }
 
 /// Facts for programs and for readers who want all: those of the worst request, then lists.
-fn product_fields(source: &FindingSource, judged: &Judged) -> BTreeMap<String, String> {
-    let verdict = &judged.verdict;
+fn product_fields(source: &FindingSource, role: &EvaluatedRole) -> BTreeMap<String, String> {
+    let verdict = &role.verdict;
     let texts = |items: &mut dyn Iterator<Item = String>, separator| {
         list(&items.collect::<Vec<_>>(), separator, FIELD_CHARACTERS)
     };
     let mut fields = vec![
         ("ConfigRuleName", source.rule_name.clone()),
         ("ConfigRuleArn", source.rule_arn.clone()),
-        ("NodeOf", texts(&mut judged.node_of.iter().map(ToString::to_string), "; ")),
+        ("NodeOf", texts(&mut role.node_of.iter().map(ToString::to_string), "; ")),
         ("ExcessActions", texts(&mut verdict.excess.iter().map(|access| access.action.clone()), ", ")),
         ("UndecidedActions", texts(&mut verdict.undecided.iter().cloned(), ", ")),
         ("MissingActions", verdict.missing.join(", ")),
@@ -206,8 +203,8 @@ fn product_fields(source: &FindingSource, judged: &Judged) -> BTreeMap<String, S
     told.map(|(name, value)| (name.to_owned(), cut(&value, FIELD_CHARACTERS))).collect()
 }
 
-fn of_pods(judged: &Judged) -> bool {
-    !judged.node_of.is_empty() && judged.node_of.iter().all(|fact| fact.kind.of_pods())
+fn of_pods(role: &EvaluatedRole) -> bool {
+    !role.node_of.is_empty() && role.node_of.iter().all(|fact| fact.kind.of_pods())
 }
 
 fn more_actions(count: usize) -> String {

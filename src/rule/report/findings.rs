@@ -1,173 +1,104 @@
-//! Tells AWS Security Hub of the roles that were answered: imports findings, and archives those that hold no more.
+//! Sends findings to AWS Security Hub: imports those of evaluated roles, and archives those that are out of date.
 //!
-//! Knows which findings are told, and the limits of Security Hub's operations; not what a finding says. Must not be asked
-//! before AWS Config has stored the answers.
+//! Knows which findings are sent, and the limits of Security Hub's operations. The text of a finding is not its business.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::rule::error::EvaluationError;
+use crate::access::NotApplicable;
 use crate::rule::invocation::Invocation;
 use crate::rule::invocation::configuration_item::{OutOfScope, ROLE, Trigger};
-use crate::rule::ports::error::{PortError, PortErrorKind};
-use crate::rule::ports::security_hub::{FailedFinding, Finding, FindingSource, FindingStore};
-use crate::rule::report::outcome::{FindingCounts, Ground, Outcome};
+use crate::rule::ports::error::PortErrorKind;
+use crate::rule::ports::security_hub::{Finding, FindingSource, FindingStore};
+use crate::rule::report::Report;
+use crate::rule::report::finding_text::finding_of;
+use crate::rule::report::outcome::{Basis, FindingCounts};
+use crate::rule::report::problem::{NO_ACCESS, NotImported};
 
 /// The most findings that one call takes
 /// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchImportFindings.html>).
 const BATCH: usize = 100;
 
-/// The most ids that are asked for by themselves: GetFindings takes 20 values for a filter
-/// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_AwsSecurityFindingFilters.html>). For more, all are asked
-/// for: GetFindings is called three times a second at most, and a page has a hundred.
-const IDS: usize = 20;
+/// The most ids that GetFindings is asked for: a filter takes 20 values
+/// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_AwsSecurityFindingFilters.html>). With more, all findings
+/// are read: GetFindings allows three calls a second, and a page holds a hundred findings.
+const MAX_IDS: usize = 20;
 
-/// How many times findings that Security Hub did not take are sent again.
-const RESENDS: usize = 3;
+/// How many times a finding is sent that Security Hub does not take.
+const ATTEMPTS: usize = 4;
 
-/// How far a finding's `UpdatedAt` may be ahead of us and still be another evaluation's: as long as one takes at most.
-const AHEAD: Duration = Duration::minutes(15);
+/// A finding's `UpdatedAt` can be this much ahead of this evaluation and still come from another one: as long as an
+/// evaluation takes at most.
+const MAX_AHEAD: Duration = Duration::minutes(15);
 
-/// How many findings an error names.
-const NAMED: usize = 10;
+/// The codes of findings that would be refused every time.
+const NOT_RETRYABLE: [&str; 2] = [NO_ACCESS, "InvalidInput"];
 
-/// Security Hub did not take all findings.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotImported {
-    /// Which findings there are already could not be found out, so that none was sent.
-    #[error("no findings were imported: {cause}{}", advice(.cause.kind() == PortErrorKind::NotEnabled))]
-    Unknown {
-        /// What failed.
-        cause: PortError,
-    },
-    /// A call failed.
-    #[error("{left} of {total} findings were not imported: {cause}{}", advice(.cause.kind() == PortErrorKind::NotEnabled))]
-    Call {
-        /// What failed.
-        cause: PortError,
-        /// How many findings were not imported.
-        left: usize,
-        /// How many there were.
-        total: usize,
-    },
-    /// The calls succeeded, but Security Hub kept refusing some findings.
-    #[error("{} of {total} findings were not imported: {}{}", .failed.len(), List(.failed), 
-        advice(.failed.iter().any(|one| one.code == NO_ACCESS)))]
-    Refused {
-        /// Which, and why.
-        failed: Vec<FailedFinding>,
-        /// How many there were.
-        total: usize,
-    },
-    /// Time ran out.
-    #[error("not done with findings {} ms before Lambda would have ended the invocation", margin.as_millis())]
-    OutOfTime {
-        /// How long before the end it was given up.
-        margin: std::time::Duration,
-    },
-}
-
-/// The code of findings that are refused where Security Hub is not enabled
-/// (<https://docs.aws.amazon.com/securityhub/latest/userguide/finding-update-batchimportfindings.html>).
-const NO_ACCESS: &str = "InvalidAccess";
-
-/// The codes of findings that would be refused again.
-const FOR_GOOD: [&str; 2] = [NO_ACCESS, "InvalidInput"];
-
-fn advice(not_enabled: bool) -> &'static str {
-    if not_enabled {
-        "; where Security Hub is not enabled in this account and region, enable it, or set the rule's parameter \
-         `SecurityHubFindings` to `false`"
-    } else {
-        ""
-    }
-}
-
-struct List<'a>(&'a [FailedFinding]);
-
-impl fmt::Display for List<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, FailedFinding { id, code, message }) in self.0.iter().take(NAMED).enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}`{id}` ({code}: {message})")?;
-        }
-        match self.0.len().saturating_sub(NAMED) {
-            0 => Ok(()),
-            more => write!(f, "; and {more} more"),
-        }
-    }
-}
-
-/// Tells Security Hub what came of an evaluation, if it is to be told and AWS Config has stored the answers, and counts what
-/// it took in the outcome. `at` is the evaluation's.
+/// Sends the findings of an evaluation to Security Hub and counts them in the outcome. Does nothing if the rule sends no
+/// findings, in test mode, and if AWS Config has not stored the answers. `at` is the time of the evaluation.
 ///
-/// A judged role's finding is imported, whatever the verdict. One of a role that has none is archived: on an event that of
-/// the role that was answered so, on a schedule also those of roles that nothing was said of. What could not be read keeps
-/// its finding, and so does on an event a role that its trust policy rules out: there are many, and hardly any has one.
+/// - The finding of an evaluated role is imported, whatever the verdict.
+/// - The finding of a role without a verdict is archived. On an event that is the role of the event, on a schedule every
+///   role that the evaluation did not answer about too.
+/// - The finding of an unreadable role stays. On an event, so does that of a role that its trust policy rules out: there are
+///   many such roles, and hardly one has a finding.
 ///
 /// # Errors
-/// That some were not imported. While it is at it, and if it is never done, none counts as imported.
+/// Some findings were not imported. If the future is dropped before it ends, no finding counts as imported.
 pub async fn send_findings(
     store: &impl FindingStore,
     invocation: &Invocation,
-    result: &mut Result<Outcome, EvaluationError>,
+    report: &mut Report,
     at: OffsetDateTime,
 ) -> Result<(), NotImported> {
-    let Some(source) = invocation.finding_source.as_ref().filter(|_| !invocation.result_token.asks_for_test_mode())
-    else {
-        return Ok(());
-    };
-    match result {
-        Ok(outcome) => tell(store, source, invocation, outcome, at).await,
-        Err(EvaluationError::RolesUnreadable(outcome) | EvaluationError::ReportedRolesUnknown { outcome, .. }) => {
-            tell(store, source, invocation, outcome, at).await
-        }
-        Err(_) => Ok(()),
+    let is_test = invocation.result_token.asks_for_test_mode();
+    match &invocation.finding_source {
+        Some(source) if report.is_stored() && !is_test => send(store, source, invocation, report, at).await,
+        _ => Ok(()),
     }
 }
 
-async fn tell(
+async fn send(
     store: &impl FindingStore,
     source: &FindingSource,
     invocation: &Invocation,
-    outcome: &mut Outcome,
+    report: &mut Report,
     at: OffsetDateTime,
 ) -> Result<(), NotImported> {
     let scheduled = invocation.trigger.is_all_roles();
-    let notified_at = notified_at(invocation, at);
+    let known_at = known_at(invocation, at);
+    // Without a verdict: the ids of findings, and up to which update a finding is out of date.
     let (mut findings, mut without_verdict) = (Vec::new(), BTreeMap::new());
-    for answer in &outcome.answers {
+    for answer in &report.outcome.answers {
         let resource = &answer.evaluation.resource;
-        if resource.resource_type != ROLE || outcome.left_to_schedule.contains(resource) {
+        if resource.resource_type != ROLE || report.outcome.left_to_schedule.contains(resource) {
             continue;
         }
-        match (&answer.judged, answer.ground) {
-            (Some(judged), _) => {
-                findings.push(Finding::of(source, &resource.id, judged, &invocation.parameters.criteria, at));
+        let out_of_date_until = match &answer.basis {
+            Basis::Verdict(role) => {
+                findings.push(finding_of(source, &resource.id, role, &invocation.parameters.criteria, at));
+                continue;
             }
-            (None, Ground::TrustPolicy) if !scheduled => {}
-            (None, Ground::Clusters(clusters_at)) => {
-                without_verdict.insert(source.finding_id(&resource.id), notified_at.min(clusters_at));
-            }
-            (None, Ground::TrustPolicy | Ground::Other) => {
-                without_verdict.insert(source.finding_id(&resource.id), notified_at);
-            }
-        }
+            Basis::NoVerdict(NotApplicable::TrustPolicy) if !scheduled => continue,
+            Basis::NoVerdict(_) => known_at,
+            Basis::NoCluster { listed_at } => known_at.min(*listed_at),
+        };
+        without_verdict.insert(source.finding_id(&resource.id), out_of_date_until);
     }
     let mut counts = FindingCounts::default();
     let ids: Vec<String> =
         findings.iter().map(|finding| finding.id.clone()).chain(without_verdict.keys().cloned()).collect();
     if !scheduled && ids.is_empty() {
-        outcome.findings = Some(counts);
+        report.outcome.findings = Some(counts);
         return Ok(());
     }
-    outcome.findings = Some(FindingCounts { not_imported: ids.len().max(1), ..counts });
-    let asked_for = Some(ids.as_slice()).filter(|ids| !scheduled && ids.len() <= IDS);
-    let known = match store.active_findings(source, asked_for).await {
-        Ok(known) => known,
-        // Then every event asks at once, as where the rule is new. What is judged is told all the same.
+    report.outcome.findings = Some(FindingCounts { not_imported: ids.len().max(1), ..counts });
+    let only_ids = Some(ids.as_slice()).filter(|ids| !scheduled && ids.len() <= MAX_IDS);
+    let existing = match store.active_findings(source, only_ids).await {
+        Ok(existing) => existing,
+        // Many events at once are throttled, as when the rule is new. Findings of evaluated roles are imported all the same;
+        // the next scheduled run archives the others.
         Err(cause) if !scheduled && cause.kind() == PortErrorKind::Throttled => {
             counts.left_to_schedule = without_verdict.len();
             Vec::new()
@@ -175,76 +106,76 @@ async fn tell(
         Err(cause) => return Err(NotImported::Unknown { cause }),
     };
     counts.imported = findings.len();
-    let mut known: BTreeMap<String, Finding> = known.into_iter().map(|finding| (finding.id.clone(), finding)).collect();
+    let mut existing: BTreeMap<String, Finding> =
+        existing.into_iter().map(|finding| (finding.id.clone(), finding)).collect();
     for finding in &mut findings {
-        if let Some(known) = known.remove(&finding.id) {
-            finding.created_at = known.created_at;
-            finding.updated_at = later_than(&known, at);
+        if let Some(existing) = existing.remove(&finding.id) {
+            finding.created_at = existing.created_at;
+            finding.updated_at = next_update(&existing, at);
         }
     }
-    let unreadable = &outcome.unreadable;
-    // Where not even the id of a role could be read, any finding may be that role's.
-    let of_others = scheduled && unreadable.iter().all(|role| role.id.is_some());
+    // If not even the id of a role could be read, any finding can be that role's.
+    let archives_others = scheduled && report.unreadable().all(|role| role.id.is_some());
     let unreadable: BTreeSet<String> =
-        unreadable.iter().filter_map(|role| role.id.as_deref()).map(|id| source.finding_id(id)).collect();
-    let holds_no_more = |finding: &Finding| {
-        let as_of = match without_verdict.get(&finding.id) {
-            Some(as_of) => *as_of,
-            None if of_others && !unreadable.contains(&finding.id) => at,
+        report.unreadable().filter_map(|role| role.id.as_deref()).map(|id| source.finding_id(id)).collect();
+    let is_out_of_date = |finding: &Finding| {
+        let until = match without_verdict.get(&finding.id) {
+            Some(until) => *until,
+            None if archives_others && !unreadable.contains(&finding.id) => at,
             None => return false,
         };
-        finding.updated_at <= as_of || later_than(finding, at) > at
+        finding.updated_at <= until || next_update(finding, at) > at
     };
-    let archived = known.into_values().filter(holds_no_more);
+    let archived = existing.into_values().filter(is_out_of_date);
     findings.extend(archived.map(|finding| Finding {
         archived: true,
-        updated_at: later_than(&finding, at),
+        updated_at: next_update(&finding, at),
         ..finding
     }));
     counts.archived = findings.len() - counts.imported;
-    let result = send(store, source, findings).await;
-    if let Err((_, left)) = &result {
-        let archived = left.iter().filter(|finding| finding.archived).count();
+    let result = import(store, source, findings).await;
+    if let Err((_, lost)) = &result {
+        let archived = lost.iter().filter(|finding| finding.archived).count();
         counts.archived -= archived;
-        counts.imported -= left.len() - archived;
-        counts.not_imported = left.len();
+        counts.imported -= lost.len() - archived;
+        counts.not_imported = lost.len();
     }
-    outcome.findings = Some(counts);
+    report.outcome.findings = Some(counts);
     result.map_err(|(problem, _)| problem)
 }
 
-/// The time of an update of the finding: the evaluation's. But one that lies so far ahead that no evaluation can have said
-/// it is outbid, for else Security Hub would take nothing of us until then.
-fn later_than(known: &Finding, at: OffsetDateTime) -> OffsetDateTime {
-    if known.updated_at > at + AHEAD { known.updated_at + Duration::milliseconds(1) } else { at }
+/// The `UpdatedAt` of the next update of a finding: the time of the evaluation. Security Hub ignores an update that is not
+/// newer than the finding. So a time that is too far ahead to come from another evaluation is exceeded by 1 ms.
+fn next_update(existing: &Finding, at: OffsetDateTime) -> OffsetDateTime {
+    if existing.updated_at > at + MAX_AHEAD { existing.updated_at + Duration::milliseconds(1) } else { at }
 }
 
-/// The time that answers without a verdict stand on: a finding of later is of one who knew more, and stays. An event may
-/// come late, or again. A deleted role never comes back, and a schedule asks anew.
-fn notified_at(invocation: &Invocation, at: OffsetDateTime) -> OffsetDateTime {
+/// The time up to which this evaluation knows the state of a role without a verdict. A finding that is newer stays,
+/// because events can arrive late or twice. A deleted role never comes back, and a scheduled run reads everything anew.
+fn known_at(invocation: &Invocation, at: OffsetDateTime) -> OffsetDateTime {
     match invocation.trigger {
         Trigger::AllRoles { .. } | Trigger::OutOfScope { reason: OutOfScope::Deleted, .. } => at,
         _ => invocation.notified_at,
     }
 }
 
-/// Sends the findings; those that failed again after the others, where that can help. With the error come the findings that
-/// were not taken.
-async fn send(
+/// Imports the findings. Those that failed are sent again after all others, if that can help. The error brings the findings
+/// that were not taken.
+async fn import(
     store: &impl FindingStore,
     source: &FindingSource,
     mut pending: Vec<Finding>,
 ) -> Result<(), (NotImported, Vec<Finding>)> {
     let total = pending.len();
     let (mut refused, mut lost) = (Vec::new(), Vec::new());
-    for attempt in 0..=RESENDS {
+    for attempt in 1..=ATTEMPTS {
         let mut again = Vec::new();
         for (index, batch) in pending.chunks(BATCH).enumerate() {
             match store.import_findings(source, batch).await {
                 Ok(failed) => {
                     for failed in failed {
                         let finding = batch.iter().find(|finding| finding.id == failed.id).cloned();
-                        if attempt == RESENDS || FOR_GOOD.contains(&failed.code.as_str()) {
+                        if attempt == ATTEMPTS || NOT_RETRYABLE.contains(&failed.code.as_str()) {
                             lost.extend(finding);
                             refused.push(failed);
                         } else {

@@ -1,6 +1,88 @@
-//! The results of an evaluation, for AWS Config, AWS Security Hub, the log and the caller.
+//! The report of an evaluation, and who gets it: AWS Config the evaluations, Security Hub the findings.
 
 pub(in crate::rule) mod evaluations;
-mod finding_text;
+pub(in crate::rule) mod finding_text;
 pub(in crate::rule) mod findings;
 pub(in crate::rule) mod outcome;
+pub(in crate::rule) mod problem;
+
+use std::fmt;
+
+use crate::rule::report::outcome::{Answer, Outcome};
+use crate::rule::report::problem::{Problem, UnreadableRole};
+
+/// The report of an evaluation that answered.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The answers, and numbers about them.
+    pub outcome: Outcome,
+    /// What went wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// The result for one role.
+#[derive(Debug)]
+pub(in crate::rule) enum RoleResult {
+    Answer(Box<Answer>),
+    Unreadable(UnreadableRole),
+}
+
+impl Report {
+    pub(in crate::rule) fn new(outcome: Outcome) -> Self {
+        Self { outcome, problems: Vec::new() }
+    }
+
+    /// Adds the results of roles.
+    pub(in crate::rule) fn add(&mut self, results: Vec<RoleResult>) {
+        let mut unreadable = Vec::new();
+        for result in results {
+            match result {
+                RoleResult::Answer(answer) => self.outcome.answers.push(*answer),
+                RoleResult::Unreadable(role) => unreadable.push(role),
+            }
+        }
+        if !unreadable.is_empty() {
+            self.problems.push(Problem::RolesUnreadable(unreadable));
+        }
+    }
+
+    /// The roles that got no verdict, because they could not be read or understood.
+    pub fn unreadable(&self) -> impl Iterator<Item = &UnreadableRole> {
+        let roles = |problem| if let &Problem::RolesUnreadable(ref roles) = problem { roles.as_slice() } else { &[] };
+        self.problems.iter().flat_map(roles)
+    }
+
+    /// Whether AWS Config stored the answers.
+    pub(in crate::rule) fn is_stored(&self) -> bool {
+        !self.problems.iter().any(|problem| matches!(problem, Problem::EvaluationsNotStored(_)))
+    }
+
+    /// The failure of the invocation; `None` without problems. Lambda runs a failed invocation again.
+    pub fn failure(&self) -> Option<Failure<'_>> {
+        let mut problems: Vec<&Problem> = self.problems.iter().collect();
+        problems.sort_by_key(|problem| problem.precedence());
+        let (first, others) = problems.split_first()?;
+        Some(Failure { first, others: others.to_vec() })
+    }
+}
+
+/// The failure of an invocation, as Lambda gets it: the most severe problem is its type, and its text has all of them.
+#[derive(Debug, Clone)]
+pub struct Failure<'a> {
+    first: &'a Problem,
+    others: Vec<&'a Problem>,
+}
+
+impl Failure<'_> {
+    /// Lambda's `errorType`, and a field of the log.
+    pub fn error_type(&self) -> &'static str {
+        self.first.error_type()
+    }
+}
+
+impl fmt::Display for Failure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.first)?;
+        self.others.iter().try_for_each(|problem| write!(f, "; also {problem}"))
+    }
+}

@@ -1,35 +1,31 @@
-//! What an evaluation came to, for AWS Config, the log and the caller.
-
-use std::fmt;
+//! The outcome of an evaluation: the answers for AWS Config, and numbers for the log and the metrics.
 
 use time::OffsetDateTime;
 
-use crate::access::{Annotation, Compliance, Role, Verdict};
+use crate::access::{Annotation, Compliance, NotApplicable, Role, Verdict};
 use crate::rule::invocation::Invocation;
 use crate::rule::invocation::configuration_item::ROLE;
+use crate::rule::nodes::classify::NodeClassifier;
 use crate::rule::nodes::facts::NodeFact;
 use crate::rule::ports::config::{Evaluation, ResourceId};
 use crate::rule::ports::iam::role_name;
-use crate::rule::read::roles::RoleError;
 
-/// What an evaluation came to.
+/// The outcome of an evaluation.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// What triggered it, in a few words.
+    /// The trigger in a few words, see [`Trigger::label`](crate::rule::Trigger::label).
     pub trigger: &'static str,
-    /// Whether all roles were to be evaluated, as on a schedule, and the answers to be stored.
+    /// Whether this is a run over all roles whose answers AWS Config stores, as on a schedule.
     pub scheduled: bool,
-    /// Every answer, the one about the event's own resource first.
+    /// Every answer. On an event, the answer about the event's own resource comes first.
     pub answers: Vec<Answer>,
-    /// The roles that got none.
-    pub unreadable: Vec<UnreadableRole>,
-    /// How many facts of the account's clusters were about principals that are no role of the account.
-    pub elsewhere: usize,
-    /// Regions that were asked for clusters and are not enabled in the account.
+    /// How many uses of a role by a cluster are not about a role of this account.
+    pub facts_elsewhere: usize,
+    /// Regions that the parameters name and that are not enabled in the account.
     pub closed_regions: Vec<String>,
-    /// Resources whose evaluations AWS Config did not take from a run about another resource.
+    /// Resources whose evaluations AWS Config did not take in this run. The next scheduled run sends them.
     pub left_to_schedule: Vec<ResourceId>,
-    /// What Security Hub was told; none where it was not to be told.
+    /// How many findings were sent; `None` if the rule sends no findings.
     pub findings: Option<FindingCounts>,
 }
 
@@ -39,109 +35,135 @@ impl Outcome {
             trigger: invocation.trigger.label(),
             scheduled: invocation.trigger.is_all_roles() && !invocation.result_token.asks_for_test_mode(),
             answers: Vec::new(),
-            unreadable: Vec::new(),
-            elsewhere: 0,
+            facts_elsewhere: 0,
             closed_regions: Vec::new(),
             left_to_schedule: Vec::new(),
             findings: None,
         }
     }
 
-    /// How many judged roles have an action that was not decided within the budget.
-    pub fn undecided(&self) -> usize {
-        let judged = self.answers.iter().filter_map(|answer| answer.judged.as_ref());
-        judged.filter(|judged| !judged.verdict.undecided.is_empty()).count()
+    /// Takes over the numbers about the clusters that were listed.
+    pub(in crate::rule) fn set_clusters(&mut self, classifier: &NodeClassifier<'_>) {
+        self.facts_elsewhere = classifier.named_by_eks().elsewhere();
+        self.closed_regions.clone_from(&classifier.clusters().closed_regions);
     }
 
-    /// How many answers say so.
+    /// How many evaluated roles have an action that was not decided within the budget.
+    pub fn undecided(&self) -> usize {
+        self.roles().filter(|role| !role.verdict.undecided.is_empty()).count()
+    }
+
+    /// How many answers have this compliance.
     pub fn count(&self, compliance: Compliance) -> usize {
         self.answers.iter().filter(|answer| answer.evaluation.compliance == compliance).count()
     }
 
-    /// How many roles were judged.
-    pub fn judged(&self) -> usize {
-        self.answers.iter().filter(|answer| answer.judged.is_some()).count()
+    /// How many roles got a verdict.
+    pub fn evaluated(&self) -> usize {
+        self.roles().count()
+    }
+
+    fn roles(&self) -> impl Iterator<Item = &EvaluatedRole> {
+        self.answers.iter().filter_map(Answer::role)
     }
 }
 
-/// How many findings Security Hub took.
+/// How many findings were sent to Security Hub.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FindingCounts {
-    /// Those of judged roles.
+    /// Findings of evaluated roles that it took.
     pub imported: usize,
-    /// Those that hold no more.
+    /// Findings that are out of date and that it archived.
     pub archived: usize,
-    /// How many it did not take.
+    /// Findings that it did not take.
     pub not_imported: usize,
-    /// Roles without a verdict of which it could not be found out whether they have a finding to archive.
+    /// Roles without a verdict that may have a finding to archive. GetFindings was throttled, so the next scheduled run
+    /// archives it.
     pub left_to_schedule: usize,
 }
 
-/// One answer to AWS Config, with what it stands on.
+/// One answer to AWS Config.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// What AWS Config is told.
+    /// The evaluation as AWS Config gets it.
     pub evaluation: Evaluation,
-    /// The judgement behind it; none where the answer is NOT_APPLICABLE without one.
-    pub judged: Option<Judged>,
-    pub(in crate::rule) ground: Ground,
+    pub(in crate::rule) basis: Basis,
 }
 
-/// What an answer without a judgement stands on, as far as it matters to findings of before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::rule) enum Ground {
-    /// The role's trust policy alone, which mostly was the same before.
-    TrustPolicy,
-    /// Clusters, none of which runs nodes under the role, as of when they were asked for.
-    Clusters(OffsetDateTime),
-    /// Anything else.
-    Other,
-}
-
-/// A judged role.
+/// The basis of an answer.
 #[derive(Debug, Clone)]
-pub struct Judged {
-    /// Its ARN.
-    pub role_arn: String,
-    /// The facts that make it a node's.
+pub(in crate::rule) enum Basis {
+    /// A verdict on a role.
+    Verdict(EvaluatedRole),
+    /// No cluster in the list of that time runs nodes with the role.
+    NoCluster {
+        /// When the clusters were listed.
+        listed_at: OffsetDateTime,
+    },
+    /// There is no verdict, for another reason.
+    NoVerdict(NotApplicable),
+}
+
+/// A role with its verdict.
+#[derive(Debug, Clone)]
+pub struct EvaluatedRole {
+    /// The role's ARN.
+    pub arn: String,
+    /// The facts that make it a node role.
     pub node_of: Vec<NodeFact>,
     /// The verdict, with its evidence.
     pub verdict: Verdict,
 }
 
 impl Answer {
+    /// A verdict on a role.
     pub(in crate::rule) fn verdict(role: &Role, facts: Vec<NodeFact>, verdict: Verdict, at: OffsetDateTime) -> Self {
         let node_of: Vec<String> = facts.iter().map(ToString::to_string).collect();
         let resource = ResourceId { resource_type: ROLE.to_owned(), id: role.id.clone() };
         let annotation = Annotation::of_verdict(&verdict, role_name(&role.arn), &node_of);
-        let evaluation = evaluation(resource, verdict.compliance, &annotation, at);
-        let judged = Judged { role_arn: role.arn.clone(), node_of: facts, verdict };
-        Self { evaluation, judged: Some(judged), ground: Ground::Other }
+        Self {
+            evaluation: evaluation(resource, verdict.compliance, &annotation, at),
+            basis: Basis::Verdict(EvaluatedRole { arn: role.arn.clone(), node_of: facts, verdict }),
+        }
     }
 
-    pub(in crate::rule) fn not_applicable(resource: ResourceId, why: &Annotation, at: OffsetDateTime) -> Self {
-        let evaluation = evaluation(resource, Compliance::NotApplicable, why, at);
-        Self { evaluation, judged: None, ground: Ground::Other }
+    /// NOT_APPLICABLE for a resource. `role_name` is its name if it is a role and its name is known.
+    pub(in crate::rule) fn not_applicable(
+        resource: ResourceId,
+        role_name: Option<&str>,
+        reason: NotApplicable,
+        at: OffsetDateTime,
+    ) -> Self {
+        let annotation = Annotation::not_applicable(role_name, reason.clone());
+        Self {
+            evaluation: evaluation(resource, Compliance::NotApplicable, &annotation, at),
+            basis: Basis::NoVerdict(reason),
+        }
+    }
+
+    /// NOT_APPLICABLE for a role that no cluster of the list runs nodes with.
+    ///
+    /// The answer is dated when the clusters were listed, if that was before the change. So it never overwrites a newer
+    /// verdict of another instance of the function, whose list is newer.
+    pub(in crate::rule) fn no_cluster(
+        resource: ResourceId,
+        role_name: &str,
+        listed_at: OffsetDateTime,
+        at: OffsetDateTime,
+    ) -> Self {
+        let answer = Self::not_applicable(resource, Some(role_name), NotApplicable::NoCluster, at.min(listed_at));
+        Self { basis: Basis::NoCluster { listed_at }, ..answer }
+    }
+
+    /// The role with its verdict; `None` if the answer is NOT_APPLICABLE.
+    pub fn role(&self) -> Option<&EvaluatedRole> {
+        match &self.basis {
+            Basis::Verdict(role) => Some(role),
+            Basis::NoCluster { .. } | Basis::NoVerdict(_) => None,
+        }
     }
 }
 
 fn evaluation(resource: ResourceId, compliance: Compliance, annotation: &Annotation, at: OffsetDateTime) -> Evaluation {
     Evaluation { resource, compliance, annotation: Some(annotation.to_string()), ordering_timestamp: at }
-}
-
-/// A role that got no verdict, because it could not be read or understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnreadableRole {
-    /// Its name.
-    pub name: String,
-    /// Its unique id, where that much could be read.
-    pub id: Option<String>,
-    /// What went wrong.
-    pub cause: RoleError,
-}
-
-impl fmt::Display for UnreadableRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "role `{}`: {}", self.name, self.cause)
-    }
 }
