@@ -150,9 +150,9 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         if let Some(reason) = exempt(&self.invocation.parameters, name, arn.as_deref(), &[]) {
             return Err(self.no_verdict(name, id, reason));
         }
-        let ruled_out = || Err(self.no_verdict(name, id, NotApplicable::TrustPolicy));
+        let ruled_out = || self.no_verdict(name, id, NotApplicable::TrustPolicy);
         match trust_policy {
-            Some(trust_policy) if self.is_ruled_out(trust_policy, name, arn.as_deref()) => ruled_out(),
+            Some(trust_policy) if self.is_ruled_out(trust_policy, name, arn.as_deref()) => Err(ruled_out()),
             Some(_) => Ok(None),
             None => {
                 let draft = self.current(changed).await?;
@@ -160,7 +160,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
                     Ok(trust_policy)
                         if self.is_ruled_out(&trust_policy, &draft.record.name, Some(&draft.record.arn)) =>
                     {
-                        ruled_out()
+                        Err(ruled_out())
                     }
                     _ => Ok(Some(draft)),
                 }

@@ -21,7 +21,7 @@ pub const DENIED: &str = "AccessDenied: not authorized";
 pub struct Failed {
     error_type: &'static str,
     message: String,
-    report: Option<Report>,
+    report: Option<Box<Report>>,
 }
 
 impl Failed {
@@ -34,7 +34,7 @@ impl Failed {
     }
 
     pub fn unreadable(&self) -> Vec<&UnreadableRole> {
-        self.report.iter().flat_map(Report::unreadable).collect()
+        self.report.iter().flat_map(|report| report.unreadable()).collect()
     }
 }
 
@@ -58,7 +58,7 @@ pub fn run_with(aws: &FakeAws, cache: &Cache, payload: Value, later: Duration) -
     })?;
     match report.failure().map(|failure| (failure.error_type(), failure.to_string())) {
         None => Ok(report.outcome),
-        Some((error_type, message)) => Err(Failed { error_type, message, report: Some(report) }),
+        Some((error_type, message)) => Err(Failed { error_type, message, report: Some(Box::new(report)) }),
     }
 }
 

@@ -48,8 +48,10 @@ impl Report {
 
     /// The roles that got no verdict, because they could not be read or understood.
     pub fn unreadable(&self) -> impl Iterator<Item = &UnreadableRole> {
-        let roles = |problem| if let &Problem::RolesUnreadable(ref roles) = problem { roles.as_slice() } else { &[] };
-        self.problems.iter().flat_map(roles)
+        self.problems.iter().flat_map(|problem| match problem {
+            Problem::RolesUnreadable(roles) => roles.as_slice(),
+            _ => &[],
+        })
     }
 
     /// Whether AWS Config stored the answers.
