@@ -1,9 +1,11 @@
-//! Which requests IAM would allow a role, by the tests' own evaluator of single requests.
+//! Decides with the tests' own evaluator of single requests whether IAM allows a role's requests.
 //!
-//! Reads `{"role": {"arn", "id", "trust", "policies": [[name, document], …]}, "requests": [{"action", "resource",
-//! "context": {key: [value, …]}}, …]}` from the standard input and writes one decision a request, in their order:
-//! `{"allowed", "certain", "allows": [Sid, …]}`. `tests/local/deploy/test_permissions.py` asks it about the function's calls.
-#![allow(missing_docs, reason = "a program, of which nothing is public")]
+//! Reads from the standard input:
+//! `{"role": {"arn", "id", "trust", "policies": [[name, document], …]},
+//! "requests": [{"action", "resource", "context": {key: [value, …]}}, …]}`.
+//! Writes a list with one decision for each request, in the same order: `{"allowed", "certain", "allows": [Sid, …]}`.
+//! `tests/local/deploy/test_permissions.py` uses it for the function's calls.
+#![allow(missing_docs, reason = "a program without public items")]
 
 #[path = "../tests/support/naive/mod.rs"]
 mod naive;

@@ -1,11 +1,13 @@
 """What several test modules share."""
 
 import json
+import subprocess
 import time
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local import ROOT
 from local.identifiers import ACCOUNT
 from local.lab import account, events
 from local.templates.resolve import listed
@@ -15,6 +17,14 @@ SERVICE_LINKED = "arn:aws:iam::{}:role/aws-service-role/config.amazonaws.com/AWS
 TRUSTING = account.document(
     {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
 )
+
+
+def run_example(name, given=None):
+    """Runs `examples/NAME.rs` with JSON as its input. Returns the JSON that it prints."""
+    command = ["cargo", "run", "--quiet", "--locked", "--example", name]
+    ran = subprocess.run(command, cwd=ROOT, input=json.dumps(given), capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
 
 
 def of_account(number, parameters=None, role=None, invoking=None):

@@ -1,6 +1,6 @@
-"""The notifications of `template.yaml`: which events are told, and what the reader of the topic reads.
+"""The notifications of `template.yaml`: the events that send one, and its text.
 
-`test_compliance_changes.py` has them delivered.
+`tests/local/findings/test_compliance_changes.py` tests their delivery.
 """
 
 import copy
@@ -69,19 +69,19 @@ def event(new="NON_COMPLIANT", old=None, top=None, **detail):
     return changed
 
 
-TOLD = [
+NOTIFICATION = [
     ("the first verdict is NON_COMPLIANT", event()),
     ("it becomes NON_COMPLIANT", event(old="COMPLIANT")),
-    ("it becomes a node's role, and NON_COMPLIANT", event(old="NOT_APPLICABLE")),
+    ("it becomes a node role, and NON_COMPLIANT", event(old="NOT_APPLICABLE")),
     ("it becomes COMPLIANT again", event("COMPLIANT", "NON_COMPLIANT")),
 ]
-NOT_TOLD = [
+NO_NOTIFICATION = [
     ("the first verdict is COMPLIANT", event("COMPLIANT")),
-    ("it becomes a node's role, and COMPLIANT", event("COMPLIANT", "NOT_APPLICABLE")),
-    ("it is gone", event("NOT_APPLICABLE", "NON_COMPLIANT")),
-    ("it is no node's", event("NOT_APPLICABLE")),
+    ("it becomes a node role, and COMPLIANT", event("COMPLIANT", "NOT_APPLICABLE")),
+    ("the role was deleted", event("NOT_APPLICABLE", "NON_COMPLIANT")),
+    ("it is not a node role", event("NOT_APPLICABLE")),
     ("another rule", event(configRuleName="eks-node-role-ecr-read-only-2")),
-    ("a rule of another case", event(configRuleName="EKS-node-role-ecr-read-only")),
+    ("a rule name in other letter case", event(configRuleName="EKS-node-role-ecr-read-only")),
     ("another type of resource", event(resourceType="AWS::IAM::Policy")),
     ("another kind of message", event(messageType="ComplianceChangeNotificationDeliveryFailed")),
     ("another detail-type", event(top={"detail-type": "Config Rules Re-evaluation Status"})),
@@ -94,10 +94,10 @@ def rule(region="us-east-1", **parameters):
     return resources["ComplianceChangeRule"]["Properties"]
 
 
-def made_before(name, resources):
-    """What CloudFormation creates before a resource: what it depends on or refers to, and what those do."""
+def created_before(name, resources):
+    """The resources that CloudFormation creates before this one: those it names, and those that they name."""
     named = {word for word in re.findall(r'"(\w+)"', json.dumps(resources[name])) if word in resources}
-    return named.union(*(made_before(one, resources) for one in named))
+    return named.union(*(created_before(one, resources) for one in named))
 
 
 def text(of, region="us-east-1"):
@@ -105,28 +105,28 @@ def text(of, region="us-east-1"):
     return transform(target["InputTransformer"], of)
 
 
-@pytest.mark.parametrize("case", TOLD, ids=[case[0] for case in TOLD])
-def test_told(case):
+@pytest.mark.parametrize("case", NOTIFICATION, ids=[case[0] for case in NOTIFICATION])
+def test_notified_change_matches_the_pattern(case):
     pattern = rule()["EventPattern"]
     assert matches(pattern, case[1]) is EventPattern(None, pattern).matches_event(case[1]) is True
 
 
-@pytest.mark.parametrize("case", NOT_TOLD, ids=[case[0] for case in NOT_TOLD])
-def test_not_told(case):
+@pytest.mark.parametrize("case", NO_NOTIFICATION, ids=[case[0] for case in NO_NOTIFICATION])
+def test_other_event_does_not_match_the_pattern(case):
     pattern = rule()["EventPattern"]
     assert matches(pattern, case[1]) is EventPattern(None, pattern).matches_event(case[1]) is False
 
 
-def test_told_is_the_rule_of_the_stack_whatever_its_name():
+def test_pattern_matches_the_rule_by_its_name():
     pattern = rule(RuleName="another")["EventPattern"]
     assert matches(pattern, event(configRuleName="another"))
     assert not matches(pattern, event())
 
 
-def test_verdicts_are_told_from_the_rules_first_run_on():
-    """AWS Config runs a rule as soon as it is created, so what tells of its verdicts has to be there before."""
+def test_notifications_exist_before_the_rule():
+    """AWS Config runs a new rule at once. Its first results must send notifications too."""
     resources = resolved(ROOT / "template.yaml", {"Notifications": "true"}, references=False)["Resources"]
-    assert {"ComplianceChangeRule", "NotificationTopicPolicy"} <= made_before("Rule", resources)
+    assert {"ComplianceChangeRule", "NotificationTopicPolicy"} <= created_before("Rule", resources)
 
 
 def test_message_starts_with_role_name_and_result():
@@ -147,13 +147,13 @@ def test_message_of_a_corrected_role_names_the_new_verdict():
     ['grants "ecr:*" by a\\b', "one\ntwo", "<role> is no placeholder here", "ünï — 役割", "x" * 256],
     ids=["quotes and a backslash", "a line break", "a placeholder", "beyond ASCII", "the longest"],
 )
-def test_annotation_arrives_as_it_is(annotation):
+def test_annotation_is_passed_unchanged(annotation):
     changed = event()
     changed["detail"]["newEvaluationResult"]["annotation"] = annotation
     assert text(changed).startswith(f'"{annotation}"\n')
 
 
-def test_without_an_annotation_its_line_is_empty():
+def test_missing_annotation_leaves_its_line_empty():
     changed = event()
     del changed["detail"]["newEvaluationResult"]["annotation"]
     assert text(changed).splitlines()[0] == '""'
@@ -167,12 +167,12 @@ def test_without_an_annotation_its_line_is_empty():
         ("us-gov-west-1", "console.amazonaws-us-gov.com"),
     ],
 )
-def test_link_is_to_the_console_of_the_partition(region, console):
+def test_link_opens_the_console_of_the_partition(region, console):
     link = text(event(top={"region": region}), region).splitlines()[-1]
     assert link.startswith(f'"https://{console}/config/home?region={region}#/resources/timeline?')
 
 
-def test_every_path_leads_somewhere_and_every_part_is_used():
+def test_transformer_paths_exist_and_are_used():
     (target,) = rule()["Targets"]
     transformer = target["InputTransformer"]
     for name, path in transformer["InputPathsMap"].items():
@@ -180,6 +180,6 @@ def test_every_path_leads_somewhere_and_every_part_is_used():
         assert f"<{name}>" in transformer["InputTemplate"]
 
 
-def test_pattern_is_no_longer_than_eventbridge_takes():
+def test_pattern_length_is_within_the_limit():
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
     assert len(json.dumps(rule(RuleName="x" * 64)["EventPattern"])) <= 2048

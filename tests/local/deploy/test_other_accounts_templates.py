@@ -1,4 +1,4 @@
-"""The templates in `deploy/` for other accounts: the member role, the invoke permissions, the rule of an organisation, the pack."""
+"""The templates of `deploy/` for other accounts: member role, invoke permissions, organisation rule, conformance pack."""
 
 import json
 
@@ -14,7 +14,7 @@ from local.templates.stack import Stack
 
 MEMBER = "210987654321"
 DEPLOY = {path: ROOT / path for path in EVERY_PART if path.startswith("deploy/")}
-# Policies of the function's role that are about its own account: its log, its queue, its traces, the way out.
+# Policies of the function's role that it needs in its own account only: log, queue, traces, assuming other roles.
 AT_HOME = {"write-log", "keep-failed-events", "write-traces", "assume-execution-role"}
 
 
@@ -27,7 +27,7 @@ def client(service):
 
 
 def violations(service, operation, request):
-    """What the SDK's model has against a request, its members' limits included."""
+    """The violations of the SDK's model in a request, with the limits of its members."""
     return list(
         model_constraints.violations(client(service).meta.service_model.operation_model(operation).input_shape, request)
     )
@@ -39,7 +39,7 @@ def member_role():
         return client("iam").get_role(RoleName=stack.ids["ExecutionRole"])["Role"]
 
 
-def test_member_role_is_assumed_by_the_function_in_its_organisation_only(member_role):
+def test_member_role_trusts_only_the_function_in_its_organisation(member_role):
     (statement,) = member_role["AssumeRolePolicyDocument"]["Statement"]
     assert statement == {
         "Effect": "Allow",
@@ -49,7 +49,7 @@ def test_member_role_is_assumed_by_the_function_in_its_organisation_only(member_
     }
 
 
-def test_member_role_has_the_name_that_the_rules_have_by_default(member_role):
+def test_member_role_has_the_default_name_of_the_rules(member_role):
     names = {
         load(path)["Parameters"]["ExecutionRoleName"]["Default"]
         for path in DEPLOY.values()
@@ -58,7 +58,7 @@ def test_member_role_has_the_name_that_the_rules_have_by_default(member_role):
     assert names == {member_role["RoleName"]}
 
 
-def test_member_role_may_do_what_the_functions_role_may_at_home():
+def test_member_role_has_the_permissions_of_the_function():
     member = role_policies(every_part("deploy/member-role.yaml"), "ExecutionRole")
     home = role_policies(every_part("template.yaml"), "FunctionRole")
     assert actions(member.values()) == actions(document for name, document in home.items() if name not in AT_HOME)
@@ -66,7 +66,7 @@ def test_member_role_may_do_what_the_functions_role_may_at_home():
         assert member[name] == home[name]
 
 
-def test_member_role_imports_findings_only_where_it_is_asked_to():
+def test_member_role_imports_findings_only_with_the_parameter():
     everything, without = (
         every_part("deploy/member-role.yaml", SecurityHubFindings=flag) for flag in ("true", "false")
     )
@@ -78,14 +78,14 @@ def test_member_role_imports_findings_only_where_it_is_asked_to():
     ]
 
 
-def test_member_role_is_about_its_own_account():
+def test_member_role_names_its_own_account_only():
     documents = json.dumps(role_policies(every_part("deploy/member-role.yaml", MEMBER), "ExecutionRole"))
     assert MEMBER in documents
     assert ACCOUNT not in documents
 
 
-def test_accounts_may_have_the_function_invoked_each_by_its_id():
-    # On a function that is there, because moto's Lambda, as AWS's, takes no permission for another.
+def test_invoke_permission_exists_for_each_listed_account():
+    # The function must exist: Lambda and moto accept permissions for existing functions only.
     with Stack(ROOT / "template.yaml") as stack:
         function = stack.outputs["FunctionArn"]
         for permission in every_part("deploy/invoke-permissions.yaml", FunctionArn=function).values():
@@ -108,7 +108,7 @@ def organization_rule(**parameters):
 @pytest.mark.parametrize(
     "parameters", [{}, EVERY_PART["deploy/organization-rule.yaml"]], ids=["defaults", "every part"]
 )
-def test_aws_config_takes_the_rule_of_an_organisation(parameters):
+def test_organisation_rule_satisfies_the_api_model(parameters):
     assert violations("config", "PutOrganizationConfigRule", organization_rule(**parameters)) == []
 
 
@@ -120,7 +120,7 @@ def test_organisation_rule_excludes_the_given_accounts():
     ]
 
 
-def test_longest_values_of_an_organisations_rule_fit_in_its_parameters():
+def test_organisation_rule_accepts_long_values_together():
     longest = {
         "AdditionalAllowedActions": ",".join(["ecr:ReplicateImage"] * 21),
         "ClusterRegions": ",".join(["ap-southeast-1"] * 16),
@@ -129,8 +129,8 @@ def test_longest_values_of_an_organisations_rule_fit_in_its_parameters():
     assert violations("config", "PutOrganizationConfigRule", organization_rule(**longest)) == []
 
 
-def test_an_accounts_copy_of_the_rule_has_a_name_that_a_schedule_can_ask_for():
-    # OrgConfigRule-NAME-SUFFIX with eight characters, and GetComplianceDetailsByConfigRule takes 64.
+def test_organisation_rule_name_fits_the_compliance_api():
+    # OrgConfigRule-NAME-SUFFIX, with a suffix of 8 characters. GetComplianceDetailsByConfigRule accepts 64.
     name = f"OrgConfigRule-{organization_rule(RuleName='x' * 40)['OrganizationConfigRuleName']}-a1b2c3d4"
     assert violations("config", "GetComplianceDetailsByConfigRule", {"ConfigRuleName": name}) == []
 
@@ -143,17 +143,17 @@ def pack_rule(**parameters):
     return rule["Properties"]
 
 
-def test_pack_is_a_template_that_aws_config_takes():
+def test_pack_satisfies_the_api_model():
     text = DEPLOY["deploy/conformance-pack.yaml"].read_text()
     assert violations("config", "PutConformancePack", {"ConformancePackName": "x", "TemplateBody": text}) == []
-    # A pack is rules and parameters: https://docs.aws.amazon.com/config/latest/developerguide/custom-conformance-pack.html
+    # A pack has rules and parameters: https://docs.aws.amazon.com/config/latest/developerguide/custom-conformance-pack.html
     template = load(DEPLOY["deploy/conformance-pack.yaml"])
     assert template.keys() <= {"Parameters", "Conditions", "Resources"}
     assert {resource["Type"] for resource in template["Resources"].values()} == {"AWS::Config::ConfigRule"}
 
 
 @pytest.mark.parametrize("parameters", [{}, EVERY_PART["deploy/conformance-pack.yaml"]], ids=["defaults", "every part"])
-def test_aws_config_takes_the_rule_of_the_pack(parameters):
+def test_pack_rule_satisfies_the_api_model(parameters):
     rule = pack_rule(**parameters)
     assert (
         violations(
@@ -164,7 +164,7 @@ def test_aws_config_takes_the_rule_of_the_pack(parameters):
 
 
 @pytest.mark.parametrize("of", ["pack", "organisation"])
-def test_rules_of_other_accounts_listen_to_what_the_functions_own_listens_to(of):
+def test_rules_of_other_accounts_have_the_same_triggers(of):
     own = every_part("template.yaml")["Rule"]["Properties"]
     if of == "pack":
         assert pack_rule()["Scope"] == own["Scope"]
@@ -178,7 +178,7 @@ def test_rules_of_other_accounts_listen_to_what_the_functions_own_listens_to(of)
 
 
 @pytest.mark.parametrize("path", EVERY_PART)
-def test_every_exception_from_a_check_has_a_reason(path):
+def test_every_checkov_exception_has_a_reason(path):
     for name, resource in load(ROOT / path)["Resources"].items():
         if name.startswith("Fn::ForEach::"):
             continue

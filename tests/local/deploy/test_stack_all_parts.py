@@ -1,6 +1,6 @@
-"""`template.yaml` with every part on, as a stack: each resource asked by its own API.
+"""`template.yaml` with every part, created as a stack. Each resource is read through its own API.
 
-What the local AWS does not hold (the function's logging) is looked up in the resolved template.
+The stand-in does not store the function's logging. That is tested on the resolved template.
 """
 
 import ast
@@ -17,7 +17,7 @@ from local.templates.stack import Stack
 
 TEMPLATE = ROOT / "template.yaml"
 METRICS = (ROOT / "src/metrics.rs").read_text()
-# Metrics of AWS's own, and the pages that name them.
+# Metrics of AWS services, and the pages that document them.
 OF_AWS = {
     ("AWS/Lambda", "Errors"): "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html",
     ("AWS/Lambda", "Throttles"): "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html",
@@ -56,7 +56,7 @@ def role_policies(stack):
     held = {}
     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        # moto keeps those that stand in the role itself as Python writes them, not as JSON.
+        # moto stores the policies of the role's own property as Python text, not as JSON.
         held[name] = document if isinstance(document, dict) else ast.literal_eval(document)
     return held
 
@@ -65,18 +65,18 @@ def statements(document):
     return {statement.get("Sid"): statement for statement in document["Statement"]}
 
 
-def test_every_resource_is_created(stack):
+def test_stack_has_every_resource(stack):
     assert stack.ids.keys() == resolved(TEMPLATE, EVERY_PART["template.yaml"])["Resources"].keys()
 
 
-def test_every_part_is_every_resource():
+def test_every_part_covers_every_resource():
     everything = resolved(TEMPLATE, EVERY_PART["template.yaml"])["Resources"].keys()
     written = re.findall(r"(?m)^  (\w+):\n    Type: AWS::", TEMPLATE.read_text())
-    assert everything - set(written) == {"FunctionEventInvokeConfig"}, "what SAM adds"
+    assert everything - set(written) == {"FunctionEventInvokeConfig"}, "SAM adds it"
     assert set(written) - everything == set()
 
 
-def test_function(stack):
+def test_function_settings(stack):
     function = client("lambda").get_function(FunctionName=stack.ids["Function"])
     held = function["Configuration"]
     assert held["Runtime"] == "provided.al2023"
@@ -90,7 +90,7 @@ def test_function(stack):
     assert function["Concurrency"] == {"ReservedConcurrentExecutions": 10}
 
 
-def test_function_logs_json_to_its_own_group():
+def test_function_logs_json_to_the_log_group():
     resources = resolved(TEMPLATE, {"LogLevel": "WARN"})["Resources"]
     assert resources["Function"]["Properties"]["LoggingConfig"] == {
         "LogFormat": "JSON",
@@ -100,7 +100,7 @@ def test_function_logs_json_to_its_own_group():
     }
 
 
-def test_log_group_keeps_lines_for_a_time(stack):
+def test_log_group_has_the_retention(stack):
     (group,) = client("logs").describe_log_groups()["logGroups"]
     assert group["logGroupName"] == stack.ids["FunctionLogGroup"] == f"/aws/lambda/{STACK}"
     assert group["retentionInDays"] == 90
@@ -112,21 +112,21 @@ def test_log_group_keeps_lines_for_a_time(stack):
     )
 
 
-def test_only_aws_config_for_this_account_may_invoke(stack):
+def test_function_is_invoked_by_config_of_this_account_only(stack):
     (statement,) = json.loads(client("lambda").get_policy(FunctionName=stack.ids["Function"])["Policy"])["Statement"]
     assert (statement["Effect"], statement["Action"]) == ("Allow", "lambda:InvokeFunction")
     assert statement["Principal"] == {"Service": "config.amazonaws.com"}
     assert statement["Condition"] == {"StringEquals": {"AWS:SourceAccount": ACCOUNT}}
 
 
-def test_failed_events_are_tried_again_and_kept(stack):
+def test_failed_events_are_retried_and_queued(stack):
     held = client("lambda").get_function_event_invoke_config(FunctionName=stack.ids["Function"])
     assert held["MaximumRetryAttempts"] == 2
     assert held["MaximumEventAgeInSeconds"] == 21600
     assert held["DestinationConfig"] == {"OnFailure": {"Destination": queue_arn(stack)}}
 
 
-def test_only_lambda_may_assume_the_role(stack):
+def test_role_is_assumed_by_lambda_only(stack):
     role = client("iam").get_role(RoleName=stack.ids["FunctionRole"])["Role"]
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert statement == {
@@ -136,7 +136,7 @@ def test_only_lambda_may_assume_the_role(stack):
     }
 
 
-def test_policies_of_the_role_are_those_of_the_template(stack):
+def test_role_has_exactly_the_policies_of_the_template(stack):
     resources = resolved(TEMPLATE, EVERY_PART["template.yaml"])["Resources"]
     written = [resource["Properties"] for resource in resources.values() if resource["Type"] == "AWS::IAM::Policy"]
     written += resources["FunctionRole"]["Properties"]["Policies"]
@@ -146,7 +146,7 @@ def test_policies_of_the_role_are_those_of_the_template(stack):
     assert client("iam").list_attached_role_policies(RoleName=stack.ids["FunctionRole"])["AttachedPolicies"] == []
 
 
-def test_policies_of_the_role_have_no_wildcards_that_iam_could_do_without(stack):
+def test_role_policies_have_no_avoidable_wildcards(stack):
     for document in role_policies(stack).values():
         for statement in document["Statement"]:
             actions = listed(statement["Action"])
@@ -154,13 +154,13 @@ def test_policies_of_the_role_have_no_wildcards_that_iam_could_do_without(stack)
             assert statement["Resource"] != "*" or set(actions) <= WITHOUT_RESOURCE, statement
 
 
-def test_role_reads_verdicts_of_its_own_rule_only(stack):
+def test_role_reads_results_of_its_own_rule_only(stack):
     document = role_policies(stack)["read-own-verdicts"]
     rule = client("config").describe_config_rules(ConfigRuleNames=[stack.ids["Rule"]])["ConfigRules"][0]
     assert statements(document)["ReadOwnVerdicts"]["Resource"] == rule["ConfigRuleArn"]
 
 
-def test_role_assumes_one_name_in_its_own_organisation_only(stack):
+def test_role_assumes_one_name_in_its_organisation_only(stack):
     document = role_policies(stack)["assume-execution-role"]
     assert statements(document)["AssumeExecutionRole"] == {
         "Sid": "AssumeExecutionRole",
@@ -187,7 +187,7 @@ def test_queue_is_encrypted_and_refuses_plaintext(stack):
     assert {statement["Resource"] for statement in policy.values()} == {queue_arn(stack)}
 
 
-def test_key_admits_the_services_that_publish(stack):
+def test_key_is_used_by_the_publishing_services(stack):
     kms = client("kms")
     assert kms.get_key_rotation_status(KeyId=stack.ids["NotificationKey"])["KeyRotationEnabled"] is True
     policy = statements(
@@ -202,7 +202,7 @@ def test_key_admits_the_services_that_publish(stack):
     assert policy["EncryptNotifications"]["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
 
 
-def test_topic_is_encrypted_by_that_key_and_takes_from_these_services_only(stack):
+def test_topic_is_encrypted_and_limits_publishers(stack):
     held = client("sns").get_topic_attributes(TopicArn=stack.ids["NotificationTopic"])["Attributes"]
     assert (
         held["KmsMasterKeyId"] == client("kms").describe_key(KeyId=stack.ids["NotificationKey"])["KeyMetadata"]["Arn"]
@@ -218,7 +218,7 @@ def test_topic_is_encrypted_by_that_key_and_takes_from_these_services_only(stack
     assert {statement["Action"] for statement in policy.values()} == {"sns:Publish"}
 
 
-def test_topic_takes_every_alarm_of_the_stack_and_no_other(stack):
+def test_topic_accepts_alarms_of_the_stack_only(stack):
     held = client("sns").get_topic_attributes(TopicArn=stack.ids["NotificationTopic"])["Attributes"]
     admitted = statements(json.loads(held["Policy"]))["TakeAlarms"]["Condition"]["ArnLike"]["aws:SourceArn"]
     pattern = re.escape(admitted).replace(r"\*", ".*")
@@ -227,14 +227,14 @@ def test_topic_takes_every_alarm_of_the_stack_and_no_other(stack):
     assert not re.fullmatch(pattern, f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:another")
 
 
-def test_address_is_subscribed(stack):
+def test_email_address_is_subscribed(stack):
     (subscription,) = client("sns").list_subscriptions_by_topic(TopicArn=stack.ids["NotificationTopic"])[
         "Subscriptions"
     ]
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "platform@example.org")
 
 
-def test_compliance_changes_go_to_the_topic(stack):
+def test_compliance_changes_are_sent_to_the_topic(stack):
     events, written = (
         client("events"),
         resolved(TEMPLATE, EVERY_PART["template.yaml"])["Resources"]["ComplianceChangeRule"]["Properties"],
@@ -253,7 +253,7 @@ def test_compliance_changes_go_to_the_topic(stack):
 LAMBDA, SQS, OWN = "AWS/Lambda", "AWS/SQS", "EksNodeRoleEcrReadOnly"
 AT_LEAST, LESS = "GreaterThanOrEqualToThreshold", "LessThanThreshold"
 ALARMS = {
-    # namespace, metric, statistic, period, periods, of which breaching, comparison, threshold, missing data
+    # namespace, metric, statistic, period, periods, breaching periods, comparison, threshold, missing data
     "errors": (LAMBDA, "Errors", "Sum", 900, 1, 1, AT_LEAST, 3, "notBreaching"),
     "throttles": (LAMBDA, "Throttles", "Sum", 300, 3, 3, AT_LEAST, 1, "notBreaching"),
     "failure-queue": (SQS, "ApproximateNumberOfMessagesVisible", "Maximum", 300, 1, 1, AT_LEAST, 1, "notBreaching"),
@@ -264,7 +264,7 @@ ALARMS = {
 }
 
 
-def test_alarms(stack):
+def test_alarm_settings(stack):
     held = client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert {
         alarm["AlarmName"].removeprefix(f"{STACK}-"): (
@@ -282,7 +282,7 @@ def test_alarms(stack):
     } == ALARMS
 
 
-def test_alarms_tell_the_topic_and_are_about_this_function(stack):
+def test_alarms_send_to_the_topic_and_watch_this_function(stack):
     queue = queue_arn(stack).rsplit(":", 1)[-1]
     for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]:
         assert alarm["ActionsEnabled"] is True
@@ -297,11 +297,11 @@ def test_alarms_tell_the_topic_and_are_about_this_function(stack):
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_operators_find_each_alarm_in_the_documentation(name):
+def test_alarm_is_documented(name):
     assert f"| `…-{name}` |" in (ROOT / "docs/tasks/notifications-and-alarms.md").read_text()
 
 
-def test_alarms_watch_metrics_that_somebody_writes(stack):
+def test_alarms_watch_existing_metrics(stack):
     namespace = re.search(r'const NAMESPACE: &str = "(\w+)";', METRICS)[1]
     counters = re.findall(r'"(\w+)"', re.search(r"const COUNTERS: \[&str; \d+\] = \[(.*?)\];", METRICS, re.DOTALL)[1])
     assert re.findall(r'with_dimension\("(\w+)"', METRICS) == ["FunctionName"], (
@@ -314,7 +314,7 @@ def test_alarms_watch_metrics_that_somebody_writes(stack):
     assert watched - written == set()
 
 
-def test_alarms_look_back_no_further_than_cloudwatch_does(stack):
+def test_alarms_stay_within_the_period_that_cloudwatch_allows(stack):
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html, EvaluationPeriods
     for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]:
         longest = 7 * 24 * 3600 if alarm["Period"] >= 3600 else 24 * 3600
@@ -325,7 +325,7 @@ def test_alarms_look_back_no_further_than_cloudwatch_does(stack):
     ("frequency", "hours"),
     [("One_Hour", 1), ("Three_Hours", 3), ("Six_Hours", 6), ("Twelve_Hours", 12), ("TwentyFour_Hours", 24)],
 )
-def test_alarm_on_the_schedule_waits_for_twice_its_period(frequency, hours):
+def test_schedule_alarm_waits_for_twice_the_period(frequency, hours):
     resources = resolved(TEMPLATE, {"Alarms": "true", "MaximumExecutionFrequency": frequency})["Resources"]
     alarm = resources["ScheduleAlarm"]["Properties"]
     assert alarm["EvaluationPeriods"] * alarm["Period"] == 2 * hours * 3600
@@ -335,7 +335,7 @@ def test_alarm_on_the_schedule_waits_for_twice_its_period(frequency, hours):
     ]
 
 
-def test_rule(stack):
+def test_rule_settings(stack):
     (rule,) = client("config").describe_config_rules()["ConfigRules"]
     assert rule["ConfigRuleName"] == stack.ids["Rule"] == "eks-node-role-ecr-read-only"
     assert rule["Source"] == {
@@ -364,7 +364,7 @@ def test_rule(stack):
     assert json.loads(rule["InputParameters"]) == {name: value for name, value in given if name in of_rule}
 
 
-def test_outputs(stack):
+def test_outputs_name_the_resources(stack):
     role = client("iam").get_role(RoleName=stack.ids["FunctionRole"])["Role"]
     function = client("lambda").get_function(FunctionName=stack.ids["Function"])["Configuration"]
     rule = client("config").describe_config_rules()["ConfigRules"][0]

@@ -1,6 +1,6 @@
-"""`template.yaml` with every optional part off, as a stack: it holds nothing that costs money while idle.
+"""`template.yaml` with its defaults, created as a stack: no resource costs money while idle.
 
-And what each option adds, by the resolved template.
+The resolved template shows the resources that each option adds.
 """
 
 import json
@@ -14,7 +14,7 @@ from local.templates.resolve import resolved
 from local.templates.stack import Stack
 
 TEMPLATE = ROOT / "template.yaml"
-# Types of which nothing is charged for what merely exists, each with AWS's page of prices.
+# Resource types that cost nothing while idle, each with the price page of AWS.
 FREE_WHILE_IDLE = {
     "AWS::Config::ConfigRule": "https://aws.amazon.com/config/pricing/ (by evaluation)",
     "AWS::IAM::Policy": "https://aws.amazon.com/iam/ (free)",
@@ -26,7 +26,7 @@ FREE_WHILE_IDLE = {
     "AWS::SQS::Queue": "https://aws.amazon.com/sqs/pricing/ (by request; SSE-SQS is free)",
     "AWS::SQS::QueuePolicy": "https://aws.amazon.com/sqs/pricing/ (part of the queue)",
 }
-# The same of what options add.
+# The same for the types that options add.
 FREE_OPTIONS = {
     "AWS::Events::Rule": "https://aws.amazon.com/eventbridge/pricing/ (events of AWS services are free)",
     "AWS::SNS::Subscription": "https://aws.amazon.com/sns/pricing/ (by delivery)",
@@ -69,12 +69,12 @@ def types(parameters):
     return {name: resource["Type"] for name, resource in resolved(TEMPLATE, parameters)["Resources"].items()}
 
 
-def test_what_is_created_costs_nothing_while_idle(stack):
+def test_defaults_cost_nothing_while_idle(stack):
     assert stack.ids.keys() == types({}).keys()
     assert set(types({}).values()) == FREE_WHILE_IDLE.keys()
 
 
-def test_there_is_no_key_no_topic_and_no_alarm(stack):
+def test_defaults_have_no_key_topic_or_alarm(stack):
     assert client("kms").list_keys()["Keys"] == []
     assert client("sns").list_topics()["Topics"] == []
     assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
@@ -82,18 +82,18 @@ def test_there_is_no_key_no_topic_and_no_alarm(stack):
     assert "NotificationTopicArn" not in stack.outputs
 
 
-def test_function_takes_no_concurrency_from_others(stack):
+def test_function_reserves_no_concurrency(stack):
     assert "Concurrency" not in client("lambda").get_function(FunctionName=stack.ids["Function"])
 
 
-def test_queue_takes_from_nobody_by_its_policy(stack):
+def test_queue_policy_allows_no_sender(stack):
     policy = client("sqs").get_queue_attributes(QueueUrl=stack.ids["FailureQueue"], AttributeNames=["Policy"])[
         "Attributes"
     ]["Policy"]
     assert [statement["Effect"] for statement in json.loads(policy)["Statement"]] == ["Deny"]
 
 
-def test_role_has_no_policy_for_what_is_off(stack):
+def test_role_has_no_policy_for_an_option_that_is_off(stack):
     names = client("iam").list_role_policies(RoleName=stack.ids["FunctionRole"])["PolicyNames"]
     assert not {"import-findings", "assume-execution-role"} & set(names)
     assert "write-traces" in names
@@ -107,10 +107,10 @@ def test_rule_gets_no_parameters(stack):
 @pytest.mark.parametrize(
     ("parameters", "added"), [option[1:] for option in OPTIONS], ids=[option[0] for option in OPTIONS]
 )
-def test_option_adds(parameters, added):
+def test_option_adds_its_resources_only(parameters, added):
     assert types(parameters).keys() - types({}).keys() == added
     known = FREE_WHILE_IDLE | FREE_OPTIONS | COSTS_WHILE_IDLE
-    assert set(types(parameters).values()) - known.keys() == set(), "say whether it costs money while idle"
+    assert set(types(parameters).values()) - known.keys() == set(), "add the type to the list of its costs while idle"
 
 
 def test_without_tracing_the_role_writes_no_traces():
@@ -124,13 +124,13 @@ def test_without_tracing_the_role_writes_no_traces():
     ("option", "expected"),
     [("Notifications", {"RefusePlaintext", "TakeComplianceChanges"}), ("Alarms", {"RefusePlaintext", "TakeAlarms"})],
 )
-def test_topic_takes_only_what_is_on(option, expected):
+def test_topic_accepts_only_the_options_that_are_on(option, expected):
     policy = resolved(TEMPLATE, {option: "true"})["Resources"]["NotificationTopicPolicy"]["Properties"][
         "PolicyDocument"
     ]
     assert {statement["Sid"] for statement in policy["Statement"]} == expected
 
 
-def test_architecture_is_the_parameter():
+def test_architecture_is_passed_to_the_function():
     resources = resolved(TEMPLATE, {"Architecture": "arm64"})["Resources"]
     assert resources["Function"]["Properties"]["Architectures"] == ["arm64"]

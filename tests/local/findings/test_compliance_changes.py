@@ -1,4 +1,4 @@
-"""A change of compliance is an event, and whoever subscribes to the template's topic reads what it says."""
+"""A compliance change becomes an event, and a subscriber of the template's topic gets its message."""
 
 import re
 from datetime import datetime, timezone
@@ -21,8 +21,8 @@ def subscribed(binary):
         yield lab, Subscriber(lab)
 
 
-def test_the_subscriber_reads_each_change_once(subscribed):
-    """The first verdict of a role that writes; nothing when it comes again; COMPLIANT when the role was put right."""
+def test_each_change_sends_one_message(subscribed):
+    """One for NON_COMPLIANT, none for the same result again, one for COMPLIANT after the role was corrected."""
     lab, subscriber = subscribed
     role = account.role("shop-build-node")
     assert lab.send(CHANGED).ok
@@ -42,21 +42,23 @@ def test_the_subscriber_reads_each_change_once(subscribed):
         iam.attach_role_policy(RoleName=role.name, PolicyArn=policy)
 
 
-def test_a_schedule_tells_of_each_role_that_writes(subscribed):
+def test_schedule_sends_a_message_for_each_non_compliant_role(subscribed):
     lab, subscriber = subscribed
     assert lab.send(events.event(events.scheduled())).ok
-    told, held = subscriber.read(), lab.evaluations()
+    messages, held = subscriber.read(), lab.evaluations()
     wrong = [role for role in account.ROLES if role.node and held[role.id]["ComplianceType"] == account.NON_COMPLIANT]
-    assert sorted(re.search(r": role (AROA\w+),", message)[1] for message in told) == sorted(role.id for role in wrong)
+    assert sorted(re.search(r": role (AROA\w+),", message)[1] for message in messages) == sorted(
+        role.id for role in wrong
+    )
 
 
-def test_of_another_rule_it_reads_nothing(subscribed, rule):
+def test_another_rule_sends_no_message(subscribed, rule):
     lab, subscriber = subscribed
     assert lab.send(CHANGED, rule).ok
     assert subscriber.read() == []
 
 
-def test_the_event_has_the_documented_form():
+def test_event_has_the_documented_form():
     at = datetime(2026, 11, 20, 9, 30, tzinfo=timezone.utc)
     evaluation = {
         "ComplianceResourceType": "AWS::IAM::Role",
