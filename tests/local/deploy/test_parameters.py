@@ -9,8 +9,8 @@ import re
 from functools import cache
 
 import pytest
-from helpers import run_example
 
+from helpers import run_example
 from local import ROOT
 from local.lab import events
 from local.templates.resolve import EVERY_PART, RULE_PARAMETERS, TemplateError, load, parameter_values, resolved
