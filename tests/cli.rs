@@ -166,7 +166,7 @@ fn malformed_role_is_an_error_of_that_role_alone() {
     let expected = vec!["error", "error", "error", "error", "COMPLIANT", "NON_COMPLIANT"];
     assert_eq!((verdicts(&roles), exit), (expected, 2));
     let error = |i: usize| roles[i]["error"].as_str().unwrap();
-    assert_eq!(error(0), "policy `inline`: $.Statement[0].Effect: `Permit` is not an effect; `Allow` and `Deny` are");
+    assert_eq!(error(0), "policy `inline`: $.Statement[0].Effect: unknown effect `Permit`, expected `Allow` or `Deny`");
     let gone = "policy `arn:aws:iam::123456789012:policy/gone` is not in the file; save it again without `--filter`";
     assert_eq!(error(1), gone);
     assert!(error(2).starts_with("malformed entry of `RoleDetailList`: "), "{}", error(2));

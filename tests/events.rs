@@ -284,7 +284,7 @@ fn what_is_not_understood_is_named() {
             ] } }] })),
             format!(
                 "`{item_path}.configuration.rolePolicyList[0].policyDocument` could not be understood: \
-                 $.Statement[0].Effect: `Permit` is not an effect; `Allow` and `Deny` are"
+                 $.Statement[0].Effect: unknown effect `Permit`, expected `Allow` or `Deny`"
             ),
         ),
         (

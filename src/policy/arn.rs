@@ -6,7 +6,7 @@
 //! Source: IAM User Guide, "Identify AWS resources with Amazon Resource Names (ARNs)"
 //! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>).
 
-/// The parts of an ARN. All but `resource` may be empty, and none but `resource` contains a colon.
+/// The parts of an ARN. Any part may be empty. Only `resource` may contain colons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arn<'a> {
     /// `aws`, `aws-cn`, `aws-us-gov`.
@@ -15,7 +15,7 @@ pub struct Arn<'a> {
     pub service: &'a str,
     /// The region; empty for global services.
     pub region: &'a str,
-    /// Twelve digits; `aws` for resources of AWS, empty for those without an account.
+    /// Twelve digits; `aws` for policies that AWS maintains; empty for resources without an account.
     pub account: &'a str,
     /// The rest, such as `role/path/name`.
     pub resource: &'a str,
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_arn_is_refused() {
+    fn text_other_than_an_arn_is_refused() {
         for text in ["", "*", "arn", "arn:", "name", "arn:aws:iam::111122223333", "ARN:aws:iam::aws:policy/p"] {
             assert_eq!(Arn::parse(text), None, "{text}");
         }

@@ -1,9 +1,12 @@
-//! One value of the request against the values that a condition lists.
+//! Compares one value of a request with the values in a policy: text, numbers, instants and networks.
 //!
-//! Knows how text, numbers, instants and networks are written and compared. Knows nothing of keys that are
-//! missing, of keys with several values or of negation: those are the condition's.
+//! Missing keys, keys with several values and negation are handled in [`super::requirement`].
 //!
-//! Source: IAM User Guide, "IAM JSON policy elements: Condition operators".
+//! Cost: text is found among values without wildcards by binary search. All other values in the policy are tried, one
+//! after the other. The budget is charged for every symbol of a glob that is tried.
+//!
+//! Source: IAM User Guide, "IAM JSON policy elements: Condition operators"
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,47 +18,86 @@ use super::budget::Budget;
 use super::glob::{Glob, LetterCase};
 use super::reading::Reading;
 
-/// How many symbols are tried in the time of a step of the budget.
+/// How many symbols are tried for one step of the budget.
 const SYMBOLS_PER_STEP: usize = 8;
 
-/// What a condition lists: a value matches where it matches one of them.
+/// The values in a policy. A value of the request matches if it matches one of them.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Comparison {
     /// Text patterns.
     Text(Texts),
     /// Numbers; for instants, seconds since 1970.
     Number {
-        /// How the request's value has to relate to one of the numbers.
+        /// The relation of the request's value to one of the numbers.
         order: Order,
-        /// The numbers listed.
+        /// The numbers in the policy.
         numbers: Vec<f64>,
         /// Whether the values are instants, written as dates or as seconds.
         instants: bool,
-        /// Whether a value of the request that is none counts as one that matches.
+        /// Whether a value of the request that is not a number or an instant matches.
         matches_unreadable: bool,
     },
     /// IP networks.
     Networks {
         /// The networks.
         networks: Vec<Network>,
-        /// Whether a value of the request that is no address counts as one that matches.
+        /// Whether a value of the request that is not an address matches.
         matches_unreadable: bool,
     },
-    /// The value, seconds since 1970, is written as a date first.
+    /// The value of the request is in seconds since 1970, and is written as a date before it is compared.
     AsDate(Arc<Comparison>),
 }
 
-/// A union of text patterns.
+impl Comparison {
+    /// The number of values in the policy.
+    pub fn value_count(&self) -> usize {
+        match self {
+            Self::Text(texts) => texts.globs.len(),
+            Self::Number { numbers, .. } => numbers.len(),
+            Self::Networks { networks, .. } => networks.len(),
+            Self::AsDate(inner) => inner.value_count(),
+        }
+    }
+
+    /// Whether a value of the request that is not a number, instant or address matches.
+    pub fn matches_unreadable(&self) -> bool {
+        match self {
+            Self::Number { matches_unreadable, .. } | Self::Networks { matches_unreadable, .. } => *matches_unreadable,
+            Self::Text(_) | Self::AsDate(_) => false,
+        }
+    }
+
+    /// Whether a value of the request matches. Charges the budget.
+    pub fn matches(&self, value: &str, budget: &Budget) -> bool {
+        match self {
+            Self::Text(texts) => texts.matches(value, budget),
+            Self::Number { order, numbers, instants, matches_unreadable } => {
+                budget.charge(1 + numbers.len() / SYMBOLS_PER_STEP);
+                let read = if *instants { instant(value) } else { number(value) };
+                read.map_or(*matches_unreadable, |value| numbers.iter().any(|limit| order.holds(value, *limit)))
+            }
+            Self::AsDate(inner) => inner.matches(date(value).as_deref().unwrap_or(value), budget),
+            Self::Networks { networks, matches_unreadable } => {
+                budget.charge(1 + networks.len() / SYMBOLS_PER_STEP);
+                Network::parse(value)
+                    .map_or(*matches_unreadable, |value| networks.iter().any(|network| network.contains(&value)))
+            }
+        }
+    }
+}
+
+/// Several globs. A text matches if it matches one of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Texts {
-    /// Those without wildcards first, these sorted: a policy may list hundreds.
+    /// First the globs without wildcards, sorted for binary search, because a policy may have hundreds. Then the others.
     globs: Vec<Glob>,
+    /// The number of globs without wildcards.
     literals: usize,
     letter_case: LetterCase,
 }
 
 impl Texts {
-    /// The union of these patterns.
+    /// The union of these globs.
     pub fn new(globs: Vec<Glob>, letter_case: LetterCase) -> Self {
         let (mut all, wild): (Vec<Glob>, Vec<Glob>) = globs.into_iter().partition(Glob::is_literal);
         all.sort_unstable();
@@ -65,12 +107,12 @@ impl Texts {
         Self { globs: all, literals, letter_case }
     }
 
-    /// The union that holds one text.
+    /// The union that matches only this text.
     pub fn literal(text: &str) -> Self {
         Self { globs: vec![Glob::literal(text)], literals: 1, letter_case: LetterCase::Exact }
     }
 
-    /// The patterns, of which one has to match.
+    /// The globs.
     pub fn globs(&self) -> &[Glob] {
         &self.globs
     }
@@ -80,12 +122,12 @@ impl Texts {
         self.letter_case
     }
 
-    /// Whether the texts that match are just the patterns as they stand.
+    /// Whether only the texts of the globs themselves match: no wildcards, and letter case matters.
     pub fn only_literals(&self) -> bool {
         self.literals == self.globs.len() && self.letter_case == LetterCase::Exact
     }
 
-    /// Whether one of the patterns matches, at the budget's cost.
+    /// Whether one of the globs matches. Charges the budget.
     pub fn matches(&self, text: &str, budget: &Budget) -> bool {
         let (literals, wild) = self.globs.split_at_checked(self.literals).unwrap_or((&[], &self.globs));
         let (literals, tried) = match self.letter_case {
@@ -100,7 +142,7 @@ impl Texts {
     }
 }
 
-/// The relation of the request's value to a listed one.
+/// The relation of the request's value to a value in the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Order {
     /// `…Equals` and `…NotEquals`.
@@ -116,21 +158,21 @@ pub enum Order {
 }
 
 impl Order {
-    fn holds(self, value: f64, listed: f64) -> bool {
+    fn holds(self, value: f64, limit: f64) -> bool {
         match self {
-            Self::Equal => value == listed,
-            Self::Less => value < listed,
-            Self::LessOrEqual => value <= listed,
-            Self::Greater => value > listed,
-            Self::GreaterOrEqual => value >= listed,
+            Self::Equal => value == limit,
+            Self::Less => value < limit,
+            Self::LessOrEqual => value <= limit,
+            Self::Greater => value > limit,
+            Self::GreaterOrEqual => value >= limit,
         }
     }
 }
 
-/// An IP network: the addresses from `first` to `last`, all of one family.
+/// An IP network: the addresses from `first` to `last`, of one IP version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
-    /// Whether the addresses are IPv6 ones.
+    /// Whether the addresses are IPv6.
     pub v6: bool,
     /// The lowest address.
     pub first: u128,
@@ -139,7 +181,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads an address or a network in CIDR notation.
+    /// Parses an address or a network in CIDR notation.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix.parse::<u32>().ok()?)),
@@ -155,73 +197,30 @@ impl Network {
         Some(Self { v6, first: number & !host_mask, last: number | host_mask })
     }
 
-    /// Whether the network holds all addresses of the other.
-    fn holds(&self, other: &Self) -> bool {
+    /// Whether all addresses of the other network are in this one.
+    fn contains(&self, other: &Self) -> bool {
         self.v6 == other.v6 && self.first <= other.first && other.last <= self.last
     }
 }
 
-impl Comparison {
-    /// How many values are listed.
-    pub fn value_count(&self) -> usize {
-        match self {
-            Self::Text(texts) => texts.globs.len(),
-            Self::Number { numbers, .. } => numbers.len(),
-            Self::Networks { networks, .. } => networks.len(),
-            Self::AsDate(inner) => inner.value_count(),
-        }
-    }
-
-    /// What it comes to for a value that is no number, instant or address.
-    pub fn matches_unreadable(&self) -> bool {
-        match self {
-            Self::Number { matches_unreadable, .. } | Self::Networks { matches_unreadable, .. } => *matches_unreadable,
-            Self::Text(_) | Self::AsDate(_) => false,
-        }
-    }
-
-    /// Reads an instant as the seconds since 1970.
-    pub fn instant(text: &str) -> Option<f64> {
-        instant(text)
-    }
-
-    /// Whether a value of the request matches one of the listed values, at the budget's cost.
-    pub fn matches(&self, value: &str, budget: &Budget) -> bool {
-        match self {
-            Self::Text(texts) => texts.matches(value, budget),
-            Self::Number { order, numbers, instants, matches_unreadable } => {
-                budget.charge(1 + numbers.len() / SYMBOLS_PER_STEP);
-                let read = if *instants { instant(value) } else { number(value) };
-                read.map_or(*matches_unreadable, |value| numbers.iter().any(|listed| order.holds(value, *listed)))
-            }
-            Self::AsDate(inner) => inner.matches(date(value).as_deref().unwrap_or(value), budget),
-            Self::Networks { networks, matches_unreadable } => {
-                budget.charge(1 + networks.len() / SYMBOLS_PER_STEP);
-                Network::parse(value)
-                    .map_or(*matches_unreadable, |value| networks.iter().any(|network| network.holds(&value)))
-            }
-        }
-    }
-}
-
-/// Seconds since 1970 as the date that requests carry: UTC, to the second.
+/// Formats seconds since 1970 as requests do: a date in UTC, to the second.
 pub fn date(seconds: &str) -> Option<String> {
     OffsetDateTime::from_unix_timestamp(seconds.parse().ok()?).ok()?.format(&Rfc3339).ok()
 }
 
-/// Reads a number: digits, a sign, a fraction, an exponent; nothing that only Rust calls a number.
+/// Parses a number: digits, a sign, a fraction, an exponent. `inf` and `NaN` are numbers to Rust only, and not here.
 pub(super) fn number(text: &str) -> Option<f64> {
     let text = text.trim();
     let plain = text.bytes().all(|c| c.is_ascii_digit() || matches!(c, b'+' | b'-' | b'.' | b'e' | b'E'));
     if plain { text.parse().ok() } else { None }
 }
 
-/// Reads a listed instant as the seconds since 1970. Four digits may be a year or seconds: in doubt the numbers that
-/// make the comparison match more or less.
-pub(super) fn listed_instants(text: &str, order: Order, reading: Reading) -> Vec<f64> {
+/// Parses an instant in a policy, in seconds since 1970. It is not documented whether four digits are a year or seconds:
+/// the result is the numbers with which the comparison matches more (wide) or less (narrow).
+pub(super) fn policy_instants(text: &str, order: Order, reading: Reading) -> Vec<f64> {
     let text = text.trim();
     let year = if text.len() == 4 { number(text) } else { None };
-    // A time without a zone may be in UTC, or not be read at all.
+    // It is not documented whether a time without a zone is in UTC or an error.
     let zoned = instant(text).or_else(|| instant(&format!("{text}Z")).filter(|_| reading == Reading::Wide));
     match (zoned, year, reading, order) {
         (None, _, _, _) => Vec::new(),
@@ -235,8 +234,8 @@ pub(super) fn listed_instants(text: &str, order: Order, reading: Reading) -> Vec
     }
 }
 
-/// Reads an instant as the seconds since 1970: one of the W3C's forms of ISO 8601, or the seconds themselves.
-pub(super) fn instant(text: &str) -> Option<f64> {
+/// Parses an instant, in seconds since 1970: a W3C date (a profile of ISO 8601), or the seconds themselves.
+pub fn instant(text: &str) -> Option<f64> {
     let text = text.trim();
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.len() != 4 && !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit() || c == b'.') {

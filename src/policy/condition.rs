@@ -1,16 +1,20 @@
-//! The condition block of a statement: operators, keys and the values listed.
+//! The condition block of a statement: operators, keys and values.
 //!
-//! Knows the operators as a table. Which value a key has, or may have, is not its business: it turns a
-//! condition into a [`Requirement`] on the key, given what the variables in the listed values stand for.
+//! [`Condition::requirement`] translates a condition into a [`Requirement`] on its key. The caller says what the policy
+//! variables in the values stand for. This module does not know which values a key can have.
 //!
-//! Sources: IAM User Guide, "IAM JSON policy elements: Condition operators" and "Single-valued vs. multivalued
-//! context keys".
+//! Cost of a translation: in proportion to the text of the values.
+//!
+//! Sources: IAM User Guide, "IAM JSON policy elements: Condition operators"
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>) and
+//! "Single-valued vs. multivalued context keys"
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>).
 
 use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
-use super::comparison::{Comparison, Network, Texts, listed_instants, number};
+use super::comparison::{Comparison, Network, Texts, number, policy_instants};
 use super::context_key::ContextKey;
 use super::glob::{Glob, LetterCase, Symbol};
 use super::json::{DocumentError, Json, Path, members};
@@ -19,14 +23,14 @@ use super::reading::Reading;
 use super::requirement::{IfPresent, Requirement};
 use super::variable::{Meaning, Token, Variable, Variables, Wildcards, resolve, tokens};
 
-/// One operator on one key of a condition block.
+/// One operator applied to one key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Condition {
-    /// The operator's name, as written.
+    /// The operator as written; the first criterion when conditions are sorted.
     operator_name: Box<str>,
     /// The condition key.
     pub key: ContextKey,
-    /// The values listed, as text.
+    /// The values, as text, sorted.
     values: Vec<String>,
     /// How `${…}` in the values is read.
     variables: Variables,
@@ -35,6 +39,11 @@ pub struct Condition {
 }
 
 impl Condition {
+    /// Reads a condition block. An operator that IAM does not document is not an error: see [`Condition::requirement`].
+    ///
+    /// # Errors
+    /// The block or an operator in it is not an object, a name appears twice, or a value is not a string, a number or a
+    /// boolean.
     pub(super) fn read_block(
         path: &Path<'_>,
         block: &Json<'_>,
@@ -49,9 +58,9 @@ impl Condition {
                     Json::List(items) => items
                         .iter()
                         .enumerate()
-                        .map(|(i, item)| value(&Path::Item(&here, i), item))
+                        .map(|(i, item)| read_value(&Path::Item(&here, i), item))
                         .collect::<Result<Vec<_>, _>>()?,
-                    one => vec![value(&here, one)?],
+                    one => vec![read_value(&here, one)?],
                 };
                 values.sort_unstable();
                 let operator = Operator::parse(operator_name);
@@ -63,8 +72,8 @@ impl Condition {
         Ok(conditions)
     }
 
-    /// Whether both readings see the condition alike in every request, as they do the text operators on a key of one
-    /// value; so it holds here where the same one holds there.
+    /// Whether the condition has the same meaning in both readings, for every request. This is so for text operators
+    /// without a set prefix, on a key with a single value.
     pub fn is_plain(&self) -> bool {
         !self.values.is_empty()
             && matches!(
@@ -73,22 +82,23 @@ impl Condition {
             )
     }
 
-    /// Whether it may hold of ARNs only: so does a negated ARN operator in the reading in which it matches less.
+    /// Whether the condition holds for ARNs only. In the narrow reading a negated ARN operator does not hold for a value
+    /// that is not an ARN.
     pub fn holds_for_arns_only(&self, reading: Reading) -> bool {
         reading == Reading::Narrow && matches!(self.operator, Some(Operator { family: Family::Arn, negated: true, .. }))
     }
 
-    /// The listed values that are plain text.
+    /// The values without wildcards and variables.
     pub fn literals(&self) -> impl Iterator<Item = &str> {
         self.values.iter().map(String::as_str).filter(|value| !value.contains(['*', '?', '$']))
     }
 
-    /// How many values are listed.
+    /// The number of values.
     pub fn value_count(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether the operator compares letters with their case.
+    /// Whether the case of letters matters to the operator.
     pub fn letter_case(&self) -> LetterCase {
         match self.operator {
             Some(Operator { family: Family::Text { letter_case, .. }, .. }) => letter_case,
@@ -96,7 +106,7 @@ impl Condition {
         }
     }
 
-    /// The keys of the variables in the listed values.
+    /// The keys of the variables in the values.
     pub fn variables(&self) -> impl Iterator<Item = ContextKey> {
         let takes_variables = self.variables == Variables::Replaced
             && matches!(self.operator, Some(Operator { family: Family::Text { .. } | Family::Arn, .. }));
@@ -110,36 +120,38 @@ impl Condition {
         })
     }
 
-    /// What the condition asks of its key, under the reading in which it holds more or less often; `None`
-    /// for an operator that IAM does not document, of which it is doubt what it asks.
+    /// Translates the condition. `meaning` says what a variable in the values stands for.
+    ///
+    /// `None` for an operator that IAM does not document. Nothing is known then: in the wide reading such a condition
+    /// holds, in the narrow one it does not.
     pub fn requirement(&self, reading: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Option<Requirement> {
         let Operator { quantifier, family, negated, if_exists } = self.operator?;
-        // A variable that may be anything makes a positive comparison match more and a negated one less.
-        let texts = if negated { reading.other() } else { reading };
-        // Whether a negated operator holds that lists nothing, or what it cannot read, is doubt.
-        let mut unlisted = self.values.is_empty();
-        // So is whether it holds of a value of the request that it cannot read.
+        // A negated operator holds more often if its values match less.
+        let inner = if negated { reading.other() } else { reading };
+        // It is not documented whether a negated operator holds if it has no values, or values that it cannot read.
+        let mut doubtful = self.values.is_empty();
+        // Nor is it for a value of the request that it cannot read, such as text where a number is expected.
         let matches_unreadable = negated && reading == Reading::Narrow;
         let comparison = match family {
             Family::Text { wildcards, letter_case } => {
-                let globs = self.globs(|value| self.glob(value, wildcards, texts, meaning));
+                let globs = self.globs(|value| self.glob(value, wildcards, inner, meaning));
                 Comparison::Text(Texts::new(globs, letter_case))
             }
             Family::Arn => {
                 let globs: Vec<Vec<Glob>> =
-                    self.values.iter().map(|value| self.arn_globs(value, texts, meaning, &mut unlisted)).collect();
+                    self.values.iter().map(|value| self.arn_globs(value, inner, meaning, &mut doubtful)).collect();
                 let globs = globs.into_iter().flatten().collect();
                 Comparison::Text(Texts::new(globs, LetterCase::Exact))
             }
             Family::Binary => {
-                // The listed value is the base64 form of what the key's bytes have to be.
+                // The policy has the bytes in base64.
                 let bytes = |value: &str| String::from_utf8(BASE64_STANDARD.decode(value).ok()?).ok();
                 Comparison::Text(Texts::new(self.globs(|value| Some(Glob::literal(&bytes(value)?))), LetterCase::Exact))
             }
             Family::Bool => {
-                // `True` may or may not be read as `true`.
+                // It is not documented whether `True` means `true`.
                 let read = |value: &str| match value.to_ascii_lowercase().as_str() {
-                    lower @ ("true" | "false") if lower == value || texts == Reading::Wide => {
+                    lower @ ("true" | "false") if lower == value || inner == Reading::Wide => {
                         Some(Glob::literal(lower))
                     }
                     _ => None,
@@ -148,17 +160,17 @@ impl Condition {
             }
             Family::Number(order) => Comparison::Number {
                 order,
-                numbers: self.readable(number, &mut unlisted),
+                numbers: self.readable(number, &mut doubtful),
                 instants: false,
                 matches_unreadable,
             },
             Family::Instant(order) => {
-                let read = |value: &str| Some(listed_instants(value, order, texts)).filter(|read| !read.is_empty());
-                let numbers = self.readable(read, &mut unlisted).concat();
+                let read = |value: &str| Some(policy_instants(value, order, inner)).filter(|read| !read.is_empty());
+                let numbers = self.readable(read, &mut doubtful).concat();
                 Comparison::Number { order, numbers, instants: true, matches_unreadable }
             }
             Family::Address => {
-                Comparison::Networks { networks: self.readable(Network::parse, &mut unlisted), matches_unreadable }
+                Comparison::Networks { networks: self.readable(Network::parse, &mut doubtful), matches_unreadable }
             }
             Family::Null => {
                 let holds = |text: &str| self.values.iter().any(|value| value.eq_ignore_ascii_case(text));
@@ -168,11 +180,11 @@ impl Condition {
         let if_absent = match quantifier {
             _ if if_exists => true,
             Quantifier::All => true,
-            // "Returns false if there is no value", and negated operators return true: two readings.
+            // The documentation has both: `ForAnyValue` "returns false" without the key, negated operators return true.
             Quantifier::Any => negated && reading == Reading::Wide,
             Quantifier::Value => negated,
         };
-        let if_present = if negated && unlisted && reading == Reading::Narrow {
+        let if_present = if negated && doubtful && reading == Reading::Narrow {
             IfPresent::Holds(false)
         } else {
             IfPresent::Values { quantifier, comparison: Arc::new(comparison), positive: !negated }
@@ -180,36 +192,40 @@ impl Condition {
         Some(Requirement { if_absent, if_present })
     }
 
+    /// The globs of the values. A value that cannot be read matches nothing.
     fn globs(&self, read: impl Fn(&str) -> Option<Glob>) -> Vec<Glob> {
         self.values.iter().filter_map(|value| read(value)).collect()
     }
 
-    /// The glob of a listed value; `None` where a variable in it keeps it from matching anything.
+    /// The glob of a value. `None` if a variable in it has no value.
     fn glob(
         &self,
         value: &str,
         wildcards: Wildcards,
-        texts: Reading,
+        reading: Reading,
         meaning: &dyn Fn(&Variable) -> Meaning,
     ) -> Option<Glob> {
-        resolve(&tokens(value, self.variables, wildcards), texts, meaning)
+        resolve(&tokens(value, self.variables, wildcards), reading, meaning)
     }
 
-    /// The listed values as their operator reads them; one that it cannot read matches nothing.
-    fn readable<T>(&self, read: impl Fn(&str) -> Option<T>, unlisted: &mut bool) -> Vec<T> {
+    /// The values that the operator can read. The others match nothing and make the condition doubtful.
+    fn readable<T>(&self, read: impl Fn(&str) -> Option<T>, doubtful: &mut bool) -> Vec<T> {
         let read: Vec<T> = self.values.iter().filter_map(|value| read(value)).collect();
-        *unlisted |= read.len() < self.values.len();
+        *doubtful |= read.len() < self.values.len();
         read
     }
 
-    /// ARN operators compare six parts one by one; the last one may hold colons. What they make of a pattern that
-    /// has not six parts is not documented: it may be completed, be compared as a whole, or match nothing.
+    /// The globs of a value of an ARN operator. These operators compare the six parts of an ARN one by one; only the last
+    /// part may contain colons.
+    ///
+    /// It is not documented what they do with a pattern of fewer parts. They may add the missing parts, compare the
+    /// pattern with the whole ARN, or match nothing.
     fn arn_globs(
         &self,
         value: &str,
-        texts: Reading,
+        reading: Reading,
         meaning: &dyn Fn(&Variable) -> Meaning,
-        unlisted: &mut bool,
+        doubtful: &mut bool,
     ) -> Vec<Glob> {
         let mut colons = 0;
         let parted: Vec<Token> = tokens(value, self.variables, Wildcards::GlobInPart)
@@ -227,15 +243,16 @@ impl Condition {
                 }
             })
             .collect();
+        // A variable alone may stand for a whole ARN.
         let lone_variable = matches!(parted.as_slice(), [Token::Variable(_)]);
         if colons >= 5 || lone_variable {
-            let glob = resolve(&parted, texts, meaning);
+            let glob = resolve(&parted, reading, meaning);
             let parts = |glob: &Glob| 1 + glob.0.iter().filter(|symbol| **symbol == Symbol::Char(':')).count();
-            *unlisted |= lone_variable && glob.as_ref().is_some_and(|glob| glob.is_literal() && parts(glob) < 6);
+            *doubtful |= lone_variable && glob.as_ref().is_some_and(|glob| glob.is_literal() && parts(glob) < 6);
             return glob.into_iter().collect();
         }
-        *unlisted = true;
-        if texts == Reading::Narrow {
+        *doubtful = true;
+        if reading == Reading::Narrow {
             return Vec::new();
         }
         let mut completed = parted;
@@ -244,11 +261,12 @@ impl Condition {
             completed.push(Token::Symbol(if missing == colons { Symbol::Many } else { Symbol::ManyInPart }));
         }
         let whole = tokens(value, self.variables, Wildcards::Glob);
-        [completed, whole].iter().filter_map(|pattern| resolve(pattern, texts, meaning)).collect()
+        [completed, whole].iter().filter_map(|pattern| resolve(pattern, reading, meaning)).collect()
     }
 }
 
-fn value(path: &Path<'_>, json: &Json<'_>) -> Result<String, DocumentError> {
+/// Reads one value as text.
+fn read_value(path: &Path<'_>, json: &Json<'_>) -> Result<String, DocumentError> {
     match json {
         Json::String(text) => Ok(text.to_string()),
         Json::Number(text) => Ok(text.clone()),

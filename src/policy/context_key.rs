@@ -5,8 +5,8 @@
 
 /// The name of a condition key, such as `aws:PrincipalTag/team`.
 ///
-/// Two keys are the same key if [`ContextKey::lower`] is the same. `==` and the order compare the spelling, so that
-/// statements can be sorted by what is written in them.
+/// Two names mean the same key if [`ContextKey::lower`] is equal. `==` and `<` compare the names as written, so that
+/// statements with different spellings stay different and sort the same way every time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContextKey {
     written: Box<str>,
@@ -14,7 +14,7 @@ pub struct ContextKey {
 }
 
 impl ContextKey {
-    /// A key from its spelling in a policy.
+    /// A key from its name in a policy.
     pub fn new(written: &str) -> Self {
         Self { written: written.into(), lower: written.to_lowercase().into() }
     }

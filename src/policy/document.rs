@@ -1,9 +1,10 @@
-//! Policy documents, as the grammar of IAM's JSON policy language has them.
+//! Policy documents and their statements.
 //!
-//! Reads text into statements and refuses what IAM would not have stored, with the path to the place. Knows
-//! nothing of services, requests or evaluation.
+//! [`Document::parse`] follows the grammar of IAM's policy language. It refuses what IAM does not store, with the path to
+//! the place. A document that is refused gets no verdict. Knows nothing of services, requests or evaluation.
 //!
-//! Source: IAM User Guide, "Grammar of the IAM JSON policy language".
+//! Source: IAM User Guide, "Grammar of the IAM JSON policy language"
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>).
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -22,32 +23,33 @@ pub struct Document {
     pub statements: Vec<Statement>,
 }
 
-/// What a statement does to the requests that it matches.
+/// The effect of a statement on the requests that it matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// Grants, unless something denies.
+    /// Permits them, unless a Deny matches too.
     Allow,
-    /// Refuses, whatever else grants.
+    /// Forbids them, even if an Allow matches too.
     Deny,
 }
 
-/// One statement of an identity-based policy. `Principal` has no place in these documents and is ignored.
+/// One statement of an identity-based policy. `Principal` does not belong in these documents and is ignored.
 #[derive(Debug, Clone)]
 pub struct Statement {
-    /// The statement's `Sid`; it has no meaning to IAM.
+    /// The statement's `Sid`, a label without effect.
     pub sid: Option<String>,
-    /// `Allow` or `Deny`.
+    /// The effect.
     pub effect: Effect,
     /// `Action` or `NotAction`.
     pub actions: Scope<ActionPattern>,
     /// `Resource` or `NotResource`.
     pub resources: Scope<ResourcePattern>,
-    /// The condition block: all must hold.
+    /// The condition block. All conditions must hold.
     pub conditions: Vec<Condition>,
 }
 
 impl Statement {
-    /// An order that depends on what statements say, not on where they stand or what they are called.
+    /// Compares the content of two statements, without their `Sid`. Sorted by content, statements have an order that does
+    /// not depend on their place in a policy.
     pub fn cmp_content(&self, other: &Self) -> Ordering {
         (self.effect, &self.actions, &self.resources, &self.conditions).cmp(&(
             other.effect,
@@ -58,27 +60,29 @@ impl Statement {
     }
 }
 
-/// An element and its negated form: `Action` and `NotAction`, `Resource` and `NotResource`.
+/// `Action` or `NotAction`, `Resource` or `NotResource`: a list of patterns, perhaps negated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scope<P> {
-    /// Whether the element is the `Not…` form.
+    /// Whether this is the `Not…` form.
     pub negated: bool,
-    /// The patterns listed.
+    /// The patterns of the list, sorted: their order has no meaning.
     pub patterns: Vec<P>,
 }
 
 impl Document {
-    /// Reads a policy document: JSON text, percent-encoded (RFC 3986) or plain.
+    /// Parses a policy document: JSON text, plain or percent-encoded (RFC 3986).
     ///
     /// # Errors
-    /// A document that IAM would not have stored: not JSON, an unknown element, `Effect` or `Version`, both
-    /// `Action` and `NotAction`, none of them, no `Resource`, a key that stands twice in one object.
+    /// The document is one that IAM does not store:
+    /// - it is not JSON, or a name appears twice in one object;
+    /// - an element, `Effect` or `Version` is unknown;
+    /// - a statement has both `Action` and `NotAction`, or neither, or the same for `Resource`.
     pub fn parse(text: &str) -> Result<Self, DocumentError> {
         let text = decode(text)?;
         Self::from_json(&parse_json(&text)?)
     }
 
-    /// Reads a policy document that is already a JSON tree.
+    /// Reads a policy document from a JSON tree.
     ///
     /// # Errors
     /// As [`Document::parse`].
@@ -92,8 +96,8 @@ impl Document {
     }
 }
 
-/// Undoes percent-encoding where there is any. A plain document starts with `{`, which RFC 3986 always
-/// encodes, so the first character tells the two apart. `+` is a plus sign.
+/// Decodes a percent-encoded document. IAM's API returns documents so, AWS's tools return them plain. A plain document
+/// starts with `{`, and an encoded one cannot, because RFC 3986 encodes `{`. A `+` stays a plus sign.
 pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, DocumentError> {
     if text.trim_start().starts_with('{') {
         return Ok(Cow::Borrowed(text));
@@ -101,8 +105,7 @@ pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, DocumentError> {
     percent_decode_str(text).decode_utf8().map_err(|_| Path::Root.error("the percent-encoded document is not UTF-8"))
 }
 
-/// Visits the statements of a policy document with their paths and with whether policy variables have meaning
-/// in it, which they have since version 2012-10-17.
+/// Visits the statements of a policy document, each with its path. Policy variables exist since version 2012-10-17.
 pub(super) fn for_each_statement<'j>(
     document: &'j Json<'_>,
     mut visit: impl FnMut(&Path<'_>, &'j Json<'j>, Variables) -> Result<(), DocumentError>,
@@ -116,7 +119,7 @@ pub(super) fn for_each_statement<'j>(
                 "2012-10-17" => variables = Variables::Replaced,
                 "2008-10-17" => {}
                 other => {
-                    return Err(here.error(format!("`{other}` is not a version; `2012-10-17` and `2008-10-17` are")));
+                    return Err(here.error(format!("unknown version `{other}`, expected `2012-10-17` or `2008-10-17`")));
                 }
             },
             "Id" => {
@@ -136,9 +139,8 @@ pub(super) fn for_each_statement<'j>(
     }
 }
 
-/// A single string or a list of strings, read into patterns in an order of their own, since a list's order
-/// means nothing.
-pub(super) fn patterns<P: Ord>(
+/// Reads a string or a list of strings into patterns and sorts them: their order has no meaning.
+pub(super) fn read_patterns<P: Ord>(
     path: &Path<'_>,
     json: &Json<'_>,
     read: impl Fn(&str) -> P,
@@ -155,34 +157,35 @@ pub(super) fn patterns<P: Ord>(
     Ok(patterns)
 }
 
-pub(super) fn effect(path: &Path<'_>, json: &Json<'_>) -> Result<Effect, DocumentError> {
+/// Reads the value of `Effect`.
+pub(super) fn read_effect(path: &Path<'_>, json: &Json<'_>) -> Result<Effect, DocumentError> {
     match string(path, json)? {
         "Allow" => Ok(Effect::Allow),
         "Deny" => Ok(Effect::Deny),
-        other => Err(path.error(format!("`{other}` is not an effect; `Allow` and `Deny` are"))),
+        other => Err(path.error(format!("unknown effect `{other}`, expected `Allow` or `Deny`"))),
     }
 }
 
 fn read_statement(path: &Path<'_>, json: &Json<'_>, variables: Variables) -> Result<Statement, DocumentError> {
-    let (mut sid, mut effect_, mut actions, mut resources) = (None, None, None, None);
+    let (mut sid, mut effect, mut actions, mut resources) = (None, None, None, None);
     let mut conditions = Vec::new();
     for (name, value) in members(path, json)? {
         let here = Path::Member(path, name);
         match name {
             "Sid" => sid = Some(string(&here, value)?.to_owned()),
-            "Effect" => effect_ = Some(effect(&here, value)?),
+            "Effect" => effect = Some(read_effect(&here, value)?),
             "Action" | "NotAction" => {
                 let scope =
-                    Scope { negated: name == "NotAction", patterns: patterns(&here, value, ActionPattern::new)? };
+                    Scope { negated: name == "NotAction", patterns: read_patterns(&here, value, ActionPattern::new)? };
                 if actions.replace(scope).is_some() {
-                    return Err(path.error("both `Action` and `NotAction`"));
+                    return Err(path.error("the statement has both `Action` and `NotAction`"));
                 }
             }
             "Resource" | "NotResource" => {
                 let read = |text: &str| ResourcePattern::new(text, variables);
-                let scope = Scope { negated: name == "NotResource", patterns: patterns(&here, value, read)? };
+                let scope = Scope { negated: name == "NotResource", patterns: read_patterns(&here, value, read)? };
                 if resources.replace(scope).is_some() {
-                    return Err(path.error("both `Resource` and `NotResource`"));
+                    return Err(path.error("the statement has both `Resource` and `NotResource`"));
                 }
             }
             "Condition" => conditions = Condition::read_block(&here, value, variables)?,
@@ -193,7 +196,7 @@ fn read_statement(path: &Path<'_>, json: &Json<'_>, variables: Variables) -> Res
     let missing = |what: &str| path.error(format!("the statement has no {what}"));
     Ok(Statement {
         sid,
-        effect: effect_.ok_or_else(|| missing("`Effect`"))?,
+        effect: effect.ok_or_else(|| missing("`Effect`"))?,
         actions: actions.ok_or_else(|| missing("`Action` or `NotAction`"))?,
         resources: resources.ok_or_else(|| missing("`Resource` or `NotResource`"))?,
         conditions,

@@ -1,10 +1,16 @@
 //! Globs: text with the wildcards `*` and `?`.
 //!
-//! A [`Glob`] is one pattern. Which strings several globs match together is [`super::language`]'s.
+//! A [`Glob`] is one pattern, matched against one text. [`super::language`] finds a text that several globs match.
+//!
+//! # Cost
+//!
+//! With one kind of `*`, a match tries at most each symbol at each character of the text. With both kinds (`*` and the `*`
+//! of ARN operators, which stops at colons) this can repeat for each character of the text. Policies are small: at most
+//! 10,240 characters for all inline policies of a role, 6,144 for a managed policy.
 
 use std::cmp::Ordering;
 
-/// One place of a glob.
+/// One symbol of a glob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Symbol {
     /// This character.
@@ -13,20 +19,20 @@ pub enum Symbol {
     One,
     /// `*`: any text, the empty one included.
     Many,
-    /// `?` in a part of an ARN pattern: any one character but a colon.
+    /// `?` in a part of an ARN pattern: any one character except a colon.
     OneInPart,
     /// `*` in a part of an ARN pattern: any text without a colon.
     ManyInPart,
 }
 
 impl Symbol {
-    /// Whether the symbol can be passed without a character.
-    pub(super) fn skippable(self) -> bool {
+    /// Whether the symbol matches the empty text.
+    pub(super) fn matches_empty(self) -> bool {
         matches!(self, Self::Many | Self::ManyInPart)
     }
 
-    /// Whether the symbol takes the character.
-    pub(super) fn takes(self, c: char, letter_case: LetterCase) -> bool {
+    /// Whether the symbol matches the character, alone or with others.
+    pub(super) fn matches_char(self, c: char, letter_case: LetterCase) -> bool {
         match self {
             Self::Char(own) => letter_case.same(own, c),
             Self::One | Self::Many => true,
@@ -54,18 +60,18 @@ impl LetterCase {
 
 /// A pattern without variables.
 ///
-/// INVARIANT: no [`Symbol::One`] stands between two [`Symbol::ManyInPart`]. Patterns of ARN conditions have the former
-/// in the last part only, and the latter in the others.
+/// INVARIANT: there is no [`Symbol::One`] between two [`Symbol::ManyInPart`]. In ARN conditions the last part has the
+/// former, and the other parts have the latter. Matching relies on it: see `matches_in_steps`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Glob(pub Vec<Symbol>);
 
 impl Glob {
-    /// The glob that matches just this text.
+    /// The glob that matches only this text.
     pub fn literal(text: &str) -> Self {
         Self::of(text, Symbol::Char)
     }
 
-    /// Reads `*` and `?` as wildcards and all else as text.
+    /// Parses a pattern: `*` and `?` are wildcards, other characters are text.
     pub fn new(text: &str) -> Self {
         Self::of(text, symbol)
     }
@@ -76,7 +82,7 @@ impl Glob {
         Self(symbols)
     }
 
-    /// The glob that matches ARNs: six parts, of which the first is `arn` and the last may hold colons.
+    /// The glob that matches every ARN: six parts, the first of them `arn`. The last part may contain colons.
     pub fn arn() -> Self {
         let mut symbols: Vec<Symbol> = "arn".chars().map(Symbol::Char).collect();
         for part in [Symbol::ManyInPart; 4] {
@@ -86,17 +92,17 @@ impl Glob {
         Self(symbols)
     }
 
-    /// The text, where it is the only one that the glob matches.
+    /// The text of a glob without wildcards.
     pub fn as_literal(&self) -> Option<String> {
         self.0.iter().map(|symbol| if let Symbol::Char(c) = symbol { Some(*c) } else { None }).collect()
     }
 
-    /// Whether there is just one text that the glob matches.
+    /// Whether the glob has no wildcards.
     pub fn is_literal(&self) -> bool {
         self.0.iter().all(|symbol| matches!(symbol, Symbol::Char(_)))
     }
 
-    /// The order of a glob without wildcards and a text.
+    /// Compares a glob without wildcards with a text.
     pub(super) fn cmp_text(&self, text: &str) -> Ordering {
         let own = self.0.iter().map(|symbol| if let Symbol::Char(c) = symbol { *c } else { char::MAX });
         own.cmp(text.chars())
@@ -112,11 +118,12 @@ impl Glob {
         self.matches_in_steps(text, LetterCase::Exact, &mut 0)
     }
 
-    /// Whether the glob matches the whole text; adds the steps that it took, one for about each symbol tried.
+    /// Whether the glob matches the whole text. Adds to `steps` about one for each symbol tried.
     ///
-    /// Goes back to the last `*` alone when nothing else helps: what stands before it matched as early as it could,
-    /// which leaves the most for the rest. A `*` that stops at colons may run out; then the last one that does not
-    /// stop there has its turn.
+    /// On a mismatch the search goes back to the last `*` only, and lets it match one character more. Going back further
+    /// does not help: all before that `*` matched as early as possible, which leaves the most text for the rest. If the
+    /// last `*` is one that stops at colons and a colon is next, the search goes back to the last `*` that does not stop
+    /// at colons.
     pub(super) fn matches_in_steps(&self, text: &str, letter_case: LetterCase, steps: &mut usize) -> bool {
         let (mut at, mut rest) = (0, text.chars());
         let (mut many, mut many_in_part) = (None, None);
@@ -139,7 +146,7 @@ impl Glob {
                 }
                 Some(symbol) => {
                     let mut ahead = rest.clone();
-                    if ahead.next().is_some_and(|c| symbol.takes(c, letter_case)) {
+                    if ahead.next().is_some_and(|c| symbol.matches_char(c, letter_case)) {
                         at += 1;
                         rest = ahead;
                         continue;
@@ -164,6 +171,7 @@ impl Glob {
     }
 }
 
+/// The symbol of a character of a pattern.
 fn symbol(c: char) -> Symbol {
     match c {
         '*' => Symbol::Many,

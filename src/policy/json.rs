@@ -1,5 +1,12 @@
-//! A JSON tree that keeps what policy grammar cares about and `serde_json::Value` drops: the order of an
-//! object's members and members that stand twice.
+//! A JSON tree that keeps duplicate members, and the errors of documents.
+//!
+//! `serde_json::Value` keeps one of two members with the same name. That is not safe here: a document whose `Effect`
+//! appears twice would get a verdict although it is unclear which one IAM uses. [`Json`] keeps both, and `members`
+//! refuses them with an error such as ``$.Statement[0]: `Effect` appears twice``.
+//!
+//! Strings without escapes borrow from the input. Objects and arrays nest at most 128 deep (a limit of `serde_json`).
+//! Parsing takes time in proportion to the text; `members` takes time in proportion to the square of the number of
+//! members of one object.
 //!
 //! Knows JSON only, nothing of policies.
 
@@ -8,7 +15,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// A JSON value; strings borrow from the input where they hold no escapes.
+/// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Json<'a> {
     /// `null`
@@ -21,12 +28,12 @@ pub enum Json<'a> {
     String(Cow<'a, str>),
     /// An array.
     List(Vec<Json<'a>>),
-    /// An object: members in the order of the input, duplicates kept.
+    /// An object: all members in the order of the input, duplicates too.
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
 }
 
 impl Json<'_> {
-    /// What the value is, for error messages.
+    /// The kind of value, for error messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -99,7 +106,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
     }
 }
 
-/// Why a policy document could not be understood, with the path to the place.
+/// Why a policy document is refused, with the path to the place: ``$.Version: unknown version `2012` ``.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {problem}")]
 pub struct DocumentError {
@@ -107,23 +114,21 @@ pub struct DocumentError {
     problem: String,
 }
 
-impl DocumentError {
-    fn new(path: &Path<'_>, problem: impl Into<String>) -> Self {
-        Self { path: path.to_string(), problem: problem.into() }
-    }
-}
-
-/// Where in a document something stands; written out only when there is something to complain about.
+/// A place in a document. Displayed as a path such as `$.Statement[0].Effect`; only errors need the text.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Path<'p> {
+    /// The whole document.
     Root,
+    /// The member of an object with this name.
     Member(&'p Path<'p>, &'p str),
+    /// The item of a list, from 0.
     Item(&'p Path<'p>, usize),
 }
 
 impl Path<'_> {
+    /// An error at this place.
     pub(super) fn error(&self, problem: impl Into<String>) -> DocumentError {
-        DocumentError::new(self, problem)
+        DocumentError { path: self.to_string(), problem: problem.into() }
     }
 }
 
@@ -137,11 +142,18 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// Parses JSON text.
+///
+/// # Errors
+/// The text is not JSON, or nests too deep.
 pub(super) fn parse_json(text: &str) -> Result<Json<'_>, DocumentError> {
     serde_json::from_str(text).map_err(|error| Path::Root.error(format!("the document is not JSON: {error}")))
 }
 
-/// The members of a JSON object, each name once.
+/// The members of a JSON object.
+///
+/// # Errors
+/// The value is not an object, or a name appears twice.
 pub(super) fn members<'j>(
     path: &Path<'_>,
     json: &'j Json<'_>,
@@ -151,12 +163,16 @@ pub(super) fn members<'j>(
     };
     for (i, (name, _)) in object.iter().enumerate() {
         if object.iter().take(i).any(|(earlier, _)| earlier == name) {
-            return Err(path.error(format!("`{name}` stands twice")));
+            return Err(path.error(format!("`{name}` appears twice")));
         }
     }
     Ok(object.iter().map(|(name, value)| (&**name, value)))
 }
 
+/// The text of a JSON string.
+///
+/// # Errors
+/// The value is not a string.
 pub(super) fn string<'j>(path: &Path<'_>, json: &'j Json<'_>) -> Result<&'j str, DocumentError> {
     match json {
         Json::String(text) => Ok(text),

@@ -1,13 +1,24 @@
-//! Sets of strings: is there a string in a domain that some patterns all match and others all miss? If so, a
-//! shortest one.
+//! Sets of strings: finds a shortest string that some patterns match and others do not.
 //!
-//! The patterns' positions and the domain's grammar are walked together, character by character, breadth first;
-//! nothing is built that the walk does not reach. Characters that no pattern mentions are all alike to the
-//! patterns, so one of each class of the domain stands for the rest. Branches that cannot succeed any more are
-//! cut: a pattern that must match and has no position left, one that must miss and has come to a final `*`.
+//! The question is: given a set of possible strings (a [`Domain`], such as the names of repositories), patterns that have
+//! to match and patterns that must not, is there such a string? [`shortest`] answers it.
 //!
-//! The worst case is exponential in the number of patterns with several stars each, so each step is paid from a
-//! [`Budget`]. Knows nothing of policies.
+//! # How it works
+//!
+//! Every pattern is an automaton, and so is the domain. The search walks through all of them together, one character at
+//! a time, shorter strings first. It only builds the states that it reaches. Two facts keep it small:
+//!
+//! - Characters that no pattern mentions are alike for the patterns. One character of each class of the domain stands
+//!   for all of them.
+//! - A branch ends early when it cannot succeed: a pattern that has to match has no position left, or a pattern that
+//!   must not match has reached its final `*`.
+//!
+//! # Cost
+//!
+//! The worst case is exponential in the number of patterns with several `*` each: the states are sets of positions in all
+//! patterns. Every step is paid from a [`Budget`]. If it is spent, the answer is [`OverBudget`], never a wrong one.
+//!
+//! Knows nothing of policies.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -16,23 +27,23 @@ use super::budget::{Budget, OverBudget};
 use super::comparison::Texts;
 use super::glob::{LetterCase, Symbol};
 
-/// The strings under consideration, as a deterministic automaton.
+/// The possible strings, as a deterministic automaton.
 pub trait Domain {
-    /// The text that every string of the domain starts with.
+    /// The start of every string of the domain.
     fn prefix(&self) -> &str;
-    /// The state after one more character, the states counting from 0 after the prefix; `None` where no string
-    /// of the domain goes on so.
+    /// The state after one more character. State 0 is the one after the prefix. `None` if no string of the domain
+    /// continues with this character.
     fn step(&self, state: u16, c: char) -> Option<u16>;
-    /// Whether a string of the domain may end here.
+    /// Whether a string of the domain may end in this state.
     fn accepts(&self, state: u16) -> bool;
-    /// Classes of characters that the automaton does not tell apart, the preferred character first. A domain
-    /// with an infinite alphabet gives some characters and returns true from [`Domain::any_character`].
+    /// Classes of characters that the automaton treats alike, in each the preferred character first. A domain that
+    /// allows every character lists some of them and returns true from [`Domain::any_character`].
     fn classes(&self) -> &[&str];
-    /// Whether characters outside the classes occur too.
+    /// Whether characters outside the classes are allowed too.
     fn any_character(&self) -> bool {
         false
     }
-    /// The most characters that a string of the domain has after the prefix.
+    /// The maximum number of characters after the prefix.
     fn max_len(&self) -> usize;
 }
 
@@ -51,16 +62,17 @@ pub fn contains(domain: &dyn Domain, text: &str) -> bool {
     domain.accepts(state)
 }
 
-/// Where a union of patterns stands after some text.
+/// The state of a union of patterns after some text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Progress {
-    /// Whatever follows, the union matches.
+    /// The union matches any continuation.
     Everything,
-    /// The positions reached, sorted, as (pattern, symbol).
+    /// The positions reached, sorted: (index of the pattern, index of its next symbol).
     Positions(Vec<(u32, u32)>),
 }
 
-/// A shortest string of the domain that every union of `inside` matches and none of `outside` does.
+/// A shortest string of the domain that every union in `inside` matches and no union in `outside` matches. `None` if
+/// there is no such string. The result does not depend on the order of the unions and of their patterns.
 ///
 /// # Errors
 /// The budget is spent before the answer is known.
@@ -82,7 +94,8 @@ pub fn shortest(
         return Ok(None);
     }
 
-    // INVARIANT: each entry's parent stands before it.
+    // The strings tried: (index of the parent, last character, length).
+    // INVARIANT: a parent comes before its children, so `spell` ends.
     let mut walk: Vec<(usize, char, usize)> = vec![(0, '\0', 0)];
     let start = Rc::new((0, start));
     let mut frontier = vec![(0, Rc::clone(&start))];
@@ -129,13 +142,13 @@ pub fn shortest(
     Ok(None)
 }
 
-/// Whether all texts that the union matches are longer than the domain's.
+/// Whether all texts that the union matches are longer than every string of the domain.
 fn too_long(union: &Texts, domain: &dyn Domain) -> bool {
     let most = domain.prefix().chars().count() + domain.max_len();
-    union.globs().iter().all(|glob| glob.0.iter().filter(|symbol| !symbol.skippable()).count() > most)
+    union.globs().iter().all(|glob| glob.0.iter().filter(|symbol| !symbol.matches_empty()).count() > most)
 }
 
-/// The characters to walk by: all that a pattern mentions, and of each class of the domain one that none does.
+/// The characters to try: all that a pattern mentions, and from each class of the domain one that no pattern mentions.
 fn alphabet(domain: &dyn Domain, unions: &[&Texts]) -> Vec<char> {
     let mut mentioned = Vec::new();
     for union in unions {
@@ -167,11 +180,12 @@ fn alphabet(domain: &dyn Domain, unions: &[&Texts]) -> Vec<char> {
     alphabet
 }
 
+/// The state of a union before the first character.
 fn begin(union: &Texts) -> Progress {
     close(union, (0..union.globs().len()).map(|pattern| (pattern as u32, 0)).collect())
 }
 
-/// Passes what can be passed without a character, and sees whether all that may follow is matched.
+/// Adds the positions that are reached without a character. Finds out whether the union matches any continuation.
 fn close(union: &Texts, mut positions: Vec<(u32, u32)>) -> Progress {
     let mut i = 0;
     while let Some(&(pattern, at)) = positions.get(i) {
@@ -182,7 +196,7 @@ fn close(union: &Texts, mut positions: Vec<(u32, u32)>) -> Progress {
             {
                 return Progress::Everything;
             }
-            Some(symbol) if symbol.skippable() => positions.push((pattern, at + 1)),
+            Some(symbol) if symbol.matches_empty() => positions.push((pattern, at + 1)),
             _ => {}
         }
         i += 1;
@@ -192,20 +206,21 @@ fn close(union: &Texts, mut positions: Vec<(u32, u32)>) -> Progress {
     Progress::Positions(positions)
 }
 
+/// The state of a union after one more character.
 fn advance(union: &Texts, progress: &Progress, c: char, work: &mut usize) -> Progress {
     let Progress::Positions(positions) = progress else { return Progress::Everything };
     *work += positions.len();
     let mut next = Vec::with_capacity(positions.len());
     for &(pattern, at) in positions {
         let symbol = union.globs().get(pattern as usize).and_then(|glob| glob.0.get(at as usize));
-        if let Some(symbol) = symbol.filter(|symbol| symbol.takes(c, union.letter_case())) {
-            next.push((pattern, if symbol.skippable() { at } else { at + 1 }));
+        if let Some(symbol) = symbol.filter(|symbol| symbol.matches_char(c, union.letter_case())) {
+            next.push((pattern, if symbol.matches_empty() { at } else { at + 1 }));
         }
     }
     close(union, next)
 }
 
-/// Whether no string that goes on from here can be one that is sought.
+/// Whether no continuation can succeed because of this union. `inside`: the union has to match.
 fn dead(progress: &Progress, inside: bool) -> bool {
     match progress {
         Progress::Everything => !inside,
@@ -213,10 +228,12 @@ fn dead(progress: &Progress, inside: bool) -> bool {
     }
 }
 
+/// Whether no continuation can succeed because of one of the unions. The first `inside` of them have to match.
 fn hopeless(progress: &[Progress], inside: usize) -> bool {
     progress.iter().enumerate().any(|(i, progress)| dead(progress, i < inside))
 }
 
+/// Whether the text ends the search: the first `inside` unions match it, and the others do not.
 fn accepted(unions: &[&Texts], progress: &[Progress], inside: usize) -> bool {
     unions.iter().zip(progress).enumerate().all(|(i, (union, progress))| {
         let matched = match progress {
@@ -229,6 +246,7 @@ fn accepted(unions: &[&Texts], progress: &[Progress], inside: usize) -> bool {
     })
 }
 
+/// The string of an entry of the walk.
 fn spell(walk: &[(usize, char, usize)], mut at: usize) -> String {
     let mut reversed = Vec::new();
     while let Some((parent, c, _)) = walk.get(at).filter(|_| at != 0) {

@@ -1,7 +1,17 @@
-//! IAM's policy language: documents, patterns, condition operators, trust policies.
+//! IAM's policy language, for any service: documents, patterns, condition operators, trust policies.
 //!
-//! Knows what the words of a policy mean, for any service. Knows nothing of ECR, of roles or of verdicts, and
-//! does no I/O.
+//! A document goes through these steps:
+//!
+//! 1. `json` parses text into a tree. `document` turns the tree into statements, or refuses it with the path to the
+//!    place. `trust` does the same for trust policies.
+//! 2. [`pattern`] matches the entries of `Action` and `Resource`. [`variable`] replaces policy variables; the result is a
+//!    [`glob`].
+//! 3. [`condition`] turns a condition into a [`requirement`] on its key. [`comparison`] checks one value against it.
+//! 4. [`language`] finds a string that some globs match and others do not, within a [`budget`].
+//!
+//! Where AWS's documentation leaves a question open, a statement has two readings: see [`reading`].
+//!
+//! This layer does no I/O, and knows nothing of ECR, roles or verdicts.
 
 pub mod arn;
 pub mod budget;

@@ -1,15 +1,18 @@
 //! Condition operators, as a table.
 //!
+//! An operator has a name such as `StringNotLike`, perhaps a prefix (`ForAnyValue:` or `ForAllValues:`) and perhaps the
+//! suffix `IfExists`. [`Operator::parse`] splits them once, when the document is read.
+//!
 //! Source: IAM User Guide, "IAM JSON policy elements: Condition operators".
 
 use super::comparison::Order;
 use super::glob::LetterCase;
 use super::variable::Wildcards;
 
-/// For which of a key's values a comparison has to come out as asked.
+/// How many of a key's values have to pass the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Quantifier {
-    /// No set operator: the key's one value.
+    /// No set operator: the key's single value.
     Value,
     /// `ForAnyValue`: at least one.
     Any,
@@ -30,7 +33,7 @@ pub(super) enum Family {
     Null,
 }
 
-/// Name without prefix and suffix, family, whether it is a negated operator.
+/// The operators that IAM documents: name without prefix and suffix, kind of comparison, whether it is negated.
 const OPERATORS: &[(&str, Family, bool)] = {
     const EXACT: Family = Family::Text { wildcards: Wildcards::Text, letter_case: LetterCase::Exact };
     const FOLDED: Family = Family::Text { wildcards: Wildcards::Text, letter_case: LetterCase::Ignored };
@@ -69,13 +72,13 @@ const OPERATORS: &[(&str, Family, bool)] = {
 /// A condition operator, parsed once when the document is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Operator {
-    /// For which of the key's values the comparison is made.
+    /// How many of the key's values have to pass.
     pub(super) quantifier: Quantifier,
     /// The kind of comparison.
     pub(super) family: Family,
     /// Whether the operator is a negated one, such as `StringNotEquals`.
     pub(super) negated: bool,
-    /// Whether the operator ends with `IfExists`: the condition holds if the request does not have the key.
+    /// Whether the name ends with `IfExists`: the condition then holds for a request without the key.
     pub(super) if_exists: bool,
 }
 
@@ -98,5 +101,35 @@ impl Operator {
             return None;
         }
         Some(Self { quantifier, family: *family, negated: *negated, if_exists })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operator_with_prefix_and_suffix_is_parsed() {
+        let operator = Operator::parse("ForAnyValue:StringNotLikeIfExists").unwrap();
+        let family = Family::Text { wildcards: Wildcards::Glob, letter_case: LetterCase::Exact };
+        assert_eq!(operator, Operator { quantifier: Quantifier::Any, family, negated: true, if_exists: true });
+    }
+
+    #[test]
+    fn operator_that_iam_does_not_document_is_none() {
+        for name in [
+            "",
+            "StringMatches",
+            "stringequals",
+            "IfExists",
+            "ForSomeValue:StringEquals",
+            "forAnyValue:StringEquals",
+            "ForAnyValue:ForAllValues:StringEquals",
+            "StringEqualsIfExistsIfExists",
+            "NullIfExists",
+            "ForAllValues:Null",
+        ] {
+            assert_eq!(Operator::parse(name), None, "{name}");
+        }
     }
 }

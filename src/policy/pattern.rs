@@ -1,6 +1,12 @@
 //! The entries of `Action` and `Resource`, and of `NotAction` and `NotResource`.
 //!
-//! Sources: IAM User Guide, "IAM JSON policy elements: Action" and "… Resource".
+//! An action pattern is matched here. A resource pattern is only split into its fields: which resources exist is the
+//! caller's knowledge. Matching an action takes time in proportion to the length of the entry times the length of the
+//! action's name in the worst case.
+//!
+//! Sources: IAM User Guide, "IAM JSON policy elements: Action"
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html>) and "… Resource"
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html>).
 
 use std::fmt;
 
@@ -9,23 +15,25 @@ use super::variable::{Token, Variable, Variables, Wildcards, tokens, variable};
 
 /// One entry of `Action` or `NotAction`.
 ///
-/// A wildcard in the service prefix, a blank or a comma is not in the grammar of actions: whether IAM would
-/// still match it is doubt, so such an entry matches under one reading and not under the other.
+/// The documented form is `service:name`, with wildcards in the name only, or `*`. For an entry with a wildcard in the
+/// service prefix, a blank or a comma it is not documented whether IAM matches it. Such an entry matches in the wide
+/// reading only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ActionPattern {
     text: Box<str>,
-    /// Where the first colon stands.
+    /// The offset of the first colon, in bytes.
     colon: Option<usize>,
+    /// Whether the entry has the documented form.
     grammatical: bool,
 }
 
 impl ActionPattern {
-    /// Reads an entry; any text is one.
+    /// Reads an entry. Every text is accepted.
     pub fn new(text: &str) -> Self {
         let plain = |service: &str| service.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
         let parts = text.split_once(':');
-        let odd = |c: char| c == ',' || c.is_whitespace();
-        let grammatical = parts.is_some_and(|(service, name)| plain(service) && !name.contains(odd));
+        let separator = |c: char| c == ',' || c.is_whitespace();
+        let grammatical = parts.is_some_and(|(service, name)| plain(service) && !name.contains(separator));
         Self {
             text: text.into(),
             colon: parts.map(|(service, _)| service.len()),
@@ -33,30 +41,30 @@ impl ActionPattern {
         }
     }
 
-    /// Whether the entry is in the grammar, so that both readings see it alike.
+    /// Whether the entry has the documented form. Then it means the same in both readings.
     pub fn is_grammatical(&self) -> bool {
         self.grammatical
     }
 
-    /// What stands before and after the first colon.
+    /// The text before and after the first colon.
     fn parts(&self) -> Option<(&str, &str)> {
         let colon = self.colon?;
         Some((self.text.get(..colon)?, self.text.get(colon + 1..)?))
     }
 
-    /// Whether the entry is `*` alone, which matches every action.
+    /// Whether the entry is `*`, which matches every action.
     pub fn is_everything(&self) -> bool {
         &*self.text == "*"
     }
 
-    /// The action, where the entry names a single one: `service:name`, as written.
+    /// The action of an entry without wildcards: `service:name`, as written.
     pub fn as_literal(&self) -> Option<&str> {
         let (service, name) = self.parts()?;
         let plain = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
         (plain(service) && plain(name)).then_some(&*self.text)
     }
 
-    /// Whether the entry can only match actions of a service other than these, under any reading.
+    /// Whether the entry matches no action of these services, in either reading.
     pub fn is_for_other_service(&self, services: &[&str]) -> bool {
         self.parts().is_some_and(|(service, name)| {
             (self.grammatical
@@ -65,7 +73,7 @@ impl ActionPattern {
         })
     }
 
-    /// Whether the entry matches the action; letter case does not matter.
+    /// Whether the entry matches the action. Letter case does not matter.
     pub fn matches(&self, service: &str, name: &str, reading: Reading) -> bool {
         if self.is_everything() {
             return true;
@@ -78,7 +86,8 @@ impl ActionPattern {
                 return false;
             }
         }
-        // Outside the grammar of actions from here on.
+        // The entry does not have the documented form. In the wide reading commas separate entries, blanks do not count,
+        // and wildcards match in the service prefix too.
         reading == Reading::Wide
             && self.text.split(',').any(|entry| {
                 let entry: String = entry.split_whitespace().collect();
@@ -99,7 +108,7 @@ impl fmt::Display for ActionPattern {
     }
 }
 
-/// `*` and `?` over ASCII text without regard to case: the two-pointer algorithm, linear for what policies hold.
+/// Whether a glob matches an ASCII text, in any letter case. On a mismatch it goes back to the last `*` only.
 fn ascii_glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
@@ -137,17 +146,17 @@ impl ResourcePattern {
         Self { text: text.into(), variables }
     }
 
-    /// Whether the entry is `*` alone, which matches every resource.
+    /// Whether the entry is `*`, which matches every resource.
     pub fn is_everything(&self) -> bool {
         &*self.text == "*"
     }
 
-    /// The entry's text.
+    /// The entry as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether the entry can only match resources of a service other than this one, under any reading.
+    /// Whether the entry matches no resource of this service, in either reading.
     pub fn is_for_other_service(&self, service: &str) -> bool {
         let mut fields = self.text.split(':');
         let plain = |field: &&str| !field.contains(['*', '?', '$']);
@@ -156,7 +165,7 @@ impl ResourcePattern {
         own != service
     }
 
-    /// The entry's fields, split at the colons outside of variables.
+    /// The fields of the entry, split at the colons that are not inside a variable.
     pub fn fields(&self) -> Vec<&str> {
         if !self.has_variables() {
             return self.text.split(':').collect();
@@ -182,12 +191,12 @@ impl ResourcePattern {
             .filter_map(|token| if let Token::Variable(variable) = token { Some(*variable) } else { None })
     }
 
-    /// Whether there are variables in the entry, or what else has meaning only where they do.
+    /// Whether the entry contains `${`, and the document has policy variables.
     pub fn has_variables(&self) -> bool {
         self.variables == Variables::Replaced && self.text.contains("${")
     }
 
-    /// The symbols and variables of one of the fields.
+    /// The symbols and variables of a field.
     pub fn tokens_of(&self, field: &str) -> Vec<Token> {
         tokens(field, self.variables, Wildcards::Glob)
     }

@@ -1,4 +1,7 @@
-//! What a condition requires of the value of its key.
+//! The result of translating a condition: what it requires of its key in a request.
+//!
+//! A requirement no longer has an operator's name, policy variables or a reading. It can be checked against a request
+//! ([`Requirement::holds`]), negated, and given to a solver.
 
 use std::sync::Arc;
 
@@ -7,17 +10,17 @@ use super::comparison::{Comparison, Texts};
 use super::glob::{Glob, LetterCase};
 use super::operator::Quantifier;
 
-/// What a condition asks of its key.
+/// Whether a condition holds, depending on its key in the request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Requirement {
-    /// Whether the condition holds where the request has not the key.
+    /// Whether the condition holds if the request does not have the key.
     pub if_absent: bool,
-    /// What it asks of the value or values of a key that the request has.
+    /// When the condition holds if the request has the key.
     pub if_present: IfPresent,
 }
 
 impl Requirement {
-    /// The requirement that holds just where this one does not.
+    /// The requirement that holds exactly if this one does not.
     pub fn negated(self) -> Self {
         let if_present = match self.if_present {
             IfPresent::Holds(holds) => IfPresent::Holds(!holds),
@@ -33,7 +36,7 @@ impl Requirement {
         Self { if_absent: !self.if_absent, if_present }
     }
 
-    /// That the value or values are ARNs.
+    /// The requirement that the values, as many as this one asks for, are ARNs.
     #[must_use]
     pub fn arns_only(&self) -> Self {
         let if_present = match &self.if_present {
@@ -46,39 +49,40 @@ impl Requirement {
         Self { if_absent: self.if_absent, if_present }
     }
 
-    /// Whether it comes of a set operator.
+    /// Whether the operator is `ForAnyValue` or `ForAllValues`.
     pub fn uses_set_operator(&self) -> bool {
         matches!(self.if_present, IfPresent::Values { quantifier: Quantifier::Any | Quantifier::All, .. })
     }
 
-    /// Whether it holds of a key with these values, none if the request has not the key; at the budget's cost.
+    /// Whether the requirement holds for a key with these values; `None` if the request does not have the key. Charges
+    /// the budget.
     pub fn holds(&self, values: Option<&[String]>, budget: &Budget) -> bool {
         let Some(values) = values else { return self.if_absent };
         match &self.if_present {
             IfPresent::Holds(holds) => *holds,
             IfPresent::Values { quantifier, comparison, positive } => {
-                let as_asked = |value: &String| comparison.matches(value, budget) == *positive;
+                let passes = |value: &String| comparison.matches(value, budget) == *positive;
                 match quantifier {
-                    Quantifier::Any => values.iter().any(as_asked),
-                    Quantifier::All | Quantifier::Value => values.iter().all(as_asked),
+                    Quantifier::Any => values.iter().any(passes),
+                    Quantifier::All | Quantifier::Value => values.iter().all(passes),
                 }
             }
         }
     }
 }
 
-/// What a condition asks of a key that is present.
+/// When a condition holds on a key that the request has.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IfPresent {
-    /// Nothing more (`Null`): holds or not.
+    /// Always (`true`) or never (`false`), with any value. This is what `Null` tests.
     Holds(bool),
-    /// That the comparison comes out as `positive` for the values that `quantifier` says.
+    /// If enough values pass the comparison.
     Values {
-        /// For which of the key's values.
+        /// How many values have to pass.
         quantifier: Quantifier,
-        /// With what.
+        /// The comparison with the values of the policy.
         comparison: Arc<Comparison>,
-        /// Whether it has to match (`StringEquals`) or must not (`StringNotEquals`).
+        /// Whether a value passes by matching (`StringEquals`) or by not matching (`StringNotEquals`).
         positive: bool,
     },
 }

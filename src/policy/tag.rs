@@ -3,7 +3,7 @@
 //! Source: IAM User Guide, "Tags for AWS Identity and Access Management resources"
 //! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html>).
 
-/// A tag. Condition keys name tags without regard to letter case; elsewhere the case of key and value matters.
+/// A tag. Key and value are case-sensitive, but the names of condition keys such as `aws:PrincipalTag/team` are not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
     /// The key, such as `team`.

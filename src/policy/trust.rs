@@ -1,46 +1,49 @@
 //! Trust policies: who may assume a role.
 //!
-//! Knows the grammar of principals. Conditions are not evaluated: whoever a statement names under a condition
-//! is taken to be admitted, and a Deny to shut nobody out, so what it says is an upper bound.
+//! The answers are an upper bound. An Allow counts although its conditions may not hold. A Deny does not count.
 //!
-//! Source: IAM User Guide, "AWS JSON policy elements: Principal".
+//! Source: IAM User Guide, "AWS JSON policy elements: Principal"
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>).
 
 use super::arn::Arn;
-use super::document::{Effect, decode, effect, for_each_statement, patterns};
+use super::document::{Effect, decode, for_each_statement, read_effect, read_patterns};
 use super::json::{DocumentError, Json, Path, members, parse_json, string};
 use super::pattern::ActionPattern;
 use super::reading::Reading;
 
-/// A role's trust policy (`AssumeRolePolicyDocument`): whom it may admit.
+/// A role's trust policy (`AssumeRolePolicyDocument`): who may assume the role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustPolicy {
     /// Services, by the first label of their principal: `ec2` for `ec2.amazonaws.com`, in any partition.
     services: Vec<String>,
+    /// A statement with `*` or `NotPrincipal`.
     anybody: bool,
+    /// An account, a user or a role.
     aws_principal: bool,
-    /// Federated principals, as they are named: the ARN of a provider, or the name of one of AWS's own.
+    /// Federated principals as written: the ARN of a provider, or a name such as `cognito-identity.amazonaws.com`.
     federated: Vec<String>,
+    /// Somebody may pass session tags.
     session_tags: bool,
 }
 
-/// The services that start EKS nodes: EC2, Fargate, SageMaker HyperPod, and for hybrid nodes Systems Manager
-/// and IAM Roles Anywhere.
+/// The services that run EKS nodes: EC2, Fargate, SageMaker HyperPod, and for hybrid nodes Systems Manager and IAM
+/// Roles Anywhere.
 const NODE_SERVICES: [&str; 5] = ["ec2", "eks-fargate-pods", "sagemaker", "ssm", "rolesanywhere"];
 
-/// The actions by which a session of a role begins.
+/// The actions that start a session of a role.
 const ASSUME_ACTIONS: [&str; 4] = ["AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "AssumeRoot"];
 
 impl TrustPolicy {
-    /// Reads a trust policy: JSON text, percent-encoded (RFC 3986) or plain.
+    /// Parses a trust policy: JSON text, plain or percent-encoded (RFC 3986).
     ///
     /// # Errors
-    /// A document that IAM would not have stored.
+    /// The document is one that IAM does not store.
     pub fn parse(text: &str) -> Result<Self, DocumentError> {
         let text = decode(text)?;
         Self::from_json(&parse_json(&text)?)
     }
 
-    /// Reads a trust policy that is already a JSON tree.
+    /// Reads a trust policy from a JSON tree.
     ///
     /// # Errors
     /// As [`TrustPolicy::parse`].
@@ -51,40 +54,40 @@ impl TrustPolicy {
     }
 
     fn read_statement(&mut self, path: &Path<'_>, json: &Json<'_>) -> Result<(), DocumentError> {
-        let (mut allows, mut actions, mut principal) = (None, None, None);
+        let (mut effect, mut actions, mut principal) = (None, None, None);
         for (name, value) in members(path, json)? {
             let here = Path::Member(path, name);
             match name {
                 "Sid" => {
                     string(&here, value)?;
                 }
-                "Effect" => allows = Some(effect(&here, value)? == Effect::Allow),
+                "Effect" => effect = Some(read_effect(&here, value)?),
                 "Action" | "NotAction" => {
-                    let patterns = patterns(&here, value, ActionPattern::new)?;
+                    let patterns = read_patterns(&here, value, ActionPattern::new)?;
                     if actions.replace((name == "NotAction", patterns)).is_some() {
-                        return Err(path.error("both `Action` and `NotAction`"));
+                        return Err(path.error("the statement has both `Action` and `NotAction`"));
                     }
                 }
                 "Principal" | "NotPrincipal" => {
                     if principal.replace((name == "NotPrincipal", value)).is_some() {
-                        return Err(path.error("both `Principal` and `NotPrincipal`"));
+                        return Err(path.error("the statement has both `Principal` and `NotPrincipal`"));
                     }
                 }
                 "Condition" => {
                     let _conditions = members(&here, value)?;
                 }
-                // IAM refuses a `Resource` in a trust policy, but it could change nothing here.
+                // IAM refuses a `Resource` in a trust policy. It changes nothing here.
                 "Resource" | "NotResource" => {}
                 other => return Err(path.error(format!("`{other}` is not an element of a statement"))),
             }
         }
-        let allows = allows.ok_or_else(|| path.error("the statement has no `Effect`"))?;
+        let effect = effect.ok_or_else(|| path.error("the statement has no `Effect`"))?;
         let (not_actions, actions) =
             actions.ok_or_else(|| path.error("the statement has no `Action` or `NotAction`"))?;
         let (not_principal, principal) = principal.ok_or_else(|| path.error("the statement has no `Principal`"))?;
         let mut admitted = Self::default();
         admitted.read_principal(&Path::Member(path, "Principal"), principal)?;
-        if !allows {
+        if effect == Effect::Deny {
             return Ok(());
         }
         let matches = |name: &str| {
@@ -107,12 +110,12 @@ impl TrustPolicy {
                 self.anybody = true;
                 Ok(())
             } else {
-                Err(path.error(format!("`{text}` is not a principal; `*` or an object is")))
+                Err(path.error(format!("unknown principal `{text}`, expected `*` or an object")))
             };
         }
         for (kind, value) in members(path, json)? {
             let here = Path::Member(path, kind);
-            for name in patterns(&here, value, str::to_owned)? {
+            for name in read_patterns(&here, value, str::to_owned)? {
                 match kind {
                     _ if name.contains('*') && kind != "Federated" => self.anybody = true,
                     "Service" => {
@@ -120,27 +123,31 @@ impl TrustPolicy {
                     }
                     "AWS" | "CanonicalUser" => self.aws_principal = true,
                     "Federated" => self.federated.push(name),
-                    other => return Err(here.error(format!("`{other}` is not a kind of principal"))),
+                    other => {
+                        let known = "`AWS`, `CanonicalUser`, `Federated` or `Service`";
+                        return Err(here.error(format!("unknown kind of principal `{other}`, expected {known}")));
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// Whether the trust policy alone shows that no node runs under the role: nobody who starts nodes is
-    /// admitted, and neither is an account, user or role, which could be anybody's way in. OIDC providers and
-    /// `pods.eks.amazonaws.com` are the ways of pods, not of nodes.
+    /// Whether the trust policy alone shows that no node uses the role: it admits no service that runs nodes, and no
+    /// account, user or role, which could pass its session on to a node. OIDC providers and `pods.eks.amazonaws.com`
+    /// give credentials to pods, not to nodes.
     pub fn rules_out_nodes(&self) -> bool {
         !self.anybody && !self.aws_principal && !NODE_SERVICES.iter().any(|service| self.admits_service(service))
     }
 
-    /// Whether the trust policy alone shows that no pod of EKS has the role's credentials: neither EKS Pod Identity nor
-    /// a federated principal is admitted, nor an account, user or role, which could be another pod's role.
+    /// Whether the trust policy alone shows that no pod of EKS uses the role: it admits neither EKS Pod Identity nor a
+    /// federated principal, and no account, user or role, which could be another pod's role.
     pub fn rules_out_pods(&self) -> bool {
         !self.anybody && !self.aws_principal && self.federated.is_empty() && !self.admits_service("pods")
     }
 
-    /// Whether the OIDC provider may be asked for the role's sessions; `issuer` is its URL, as a cluster tells it.
+    /// Whether tokens of the OIDC provider with this issuer URL may start a session of the role. A cluster's URL starts
+    /// with `https://`, a principal's ARN does not contain it.
     pub fn admits_oidc_issuer(&self, issuer: &str) -> bool {
         let issuer = issuer.strip_prefix("https://").unwrap_or(issuer).trim_end_matches('/');
         let url = |arn| Arn::parse(arn)?.resource.strip_prefix("oidc-provider/");
@@ -152,7 +159,7 @@ impl TrustPolicy {
         self.anybody || self.services.iter().any(|own| own == service)
     }
 
-    /// Whether EC2 is the only one that may assume the role, so that every session is an instance's.
+    /// Whether only EC2 may assume the role. Then every session belongs to an instance.
     pub fn admits_only_ec2(&self) -> bool {
         !self.anybody
             && !self.aws_principal

@@ -1,8 +1,10 @@
 //! Policy variables, such as `${aws:PrincipalTag/team}`, and the patterns that contain them.
 //!
-//! [`tokens`] splits a pattern, and [`resolve`] replaces its variables. What a variable stands for is the caller's.
+//! [`tokens`] splits a pattern into symbols and variables. [`resolve`] replaces the variables and makes a [`Glob`]. The
+//! caller says what a variable stands for ([`Meaning`]). Both take time in proportion to the pattern and the result.
 //!
-//! Source: IAM User Guide, "IAM policy elements: Variables and tags".
+//! Source: IAM User Guide, "IAM policy elements: Variables and tags"
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html>).
 
 use super::context_key::ContextKey;
 use super::glob::{Glob, Symbol};
@@ -13,16 +15,16 @@ use super::reading::Reading;
 pub struct Variable {
     /// The condition key.
     pub key: ContextKey,
-    /// What stands in for a key that the request has not.
+    /// The value if the request does not have the key.
     pub default: Option<String>,
 }
 
-/// A piece of a pattern with variables.
+/// A symbol or a variable of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Token {
     /// A symbol of a glob.
     Symbol(Symbol),
-    /// A variable, to be replaced by its value; the value's own `*` and `?` are text.
+    /// A variable. A `*` or `?` in its value is text.
     Variable(Box<Variable>),
 }
 
@@ -58,8 +60,7 @@ impl Wildcards {
     }
 }
 
-/// Splits a pattern's text into symbols and, where `variables` have meaning, variables. `${*}`, `${?}` and
-/// `${$}` are these characters themselves.
+/// Splits a pattern into symbols and variables. `${*}`, `${?}` and `${$}` are the characters `*`, `?` and `$`.
 pub fn tokens(text: &str, variables: Variables, wildcards: Wildcards) -> Vec<Token> {
     let mut tokens = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -78,7 +79,7 @@ pub fn tokens(text: &str, variables: Variables, wildcards: Wildcards) -> Vec<Tok
     tokens
 }
 
-/// A variable at the start of the text, and what follows it. A `${` that nothing closes is text.
+/// The variable at the start of the text, and the text after it. A `${` without `}` is text.
 pub(super) fn variable(text: &str) -> Option<(Token, &str)> {
     let (inside, after) = text.strip_prefix("${")?.split_once('}')?;
     if let ("*" | "?" | "$", Some(c)) = (inside, inside.chars().next()) {
@@ -94,24 +95,26 @@ pub(super) fn variable(text: &str) -> Option<(Token, &str)> {
     Some((Token::Variable(Box::new(Variable { key: ContextKey::new(key.trim()), default })), after))
 }
 
-/// What a variable stands for.
+/// What a variable stands for, given by the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meaning {
     /// This text.
     Text(String),
-    /// The request has not the key.
+    /// The request does not have the key.
     Absent,
-    /// Any text at all, as far as the caller wants to know.
+    /// Any text: the caller does not fix the value.
     Anything,
-    /// Any text of this form, as far as the caller wants to know.
+    /// Any text that matches this glob: the caller does not fix the value.
     Like(Glob),
-    /// The very value that the condition compares.
+    /// The same value as the one that the pattern is compared with.
     Itself,
 }
 
-/// Puts the values of variables into a pattern. `None` where the pattern matches nothing: a variable without
-/// value and default, or, under the narrow reading, one that may be anything; or the very value that is compared, with
-/// more beside it.
+/// Replaces the variables of a pattern. `None` if the pattern then matches nothing:
+///
+/// - A variable has neither a value nor a default.
+/// - A variable may be any text, and the reading is narrow.
+/// - The pattern has the compared value in it and at least one more character. No value is longer than itself.
 pub fn resolve(pattern: &[Token], reading: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Option<Glob> {
     let mut symbols = Vec::with_capacity(pattern.len());
     let mut itself = 0;
@@ -128,10 +131,10 @@ pub fn resolve(pattern: &[Token], reading: Reading, meaning: &dyn Fn(&Variable) 
             },
         }
     }
-    // A value is never longer than itself; twice itself it is where it is empty.
+    // The compared value once matches every value. Twice it matches only the empty one.
     match itself {
         0 => Some(Glob(symbols)),
-        _ if !symbols.iter().all(|symbol| symbol.skippable()) => None,
+        _ if !symbols.iter().all(|symbol| symbol.matches_empty()) => None,
         1 => Some(Glob(vec![Symbol::Many])),
         _ => Some(Glob::default()),
     }

@@ -9,7 +9,7 @@
 use super::slot::{Kind, Slot};
 use super::universe::Universe;
 use crate::policy::budget::{Budget, OverBudget};
-use crate::policy::comparison::{Comparison, Texts, date};
+use crate::policy::comparison::{Comparison, Texts, date, instant};
 use crate::policy::glob::{Glob, Symbol};
 use crate::policy::language::{contains, shortest};
 use crate::policy::operator::Quantifier;
@@ -289,7 +289,7 @@ fn instants(tests: &[Test<'_>], from: f64) -> Vec<String> {
                     let next_year =
                         date(&like).map(|like| format!("{}-01-01T00:00:00Z", like.get(..4).unwrap_or_default()));
                     let dates = date(&like).into_iter().chain(next_year).filter_map(|like| whole(&like));
-                    instants.extend(dates.filter_map(|date| Comparison::instant(&date)).map(written));
+                    instants.extend(dates.filter_map(|date| instant(&date)).map(written));
                 } else {
                     instants.extend(whole(&like));
                 }
