@@ -1,14 +1,14 @@
 //! The function's log: JSON lines on stdout, under Lambda's own log controls.
 //!
-//! Knows the variables by which Lambda says format and level
-//! (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html>). Must not know what is logged.
+//! Lambda sets format and level in environment variables
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html>).
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// The targets of the product's own lines: the library and the binary.
+/// The targets of this crate's own lines: the library and the binary.
 const OWN: [&str; 2] = ["ecr_read_only", "eks_node_role_ecr_read_only"];
 
 /// Starts logging for the process.
@@ -24,17 +24,17 @@ pub(crate) fn start() {
     registry().with(lines).with(targets(level)).init();
 }
 
-/// The level that is configured, by Lambda's name for it.
+/// The configured level, in Lambda's spelling.
 pub(crate) fn configured() -> String {
     std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().filter(|level| !level.is_empty()).unwrap_or_else(|| "INFO".to_owned())
 }
 
 fn targets(level: LevelFilter) -> Targets {
-    // The SDK writes requests, and so result tokens, at DEBUG: its lines are never let further down than INFO.
+    // At DEBUG the SDK logs requests, which hold result tokens. So its level is never below INFO.
     let others = if level > LevelFilter::INFO { LevelFilter::INFO } else { level.min(LevelFilter::WARN) };
     let targets = Targets::new()
         .with_default(others)
-        // Repeats each failure that the function has logged already, as the Debug of a struct.
+        // It repeats each failure that the function has logged, as the `Debug` text of a struct.
         .with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
     OWN.into_iter().fold(targets, |targets, own| targets.with_target(own, level))
 }
@@ -44,7 +44,7 @@ fn level(text: Option<&str>) -> LevelFilter {
         Some("TRACE") => LevelFilter::TRACE,
         Some("DEBUG") => LevelFilter::DEBUG,
         Some("WARN") => LevelFilter::WARN,
-        // The function has nothing to say that is worse than an error.
+        // The function logs nothing above ERROR.
         Some("ERROR" | "FATAL") => LevelFilter::ERROR,
         _ => LevelFilter::INFO,
     }
@@ -57,7 +57,7 @@ mod tests {
     use super::{level, targets};
 
     #[test]
-    fn lambdas_levels_and_what_they_let_through() {
+    fn lambda_level_sets_own_and_other_levels() {
         for (text, expected, others) in [
             (None, LevelFilter::INFO, LevelFilter::WARN),
             (Some(""), LevelFilter::INFO, LevelFilter::WARN),

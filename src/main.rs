@@ -1,35 +1,35 @@
 //! The Lambda function: an AWS Config custom rule.
 //!
-//! Ties the rule to AWS and to Lambda: clients and memory made once, the clock read, answers, failures and metrics
-//! written. Decides nothing. One line of log per answer, one per invocation; never the result token, never a policy
-//! document.
+//! Connects the rule to AWS and to Lambda. It makes the clients and the cache once, reads the clock, and writes the log and
+//! the metrics. It decides nothing. The log has one line for each evaluation that is sent and one for the invocation. The
+//! result token and policy documents are never logged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use ecr_read_only::access::Compliance;
 use ecr_read_only::aws::{Aws, Clients};
 use ecr_read_only::rule::{
     Answer, Cache, Credentials, EvaluationError, Invocation, NotImported, Ports, Problem, Report, evaluate,
     send_findings,
 };
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
-use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tracing::{error, info, warn};
 
 use crate::metrics::{Measured, Metrics};
+use crate::summary::Summary;
 
 mod logging;
 mod metrics;
+mod summary;
 
-/// How long before Lambda would end it an invocation gives up by itself, so that it ends with an error that says so, and
-/// with its log and metrics written. Half of what is left, where that is less.
+/// How long before the Lambda timeout an invocation gives up. This leaves time to report the failure and to write the log and
+/// the metrics. If less than twice this time is left, it is half of that.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// What outlives an invocation.
+/// The state that invocations share.
 struct Function {
     aws: Aws,
     cache: Cache,
@@ -37,7 +37,7 @@ struct Function {
     warm: AtomicBool,
 }
 
-// One thread: an invocation waits for AWS nearly all of its time.
+// One thread is enough: an invocation waits for AWS nearly all of its time.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     logging::start();
@@ -85,7 +85,7 @@ impl Function {
     async fn evaluate_in_time(&self, invocation: &Invocation, context: &Context) -> Result<Report, EvaluationError> {
         let at = OffsetDateTime::now_utc();
         let out_of_time = |margin| EvaluationError::OutOfTime { margin };
-        // All boxed, because the compiler gives up on the layout of so deep a future.
+        // Boxed, because the futures are nested too deeply for the compiler to compute their layout.
         let clients = in_time(context, Box::pin(self.clients(invocation, context))).await.map_err(out_of_time)??;
         let evaluation = Box::pin(self.evaluate(&clients, invocation, at));
         let mut report = in_time(context, evaluation).await.map_err(out_of_time)??;
@@ -100,7 +100,7 @@ impl Function {
         for action in invocation.parameters.criteria.unknown_actions() {
             warn!(
                 requestId = context.request_id,
-                action, "`AdditionalAllowedActions` names an action that is not in the catalogue"
+                action, "an action of `AdditionalAllowedActions` is not in the catalogue; check its spelling"
             );
         }
         self.aws.clients(&credentials).await.map_err(EvaluationError::NoCredentials)
@@ -117,17 +117,17 @@ impl Function {
     }
 }
 
-/// What the future comes to, unless time runs out before: then how much before Lambda would have ended it.
+/// The output of the future. If time runs out first, the error is the time that is left until the Lambda timeout.
 async fn in_time<T>(context: &Context, future: impl Future<Output = T>) -> Result<T, Duration> {
-    match time_to_give_up(context.deadline(), SystemTime::now()) {
+    match time_limit(context.deadline(), SystemTime::now()) {
         None => Ok(future.await),
         Some((time, margin)) => tokio::time::timeout(time, future).await.map_err(|_| margin),
     }
 }
 
-/// How long an invocation may take, and how much before its deadline that is. None where the deadline has passed already:
-/// emulators of Lambda tell one that means nothing.
-fn time_to_give_up(deadline: SystemTime, now: SystemTime) -> Option<(Duration, Duration)> {
+/// The time that the invocation may take from now on, and the time between that and its deadline. `None` if the deadline has
+/// passed: some emulators of Lambda send a meaningless one.
+fn time_limit(deadline: SystemTime, now: SystemTime) -> Option<(Duration, Duration)> {
     let left = deadline.duration_since(now).ok().filter(|left| !left.is_zero())?;
     let margin = MARGIN.min(left / 2);
     Some((left - margin, margin))
@@ -145,43 +145,6 @@ fn answer(result: &Result<Report, EvaluationError>) -> Result<Summary, Diagnosti
     Err(Diagnostic { error_type: error_type.to_owned(), error_message })
 }
 
-/// What the invocation came to in numbers: its answer to Lambda, and its last line in the log.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Summary {
-    trigger: &'static str,
-    roles_evaluated: usize,
-    compliant: usize,
-    non_compliant: usize,
-    not_applicable: usize,
-    unreadable: usize,
-    left_to_schedule: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    findings_imported: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    findings_archived: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    findings_left_to_schedule: Option<usize>,
-}
-
-impl Summary {
-    fn of(report: &Report) -> Self {
-        let outcome = &report.outcome;
-        Self {
-            trigger: outcome.trigger,
-            roles_evaluated: outcome.evaluated(),
-            compliant: outcome.count(Compliance::Compliant),
-            non_compliant: outcome.count(Compliance::NonCompliant),
-            not_applicable: outcome.count(Compliance::NotApplicable),
-            unreadable: report.unreadable().count(),
-            left_to_schedule: outcome.left_to_schedule.len(),
-            findings_imported: outcome.findings.map(|findings| findings.imported),
-            findings_archived: outcome.findings.map(|findings| findings.archived),
-            findings_left_to_schedule: outcome.findings.map(|findings| findings.left_to_schedule),
-        }
-    }
-}
-
 fn log(report: Option<&Report>, failure: Option<&Diagnostic>, request_id: &str, account_id: Option<&str>) {
     if let Some(report) = report {
         let outcome = &report.outcome;
@@ -192,36 +155,9 @@ fn log(report: Option<&Report>, failure: Option<&Diagnostic>, request_id: &str, 
             warn!(requestId = request_id, role = role.name, roleId = role.id.as_deref(), cause = %role.cause, "no verdict");
         }
         for resource in &outcome.left_to_schedule {
-            warn!(requestId = request_id, resource = %resource, "not taken from this run: left to the schedule");
+            warn!(requestId = request_id, resource = %resource, "evaluation not stored; the next scheduled evaluation sends it again");
         }
-        let Summary {
-            trigger,
-            roles_evaluated,
-            compliant,
-            non_compliant,
-            not_applicable,
-            unreadable,
-            left_to_schedule,
-            findings_imported,
-            findings_archived,
-            findings_left_to_schedule,
-        } = Summary::of(report);
-        info!(
-            requestId = request_id,
-            trigger,
-            rolesEvaluated = roles_evaluated,
-            compliant,
-            nonCompliant = non_compliant,
-            notApplicable = not_applicable,
-            unreadable,
-            leftToSchedule = left_to_schedule,
-            findingsImported = findings_imported,
-            findingsArchived = findings_archived,
-            findingsLeftToSchedule = findings_left_to_schedule,
-            factsElsewhere = outcome.facts_elsewhere,
-            closedRegions = (!outcome.closed_regions.is_empty()).then(|| outcome.closed_regions.join(", ")),
-            "evaluation"
-        );
+        Summary::of(report).log(outcome, request_id);
     }
     if let Some(Diagnostic { error_type, error_message }) = failure {
         error!(
@@ -237,7 +173,7 @@ fn log(report: Option<&Report>, failure: Option<&Diagnostic>, request_id: &str, 
 fn log_answer(answer: &Answer, request_id: &str) {
     let (evaluation, role) = (&answer.evaluation, answer.role());
     let node_of = role.map(|role| role.node_of.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
-    // A verdict is plain data, so it can always be written; if not, the line says why.
+    // Writing plain data does not fail. If it did, the line would show the reason.
     let evidence = role.map(|role| serde_json::to_string(&role.verdict).unwrap_or_else(|cause| cause.to_string()));
     info!(
         requestId = request_id,
@@ -256,10 +192,10 @@ fn log_answer(answer: &Answer, request_id: &str) {
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use super::time_to_give_up;
+    use super::time_limit;
 
     #[test]
-    fn an_invocation_gives_up_before_its_deadline() {
+    fn time_limit_ends_before_the_deadline() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let seconds = Duration::from_secs;
         for (left, expected) in [
@@ -267,8 +203,8 @@ mod tests {
             (seconds(3), Some((Duration::from_millis(1500), Duration::from_millis(1500)))),
             (seconds(0), None),
         ] {
-            assert_eq!(time_to_give_up(now + left, now), expected, "{left:?}");
+            assert_eq!(time_limit(now + left, now), expected, "{left:?}");
         }
-        assert_eq!(time_to_give_up(SystemTime::UNIX_EPOCH, now), None);
+        assert_eq!(time_limit(SystemTime::UNIX_EPOCH, now), None);
     }
 }

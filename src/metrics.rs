@@ -1,7 +1,7 @@
-//! The function's metrics: one line in embedded metric format for each invocation, which CloudWatch Logs makes metrics of.
+//! The function's metrics: one line in embedded metric format for each invocation. CloudWatch Logs turns it into metrics.
 //!
-//! Knows their names and units. The API operation is a property of the line and no dimension, which would be a metric of
-//! its own, and a price, for each operation. Must not know how the numbers come about.
+//! API operations are a property of the line, not a dimension: a dimension would make a metric, with a price, for each
+//! operation.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The namespace that the metrics are in.
+/// The namespace of the metrics.
 const NAMESPACE: &str = "EksNodeRoleEcrReadOnly";
 
 const COUNTERS: [&str; 11] = [
@@ -40,7 +40,7 @@ pub(crate) struct Metrics {
     level: String,
 }
 
-/// One invocation, for its metrics.
+/// The measurements of one invocation.
 pub(crate) struct Measured<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) account_id: Option<&'a str>,
@@ -52,10 +52,10 @@ pub(crate) struct Measured<'a> {
 }
 
 impl Metrics {
-    /// Installs the recorder of the process. `level` is the log's, by Lambda's name for it.
+    /// Installs the recorder of the process. `level` is the level of the log, in Lambda's spelling.
     ///
     /// # Errors
-    /// That there is one already.
+    /// The process has a recorder already.
     pub(crate) fn install(level: String) -> Result<Self, metrics_cloudwatch_embedded::Error> {
         let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| env!("CARGO_PKG_NAME").to_owned());
         let collector =
@@ -63,7 +63,7 @@ impl Metrics {
         let collector = collector.init()?;
         for name in COUNTERS {
             describe_counter!(name, Unit::Count, "");
-            // Made known, so that nothing counted is a zero and not a gap.
+            // Registered, so that the metric is 0 and not missing if nothing is counted.
             counter!(name).absolute(0);
         }
         describe_gauge!(LATENCY, Unit::Milliseconds, "");
@@ -73,7 +73,7 @@ impl Metrics {
     /// Writes one invocation's line.
     ///
     /// # Errors
-    /// That it could not be written.
+    /// The line cannot be written.
     pub(crate) fn write(&self, measured: &Measured<'_>, to: impl std::io::Write) -> std::io::Result<()> {
         let count = |name: &'static str, value: usize| counter!(name).increment(value as u64);
         if let Some(report) = measured.report {
@@ -86,7 +86,7 @@ impl Metrics {
             let findings = outcome.findings.unwrap_or_default();
             count("FindingsImported", findings.imported);
             count("FindingsNotImported", findings.not_imported);
-            // Runs over all roles that ended well: an alarm looks for them.
+            // Scheduled evaluations that succeeded. An alarm watches for missing ones.
             count("ScheduledRuns", usize::from(outcome.scheduled && measured.error_type.is_none()));
         }
         counter!("ApiCalls").increment(measured.calls.values().map(|count| count.calls).sum());
@@ -97,8 +97,9 @@ impl Metrics {
             .map(|(operation, count)| (operation.clone(), json!({ "calls": count.calls, "retries": count.retries })))
             .collect::<serde_json::Map<_, _>>()
             .into();
-        // Lambda drops what is less severe than the level configured, and takes a line without a level and a time for INFO
-        // (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>). Metrics are to stay.
+        // Lambda drops lines below the configured level, and treats a line without level and time as INFO
+        // (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>). So this line has the
+        // configured level, which keeps the metrics.
         let now = OffsetDateTime::now_utc().format(&Rfc3339).map_err(std::io::Error::other)?;
         self.collector
             .set_property("level", self.level.as_str())
@@ -118,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// The report of a run over all roles, or over one.
+    /// The report of an evaluation of all roles, or of one.
     fn report(all_roles: bool) -> Report {
         let outcome = Outcome {
             trigger: "a trigger",
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invocation_is_a_line_in_embedded_metric_format() {
+    fn invocation_writes_one_line_of_metrics() {
         let metrics = Metrics::install("ERROR".to_owned()).unwrap();
         let line = |calls: &[(&str, u64, u64)], error_type, cold_start, report: Option<&Report>| {
             let calls = calls.iter().map(|(operation, calls, retries)| {
@@ -173,8 +174,8 @@ mod tests {
         assert_eq!(values, [Some(0), Some(0)], "each line has its own invocation's numbers");
         assert_eq!((&second["errorType"], &second["operations"]), (&Value::Null, &json!({})));
 
-        let told = line(&[], None, false, Some(&report(false)));
-        let values = ["FindingsImported", "FindingsNotImported"].map(|name| told[name].as_u64());
+        let findings = line(&[], None, false, Some(&report(false)));
+        let values = ["FindingsImported", "FindingsNotImported"].map(|name| findings[name].as_u64());
         assert_eq!(values, [Some(3), Some(1)]);
         for (all_roles, error_type, expected) in [(true, None, 1), (true, Some("RolesUnreadable"), 0), (false, None, 0)]
         {

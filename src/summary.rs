@@ -1,0 +1,55 @@
+//! The numbers of one evaluation: Lambda's response and the log line `evaluation` have the same ones.
+
+use ecr_read_only::access::Compliance;
+use ecr_read_only::rule::{Outcome, Report};
+use serde::Serialize;
+use tracing::info;
+
+/// Defines the summary, its values for a report, and its log line from one list of fields.
+///
+/// `tracing` needs the names of an event's fields at compile time, so it cannot take them from a struct.
+macro_rules! summary {
+    (|$report:ident, $outcome:ident| $($(#[$attribute:meta])* $field:ident: $type:ty = $value:expr,)*) => {
+        /// The summary of an evaluation. Field names are the keys of the response and of the log.
+        #[derive(Debug, Serialize)]
+        #[allow(non_snake_case, reason = "the names are keys of JSON")]
+        pub(crate) struct Summary {
+            $($(#[$attribute])* $field: $type,)*
+        }
+
+        impl Summary {
+            pub(crate) fn of($report: &Report) -> Self {
+                let $outcome = &$report.outcome;
+                Self { $($field: $value,)* }
+            }
+
+            /// Writes the log line, which has two fields more than the response.
+            pub(crate) fn log(&self, outcome: &Outcome, request_id: &str) {
+                let closed_regions = &outcome.closed_regions;
+                info!(
+                    requestId = request_id,
+                    $($field = self.$field,)*
+                    factsElsewhere = outcome.facts_elsewhere,
+                    closedRegions = (!closed_regions.is_empty()).then(|| closed_regions.join(", ")),
+                    "evaluation"
+                );
+            }
+        }
+    };
+}
+
+summary! { |report, outcome|
+    trigger: &'static str = outcome.trigger,
+    rolesEvaluated: usize = outcome.evaluated(),
+    compliant: usize = outcome.count(Compliance::Compliant),
+    nonCompliant: usize = outcome.count(Compliance::NonCompliant),
+    notApplicable: usize = outcome.count(Compliance::NotApplicable),
+    unreadable: usize = report.unreadable().count(),
+    leftToSchedule: usize = outcome.left_to_schedule.len(),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findingsImported: Option<usize> = outcome.findings.map(|findings| findings.imported),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findingsArchived: Option<usize> = outcome.findings.map(|findings| findings.archived),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findingsLeftToSchedule: Option<usize> = outcome.findings.map(|findings| findings.left_to_schedule),
+}
