@@ -190,7 +190,7 @@ fn what_is_not_understood_is_named() {
     let invoking = |text: &str| with(scheduled(), &json!({ "invokingEvent": text }));
     let types = "expected `ConfigurationItemChangeNotification`, `OversizedConfigurationItemChangeNotification`, \
                  `ScheduledNotification` or `ConfigurationSnapshotDeliveryCompleted`";
-    let instants = "expected an instant in ISO 8601, such as `2026-01-05T10:02:33.123Z`";
+    let instants = "expected a time in ISO 8601, such as `2026-01-05T10:02:33.123Z`";
     let changed = |changes: Value| change(&with(item(), &changes));
     let documents = |changes: Value| changed(json!({ "configuration": changes }));
     let nameless = json!({ "resourceName": null, "configuration": null, "ARN": null });

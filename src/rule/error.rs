@@ -1,4 +1,5 @@
-//! Why an evaluation could not answer at all. Nothing was sent, and Lambda runs the invocation again.
+//! Why an evaluation could not answer. Lambda runs the invocation again. AWS Config got nothing, unless time ran out while
+//! evaluations were sent.
 //!
 //! What goes wrong in an evaluation that answers is a [`Problem`](crate::rule::Problem) of its report.
 

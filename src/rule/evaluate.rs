@@ -22,7 +22,7 @@ use crate::rule::nodes::classify::{Classification, NodeClassifier, exempt};
 use crate::rule::nodes::facts::NodeFact;
 use crate::rule::ports::config::{ComplianceStore, ResourceId};
 use crate::rule::ports::eks::Eks;
-use crate::rule::ports::iam::{Iam, InstanceProfile, ListedRole, key};
+use crate::rule::ports::iam::{Iam, InstanceProfile, ListedRole, name_key};
 use crate::rule::read::cache::{AccountCache, Cache, Freshness};
 use crate::rule::read::roles::{MAX_READ_ONE_BY_ONE, RoleDraft, RoleError, RoleRead, RoleReader};
 use crate::rule::report::evaluations::Required;
@@ -307,14 +307,14 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         if classifier.needs_all_roles() {
             let roles = self.ports.iam.roles().await.map_err(EvaluationError::NodeRolesUnknown)?;
             let roles = roles.into_iter().filter(|role| is_candidate(role, false));
-            names.extend(roles.map(|role| (key(&role.name), role.name)));
+            names.extend(roles.map(|role| (name_key(&role.name), role.name)));
         }
         if classifier.admits_self_managed() {
             let held = self.ports.iam.roles_in_instance_profiles().await;
             for (profile, role) in held.map_err(EvaluationError::NodeRolesUnknown)? {
                 if is_candidate(&role, true) {
-                    profiles.entry(key(&role.name)).or_default().push(profile);
-                    names.insert(key(&role.name), role.name);
+                    profiles.entry(name_key(&role.name)).or_default().push(profile);
+                    names.insert(name_key(&role.name), role.name);
                 }
             }
         }
@@ -352,10 +352,10 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         let classified: Vec<Classified> = if names.len() > MAX_READ_ONE_BY_ONE {
             let all = matches!(selection, Selection::AllNodeRoles(_));
             let drafts = self.reader.drafts(|role| {
-                names.contains_key(&key(&role.record.name)) || (all && classifier.is_candidate_in_detail(role))
+                names.contains_key(&name_key(&role.record.name)) || (all && classifier.is_candidate_in_detail(role))
             });
             let mut drafts = drafts.await.map_err(EvaluationError::NodeRolesUnknown)?;
-            drafts.sort_by_cached_key(|draft| key(&draft.record.name));
+            drafts.sort_by_cached_key(|draft| name_key(&draft.record.name));
             let classified = stream::iter(drafts).map(|draft| self.classify(classifier, draft));
             classified.buffered(ROLES_AT_ONCE).collect().await
         } else {
@@ -488,7 +488,7 @@ fn managed_policies(classified: &[Classified]) -> BTreeSet<String> {
 
 /// Names of roles by their key, so that each role is there once, however its name is spelled.
 fn unique_names<'n>(names: impl Iterator<Item = &'n str>) -> BTreeMap<String, String> {
-    names.map(|name| (key(name), name.to_owned())).collect()
+    names.map(|name| (name_key(name), name.to_owned())).collect()
 }
 
 /// Returns control to the caller once. Deciding a role makes no call, so without this the caller could not check the time

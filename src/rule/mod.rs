@@ -1,11 +1,16 @@
-//! One evaluation: from the event that AWS Config sends to the evaluations that it stores, and to the findings of
-//! AWS Security Hub if they are asked for.
+//! One evaluation: from the event of AWS Config to the evaluations that AWS Config stores, and to the findings of AWS
+//! Security Hub if the rule sends them.
 //!
-//! Knows AWS Config's contract (events, rule parameters, evaluations) and in which order things are
-//! asked. Knows AWS only as the traits of [`ports`]: no SDK, no async runtime, no logging, no clock, so
-//! that a test can play AWS in memory. What a policy permits is [`crate::access`]'s business.
+//! Knows AWS Config's contract (events, rule parameters, evaluations) and the order of calls. Knows AWS only as the traits
+//! of [`ports`]: no SDK, no async runtime, no logging, no clock, so tests can use in-memory fakes. What a policy permits is
+//! decided in [`crate::access`].
 //!
-//! [`Invocation::parse`] reads the event, [`evaluate`] does the rest.
+//! 1. [`Invocation::parse`] reads the event.
+//! 2. [`evaluate`] reads roles, decides, sends the answers to AWS Config and returns a [`Report`].
+//! 3. [`send_findings`] sends findings to Security Hub.
+//! 4. [`Report::failure`] is what Lambda gets if something went wrong; [`EvaluationError`] if there is no report.
+//!
+//! The folders import one way: `ports`, `invocation`, `read`, `nodes`, `report`, then `evaluate` and `error`.
 
 mod error;
 mod evaluate;

@@ -1,10 +1,10 @@
-//! Configuration items: the resource that a change event is about.
+//! Reads configuration items: the resource that a change event is about.
 //!
-//! Knows the items of IAM's roles and policies and of EKS's clusters and Fargate profiles, whole or as the summary of an oversized one, in the
-//! spellings of events and of `GetResourceConfigHistory`
-//! (<https://docs.aws.amazon.com/config/latest/APIReference/API_ConfigurationItem.html>). IAM is the truth of
-//! policies: of the item's copies only the trust policy is used, to rule a role out without a call. The others
-//! are read all the same, because an item that cannot be understood is not to be answered.
+//! Knows the items of IAM roles and policies and of EKS clusters and Fargate profiles, complete or as the summary of an
+//! oversized item, in the spellings of events and of `GetResourceConfigHistory`
+//! (<https://docs.aws.amazon.com/config/latest/APIReference/API_ConfigurationItem.html>). Policies are read from IAM. Of the
+//! item's copies only the trust policy is used, to rule a role out without a call. The other copies are parsed too, because
+//! an item that is not understood gets no answer.
 
 use time::OffsetDateTime;
 
@@ -17,45 +17,45 @@ use crate::rule::ports::eks::ClusterId;
 
 /// AWS Config's type of an IAM role.
 pub(in crate::rule) const ROLE: &str = "AWS::IAM::Role";
-/// AWS Config's type of a customer managed policy; AWS managed ones are not recorded.
+/// AWS Config's type of a customer managed policy. It does not record AWS managed policies.
 pub(in crate::rule) const POLICY: &str = "AWS::IAM::Policy";
 /// AWS Config's type of an EKS cluster.
 pub(in crate::rule) const CLUSTER: &str = "AWS::EKS::Cluster";
 /// AWS Config's type of a Fargate profile of a cluster.
 pub(in crate::rule) const FARGATE_PROFILE: &str = "AWS::EKS::FargateProfile";
 
-/// What made AWS Config invoke the rule.
+/// Why AWS Config invoked the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
     /// An `AWS::IAM::Role` changed.
     RoleChanged(ChangedRole),
-    /// An `AWS::IAM::Policy` changed: it is judged through the roles it is attached to.
+    /// An `AWS::IAM::Policy` changed: the node roles that it is attached to are evaluated.
     PolicyChanged(ChangedPolicy),
-    /// An `AWS::EKS::Cluster` or an `AWS::EKS::FargateProfile` changed: judged through the roles it names.
+    /// An `AWS::EKS::Cluster` or an `AWS::EKS::FargateProfile` changed: the node roles that it names are evaluated.
     ClusterChanged(ChangedCluster),
     /// A resource of any other type changed.
     OtherResource(ResourceId),
-    /// A resource that is deleted, not recorded, or no longer in the rule's scope.
+    /// A resource was deleted, is not recorded, or is no longer in the rule's scope.
     OutOfScope {
         /// The resource.
         resource: ResourceId,
         /// Why it gets no verdict.
         reason: OutOfScope,
     },
-    /// All node roles of the account are to be evaluated: on a schedule, or after a configuration snapshot.
+    /// All node roles of the account are evaluated: on a schedule, or after a configuration snapshot.
     AllRoles {
-        /// The rule whose earlier verdicts are to be cleared where they no longer hold.
+        /// The rule's name. Its earlier verdicts are cleared if they are out of date.
         rule_name: String,
     },
 }
 
 impl Trigger {
-    /// Whether all node roles are to be evaluated, and not what one resource concerns.
+    /// Whether all node roles are evaluated, and not only those of one resource.
     pub fn is_all_roles(&self) -> bool {
         matches!(self, Self::AllRoles { .. })
     }
 
-    /// A few words for the log.
+    /// The trigger in a few words, for the log.
     pub fn label(&self) -> &'static str {
         match self {
             Self::RoleChanged(_) => "role changed",
@@ -68,16 +68,16 @@ impl Trigger {
     }
 }
 
-/// A role that changed, as its item tells.
+/// A role that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangedRole {
     /// The unique id, `AROA…`, which is the resource id of AWS Config.
     pub id: String,
-    /// The name, by which IAM finds it.
+    /// The name.
     pub name: String,
-    /// The ARN, where the item tells it.
+    /// The ARN, if the item has it.
     pub arn: Option<String>,
-    /// The trust policy, where the item carries it: an oversized one does not.
+    /// The trust policy. The summary of an oversized item has none.
     pub trust_policy: Option<TrustPolicy>,
 }
 
@@ -86,7 +86,7 @@ pub struct ChangedRole {
 pub struct ChangedPolicy {
     /// The unique id, `ANPA…`, which is the resource id of AWS Config.
     pub id: String,
-    /// The ARN, by which IAM finds it.
+    /// The ARN.
     pub arn: String,
 }
 
@@ -97,11 +97,11 @@ pub struct ChangedCluster {
     pub id: String,
     /// The cluster.
     pub cluster: ClusterId,
-    /// The name of the Fargate profile, if it is that which changed.
+    /// The name of the Fargate profile, if the profile changed.
     pub fargate_profile: Option<String>,
 }
 
-/// Why a resource that an event is about gets no verdict.
+/// Why the resource of an event gets no verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutOfScope {
     /// It was deleted.
@@ -181,9 +181,9 @@ impl Item {
         })
     }
 
-    /// What is to be done about the item.
+    /// The trigger that the item is.
     pub(in crate::rule) fn trigger(self, left_scope: bool) -> Result<Trigger, EventError> {
-        // Deleted before left: a deletion sets both, and says more.
+        // A deletion sets `eventLeftScope` too. The deletion is the more exact reason.
         if let Some(reason) = self.gone.or(left_scope.then_some(OutOfScope::LeftScope)) {
             return Ok(Trigger::OutOfScope { resource: self.resource, reason });
         }
@@ -207,7 +207,7 @@ impl Item {
         }
     }
 
-    /// The cluster that an item of EKS is about. The ARN tells it whole:
+    /// The cluster of an EKS item. Its region and name are in the ARN:
     /// `arn:aws:eks:us-east-1:111122223333:cluster/NAME`, `…:fargateprofile/CLUSTER/NAME/ID`
     /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html>).
     fn cluster(self) -> Result<ChangedCluster, EventError> {
@@ -236,7 +236,7 @@ impl Item {
     }
 }
 
-/// A role's trust policy. Where it does not rule the role out, the inline policies have to be understood too.
+/// A role's trust policy. If it does not rule the role out, the inline policies are parsed too.
 fn trust_policy(configuration: &Fields) -> Result<Option<TrustPolicy>, EventError> {
     let trust_policy = configuration.document("assumeRolePolicyDocument", TrustPolicy::parse)?;
     if !trust_policy.as_ref().is_some_and(TrustPolicy::rules_out_nodes) {
@@ -256,9 +256,9 @@ fn check_default_version(configuration: &Fields) -> Result<(), EventError> {
     Ok(())
 }
 
-/// Whether the item's status says that the resource is gone. An absent status says nothing: IAM is asked.
+/// The reason if the item's status means that the resource is gone. Without a status the resource is read from IAM.
 fn gone(item: &Fields) -> Result<Option<OutOfScope>, EventError> {
-    // Only an oversized item's summary has a change type of its own.
+    // Only the summary of an oversized item has a change type.
     if item.text("changeType")?.is_some_and(|change| change.eq_ignore_ascii_case("DELETE")) {
         return Ok(Some(OutOfScope::Deleted));
     }

@@ -1,8 +1,8 @@
-//! Fields of an event, read leniently where their meaning is certain and strictly where it is not.
+//! Reads the fields of an event. A field is read leniently if its meaning is certain, and strictly if not.
 //!
-//! Real events carry unknown, absent, null and empty fields, and numbers and booleans as strings and the
-//! other way round. Knows JSON and how to say where it is wrong; must not know what any field means.
-//! Values are quoted in errors only where they can be neither a secret nor a policy document.
+//! Real events have unknown, absent, null and empty fields. Numbers and booleans can be strings, and the other way round.
+//! This file knows JSON and how an error names a field, not what a field means. Errors quote a value only if it can be
+//! neither a secret nor a policy document.
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -10,7 +10,7 @@ use time::format_description::well_known::Iso8601;
 
 use crate::policy::DocumentError;
 
-/// Why an event could not be understood: the place, and what is wrong there.
+/// Why an event was not understood: the field, and the error in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
 pub struct EventError {
@@ -18,39 +18,39 @@ pub struct EventError {
 }
 
 impl EventError {
-    /// The payload is no JSON object at all.
+    /// The payload is not a JSON object.
     pub(in crate::rule) fn payload(value: &Value) -> Self {
         Self { problem: format!("the event is {}, not a JSON object", type_name(value)) }
     }
 
-    /// A field without which nothing can be answered is absent, null or empty.
+    /// A needed field is absent, null or empty.
     pub(in crate::rule) fn absent(path: &str) -> Self {
         Self { problem: format!("`{path}` is absent") }
     }
 
-    /// A field holds a value of a type that means nothing there.
+    /// A field has a value of the wrong JSON type.
     pub(in crate::rule) fn wrong_type(path: &str, value: &Value, expected: &str) -> Self {
         Self { problem: format!("`{path}` is {}, expected {expected}", type_name(value)) }
     }
 
-    /// A field holds a text that means nothing there.
+    /// A field has a text that is not one of the known values.
     pub(in crate::rule) fn unknown_value(path: &str, value: &str, expected: &str) -> Self {
-        // What is quoted ends in logs and in Lambda's error: enough of it to find it again.
+        // The error goes to the log and to Lambda: the start of the value is enough to find it.
         let excerpt: String = value.chars().take(100).collect();
         Self { problem: format!("`{path}` is `{excerpt}`, expected {expected}") }
     }
 
-    /// A field that holds a JSON document in a string holds something else.
+    /// A field that should have a JSON document in a string has something else.
     pub(in crate::rule) fn not_json(path: &str, cause: &serde_json::Error) -> Self {
         Self { problem: format!("`{path}` is not JSON: {cause}") }
     }
 
-    /// A policy document that IAM would not have stored; what is said of it quotes no more than names.
+    /// A policy document that IAM would not store. The cause quotes only names of it.
     fn document(path: &str, cause: &DocumentError) -> Self {
         Self { problem: format!("`{path}` could not be understood: {cause}") }
     }
 
-    /// Whatever else the event's own type refuses.
+    /// `ConfigEvent` refuses the event for another reason.
     pub(in crate::rule) fn shape(cause: &serde_json::Error) -> Self {
         Self { problem: format!("the event does not have the shape of an AWS Config event: {cause}") }
     }
@@ -82,12 +82,12 @@ impl Fields {
         format!("{}.{name}", self.path)
     }
 
-    /// A field that is there and says something: neither null nor an empty or blank text.
+    /// The value of a field, unless it is null or a blank text.
     pub(in crate::rule) fn value(&self, name: &str) -> Option<&Value> {
         self.fields.get(name).filter(|value| !is_empty(value))
     }
 
-    /// An object, or a string that holds one.
+    /// An object, or a string that contains one.
     pub(in crate::rule) fn object(&self, name: &str) -> Result<Option<Self>, EventError> {
         let path = self.path_of(name);
         match self.value(name) {
@@ -121,7 +121,7 @@ impl Fields {
         parse(&text).map(Some).map_err(|cause| EventError::document(&self.path_of(name), &cause))
     }
 
-    /// A text, without the blanks around it. Numbers and booleans are taken for the text they are written as.
+    /// A text without the blanks around it. A number or boolean is read as the text that it is written as.
     pub(in crate::rule) fn text(&self, name: &str) -> Result<Option<String>, EventError> {
         let Some(value) = self.value(name) else { return Ok(None) };
         match scalar_text(value) {
@@ -140,22 +140,22 @@ impl Fields {
         self.text(name)?.map(|text| account_id(&self.path_of(name), &text)).transpose()
     }
 
-    /// An instant: ISO 8601 with date, time and offset, as AWS Config writes it (`2026-01-05T10:02:33.123Z`).
+    /// A time: ISO 8601 with date, time and offset, as AWS Config writes it (`2026-01-05T10:02:33.123Z`).
     pub(in crate::rule) fn instant(&self, name: &str) -> Result<Option<OffsetDateTime>, EventError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         OffsetDateTime::parse(&text, &Iso8601::PARSING).map(Some).map_err(|_| {
             EventError::unknown_value(
                 &self.path_of(name),
                 &text,
-                "an instant in ISO 8601, such as `2026-01-05T10:02:33.123Z`",
+                "a time in ISO 8601, such as `2026-01-05T10:02:33.123Z`",
             )
         })
     }
 }
 
-/// An AWS account id: twelve digits. One that came as a JSON number has lost its leading zeros.
+/// An AWS account id: twelve digits. An id that is a JSON number has lost its leading zeros.
 pub(in crate::rule) fn account_id(path: &str, text: &str) -> Result<String, EventError> {
-    // Roles of any other account are no node roles here: a wrong id would turn into a wrong verdict.
+    // Roles of other accounts are not node roles here, so a wrong id would lead to a wrong verdict.
     if text.len() <= 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(format!("{text:0>12}"))
     } else {
@@ -173,7 +173,7 @@ pub(in crate::rule) fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether a value says nothing: null, or a text of nothing but blanks.
+/// Whether a value is null or a blank text.
 pub(in crate::rule) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -182,7 +182,7 @@ pub(in crate::rule) fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The name of a value's JSON type, with its article.
+/// The name of a value's JSON type, with its article: `an array`.
 pub(in crate::rule) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

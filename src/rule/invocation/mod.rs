@@ -1,8 +1,8 @@
-//! The event that AWS Config invokes the function with, as a trigger to act on.
+//! Reads the event that AWS Config invokes the function with.
 //!
 //! Knows the envelope and the four message types of the invoking event
-//! (<https://docs.aws.amazon.com/config/latest/developerguide/evaluate-config_develop-rules_example-events.html>)
-//! and nothing of what is done about them. What is not understood is an error, never a guess.
+//! (<https://docs.aws.amazon.com/config/latest/developerguide/evaluate-config_develop-rules_example-events.html>). Anything
+//! that is not understood is an error, never a guess.
 
 pub(in crate::rule) mod configuration_item;
 pub(in crate::rule) mod credentials;
@@ -25,33 +25,33 @@ use crate::rule::ports::security_hub::FindingSource;
 
 const RULE_ARN: &str = "configRuleArn";
 
-/// One invocation of the rule, understood.
+/// One invocation of the rule.
 #[derive(Debug, Clone)]
 pub struct Invocation {
     /// The account whose roles are evaluated, twelve digits.
     pub account_id: String,
-    /// The role that the event names for acting in the account (`executionRoleArn`).
+    /// The event's `executionRoleArn`: a role for acting in the account.
     pub execution_role_arn: Option<String>,
-    /// What AWS Config needs to take the answer.
+    /// The token that AWS Config demands with the answers.
     pub result_token: ResultToken,
-    /// The rule's own settings.
+    /// The rule's parameters.
     pub parameters: RuleParameters,
-    /// What is to be done.
+    /// Why AWS Config invoked the rule.
     pub trigger: Trigger,
-    /// By what AWS Config orders evaluations of one resource: when the state that they are about was captured.
+    /// When the evaluated state was captured. AWS Config orders the evaluations of a resource by it.
     pub ordering_timestamp: OffsetDateTime,
-    /// When AWS Config told of it; later than the state was captured.
+    /// When AWS Config sent the notification, which is after the state was captured.
     pub notified_at: OffsetDateTime,
-    /// Whose findings Security Hub is to be told; none where it is not to be told.
+    /// The source of the findings for Security Hub; `None` if the rule sends no findings.
     pub finding_source: Option<FindingSource>,
 }
 
 impl Invocation {
-    /// Reads the payload that Lambda hands over.
+    /// Reads the payload from Lambda.
     ///
     /// # Errors
-    /// [`InvocationError::InvalidEvent`] where something that matters is absent or not understood,
-    /// [`InvocationError::InvalidRuleParameters`] with all that is wrong with the rule's parameters.
+    /// [`InvocationError::InvalidEvent`] for the first needed field that is absent or not understood.
+    /// [`InvocationError::InvalidRuleParameters`] with all errors in the rule's parameters.
     pub fn parse(payload: Value) -> Result<Self, InvocationError> {
         let event = envelope(payload)?;
         let text = event.invoking_event.as_deref().ok_or_else(|| EventError::absent("invokingEvent"))?;
@@ -87,8 +87,8 @@ impl Invocation {
     }
 }
 
-/// The payload as `ConfigEvent` takes it: fields that say nothing are absent, scalars and embedded objects
-/// are strings, and `eventLeftScope`, on which the struct insists, is always there.
+/// The payload as `ConfigEvent` takes it: empty fields are left out, scalars and embedded objects become strings, and
+/// `eventLeftScope`, which `ConfigEvent` demands, is always there.
 fn envelope(payload: Value) -> Result<ConfigEvent, EventError> {
     let Value::Object(fields) = payload else { return Err(EventError::payload(&payload)) };
     let mut normal = Map::new();
@@ -103,9 +103,9 @@ fn envelope(payload: Value) -> Result<ConfigEvent, EventError> {
             "accountId" | "configRuleName" | "invokingEvent" | "resultToken" | "ruleParameters" => scalar_text(&value)
                 .map(Value::String)
                 .ok_or_else(|| EventError::wrong_type(&name, &value, "a string"))?,
-            // Another shape names nothing.
+            // A value of another type cannot be an ARN, and is left out.
             "executionRoleArn" | RULE_ARN if value.is_string() => value,
-            // The rest is not used, so its shape cannot matter.
+            // Other fields are not used.
             _ => continue,
         };
         normal.insert(name, value);
@@ -132,7 +132,7 @@ struct Message {
     notified_at: OffsetDateTime,
 }
 
-/// What a message is about.
+/// The content of a message.
 enum MessageBody {
     Item(Box<Item>),
     AllRoles,
@@ -144,7 +144,7 @@ impl Message {
         let message_type = message.required_text("messageType")?;
         let item_field = match message_type.as_str() {
             "ConfigurationItemChangeNotification" => Some("configurationItem"),
-            // Too large for an event: only its identity is told.
+            // The item is too large for an event, so the message has only a summary.
             "OversizedConfigurationItemChangeNotification" => Some("configurationItemSummary"),
             "ScheduledNotification" | "ConfigurationSnapshotDeliveryCompleted" => None,
             other => {

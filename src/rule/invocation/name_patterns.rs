@@ -1,6 +1,4 @@
-//! Patterns by which the rule's parameters name roles and clusters.
-//!
-//! Knows names, ARNs and `*`; must not know what is done with what they match.
+//! The patterns of the rule's parameters that name roles and clusters: names, ARNs, and `*` for any text.
 
 use crate::policy::glob::Glob;
 
@@ -16,16 +14,16 @@ struct RolePattern {
 }
 
 impl RolePatterns {
-    /// Reads patterns separated by commas; blanks around them and empty ones do not count.
+    /// Reads patterns separated by commas. Blanks around them and empty patterns are ignored.
     ///
     /// # Errors
-    /// All that are neither names nor ARNs of roles.
+    /// All patterns that are neither names nor ARNs of roles.
     pub(in crate::rule) fn parse(text: &str) -> Result<Self, Vec<String>> {
-        all(text, |text| {
+        parse_list(text, |text| {
             let is_arn = text.starts_with("arn:");
             let path = if is_arn { text.splitn(6, ':').nth(5)?.strip_prefix("role/")? } else { text };
             let accepted = |c: char| c.is_ascii_alphanumeric() || "_+=.@-*".contains(c) || (is_arn && c == '/');
-            // The rest of an ARN may hold wildcards too (`arn:*:iam::*:role/nodes-*`).
+            // The other parts of an ARN may have wildcards too (`arn:*:iam::*:role/nodes-*`).
             let valid = !path.is_empty()
                 && path.chars().all(accepted)
                 && !text.contains(|c: char| c.is_whitespace() || c == '?');
@@ -34,32 +32,32 @@ impl RolePatterns {
         .map(Self)
     }
 
-    /// Whether a pattern matches the role, as far as is known: without the ARN, one for ARNs does not.
+    /// Whether a pattern matches the role. If the ARN is not known, patterns for ARNs do not match.
     pub fn matches(&self, name: &str, arn: Option<&str>) -> bool {
         self.0.iter().any(|pattern| {
-            let subject = if pattern.is_arn { arn } else { Some(name) };
-            subject.is_some_and(|subject| pattern.glob.matches(subject))
+            let text = if pattern.is_arn { arn } else { Some(name) };
+            text.is_some_and(|text| pattern.glob.matches(text))
         })
     }
 
-    /// Whether there is a pattern that cannot be tried on a name alone.
+    /// Whether a pattern is for ARNs, so that a name alone does not decide.
     pub fn needs_arn(&self) -> bool {
         self.0.iter().any(|pattern| pattern.is_arn)
     }
 
-    /// The names of roles that patterns without wildcards name.
+    /// The names of roles in the patterns without wildcards.
     pub fn literal_names(&self) -> impl Iterator<Item = &str> {
         let literal = self.0.iter().filter(|pattern| !pattern.text.contains('*'));
         literal.filter_map(|pattern| pattern.text.rsplit('/').next())
     }
 
-    /// Whether only a list of all roles can tell which are meant.
+    /// Whether a pattern has a wildcard, so that only a list of all roles shows which roles match.
     pub fn has_wildcards(&self) -> bool {
         self.0.iter().any(|pattern| pattern.text.contains('*'))
     }
 }
 
-/// Patterns for the names of clusters, with regard to case; none matches all.
+/// Patterns for names of clusters, case-sensitive. Without a pattern every name matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ClusterPatterns(Vec<Glob>);
 
@@ -67,21 +65,21 @@ impl ClusterPatterns {
     /// Reads patterns separated by commas.
     ///
     /// # Errors
-    /// All that match no name of a cluster
+    /// All patterns that cannot match the name of a cluster
     /// (<https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html>).
     pub(in crate::rule) fn parse(text: &str) -> Result<Self, Vec<String>> {
         let accepted = |c: char| c.is_ascii_alphanumeric() || "_-*".contains(c);
-        all(text, |text| text.chars().all(accepted).then(|| Glob::new(text))).map(Self)
+        parse_list(text, |text| text.chars().all(accepted).then(|| Glob::new(text))).map(Self)
     }
 
-    /// Whether the cluster is meant.
+    /// Whether a pattern matches the name, or there is no pattern.
     pub fn matches(&self, name: &str) -> bool {
         self.0.is_empty() || self.0.iter().any(|glob| glob.matches(name))
     }
 }
 
-/// The parts of a list separated by commas, or those that are not accepted.
-pub(in crate::rule) fn all<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Vec<String>> {
+/// The parsed parts of a list separated by commas. `Err` has the parts that are not accepted.
+pub(in crate::rule) fn parse_list<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Vec<String>> {
     let (mut accepted, mut refused) = (Vec::new(), Vec::new());
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         match parse(part) {
@@ -97,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_are_named_by_name_or_arn_and_stars() {
+    fn role_patterns_match_names_and_arns() {
         let arn = "arn:aws:iam::111122223333:role/team/web-node";
         for (patterns, expected) in [
             ("web-node", true),
@@ -123,13 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_role_is_refused_all_at_once() {
+    fn role_patterns_refuse_all_other_texts_together() {
         let refused = RolePatterns::parse("a b,ok,arn:aws:iam::1:user/x,arn:aws:s3:::b,n?de").unwrap_err();
         assert_eq!(refused, ["a b", "arn:aws:iam::1:user/x", "arn:aws:s3:::b", "n?de"]);
     }
 
     #[test]
-    fn clusters_are_named_with_regard_to_case_and_none_means_all() {
+    fn cluster_patterns_are_case_sensitive_and_none_is_all() {
         let patterns = ClusterPatterns::parse("prod-*, Shop").unwrap();
         for (name, expected) in [("prod-eu", true), ("Shop", true), ("shop", false), ("xprod-eu", false)] {
             assert_eq!(patterns.matches(name), expected, "{name}");

@@ -369,7 +369,7 @@ fn region(text: &str) -> Result<String, NotAccepted> {
 
 /// The regions, sorted, each once.
 fn regions(text: &str) -> Result<Vec<String>, NotAccepted> {
-    let read = name_patterns::all(text, |part| is_region(part).then(|| part.to_owned()));
+    let read = name_patterns::parse_list(text, |part| is_region(part).then(|| part.to_owned()));
     let mut regions = read.map_err(|refused| NotAccepted {
         value: refused.join("`, `"),
         accepted: "regions such as `eu-west-1`, separated by commas",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::policy::arn::Arn;
 use crate::rule::ports::eks::{ClusterId, NodeKind, RoleUse};
-use crate::rule::ports::iam::key;
+use crate::rule::ports::iam::name_key;
 
 /// The clusters that a fact is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,7 +91,7 @@ impl NodeRoles {
             match role_of(role_arn) {
                 Some((account, name)) if account == account_id => {
                     roles
-                        .entry(key(name))
+                        .entry(name_key(name))
                         .or_insert_with(|| NodeRole { name: name.to_owned(), facts: Vec::new() })
                         .facts
                         .push(NodeFact { place: Place::Cluster(cluster.clone()), kind: kind.clone() });
@@ -108,7 +108,7 @@ impl NodeRoles {
 
     /// The node role of that name.
     pub fn get(&self, name: &str) -> Option<&NodeRole> {
-        self.roles.get(&key(name))
+        self.roles.get(&name_key(name))
     }
 
     /// All of them, by name.

@@ -1,4 +1,4 @@
-//! The part of AWS Config that stores what rules report, as a trait and plain types.
+//! The part of AWS Config that stores the evaluations of rules, as a trait and plain types.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use time::OffsetDateTime;
 use crate::access::Compliance;
 use crate::rule::ports::error::PortError;
 
-/// The token by which AWS Config takes evaluations for an invocation: a secret, so it prints as nothing.
+/// The token that AWS Config demands with the evaluations of an invocation. It is a secret, so `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResultToken(String);
 
 impl ResultToken {
-    /// The token that an event brings.
+    /// The token of an event.
     pub fn new(token: String) -> Self {
         Self(token)
     }
@@ -22,8 +22,8 @@ impl ResultToken {
         &self.0
     }
 
-    /// Whether nothing is to be stored. That a token of `TESTMODE` asks for it is a convention of AWS's own
-    /// rule libraries (rdklib), not of the service.
+    /// Whether AWS Config is to check the evaluations and not store them. The token `TESTMODE` asks for that. It is a
+    /// convention of AWS's rule library (rdklib), not of the service.
     pub fn asks_for_test_mode(&self) -> bool {
         self.0 == "TESTMODE"
     }
@@ -50,22 +50,23 @@ impl fmt::Display for ResourceId {
     }
 }
 
-/// What AWS Config is told about one resource.
+/// The evaluation of one resource, as AWS Config gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evaluation {
     /// The resource.
     pub resource: ResourceId,
-    /// The verdict on it.
+    /// The result.
     pub compliance: Compliance,
-    /// Why, 1 to 256 characters.
+    /// The reason, 1 to 256 characters.
     pub annotation: Option<String>,
-    /// When the state that it is about was captured.
+    /// When the evaluated state was captured. AWS Config ignores an evaluation that is older than the one it has.
     pub ordering_timestamp: OffsetDateTime,
 }
 
-/// The part of AWS Config that stores what rules say.
+/// The part of AWS Config that stores the evaluations of rules.
 pub trait ComplianceStore {
-    /// Stores at most 100 evaluations, or only checks them in test mode. Returns those that were not stored.
+    /// Stores at most 100 evaluations, or only checks them in test mode. Returns the resources whose evaluations were not
+    /// stored.
     fn put_evaluations(
         &self,
         token: &ResultToken,
@@ -73,6 +74,6 @@ pub trait ComplianceStore {
         evaluations: &[Evaluation],
     ) -> impl Future<Output = Result<Vec<ResourceId>, PortError>> + Send;
 
-    /// The resources of which the rule last said COMPLIANT or NON_COMPLIANT.
+    /// The resources that AWS Config shows as COMPLIANT or NON_COMPLIANT for the rule.
     fn reported(&self, rule_name: &str) -> impl Future<Output = Result<Vec<ResourceId>, PortError>> + Send;
 }

@@ -20,7 +20,7 @@ impl fmt::Display for ClusterId {
     }
 }
 
-/// How a role comes to be a node's, or a pod's where those are looked at too.
+/// How EKS uses a role: for nodes, or for pods if the rule evaluates those too.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NodeKind {
     /// A managed node group, by its name.
@@ -31,15 +31,15 @@ pub enum NodeKind {
     FargateProfile(String),
     /// An access entry of a type that nodes have (`EC2_LINUX` …), by that type.
     AccessEntry(String),
-    /// A tag of a cluster on the role, by its key: self-managed nodes.
+    /// A tag on the role that names a cluster, by its key: self-managed nodes.
     RoleTag(String),
-    /// One of AWS's policies for nodes attached to the role, by its name: self-managed nodes.
+    /// An AWS managed policy for nodes that is attached to the role, by its name: self-managed nodes.
     WorkerPolicy(String),
-    /// A tag of a cluster on an instance profile, by the profile's name and the tag's key: self-managed nodes.
+    /// A tag on an instance profile that names a cluster, by the profile's name and the tag's key: self-managed nodes.
     ProfileTag(String, String),
     /// The rule's parameter `NodeRoles`.
     Parameter,
-    /// An EKS Pod Identity association, by namespace and service account: a pod's role.
+    /// An EKS Pod Identity association, by `namespace/service-account`: the role of pods.
     PodIdentity(String),
     /// An add-on, by its name: the role of its pods.
     Addon(String),
@@ -48,12 +48,12 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
-    /// Whether it is a pod's.
+    /// Whether the role is one of pods.
     pub fn of_pods(&self) -> bool {
         matches!(self, Self::PodIdentity(_) | Self::Addon(_) | Self::ServiceAccount)
     }
 
-    /// Whether the trust policy shows that no such node or pod can have the role, whatever says otherwise.
+    /// Whether the trust policy shows that no such node or pod can use the role.
     pub fn ruled_out_by(&self, trust_policy: &TrustPolicy) -> bool {
         match self {
             Self::Parameter => false,
@@ -63,14 +63,14 @@ impl NodeKind {
     }
 }
 
-/// What a cluster says of itself.
+/// A cluster, as EKS describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterRecord {
     /// The role of the nodes that EKS Auto Mode starts.
     pub auto_mode_role: Option<String>,
-    /// How the cluster knows its nodes.
+    /// How nodes authenticate to the cluster.
     pub authentication: Authentication,
-    /// The URL of the OIDC issuer of its service accounts' tokens.
+    /// The URL of the OIDC issuer that signs the tokens of its service accounts.
     pub oidc_issuer: Option<String>,
 }
 
@@ -80,13 +80,13 @@ pub struct ClusterRecord {
 pub enum Authentication {
     /// `API`: a node needs an access entry.
     AccessEntries,
-    /// `API_AND_CONFIG_MAP`, or a mode that the cluster did not tell: an access entry, or a line in `aws-auth`.
+    /// `API_AND_CONFIG_MAP`, or no mode in the response: an access entry, or a line in `aws-auth`.
     Either,
     /// `CONFIG_MAP`: a line in `aws-auth`; access entries are not supported.
     ConfigMap,
 }
 
-/// What clusters have many of, and what names roles.
+/// The kinds of parts of a cluster that name roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PartKind {
     /// Managed node groups.
@@ -115,17 +115,18 @@ pub trait Eks {
     /// The regions that are enabled in the account.
     fn regions(&self) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
 
-    /// The names of a region's clusters. [`PortErrorKind::RegionClosed`] where the region does not know the caller.
+    /// The names of a region's clusters. The error is [`PortErrorKind::RegionClosed`] if the region does not accept the
+    /// credentials.
     fn clusters(&self, region: &str) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
 
-    /// What a cluster says of itself; `None` if it is gone.
+    /// A cluster; `None` if it is gone.
     fn cluster(&self, cluster: &ClusterId) -> impl Future<Output = Result<Option<ClusterRecord>, PortError>> + Send;
 
-    /// What the cluster has of that kind; nothing if the cluster is gone, or can have none.
+    /// The names or ids of the cluster's parts of that kind; none if the cluster is gone or cannot have such parts.
     fn parts(&self, cluster: &ClusterId, kind: PartKind)
     -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
 
-    /// The roles that such a part names; none if it is gone, or names none that nodes or pods run under.
+    /// The roles of nodes or pods that a part names; none if the part is gone.
     fn roles_of_part(
         &self,
         cluster: &ClusterId,

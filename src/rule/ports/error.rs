@@ -1,6 +1,6 @@
-//! Why a call to AWS gave no answer.
+//! Why a call to AWS failed.
 
-/// A call to AWS that gave no answer.
+/// A call to AWS that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{operation} of {resource} failed: {cause}")]
 pub struct PortError {
@@ -10,43 +10,46 @@ pub struct PortError {
     kind: PortErrorKind,
 }
 
-/// What a failure means, where it means more than that.
+/// The kind of a failure, as far as the rule handles kinds differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PortErrorKind {
-    /// Nothing more.
+    /// Any other failure.
     #[default]
     Failed,
-    /// The region does not know the caller: it is not enabled in the account, or the credentials are bad everywhere.
+    /// The region does not accept the credentials: it is not enabled in the account, or the credentials are invalid.
     RegionClosed,
-    /// A policy denies the call explicitly, so that no permission helps: often an organisation's that closes regions.
+    /// A policy explicitly denies the call, so no permission helps. Often it is a service control policy that closes regions.
     ExplicitlyDenied,
-    /// AWS understood the request and does not take what it says.
+    /// AWS understood the request and refused its content.
     NotAccepted,
     /// The service is not enabled in the account and region.
     NotEnabled,
-    /// AWS kept answering that it was asked too often.
+    /// AWS throttled the call, and its retries too.
     Throttled,
 }
 
 impl PortError {
-    /// `operation` as IAM policies spell it (`iam:GetRole`), the resource asked about, and the cause: AWS's error
-    /// code, message and request id, or what went wrong on the way. Never a secret, never a policy document.
+    /// A failure of the kind [`PortErrorKind::Failed`].
+    ///
+    /// - `operation`: as IAM policies spell it, `iam:GetRole`.
+    /// - `resource`: what the call is about.
+    /// - `cause`: AWS's error code, message and request id, or the error on the way. Never a secret or a policy document.
     pub fn new(operation: &'static str, resource: impl Into<String>, cause: impl Into<String>) -> Self {
         Self { operation, resource: resource.into(), cause: cause.into(), kind: PortErrorKind::Failed }
     }
 
-    /// The same error, with what it means.
+    /// The same error, of this kind.
     #[must_use]
     pub fn of_kind(self, kind: PortErrorKind) -> Self {
         Self { kind, ..self }
     }
 
-    /// What the failure means.
+    /// The kind of the failure.
     pub fn kind(&self) -> PortErrorKind {
         self.kind
     }
 
-    /// The same error without a secret, should AWS or something on the way to it have repeated that.
+    /// The same error without a secret that AWS, or a proxy before it, may have repeated in its message.
     #[must_use]
     pub fn redact(mut self, secret: &str) -> Self {
         self.cause = self.cause.replace(secret, "[redacted]");

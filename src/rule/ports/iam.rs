@@ -4,7 +4,7 @@ use crate::policy::arn::Arn;
 use crate::policy::tag::Tag;
 use crate::rule::ports::error::PortError;
 
-/// A role as IAM's GetRole tells it.
+/// A role as GetRole returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleRecord {
     /// The role's name, as IAM spells it.
@@ -26,22 +26,22 @@ pub struct RoleRecord {
 pub struct InstanceProfile {
     /// Its name.
     pub name: String,
-    /// Its tags; `None` where the answer did not tell them.
+    /// Its tags; `None` if the response has none of the profile's tags.
     pub tags: Option<Vec<Tag>>,
 }
 
-/// A role as IAM's lists tell it: without tags and boundary.
+/// A role as ListRoles returns it: without tags and permissions boundary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedRole {
     /// The name.
     pub name: String,
     /// The ARN.
     pub arn: String,
-    /// The trust policy's text, percent-encoded or plain, where the list tells it.
+    /// The trust policy's text, percent-encoded or plain, if the list has it.
     pub trust_policy: Option<String>,
 }
 
-/// A role with all that bears on its permissions but the documents of managed policies.
+/// A role with everything that counts for its permissions, except the documents of managed policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleDetails {
     /// The role.
@@ -63,12 +63,12 @@ pub struct InlinePolicy {
     pub document: String,
 }
 
-/// Which policy an ARN names now, and which of its versions counts.
+/// The policy that an ARN names now, and its default version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PolicyVersion {
     /// The ARN.
     pub arn: String,
-    /// The unique id, `ANPA…`: a policy that is deleted and made again has the same ARN and another id.
+    /// The unique id, `ANPA…`. A policy that is deleted and made again has the same ARN and another id.
     pub policy_id: String,
     /// The id of the default version.
     pub version: String,
@@ -77,18 +77,18 @@ pub struct PolicyVersion {
 /// A managed policy's default version, with its document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyDetails {
-    /// Which.
+    /// The version.
     pub version: PolicyVersion,
     /// The document.
     pub document: String,
 }
 
-/// A page of a list that is too long to be held whole.
+/// A page of a list that is too long to keep in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What is on it.
+    /// Its items.
     pub items: Vec<T>,
-    /// What to ask for the next one with; `None` on the last.
+    /// The marker of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
@@ -129,31 +129,31 @@ pub trait Iam {
         version: &str,
     ) -> impl Future<Output = Result<Option<String>, PortError>> + Send;
 
-    /// The names of the roles that a managed policy is attached to, as policy or as permissions boundary; one that has it
-    /// as both may be named twice. None if the policy is gone.
+    /// The names of the roles that a managed policy is attached to, as a policy or as a permissions boundary. A role with
+    /// both may be there twice. No names if the policy is gone.
     fn attached_roles(&self, policy_arn: &str) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
 
     /// All roles of the account.
     fn roles(&self) -> impl Future<Output = Result<Vec<ListedRole>, PortError>> + Send;
 
-    /// All instance profiles of the account that hold a role, each with its role, but without tags.
+    /// All instance profiles of the account that hold a role, without their tags, each with its role.
     fn roles_in_instance_profiles(
         &self,
     ) -> impl Future<Output = Result<Vec<(InstanceProfile, ListedRole)>, PortError>> + Send;
 
-    /// A page of all roles of the account, in detail; the first without a marker.
+    /// A page of all roles of the account, in detail. Without a marker the first page.
     fn role_details(&self, marker: Option<&str>) -> impl Future<Output = Result<Page<RoleDetails>, PortError>> + Send;
 
-    /// A page of the account's own managed policies; the first without a marker.
+    /// A page of the account's own managed policies. Without a marker the first page.
     fn policy_details(
         &self,
         marker: Option<&str>,
     ) -> impl Future<Output = Result<Page<PolicyDetails>, PortError>> + Send;
 }
 
-/// Names of roles are unique in an account without regard to case, and whatever their path
+/// A role's name in lower case. IAM keeps role names unique in an account without regard to case and path
 /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>).
-pub(in crate::rule) fn key(name: &str) -> String {
+pub(in crate::rule) fn name_key(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 

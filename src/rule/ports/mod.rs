@@ -1,8 +1,8 @@
-//! What an evaluation asks of AWS, as traits: `crate::aws` answers them, and so do tests in memory.
+//! The ports: what an evaluation asks of AWS, as traits and plain types. `crate::aws` implements them, and so do in-memory
+//! fakes in tests.
 //!
-//! Knows the questions and the shape of their answers, in the words of AWS's own operations, one call,
-//! one page or one paginated list to a method. Must not know how they are asked. "Gone" is an answer (`None`); whatever
-//! else is not a full answer is an error, never an empty one.
+//! A method is one call, one page, or one paginated list. A thing that is gone is an answer (`None`). Every other incomplete
+//! answer is an error, never an empty answer.
 
 pub mod config;
 pub mod eks;

@@ -1,8 +1,8 @@
-//! A finding of AWS Security Hub: what the rule tells there of one role.
+//! Findings of AWS Security Hub, one for each evaluated role, as a trait and plain types.
 //!
-//! Knows what identifies findings of a rule, and what one is made of, in the words of the AWS Security Finding Format
-//! (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format.html>). What a finding says is
-//! put in words by [`super::finding_text`], and who is told is [`super::findings`]' business.
+//! The fields have the names of the AWS Security Finding Format
+//! (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format.html>). The texts and the choice
+//! of findings are in `rule/report`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,40 +14,41 @@ use crate::policy::arn::Arn;
 use crate::rule::ports::error::PortError;
 use crate::rule::ports::iam::role_name;
 
-/// What findings of the rule are called by, whatever the rule's own name is.
+/// The start of the ids of all findings. The name of the Config rule is added to it.
 const GENERATOR: &str = "eks-node-role-ecr-read-only";
 
-/// The type of all findings, of Security Hub's taxonomy
+/// The type of all findings, from Security Hub's taxonomy
 /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format-type-taxonomy.html>).
 pub const FINDING_TYPE: &str = "Software and Configuration Checks/Industry and Regulatory Standards";
 
 /// The requirement that the rule is about.
 pub const RELATED_REQUIREMENT: &str = "CIS Amazon EKS Benchmark 5.1.3";
 
-/// The page that tells what a node's role needs.
+/// The page about the permissions that a node role needs.
 pub const REMEDIATION_URL: &str = "https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html";
 
-/// What there is to do where nothing is wrong. Said and not left out, for else what was to be done before would stay.
+/// The remediation of a compliant role. Without a text, Security Hub would keep the remediation of an earlier finding.
 pub const NOTHING_TO_CHANGE: &str = "Nothing needs to be changed.";
 
 /// The rule in one account, as the source of findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingSource {
-    /// The account that the findings are of, twelve digits.
+    /// The account of the roles and the findings, twelve digits.
     pub account_id: String,
     /// The rule's name in AWS Config.
     pub rule_name: String,
     /// The rule's ARN.
     pub rule_arn: String,
-    /// The partition of the rule.
+    /// The rule's partition.
     pub partition: String,
-    /// The region of the rule, and so of the findings.
+    /// The rule's region, which is also the region of the findings.
     pub region: String,
 }
 
 impl FindingSource {
-    /// `rule_arn` tells partition and region: `arn:aws:config:us-east-1:111122223333:config-rule/config-rule-abcdef`
-    /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsconfig.html>). None if it does not.
+    /// Partition and region are those of `rule_arn`: `arn:aws:config:us-east-1:111122223333:config-rule/config-rule-abcdef`
+    /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsconfig.html>). `None` if that is not the
+    /// ARN of a Config rule.
     pub fn new(account_id: &str, rule_name: &str, rule_arn: &str) -> Option<Self> {
         let arn = Arn::parse(rule_arn)?;
         let is_rule = arn.service == "config" && arn.resource.starts_with("config-rule/");
@@ -60,52 +61,52 @@ impl FindingSource {
         })
     }
 
-    /// The product that the findings are of: the account's own
+    /// The product of the findings: the account's default product for custom findings
     /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-custom-providers.html>).
     pub fn product_arn(&self) -> String {
         let Self { partition, region, account_id, .. } = self;
         format!("arn:{partition}:securityhub:{region}:{account_id}:product/{account_id}/default")
     }
 
-    /// What generates the findings: this rule. At most 512 characters.
+    /// The generator of the findings: this rule. At most 512 characters.
     pub fn generator_id(&self) -> String {
         format!("{GENERATOR}/{}", self.rule_name)
     }
 
-    /// The id of the finding of a role, by the role's unique id: always the same. At most 512 characters.
+    /// The id of a role's finding. It is always the same for the same unique id of a role. At most 512 characters.
     pub fn finding_id(&self, role_id: &str) -> String {
         format!("{GENERATOR}/{}/{}/{role_id}", self.account_id, self.rule_name)
     }
 }
 
-/// How bad a finding is, by Security Hub's labels
+/// The severity of a finding, by Security Hub's labels
 /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/asff-required-attributes.html>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Nothing was found.
+    /// There is no issue.
     Informational,
-    /// It needs no action of its own.
+    /// The issue needs no separate action.
     Low,
-    /// It has to be dealt with, without haste.
+    /// The issue must be fixed, but not urgently.
     Medium,
-    /// It has to be dealt with first.
+    /// The issue must be fixed with priority.
     High,
-    /// It has to be dealt with now.
+    /// The issue must be fixed immediately.
     Critical,
 }
 
-/// What is said of one role. Texts keep to Security Hub's limits.
+/// The finding of one role. Texts keep to Security Hub's limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What identifies it, see [`FindingSource::finding_id`].
+    /// The id, see [`FindingSource::finding_id`].
     pub id: String,
     /// At most 256 characters.
     pub title: String,
     /// At most 1,024 characters.
     pub description: String,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// COMPLIANT is told as PASSED, NON_COMPLIANT as FAILED.
+    /// COMPLIANT becomes PASSED, NON_COMPLIANT becomes FAILED.
     pub compliance: Compliance,
     /// What to do, at most 512 characters.
     pub remediation: String,
@@ -113,12 +114,12 @@ pub struct Finding {
     pub role_arn: String,
     /// Further facts by name: at most 50, of at most 2,048 characters each.
     pub product_fields: BTreeMap<String, String>,
-    /// When the rule first told of the role, since it last began to be judged.
+    /// When the finding was first imported, since the role was last without one.
     pub created_at: OffsetDateTime,
-    /// The time of the evaluation that this was said in. Security Hub does not take what is not later than what it has
+    /// The time of the evaluation. Security Hub ignores an update that is not newer than the finding
     /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/finding-update-batchimportfindings.html>).
     pub updated_at: OffsetDateTime,
-    /// Whether it is archived: the rule has nothing to say of the role any more.
+    /// Whether it is archived: the role has no verdict any more.
     pub archived: bool,
 }
 
@@ -151,7 +152,7 @@ pub struct FailedFinding {
     pub id: String,
     /// Security Hub's error code, such as `InvalidAccess`.
     pub code: String,
-    /// What Security Hub says.
+    /// Security Hub's message.
     pub message: String,
 }
 
@@ -161,16 +162,16 @@ impl fmt::Display for FailedFinding {
     }
 }
 
-/// The part of AWS Security Hub that holds findings.
+/// The part of AWS Security Hub that stores findings.
 pub trait FindingStore {
-    /// The active findings of the source: all, or those of at most 20 ids.
+    /// The active findings of the source: all of them, or those with one of at most 20 ids.
     fn active_findings(
         &self,
         source: &FindingSource,
         ids: Option<&[String]>,
     ) -> impl Future<Output = Result<Vec<Finding>, PortError>> + Send;
 
-    /// Imports at most 100 findings. Returns those that failed, each of which was sent.
+    /// Imports at most 100 findings. Returns those that failed; each of them is one of `findings`.
     fn import_findings(
         &self,
         source: &FindingSource,

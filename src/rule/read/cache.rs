@@ -19,7 +19,7 @@ use crate::rule::ports::iam::PolicyVersion;
 use crate::rule::read::clusters::{Clusters, discover, read_clusters};
 
 /// How long a list of clusters is used. AWS Config does not report changes of node groups and access entries, so an event
-/// can miss them for this long. A scheduled run always reads the clusters anew.
+/// can miss them for this long. A scheduled run always lists the clusters again.
 pub const CLUSTERS_CACHED_FOR: Duration = Duration::minutes(5);
 
 /// The most accounts in the cache. One more empties it. An organisation with more accounts spreads its events over many

@@ -38,7 +38,7 @@ const NOT_RETRYABLE: [&str; 2] = [NO_ACCESS, "InvalidInput"];
 /// Sends the findings of an evaluation to Security Hub and counts them in the outcome. Does nothing if the rule sends no
 /// findings, in test mode, and if AWS Config has not stored the answers. `at` is the time of the evaluation.
 ///
-/// - The finding of an evaluated role is imported, whatever the verdict.
+/// - The finding of an evaluated role is imported, whether it passed or failed.
 /// - The finding of a role without a verdict is archived. On an event that is the role of the event, on a schedule every
 ///   role that the evaluation did not answer about too.
 /// - The finding of an unreadable role stays. On an event, so does that of a role that its trust policy rules out: there are
@@ -151,7 +151,7 @@ fn next_update(existing: &Finding, at: OffsetDateTime) -> OffsetDateTime {
 }
 
 /// The time up to which this evaluation knows the state of a role without a verdict. A finding that is newer stays,
-/// because events can arrive late or twice. A deleted role never comes back, and a scheduled run reads everything anew.
+/// because events can arrive late or twice. A deleted role never comes back, and a scheduled run has just read everything.
 fn known_at(invocation: &Invocation, at: OffsetDateTime) -> OffsetDateTime {
     match invocation.trigger {
         Trigger::AllRoles { .. } | Trigger::OutOfScope { reason: OutOfScope::Deleted, .. } => at,
