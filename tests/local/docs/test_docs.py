@@ -8,6 +8,7 @@ import shlex
 import subprocess
 
 import pytest
+import yaml
 from moto.server import ThreadedMotoServer
 
 from helpers import actions, role_policies
@@ -198,6 +199,18 @@ def test_contributing_names_only_files_that_exist():
 def test_page_uses_no_retired_word(page):
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     assert [match[0] for match in RETIRED.finditer(text)] == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[0-9]*.yml")), ids=lambda path: path.stem
+)
+def test_issue_form_is_complete(path):
+    form = yaml.safe_load(path.read_text())
+    assert form.keys() >= {"name", "description", "body"}
+    fields = [field for field in form["body"] if field["type"] != "markdown"]
+    assert all(field["attributes"]["label"] and field["id"] for field in fields)
+    assert len({field["id"] for field in fields}) == len(fields)
+    assert re.search(r"remove.*secrets", path.read_text(), re.IGNORECASE)
 
 
 def test_parameters_page_has_every_template_parameter():
