@@ -1,8 +1,9 @@
-"""Refuses a deployable that is too large, or that Lambda's provided.al2023 could not start.
+"""Checks the deployment package: its size, and that Lambda's runtime provided.al2023 can start the binary.
 
     python -m local.measure.check_binary target/lambda/NAME/bootstrap.zip
 
-Size is cold start, and glibc is that of Amazon Linux 2023. Needs binutils, which Rust's linker needs anyway.
+A larger binary means a longer cold start. Amazon Linux 2023 sets the newest glibc version. The check needs binutils,
+which Rust's linker needs too.
 """
 
 import re
@@ -31,14 +32,13 @@ def main():
     with zipfile.ZipFile(archive) as contents, tempfile.TemporaryDirectory() as folder:
         names = contents.namelist()
         if names != ["bootstrap"]:
-            sys.exit(f"error: {archive} holds {names}, expected `bootstrap` alone")
+            sys.exit(f"error: {archive} contains {names}, expected only `bootstrap`")
         binary = Path(contents.extract("bootstrap", folder))
         size, zipped = binary.stat().st_size, archive.stat().st_size
         newest = max(glibc_versions(binary), default=(0,))
-    print(
-        f"binary {size / 1e6:.2f} MB (at most {MOST_BINARY_BYTES / 1e6:.0f}), zip {zipped / 1e6:.2f} MB (at most {MOST_ZIP_BYTES / 1e6:.0f})"
-    )
-    print(f"glibc {_dotted(newest)} or newer (at most {_dotted(NEWEST_GLIBC)})")
+    print(f"binary {size / 1e6:.2f} MB (limit {MOST_BINARY_BYTES / 1e6:.0f} MB)")
+    print(f"zip {zipped / 1e6:.2f} MB (limit {MOST_ZIP_BYTES / 1e6:.0f} MB)")
+    print(f"needs glibc {_dotted(newest)} (limit {_dotted(NEWEST_GLIBC)})")
     refused = [
         *(["the binary is too large"] if size > MOST_BINARY_BYTES else []),
         *(["the zip is too large"] if zipped > MOST_ZIP_BYTES else []),

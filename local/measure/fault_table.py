@@ -1,19 +1,26 @@
-"""Faults as a table: every operation that the function uses × every way in which AWS can fail → what comes of it.
+"""The fault table: every operation that the function calls × every way in which AWS can fail.
 
-    python -m local.measure.fault_table [--binary PATH] [--fault NAME] [--operation NAME]      prints the table: `make faults`
+    python -m local.measure.fault_table [--binary PATH] [--fault NAME] [--operation NAME]
 
-Which operations the function uses is not written down here: each trigger is sent once with nothing planted, and what
-the function then asks are the rows. A cell plants one fault on one operation, starts the function anew and sends the
-trigger again. Right is: every verdict as without the fault, or a failed invocation that names the operation, and no
-verdict on a role that the failed calls were about. An entity that is gone is no error; what was true before or after
-it went may be said. Nothing else, and never COMPLIANT of what is not. Findings are held to the same: each is right, or
-as it was before; and where Security Hub fails, every verdict has been stored.
+prints the table: `make faults`.
+
+The rows are not a fixed list. Each trigger is sent once without a fault, and the calls that the function makes are the
+rows. A cell injects one fault into one operation, starts the function again and sends the trigger again. A result is
+correct if one of these holds:
+
+- Every verdict is the same as without the fault.
+- The invocation fails, the error names the operation, and no role that the failed calls read has a new verdict.
+
+A deleted object is no error: its verdict may be the one before or after the deletion. COMPLIANT for a NON_COMPLIANT
+role is never correct. Findings follow the same rules: each is correct or unchanged. If Security Hub fails, every
+verdict is stored.
 """
 
 import argparse
 import queue
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -26,11 +33,13 @@ from local.lab.processes import ProgramFailed
 
 FINDING = "finding of "
 OTHER_REGION = "eu-west-1"
-BEFORE, BEFORE_AT = "said before", "2026-11-01T00:00:00.000Z"
-STALE = ("AROASTALE000000000001", "AROASTALE000000000002")
-# Seconds that an invocation has where AWS is too slow or throttles for ever, and otherwise; and seconds that AWS takes.
-SHORT, LONG, SLOW = 6.0, 90.0, 9.0
-# Of the whole invocation, or with findings alone, when the verdicts are stored.
+# The annotation and time of verdicts and findings from before the fault.
+PREVIOUS, PREVIOUS_TIME = "previous verdict", "2026-11-01T00:00:00.000Z"
+# Roles that no longer exist.
+STALE_ROLE_IDS = ("AROASTALE000000000001", "AROASTALE000000000002")
+# The invocation's timeout for slow faults and for others, and how long a slow call takes. All in seconds.
+SHORT_TIMEOUT, LONG_TIMEOUT, SLOW_SECONDS = 6.0, 90.0, 9.0
+# The start of the error when time runs out: before the verdicts are stored, or after, with only findings left.
 OUT_OF_TIME, OUT_OF_TIME_WITH_FINDINGS = "OutOfTime", "FindingsNotImported: not done with findings"
 
 
@@ -46,10 +55,10 @@ def arn(name):
     return f"arn:aws:iam::{ACCOUNT}:role/{name}"
 
 
-# The account. Of what comes in a list there are two, and where it matters it is the second that decides a verdict: whoever
-# loses it says COMPLIANT of what is not.
+# The account. Every list has two elements. Where it matters, the second element decides the verdict, so a function that
+# loses it reports COMPLIANT for a NON_COMPLIANT role.
 PUSH, PULL = document(allow("ecr:PutImage", sid="Push")), document(allow(account.PULL_ACTIONS, sid="Pull"))
-# More than are read one by one: these, and their policies, come out of lists in detail.
+# More roles than the function reads one by one. It reads these, and their policies, from lists.
 MANY = [f"many-{n:02}" for n in range(33)]
 POLICIES = [
     {"name": "team", "document": PUSH},
@@ -104,7 +113,7 @@ CLUSTERS = {
             "node_groups": {"a": arn("team"), "b": arn("bounded"), "c": arn("team-bounded")},
         },
     ],
-    # Of each kind of part one, so that every operation is asked here too.
+    # One part of each kind, so that the function calls every operation in this region too.
     OTHER_REGION: [
         {
             "name": "abroad",
@@ -120,7 +129,7 @@ REGIONS = {REGION: "ENABLED_BY_DEFAULT", OTHER_REGION: "ENABLED_BY_DEFAULT"}
 
 
 def _role(name):
-    """The role as `events.py` describes roles."""
+    """The role as a `Role`, for the functions of `events.py`."""
     data = ROLES[name]
     names = tuple(each.rsplit("/", 1)[-1] for each in data.get("managed", ()))
     return Role(name, "", "", "", managed=names, inline=data.get("inline", {}), trust=data.get("trust", account.EC2))
@@ -132,41 +141,46 @@ def _policy_changed(name):
 
 
 def bulk(roles):
-    """Roles as `bulk_create.py` describes them."""
+    """The roles as the input of `bulk_create.py`."""
     return [{"trust": account.EC2, **data, "name": name} for name, data in roles.items()]
 
 
-# The account that the function reaches by a role there: one node role, which pushes.
-THERE = "210987654321"
-THERE_POLICY = document(
+# Another account, which the function reads with a role there. It has one node role, which can push.
+OTHER_ACCOUNT = "210987654321"
+OTHER_ACCOUNT_TRUST = document(
     {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
 )
-ROLES_THERE = {"audit": {"trust": THERE_POLICY}, "there": {"inline": {"a-pull": PULL, "b-push": PUSH}}}
-CLUSTERS_THERE = [{"name": "there", "mode": "CONFIG_MAP", "node_groups": {"a": arn("there").replace(ACCOUNT, THERE)}}]
+OTHER_ACCOUNT_ROLES = {"audit": {"trust": OTHER_ACCOUNT_TRUST}, "there": {"inline": {"a-pull": PULL, "b-push": PUSH}}}
+OTHER_ACCOUNT_CLUSTERS = [
+    {"name": "there", "mode": "CONFIG_MAP", "node_groups": {"a": arn("there").replace(ACCOUNT, OTHER_ACCOUNT)}}
+]
 
 
 FINDINGS = {"SecurityHubFindings": "true"}
 
 
-def _schedule_there():
+def _schedule_other_account():
     parameters = {"ExecutionRoleName": "audit", "ExecutionRoleRegion": REGION, "ClusterRegions": REGION, **FINDINGS}
-    return {**events.event({**events.scheduled(), "awsAccountId": THERE}, parameters), "accountId": THERE}
+    return {
+        **events.event({**events.scheduled(), "awsAccountId": OTHER_ACCOUNT}, parameters),
+        "accountId": OTHER_ACCOUNT,
+    }
 
 
-# In this order: the first trigger that uses an operation shows what its faults come to.
+# The order matters: the first trigger that calls an operation is used for its row.
 TRIGGERS = {
     "schedule": events.event(events.scheduled()),
     "role changed": events.event(events.oversized(events.role_item(_role("pushes")))),
     "policy changed": _policy_changed("team"),
     "boundary changed": _policy_changed("bound"),
     "cluster changed": events.event(events.changed(events.cluster_item(account.Cluster("one", "API_AND_CONFIG_MAP")))),
-    "schedule, pods too": events.event(events.scheduled(), {"IncludeServiceAccountRoles": "true"}),
-    "schedule, many roles": events.event(events.scheduled(), {"NodeRoles": ",".join(MANY)}),
-    "schedule, findings": events.event(events.scheduled(), FINDINGS),
-    "schedule of another account": _schedule_there(),
+    "schedule with pod roles": events.event(events.scheduled(), {"IncludeServiceAccountRoles": "true"}),
+    "schedule with many roles": events.event(events.scheduled(), {"NodeRoles": ",".join(MANY)}),
+    "schedule with findings": events.event(events.scheduled(), FINDINGS),
+    "schedule of another account": _schedule_other_account(),
 }
 
-# How each service words what can befall any operation: its own errors where its model has one, else the common ones.
+# The error codes of each service. They come from its model, or from the common errors if the model has none.
 THROTTLED = {
     "account": ("TooManyRequestsException", 429),
     "config": ("ThrottlingException", 400),
@@ -193,28 +207,43 @@ def _throttled(service, times):
 
 
 def _unknown_token(service):
-    """Of EKS, which is asked in every region, one region alone says so: that may not be taken for a region without nodes."""
+    """For EKS only one region fails. The function must not treat it as a region without nodes."""
     where = {"region": OTHER_REGION} if service == "eks" else {}
     return {"code": UNKNOWN.get(service, "UnrecognizedClientException"), "status": 403, "times": None, "where": where}
 
 
-# What is planted for each fault. "passes": what the SDK's retries must carry through.
+@dataclass(frozen=True)
+class Fault:
+    """A fault: `inject(service)` is the body of `POST /local/faults`, without the calls that it matches."""
+
+    inject: Callable
+    # The SDK's retries must succeed.
+    passes: bool = False
+    # The SDK retries for seconds, so tests run it for few operations.
+    retried: bool = False
+    # The timeout of the invocation in seconds.
+    timeout: float = LONG_TIMEOUT
+
+
+# All faults by name.
 FAULTS = {
-    "throttled once": lambda service: {"passes": True, **_throttled(service, 1)},
-    "throttled for ever": lambda service: _throttled(service, None),
-    "500": lambda service: {"code": BROKEN[service], "status": 500, "times": None},
-    "access denied": lambda service: {
-        "code": DENIED.get(service, "AccessDeniedException"),
-        "status": 403,
-        "times": None,
-    },
-    "token unknown": _unknown_token,
-    "reset once": lambda _: {"passes": True, "kind": "reset"},
-    "connection reset": lambda _: {"kind": "reset", "times": None},
-    "too slow": lambda _: {"kind": "slow", "seconds": SLOW, "times": None},
-    "malformed": lambda _: {"kind": "malformed", "times": None},
-    "page 2 fails": lambda service: {"code": BROKEN[service], "status": 500, "later_pages": True, "times": None},
-    "deleted": lambda _: {"kind": "deleted"},
+    "throttled once": Fault(lambda service: _throttled(service, 1), passes=True, retried=True),
+    "always throttled": Fault(lambda service: _throttled(service, None), retried=True, timeout=SHORT_TIMEOUT),
+    "error 500": Fault(lambda service: {"code": BROKEN[service], "status": 500, "times": None}, retried=True),
+    "access denied": Fault(
+        lambda service: {"code": DENIED.get(service, "AccessDeniedException"), "status": 403, "times": None}
+    ),
+    "unknown token": Fault(lambda service: _unknown_token(service)),
+    "connection reset once": Fault(lambda _: {"kind": "reset"}, passes=True),
+    "connection always reset": Fault(lambda _: {"kind": "reset", "times": None}, retried=True),
+    "too slow": Fault(
+        lambda _: {"kind": "slow", "seconds": SLOW_SECONDS, "times": None}, retried=True, timeout=SHORT_TIMEOUT
+    ),
+    "malformed": Fault(lambda _: {"kind": "malformed", "times": None}),
+    "page 2 fails": Fault(
+        lambda service: {"code": BROKEN[service], "status": 500, "later_pages": True, "times": None}, retried=True
+    ),
+    "deleted": Fault(lambda _: {"kind": "deleted"}),
 }
 
 
@@ -224,7 +253,7 @@ class Cell:
     trigger: str
     service: str
     operation: str
-    # What the call lists, where one operation lists things that are read for different ends; else empty.
+    # The type that the call lists, if the function uses the operation for several types. Else empty.
     of: str = ""
 
     @property
@@ -246,16 +275,18 @@ def row_of(call):
 
 @dataclass
 class Outcome:
-    """What a cell came to in a word, and all that is wrong with it."""
+    """The result of a cell, and everything that is wrong with it."""
 
-    word: str
+    result: str
     wrong: list = field(default_factory=list)
     seconds: float = 0.0
 
 
 class Table:
-    """The cells, and a lab to run them in. Of each trigger, `truth` is what the function says with nothing planted, and
-    `calls` what it then asks."""
+    """The cells, and a lab to run them in.
+
+    For each trigger, `truth` has the verdicts and findings without a fault, and `calls` the calls of the function.
+    """
 
     def __init__(self, lab):
         self.lab = lab
@@ -265,20 +296,24 @@ class Table:
         lab.control("POST", "entities", {"policies": POLICIES, "roles": bulk(ROLES)})
         for region, clusters in CLUSTERS.items():
             lab.control("POST", "entities", {"region": region, "clusters": clusters})
-        lab.control("POST", "entities", {"account": THERE, "roles": bulk(ROLES_THERE), "clusters": CLUSTERS_THERE})
-        self._role_ids = {name: unique_id("AROA", name) for name in (*ROLES, *ROLES_THERE)}
+        lab.control(
+            "POST",
+            "entities",
+            {"account": OTHER_ACCOUNT, "roles": bulk(OTHER_ACCOUNT_ROLES), "clusters": OTHER_ACCOUNT_CLUSTERS},
+        )
+        self._role_ids = {name: unique_id("AROA", name) for name in (*ROLES, *OTHER_ACCOUNT_ROLES)}
         lab.control("POST", "snapshot", {})
         self._deletable = {tuple(each) for each in lab.control("GET", "deletable")}
         for trigger in TRIGGERS:
             answer, self.truth[trigger], calls = self._send(trigger)
-            assert answer.ok, f"{trigger} fails with nothing planted: {answer.error}"
+            assert answer.ok, f"{trigger} fails without a fault: {answer.error}"
             self.calls[trigger] = calls
             answer, verdicts, calls = self._send(trigger, page_size=1)
-            assert answer.ok and verdicts == self.truth[trigger], f"{trigger} changes its answer with the size of pages"
+            assert answer.ok and verdicts == self.truth[trigger], f"{trigger} gives other verdicts with short pages"
             self._paged[trigger] = {row_of(c) for c in calls if _later(c)}
 
     def rows(self):
-        """Every operation the function uses, and what it lists by it, with the first trigger that uses it."""
+        """Every operation that the function calls, with the first trigger that calls it."""
         first = {}
         for trigger, calls in self.calls.items():
             for call in calls:
@@ -286,7 +321,7 @@ class Table:
         return first
 
     def cells(self, faults=FAULTS):
-        """The cells that can be: not every list has pages, and not everything can go."""
+        """All possible cells. Not every list has pages, and not every object can be deleted."""
         for row, first in self.rows().items():
             for fault in faults:
                 triggers = [first]
@@ -298,34 +333,34 @@ class Table:
                     yield Cell(fault, trigger, *row)
 
     def run(self, cell):
-        planted = FAULTS[cell.fault](cell.service)
-        passes = planted.pop("passes", False)
-        where = {**planted.pop("where", {}), **({"Filter": cell.of.split(",")} if cell.of else {})}
+        fault = FAULTS[cell.fault]
+        injected = fault.inject(cell.service)
+        where = {**injected.pop("where", {}), **({"Filter": cell.of.split(",")} if cell.of else {})}
         begun = time.monotonic()
-        answer, said, calls = self._send(
+        answer, stored, calls = self._send(
             cell.trigger,
-            {"service": cell.service, "operation": cell.operation, "where": where, **planted},
+            {"service": cell.service, "operation": cell.operation, "where": where, **injected},
             page_size=1 if cell.fault == "page 2 fails" else None,
-            seconds=SHORT if cell.fault in ("too slow", "throttled for ever") else LONG,
+            seconds=fault.timeout,
         )
         truths = [self.truth[cell.trigger]]
         if cell.fault == "deleted":
             truths.append(self._send(cell.trigger)[1])
             self.lab.control("PUT", "snapshot")
-        outcome = judge(cell, answer, said, truths, [call for call in calls if call.get("fault")], self._concerned)
-        if passes and not answer.ok:
-            outcome.wrong.append(f"a fault that passes fails the invocation: {answer.error}")
+        outcome = judge(cell, answer, stored, truths, [call for call in calls if call.get("fault")], self._roles_of)
+        if fault.passes and not answer.ok:
+            outcome.wrong.append(f"a temporary fault fails the invocation: {answer.error}")
         outcome.seconds = time.monotonic() - begun
         return outcome
 
-    def _send(self, trigger, fault=None, page_size=None, seconds=LONG):
-        """Sends a trigger to a function that remembers nothing; returns its answer, what it said, and its calls."""
+    def _send(self, trigger, fault=None, page_size=None, seconds=LONG_TIMEOUT):
+        """Sends a trigger to a new function. Returns its answer, the new verdicts and findings, and its calls."""
         lab = self.lab
         self._rules += 1
         rule, account_id = f"table-{self._rules}", TRIGGERS[trigger]["accountId"]
-        self._say_before(rule, account_id)
+        self._store_previous_verdicts(rule, account_id)
         if "SecurityHubFindings" in TRIGGERS[trigger]["ruleParameters"]:
-            self._find_before(rule, account_id)
+            self._store_previous_findings(rule, account_id)
         lab.cold_start()
         lab.forget_calls()
         lab.control("POST", "page-size", {"size": page_size})
@@ -336,43 +371,45 @@ class Table:
         finally:
             lab.control("DELETE", "faults")
             lab.control("POST", "page-size", {"size": None})
-        held = lab.evaluations(rule, account_id)
-        said = {identity: e["ComplianceType"] for identity, e in held.items() if e.get("Annotation") != BEFORE}
-        found = [
+        evaluations = lab.evaluations(rule, account_id).items()
+        stored = {identity: e["ComplianceType"] for identity, e in evaluations if e.get("Annotation") != PREVIOUS}
+        findings = [
             f
             for f in lab.findings(account_id).values()
-            if f["GeneratorId"].endswith(f"/{rule}") and f["UpdatedAt"] != BEFORE_AT
+            if f["GeneratorId"].endswith(f"/{rule}") and f["UpdatedAt"] != PREVIOUS_TIME
         ]
-        # A finding is said of a role beside its verdict: its key is of the role's id, so that both are held to the same.
-        said |= {
-            f"{FINDING}{f['Id'].rsplit('/', 1)[-1]}": f"{f['RecordState']} {f['Compliance']['Status']}" for f in found
+        # The key of a finding contains the role id, so that findings are checked like verdicts.
+        stored |= {
+            f"{FINDING}{f['Id'].rsplit('/', 1)[-1]}": f"{f['RecordState']} {f['Compliance']['Status']}"
+            for f in findings
         }
-        return answer, said, lab.calls()
+        return answer, stored, lab.calls()
 
-    def _say_before(self, rule, account_id):
-        """An earlier verdict on every role, and on two that are gone: a run that knows too little could clear them."""
+    def _store_previous_verdicts(self, rule, account_id):
+        """Stores a previous verdict for every role and for two deleted roles. A run could wrongly clear them."""
         evaluations = [
             {
                 "ComplianceResourceType": "AWS::IAM::Role",
                 "ComplianceResourceId": identity,
                 "ComplianceType": account.COMPLIANT,
-                "Annotation": BEFORE,
-                "OrderingTimestamp": BEFORE_AT,
+                "Annotation": PREVIOUS,
+                "OrderingTimestamp": PREVIOUS_TIME,
             }
-            for identity in (*STALE, *self._role_ids.values())
+            for identity in (*STALE_ROLE_IDS, *self._role_ids.values())
         ]
         self.lab.control("POST", "evaluations", {"rule": rule, "account": account_id, "evaluations": evaluations})
 
-    def _find_before(self, rule, account_id):
-        """The same as findings."""
-        found = [
-            events.finding(rule, identity, account_id, at=BEFORE_AT) for identity in (*STALE, *self._role_ids.values())
+    def _store_previous_findings(self, rule, account_id):
+        """Stores previous findings for the same roles."""
+        findings = [
+            events.finding(rule, identity, account_id, at=PREVIOUS_TIME)
+            for identity in (*STALE_ROLE_IDS, *self._role_ids.values())
         ]
-        errors = self.lab.control("POST", "findings", {"account": account_id, "findings": found})
+        errors = self.lab.control("POST", "findings", {"account": account_id, "findings": findings})
         assert not errors, errors
 
-    def _concerned(self, call):
-        """The ids of the roles that a call was about, or None for all of them."""
+    def _roles_of(self, call):
+        """The ids of the roles that a call reads, or None for all roles."""
         parameters = call["parameters"]
         if call["service"] == "iam" and "RoleName" in parameters:
             return {self._role_ids.get(parameters["RoleName"])}
@@ -389,54 +426,56 @@ class Table:
             ]
             return {self._role_ids[name] for name in users}
         if row_of(call)[2] == "LocalManagedPolicy":
-            # A later page fails where a page has one policy: what the first page told is read.
-            untold = {own(policy["name"]) for policy in POLICIES[1 if _later(call) else 0 :]}
-            users = [n for n, r in ROLES.items() if untold & {*r.get("managed", ()), r.get("boundary")}]
+            # With pages of one policy and a failure on a later page, the first policy was read.
+            unread = {own(policy["name"]) for policy in POLICIES[1 if _later(call) else 0 :]}
+            users = [n for n, r in ROLES.items() if unread & {*r.get("managed", ()), r.get("boundary")}]
             return {self._role_ids[name] for name in users}
         return None
 
 
-def judge(cell, answer, said, truths, met, concerned):
-    """Holds what was said against what is true. `met` are the calls that met the fault."""
-    outcome = Outcome("right" if answer.ok else "fails" if not said else "fails, others answered")
+def judge(cell, answer, stored, truths, failed_calls, roles_of):
+    """Compares the stored verdicts and findings with the truth. `failed_calls` are the calls that got the fault."""
+    outcome = Outcome("correct" if answer.ok else "fails" if not stored else "fails, other roles correct")
     wrong = outcome.wrong
-    if not met:
-        wrong.append("the fault met no call")
+    if not failed_calls:
+        wrong.append("the fault matched no call")
     if answer.ok:
-        for identity in {*said, *truths[0], *truths[-1]}:
-            true = {truth.get(identity) for truth in truths}
-            if said.get(identity) not in true and not (None in true and said.get(identity) == account.NOT_APPLICABLE):
-                wrong.append(f"said {said.get(identity)} of {identity}, and true is {true}")
+        for identity in {*stored, *truths[0], *truths[-1]}:
+            expected, verdict = {truth.get(identity) for truth in truths}, stored.get(identity)
+            if verdict not in expected and not (None in expected and verdict == account.NOT_APPLICABLE):
+                wrong.append(f"{identity} is {verdict}, expected {expected}")
         return outcome
     if answer.payload.get("errorType") == TIMED_OUT:
-        outcome.word = "killed"
-        wrong.append("Lambda had to end the invocation")
+        outcome.result = "timed out"
+        wrong.append("the invocation ran into the Lambda timeout")
     elif answer.error.startswith((OUT_OF_TIME, OUT_OF_TIME_WITH_FINDINGS)):
-        outcome.word = "out of time"
+        outcome.result = "out of time"
     elif cell.fault != "malformed" and cell.operation not in answer.error:
         wrong.append(f"the error does not name the operation: {answer.error}")
+    elif cell.fault == "access denied" and "AccessDenied" not in answer.error:
+        wrong.append(f"the error does not name AWS's error code: {answer.error}")
     if cell.fault == "deleted":
-        wrong.append(f"what is gone fails the invocation: {answer.error}")
-    unread = [concerned(call) for call in met]
-    for identity, verdict in said.items():
+        wrong.append(f"a deleted object fails the invocation: {answer.error}")
+    unread = [roles_of(call) for call in failed_calls]
+    for identity, verdict in stored.items():
         role_id = identity.removeprefix(FINDING)
         if verdict not in {truth.get(identity) for truth in truths}:
-            wrong.append(f"said {verdict} of {identity}, and true is {truths[0].get(identity)}")
-        elif not _clears(verdict) and _is_of_reading(cell) and any(ids is None or role_id in ids for ids in unread):
-            wrong.append(f"said {verdict} of {identity}, which could not be read")
+            wrong.append(f"{identity} is {verdict}, expected {truths[0].get(identity)}")
+        elif not _clears(verdict) and _precedes_verdicts(cell) and any(ids is None or role_id in ids for ids in unread):
+            wrong.append(f"{identity} is {verdict}, but could not be read")
     if cell.service == "securityhub":
-        unsaid = [identity for identity in truths[0] if not identity.startswith(FINDING) and identity not in said]
-        wrong += [f"said nothing of {identity}, because of Security Hub" for identity in unsaid]
+        missing = [identity for identity in truths[0] if not identity.startswith(FINDING) and identity not in stored]
+        wrong += [f"{identity} has no verdict, because Security Hub failed" for identity in missing]
     return outcome
 
 
-def _clears(said):
-    """A role that is none of the rule's any more: what cannot be read of it does not matter."""
-    return said == account.NOT_APPLICABLE or said.startswith("ARCHIVED")
+def _clears(verdict):
+    """Whether the role is no longer a node role. Then it does not matter what could not be read."""
+    return verdict == account.NOT_APPLICABLE or verdict.startswith("ARCHIVED")
 
 
-def _is_of_reading(cell):
-    """Whether the operation is part of finding out; these come after all verdicts are made."""
+def _precedes_verdicts(cell):
+    """Whether the function calls the operation before it decides. The others come after all verdicts."""
     return cell.service != "securityhub" and cell.operation not in (
         "GetComplianceDetailsByConfigRule",
         "PutEvaluations",
@@ -444,17 +483,16 @@ def _is_of_reading(cell):
 
 
 def _later(call):
+    """Whether the call requests a page after the first."""
     return any(call["parameters"].get(token) for token in ("Marker", "NextToken", "nextToken"))
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--binary", default=default_binary(), help="the function's binary")
-    arguments.add_argument("--fault", choices=FAULTS, help="only this fault")
-    arguments.add_argument("--operation", help="only this operation")
-    arguments.add_argument(
-        "--labs", type=int, default=4, help="how many cells are run side by side: most of the time is waiting"
-    )
+    arguments.add_argument("--fault", choices=FAULTS, help="run only this fault")
+    arguments.add_argument("--operation", help="run only this operation")
+    arguments.add_argument("--labs", type=int, default=4, help="number of cells to run in parallel (default: 4)")
     options = arguments.parse_args()
     faults = [options.fault] if options.fault else list(FAULTS)
     wrong = []
@@ -469,11 +507,11 @@ def main():
             stack.callback(pool.shutdown, cancel_futures=True)
 
             def run(cell):
-                free = tables.get()
+                idle = tables.get()
                 try:
-                    return free.run(cell)
+                    return idle.run(cell)
                 finally:
-                    tables.put(free)
+                    tables.put(idle)
 
             rows = {}
             for cell in table.cells(faults):
@@ -483,15 +521,15 @@ def main():
                 "| operation | trigger | " + " | ".join(faults) + " |\n" + "|---" * (len(faults) + 2) + "|", flush=True
             )
             for name, row in rows.items():
-                words = []
+                results = []
                 for fault in faults:
                     if fault not in row:
-                        words.append("—")
+                        results.append("—")
                         continue
                     cell, outcome = row[fault][0], row[fault][1].result()
-                    words.append("**WRONG**" if outcome.wrong else outcome.word)
+                    results.append("**WRONG**" if outcome.wrong else outcome.result)
                     wrong += [f"{cell}: {each}" for each in outcome.wrong]
-                print(f"| {row_name(name)} | {table.rows()[name]} | {' | '.join(words)} |", flush=True)
+                print(f"| {row_name(name)} | {table.rows()[name]} | {' | '.join(results)} |", flush=True)
     except ProgramFailed as failure:
         sys.exit(f"error: {failure}\n{failure.log}".rstrip())
     if wrong:

@@ -1,12 +1,12 @@
-"""A large account, answered fast: for time and memory, never for right and wrong.
+"""A stand-in for AWS that serves one large account fast. It is for time and memory, not for correctness.
 
-    python -m local.measure.large_account [--clusters N] [--regions N] [--node-roles N] [--other-roles N] [--latency-ms N]
-                         [--unmarked-roles N] [--iam-per-second N]
+    python -m local.measure.large_account [--clusters N] [--regions N] [--node-roles N] [--other-roles N]
+                                          [--unmarked-roles N] [--latency-ms N] [--iam-per-second N]
 
-moto answers some 300 calls a second on one core, which would be the bottleneck of what is to be measured. This answers
-only the reads that the function makes, out of an account made by rule, each after a latency, IAM behind a token bucket.
-It knows no errors but throttling and what is not there. Every eighth node role can push; `GET /local/stats` says what
-was asked and whether what was put is so.
+moto answers about 300 calls per second on one core, which would limit the measurement. This server answers only the
+calls that the function makes, from a generated account. Each answer takes the latency; IAM has a token bucket. The only
+errors are throttling and "not found". Every eighth node role can push. `GET /local/stats` shows the calls, and whether
+the stored verdicts are correct.
 """
 
 import argparse
@@ -41,15 +41,15 @@ AWS_POLICIES = {
 ROLES_TO_A_POLICY = 50
 
 
-class NotThere(Exception):
-    """The call names something that the account does not hold."""
+class NotFound(Exception):
+    """The call names an object that does not exist."""
 
 
 class Account:
-    """Node roles `node-N`, other roles `other-N`, clusters `cluster-N` in turn in the regions; nothing is random.
+    """Node roles `node-N`, other roles `other-N`, and clusters `cluster-N` in the regions in turn. Nothing is random.
 
-    Roles `unmarked-N` are of EC2 instances and in instance profiles of their name: whether they are of self-managed nodes,
-    only a call for each profile's tags tells. They are not.
+    Roles `unmarked-N` are EC2 roles with an instance profile of the same name. Only the tags of the profile show
+    whether they are for self-managed nodes, which takes one call for each profile. They are not.
     """
 
     def __init__(self, clusters, regions, node_roles, other_roles, unmarked_roles):
@@ -90,11 +90,11 @@ class Account:
         self.ids = {unique_id("AROA", name): name for name in self.roles}
 
     def node_groups(self, cluster):
-        """Half of a cluster's nodes are of node groups, half have access entries of their own; all have entries."""
+        """The node roles with a node group: every second one. All node roles of a cluster have access entries."""
         return self.nodes_of[cluster][::2]
 
     def verdict(self, identity):
-        """What is true of a resource, by its id."""
+        """The correct verdict of a resource, by its id."""
         name = self.ids.get(identity, "")
         if not name.startswith("node-"):
             return account.NOT_APPLICABLE
@@ -121,22 +121,27 @@ def _value(value):
     return escape(str(value))
 
 
+def iam_error(code, message):
+    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    return f"<ErrorResponse>{error}</ErrorResponse>"
+
+
 def encoded(policy):
     return quote(json.dumps(policy), safe="-_.~")
 
 
 class Service:
-    """Answers one call: `(status, body)`."""
+    """The answers of the AWS services. Raises NotFound for an unknown object or operation."""
 
-    def __init__(self, held):
-        self.held = held
+    def __init__(self, account):
+        self.account = account
         self.evaluations, self.findings = {}, {}
 
-    def account(self, path, body, query):
+    def list_regions(self, path):
         if path != "/listRegions":
-            raise NotThere(path)
+            raise NotFound(path)
         return {
-            "Regions": [{"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"} for name in self.held.regions]
+            "Regions": [{"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"} for name in self.account.regions]
         }
 
     def config(self, operation, body):
@@ -144,7 +149,7 @@ class Service:
             for evaluation in body["Evaluations"]:
                 self.evaluations[evaluation["ComplianceResourceId"]] = evaluation["ComplianceType"]
             return {"FailedEvaluations": []}
-        said = [identity for identity, verdict in self.evaluations.items() if verdict != account.NOT_APPLICABLE]
+        listed = [identity for identity, verdict in self.evaluations.items() if verdict != account.NOT_APPLICABLE]
         start = int(body.get("NextToken") or 0)
         results = [
             {
@@ -157,12 +162,12 @@ class Service:
                 },
                 "ComplianceType": self.evaluations[identity],
             }
-            for identity in said[start : start + 100]
+            for identity in listed[start : start + 100]
         ]
-        return {"EvaluationResults": results, **({"NextToken": str(start + 100)} if start + 100 < len(said) else {})}
+        return {"EvaluationResults": results, **({"NextToken": str(start + 100)} if start + 100 < len(listed) else {})}
 
     def security_hub(self, path, body):
-        """Findings as they were sent. Of the filters RecordState and Id alone are looked at: there is one rule here."""
+        """Stores and returns findings. Only the filters RecordState and Id are used, because there is only one rule."""
         if path == "/findings/import":
             self.findings |= {finding["Id"]: finding for finding in body["Findings"]}
             return "BatchImportFindings", {
@@ -171,13 +176,13 @@ class Service:
                 "FailedFindings": [],
             }
         if path != "/findings":
-            raise NotThere(path)
-        asked = {
+            raise NotFound(path)
+        filters = {
             name: [each["Value"] for each in body["Filters"][name]]
             for name in ("RecordState", "Id")
             if name in body["Filters"]
         }
-        found = [f for f in self.findings.values() if all(f[name] in values for name, values in asked.items())]
+        found = [f for f in self.findings.values() if all(f[name] in values for name, values in filters.items())]
         size, start = int(body.get("MaxResults") or 100), int(body.get("NextToken") or 0)
         more = {"NextToken": str(start + size)} if start + size < len(found) else {}
         return "GetFindings", {"Findings": found[start : start + size], **more}
@@ -186,12 +191,12 @@ class Service:
         parts = path.strip("/").split("/")[1:]
         if not parts:
             return "ListClusters", self._page(
-                "clusters", [name for name, at in self.held.clusters.items() if at == region], query
+                "clusters", [name for name, at in self.account.clusters.items() if at == region], query
             )
         cluster, *rest = parts
-        if self.held.clusters.get(cluster) != region:
-            raise NotThere(cluster)
-        nodes, groups = self.held.nodes_of[cluster], self.held.node_groups(cluster)
+        if self.account.clusters.get(cluster) != region:
+            raise NotFound(cluster)
+        nodes, groups = self.account.nodes_of[cluster], self.account.node_groups(cluster)
         arn = f"arn:aws:iam::{ACCOUNT}:role/"
         match rest:
             case []:
@@ -220,7 +225,7 @@ class Service:
                 return "ListPodIdentityAssociations", {"associations": []}
             case ["addons"]:
                 return "ListAddons", {"addons": []}
-        raise NotThere(path)
+        raise NotFound(path)
 
     @staticmethod
     def _page(key, items, query):
@@ -228,93 +233,98 @@ class Service:
         more = {"nextToken": str(start + size)} if start + size < len(items) else {}
         return {key: items[start : start + size], **more}
 
-    def iam(self, operation, asked):
-        role = self.held.roles.get(asked.get("RoleName"))
-        if "RoleName" in asked and role is None:
-            raise NotThere(asked["RoleName"])
-        policy = self.held.policies.get(asked.get("PolicyArn"))
-        if "PolicyArn" in asked and policy is None:
-            raise NotThere(asked["PolicyArn"])
+    def iam(self, operation, parameters):
+        role = self.account.roles.get(parameters.get("RoleName"))
+        if "RoleName" in parameters and role is None:
+            raise NotFound(parameters["RoleName"])
+        policy = self.account.policies.get(parameters.get("PolicyArn"))
+        if "PolicyArn" in parameters and policy is None:
+            raise NotFound(parameters["PolicyArn"])
         match operation:
             case "GetRole":
-                return xml(operation, Role=self._role(asked["RoleName"], role))
+                return xml(operation, Role=self._role(parameters["RoleName"], role))
             case "ListRolePolicies":
-                return self._list(operation, "PolicyNames", list(role["inline"]), asked)
+                return self._list(operation, "PolicyNames", list(role["inline"]), parameters)
             case "GetRolePolicy":
-                text = encoded(role["inline"][asked["PolicyName"]])
-                return xml(operation, RoleName=asked["RoleName"], PolicyName=asked["PolicyName"], PolicyDocument=text)
+                text = encoded(role["inline"][parameters["PolicyName"]])
+                return xml(
+                    operation, RoleName=parameters["RoleName"], PolicyName=parameters["PolicyName"], PolicyDocument=text
+                )
             case "ListAttachedRolePolicies":
                 return self._list(
-                    operation, "AttachedPolicies", [self._attached(arn) for arn in role["attached"]], asked
+                    operation, "AttachedPolicies", [self._attached(arn) for arn in role["attached"]], parameters
                 )
             case "GetPolicy":
-                return xml(operation, Policy=self._policy(asked["PolicyArn"]))
+                return xml(operation, Policy=self._policy(parameters["PolicyArn"]))
             case "GetPolicyVersion":
                 return xml(operation, PolicyVersion=self._version(policy))
             case "ListEntitiesForPolicy":
                 users = [
                     {"RoleName": n, "RoleId": unique_id("AROA", n)}
-                    for n, r in self.held.roles.items()
-                    if asked["PolicyArn"] in r["attached"]
+                    for n, r in self.account.roles.items()
+                    if parameters["PolicyArn"] in r["attached"]
                 ]
-                users = [] if asked.get("PolicyUsageFilter") == "PermissionsBoundary" else users
-                return self._list(operation, "PolicyRoles", users, asked)
+                users = [] if parameters.get("PolicyUsageFilter") == "PermissionsBoundary" else users
+                return self._list(operation, "PolicyRoles", users, parameters)
             case "ListInstanceProfilesForRole":
-                return self._list(operation, "InstanceProfiles", self._profiles(asked["RoleName"]), asked)
+                return self._list(operation, "InstanceProfiles", self._profiles(parameters["RoleName"]), parameters)
             case "ListInstanceProfiles":
-                profiles = [profile for name in self.held.roles for profile in self._profiles(name)]
-                return self._list(operation, "InstanceProfiles", profiles, asked)
+                profiles = [profile for name in self.account.roles for profile in self._profiles(name)]
+                return self._list(operation, "InstanceProfiles", profiles, parameters)
             case "GetInstanceProfile":
-                (profile,) = self._profiles(asked["InstanceProfileName"])
+                (profile,) = self._profiles(parameters["InstanceProfileName"])
                 return xml(operation, InstanceProfile={**profile, "Tags": [{"Key": "team", "Value": "web"}]})
             case "ListRoles":
-                return self._list(operation, "Roles", [self._role(n, r) for n, r in self.held.roles.items()], asked)
+                return self._list(
+                    operation, "Roles", [self._role(n, r) for n, r in self.account.roles.items()], parameters
+                )
             case "GetAccountAuthorizationDetails":
-                return self._details(operation, asked)
-        raise NotThere(operation)
+                return self._details(operation, parameters)
+        raise NotFound(operation)
 
-    def _list(self, operation, key, items, asked):
-        found, more = self._cut(items, asked)
+    def _list(self, operation, key, items, parameters):
+        found, more = self._page_of(items, parameters)
         return xml(operation, **{key: found}, **more)
 
     @staticmethod
-    def _cut(items, asked):
-        size, start = min(int(asked.get("MaxItems") or 100), IAM_PAGE), int(asked.get("Marker") or 0)
+    def _page_of(items, parameters):
+        size, start = min(int(parameters.get("MaxItems") or 100), IAM_PAGE), int(parameters.get("Marker") or 0)
         more = start + size < len(items)
         return items[start : start + size], {"IsTruncated": more, **({"Marker": start + size} if more else {})}
 
-    def _details(self, operation, asked):
-        wanted = {value for name, value in asked.items() if name.startswith("Filter.")}
-        entities = [("role", name) for name in self.held.roles if not wanted or "Role" in wanted]
-        for arn in self.held.policies:
+    def _details(self, operation, parameters):
+        wanted = {value for name, value in parameters.items() if name.startswith("Filter.")}
+        entities = [("role", name) for name in self.account.roles if not wanted or "Role" in wanted]
+        for arn in self.account.policies:
             kind = "AWSManagedPolicy" if "::aws:" in arn else "LocalManagedPolicy"
             entities += [("policy", arn)] if not wanted or kind in wanted else []
-        found, more = self._cut(entities, asked)
+        found, more = self._page_of(entities, parameters)
         roles = [
             {
-                **self._role(name, self.held.roles[name]),
+                **self._role(name, self.account.roles[name]),
                 "InstanceProfileList": self._profiles(name),
                 "RolePolicyList": [
-                    {"PolicyName": n, "PolicyDocument": encoded(d)} for n, d in self.held.roles[name]["inline"].items()
+                    {"PolicyName": n, "PolicyDocument": encoded(d)}
+                    for n, d in self.account.roles[name]["inline"].items()
                 ],
-                "AttachedManagedPolicies": [self._attached(arn) for arn in self.held.roles[name]["attached"]],
+                "AttachedManagedPolicies": [self._attached(arn) for arn in self.account.roles[name]["attached"]],
             }
             for kind, name in found
             if kind == "role"
         ]
         policies = [
-            {**self._policy(arn), "PolicyVersionList": [self._version(self.held.policies[arn])]}
+            {**self._policy(arn), "PolicyVersionList": [self._version(self.account.policies[arn])]}
             for kind, arn in found
             if kind == "policy"
         ]
         return xml(operation, UserDetailList=[], GroupDetailList=[], RoleDetailList=roles, Policies=policies, **more)
 
     def _profiles(self, name):
-        """The instance profiles that hold a role: lists do not tell their tags."""
+        """The instance profiles with a role. Lists leave out their tags."""
         if not name.startswith("unmarked-"):
             return []
         arn = f"arn:aws:iam::{ACCOUNT}:instance-profile/{name}"
-        roles = [self._role(name, self.held.roles[name])]
+        roles = [self._role(name, self.account.roles[name])]
         named = {"Path": "/", "InstanceProfileName": name, "InstanceProfileId": unique_id("AIPA", name), "Arn": arn}
         return [{**named, "CreateDate": "2026-03-02T08:00:00Z", "Roles": roles}]
 
@@ -356,10 +366,10 @@ class Service:
 
 
 class Server:
-    """HTTP/1.1 as far as the SDK speaks it: keep-alive, bodies with a length."""
+    """The part of HTTP/1.1 that the SDK uses: keep-alive, and bodies with a length."""
 
-    def __init__(self, held, latency, iam_per_second):
-        self._service, self._latency = Service(held), latency
+    def __init__(self, account, latency, iam_per_second):
+        self._service, self._latency = Service(account), latency
         self._rate, self._tokens, self._at = iam_per_second, float(iam_per_second or 0), time.monotonic()
         self.reset()
 
@@ -403,8 +413,8 @@ class Server:
         if path.startswith("/local/"):
             return 200, "application/json", json.dumps(self._local(method, path)).encode()
         region, service = headers["authorization"].split("/")[2:4]
-        asked = dict(parse_qsl(body.decode())) if service == "iam" else {}
-        operation = asked.get("Action") or headers.get("x-amz-target", path.rsplit("/", 1)[-1]).rsplit(".", 1)[-1]
+        parameters = dict(parse_qsl(body.decode())) if service == "iam" else {}
+        operation = parameters.get("Action") or headers.get("x-amz-target", path.rsplit("/", 1)[-1]).rsplit(".", 1)[-1]
         kind = "text/xml" if service == "iam" else "application/json"
         self._now[service] += 1
         self._most[service] = max(self._most[service], self._now[service])
@@ -413,11 +423,10 @@ class Server:
             await asyncio.sleep(self._latency)
             if not admitted:
                 self._throttled[operation] += 1
-                error = "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
-                return 400, kind, error.encode()
+                return 400, kind, iam_error("Throttling", "Rate exceeded").encode()
             match service:
                 case "iam":
-                    answer = self._service.iam(operation, asked)
+                    answer = self._service.iam(operation, parameters)
                 case "eks":
                     operation, answer = self._service.eks(region, path, dict(parse_qsl(query)))
                 case "config":
@@ -425,20 +434,17 @@ class Server:
                 case "securityhub":
                     operation, answer = self._service.security_hub(path, json.loads(body))
                 case "account":
-                    operation, answer = "ListRegions", self._service.account(path, body, query)
+                    operation, answer = "ListRegions", self._service.list_regions(path)
                 case _:
-                    raise NotThere(service)
+                    raise NotFound(service)
             self._calls[f"{service}:{operation}"] += 1
             return 200, kind, (answer if isinstance(answer, str) else json.dumps(answer)).encode()
-        except NotThere as error:
+        except NotFound as error:
             self._calls[f"{service}:{operation}"] += 1
             code = "NoSuchEntity" if service == "iam" else "ResourceNotFoundException"
-            text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{escape(str(error))}</Message></Error></ErrorResponse>"
-            return (
-                404,
-                kind,
-                text.encode() if service == "iam" else json.dumps({"__type": code, "message": str(error)}).encode(),
-            )
+            if service == "iam":
+                return 404, kind, iam_error(code, str(error)).encode()
+            return 404, kind, json.dumps({"__type": code, "message": str(error)}).encode()
         finally:
             self._now[service] -= 1
 
@@ -448,23 +454,23 @@ class Server:
             self._service.evaluations.clear()
             self._service.findings.clear()
             return {}
-        held, said = self._service.held, self._service.evaluations
+        large, verdicts = self._service.account, self._service.evaluations
         return {
             "calls": dict(self._calls),
             "throttled": dict(self._throttled),
             "most_at_once": dict(self._most),
             "cpu_seconds": round(time.process_time() - self._began, 2),
-            "said": dict(Counter(said.values())),
+            "verdicts": dict(Counter(verdicts.values())),
             "findings": dict(
                 Counter(f"{f['RecordState']} {f['Compliance']['Status']}" for f in self._service.findings.values())
             ),
-            "wrong": sum(held.verdict(identity) != verdict for identity, verdict in said.items()),
+            "wrong": sum(large.verdict(identity) != verdict for identity, verdict in verdicts.items()),
         }
 
 
 async def run(options):
-    held = Account(options.clusters, options.regions, options.node_roles, options.other_roles, options.unmarked_roles)
-    server = Server(held, options.latency_ms / 1000, options.iam_per_second)
+    large = Account(options.clusters, options.regions, options.node_roles, options.other_roles, options.unmarked_roles)
+    server = Server(large, options.latency_ms / 1000, options.iam_per_second)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=2**20)
     print(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", flush=True)
     await listener.serve_forever()
@@ -478,9 +484,7 @@ def parse():
     arguments.add_argument("--other-roles", type=int, default=1000)
     arguments.add_argument("--unmarked-roles", type=int, default=200)
     arguments.add_argument("--latency-ms", type=float, default=20)
-    arguments.add_argument(
-        "--iam-per-second", type=float, help="calls a second that IAM takes (default: as many as come)"
-    )
+    arguments.add_argument("--iam-per-second", type=float, help="calls per second that IAM accepts (default: no limit)")
     return arguments.parse_args()
 
 

@@ -1,11 +1,11 @@
-"""A schedule over a large account, many warm invocations, and cold starts: calls, time and memory.
+"""Measures a schedule over a large account, many warm invocations, and cold starts: calls, time and memory.
 
     python -m local.measure.scale schedule   [--binary PATH] [--clusters N] [--node-roles N] …      `make scale`
     python -m local.measure.scale replay     [--binary PATH] [--invocations N]                      `make replay`
     python -m local.measure.scale cold-start [--binary PATH] [--beside PATH] [--starts N]           `make coldstart`
 
-Each prints its figures as JSON. AWS is `large_account.py`. The least is computed from the account and from what ARCHITECTURE.md
-says of calls, never from the calls that the function made: one that asks more than it has to is over the bound.
+Each prints its figures as JSON. `large_account.py` serves AWS. The lower bounds for calls and time are computed from
+the account, not from the calls that the function made. So an unnecessary call is above the bound.
 """
 
 import argparse
@@ -23,22 +23,22 @@ from local.lab.lab import Lab, default_binary
 from local.lab.processes import ProgramFailed
 from local.measure import large_account
 
-# No invocation has more at Lambda.
+# The maximum timeout of a Lambda function.
 LAMBDA_SECONDS = 900.0
-# ARCHITECTURE.md, "Concurrency and calls": up to how many roles and policies are read one by one, what a page of the list
-# in detail has, and how much is asked side by side.
+# The function reads up to this many roles, and up to this many policies, one by one. It reads more from lists.
 FEW = 32
+# The page sizes and the numbers of concurrent calls of the function.
 ROLES_ON_PAGE, POLICIES_ON_PAGE = 400, 200
 REGIONS_AT_ONCE, EKS_PER_REGION, ROLES_AT_ONCE = 8, 8, 8
 EKS_PAGE = EVALUATIONS_AT_ONCE = FINDINGS_AT_ONCE = 100
-SETTLED = 10  # parts of a replay: memory of the last is held against that of the second
+PARTS = 10  # of a replay; the memory after the last part is compared with the memory after the second
 
 
-class Failed(Exception):
-    """The function's answer was a failure."""
+class InvocationFailed(Exception):
+    """The function answered with an error."""
 
 
-def lab_of_load(binary, **options):
+def lab_with_large_account(binary, **options):
     arguments = [
         part
         for name, value in options.items()
@@ -51,20 +51,22 @@ def lab_of_load(binary, **options):
 def send(lab, event):
     answer = lab.invoke({**event, "resultToken": "load"}, LAMBDA_SECONDS)
     if not answer.ok:
-        raise Failed(f"{answer.error}\n{lab.function_log()[-2000:]}")
+        raise InvocationFailed(f"{answer.error}\n{lab.function_log()[-2000:]}")
     return answer.payload
 
 
-def least_calls(held, findings=False):
-    """The calls of a cold schedule over a `load.Account` of more roles than are read one by one, with findings or without."""
-    clusters, own = len(held.clusters), [arn for arn in held.policies if "::aws:" not in arn]
-    # AWS's policies are read singly, and the account's own if they are few: the policy, then its version.
-    singly = len(held.policies) - (len(own) if len(own) > FEW else 0)
-    groups, entries = [[len(of(cluster)) for cluster in held.clusters] for of in (held.node_groups, held.nodes_of.get)]
+def least_calls(large, findings=False):
+    """The number of calls by operation that a cold schedule needs, for more than `FEW` roles."""
+    clusters, customer_managed = len(large.clusters), [arn for arn in large.policies if "::aws:" not in arn]
+    # AWS managed policies are read one by one, and the account's policies if they are few: policy, then version.
+    one_by_one = len(large.policies) - (len(customer_managed) if len(customer_managed) > FEW else 0)
+    groups, entries = [
+        [len(of(cluster)) for cluster in large.clusters] for of in (large.node_groups, large.nodes_of.get)
+    ]
     calls = {
         "account:ListRegions": 1,
         "eks:ListClusters": sum(
-            _pages(list(held.clusters.values()).count(region), EKS_PAGE) for region in held.regions
+            _pages(list(large.clusters.values()).count(region), EKS_PAGE) for region in large.regions
         ),
         "eks:DescribeCluster": clusters,
         "eks:ListNodegroups": sum(_pages(count, EKS_PAGE) for count in groups),
@@ -72,55 +74,58 @@ def least_calls(held, findings=False):
         "eks:ListAccessEntries": sum(_pages(count, EKS_PAGE) for count in entries),
         "eks:DescribeNodegroup": sum(groups),
         "eks:DescribeAccessEntry": sum(entries),
-        # Which of few roles are self-managed nodes' the list of instance profiles shows, of many the list in detail.
-        "iam:ListInstanceProfiles": _pages(held.unmarked_roles, large_account.IAM_PAGE)
-        if held.node_roles <= FEW
+        # For few roles the list of instance profiles shows self-managed nodes, for many the account details do.
+        "iam:ListInstanceProfiles": _pages(large.unmarked_roles, large_account.IAM_PAGE)
+        if large.node_roles <= FEW
         else 0,
-        "iam:GetAccountAuthorizationDetails": _pages(len(held.roles), ROLES_ON_PAGE)
-        + (_pages(len(own), POLICIES_ON_PAGE) if len(own) > FEW else 0),
-        "iam:GetInstanceProfile": held.unmarked_roles,
-        "iam:GetPolicy": singly,
-        "iam:GetPolicyVersion": singly,
+        "iam:GetAccountAuthorizationDetails": _pages(len(large.roles), ROLES_ON_PAGE)
+        + (_pages(len(customer_managed), POLICIES_ON_PAGE) if len(customer_managed) > FEW else 0),
+        "iam:GetInstanceProfile": large.unmarked_roles,
+        "iam:GetPolicy": one_by_one,
+        "iam:GetPolicyVersion": one_by_one,
         "config:GetComplianceDetailsByConfigRule": 1,
-        "config:PutEvaluations": _pages(held.node_roles, EVALUATIONS_AT_ONCE),
+        "config:PutEvaluations": _pages(large.node_roles, EVALUATIONS_AT_ONCE),
         "securityhub:GetFindings": 1 if findings else 0,
-        "securityhub:BatchImportFindings": _pages(held.node_roles, FINDINGS_AT_ONCE) if findings else 0,
+        "securityhub:BatchImportFindings": _pages(large.node_roles, FINDINGS_AT_ONCE) if findings else 0,
     }
     return {operation: count for operation, count in calls.items() if count}
 
 
 def _pages(count, size):
-    """A list has a page also if there is nothing in it."""
+    """The number of pages of a list. An empty list has one page."""
     return max(1, -(-count // size))
 
 
-def least_seconds(held, latency_ms, iam_per_second, findings=False):
-    """What latency and pages impose on these calls, and what IAM's bucket does, which begins full with a second's worth."""
+def least_seconds(large, latency_ms, iam_per_second, findings=False):
+    """The lower bound in seconds as (other services, IAM latency, IAM throttling).
+
+    IAM's token bucket is full at the start, with the calls of one second.
+    """
     services, lists = Counter(), 0
-    for operation, count in least_calls(held, findings).items():
+    for operation, count in least_calls(large, findings).items():
         services[operation.split(":")[0]] += count
         lists += count if operation in ("iam:ListInstanceProfiles", "iam:GetAccountAuthorizationDetails") else 0
-    regions = min(len(set(held.clusters.values())), REGIONS_AT_ONCE)
+    regions = min(len(set(large.clusters.values())), REGIONS_AT_ONCE)
     eks = services["eks"] / (EKS_PER_REGION * regions)
     iam = lists + (services["iam"] - lists) / ROLES_AT_ONCE
     latency = latency_ms / 1000
     throttle = max(0.0, services["iam"] / iam_per_second - 1) if iam_per_second else 0.0
-    # While IAM's bucket fills, its latency passes.
+    # IAM's latency and throttling overlap, so the caller takes the larger one.
     return (services["account"] + eks + services["config"] + services["securityhub"]) * latency, iam * latency, throttle
 
 
 def schedule(lab, size, latency_ms, iam_per_second, parameters=None):
-    """One schedule of a cold function over the account of this size: what it cost, beside the least that it could."""
-    held = large_account.Account(**size)
+    """Measures one schedule of a cold function over an account of this size, and the lower bounds."""
+    large = large_account.Account(**size)
     findings = "SecurityHubFindings" in (parameters or {})
-    least = least_calls(held, findings)
+    least = least_calls(large, findings)
     lab.control("DELETE", "stats")
     begun = time.monotonic()
     send(lab, events.event(events.scheduled(), parameters))
     seconds = time.monotonic() - begun
     stats = lab.control("GET", "stats")
-    responder, calls = stats.pop("cpu_seconds"), stats["calls"]
-    others, iam, throttle = least_seconds(held, latency_ms, iam_per_second, findings)
+    stand_in_cpu, calls = stats.pop("cpu_seconds"), stats["calls"]
+    others, iam, throttle = least_seconds(large, latency_ms, iam_per_second, findings)
     bound = others + max(iam, throttle)
     return {
         "seconds": round(seconds, 2),
@@ -129,10 +134,10 @@ def schedule(lab, size, latency_ms, iam_per_second, parameters=None):
         "bound_by_latency_and_pages": round(others + iam, 2),
         "ratio": round(seconds / bound, 2) if bound else None,
         "cpu_seconds_of_function": lab.cpu_seconds(),
-        "cpu_seconds_of_responder": responder,
-        "most_resident_mib": round((lab.resident_kib(peak=True) or 0) / 1024, 1),
-        "calls_in_all": sum(calls.values()),
-        "least_calls_in_all": sum(least.values()),
+        "cpu_seconds_of_stand_in": stand_in_cpu,
+        "peak_resident_mib": round((lab.resident_kib(peak=True) or 0) / 1024, 1),
+        "total_calls": sum(calls.values()),
+        "least_total_calls": sum(least.values()),
         "other_calls_than_least": {
             operation: {"made": calls.get(operation, 0), "least": least.get(operation, 0)}
             for operation in sorted({*calls, *least})
@@ -143,9 +148,9 @@ def schedule(lab, size, latency_ms, iam_per_second, parameters=None):
 
 
 def mixed_events(parameters=None):
-    """What a busy account sends: seven of eight are of roles that the trust policy rules out, the eighth is something else.
+    """The events of a busy account. Seven of eight are for roles that cannot be node roles by their trust policy.
 
-    That is a node's role, whole or oversized, one that is gone, one that was deleted, or a policy of node roles.
+    The eighth is for a node role (complete or oversized), a deleted role, or a policy of node roles.
     """
     ruled_out = account.Role("other-00001", "", "", "", trust=account.trusted_by("lambda.amazonaws.com"))
     gone = account.Role("gone", "", "", "")
@@ -164,12 +169,12 @@ def mixed_events(parameters=None):
 
 
 def replay(lab, invocations, parameters=None):
-    """Warm invocations of a mix of events, with the resident memory after each of `SETTLED` equal parts."""
+    """Measures warm invocations with a mix of events: the resident memory after each of `PARTS` equal parts."""
     mix, resident = itertools.cycle(list(mixed_events(parameters))), []
     begun = time.monotonic()
     for number in range(invocations):
         send(lab, next(mix))
-        if (number + 1) % max(1, invocations // SETTLED) == 0:
+        if (number + 1) % max(1, invocations // PARTS) == 0:
             resident.append(lab.resident_kib())
     seconds = time.monotonic() - begun
     return {
@@ -177,20 +182,21 @@ def replay(lab, invocations, parameters=None):
         "seconds": round(seconds, 1),
         "per_second": round(invocations / seconds),
         "resident_kib": resident,
-        "grown_kib": resident[-1] - resident[1] if all(resident) else None,
+        "growth_kib": resident[-1] - resident[1] if all(resident) else None,
         "calls": lab.control("GET", "stats")["calls"],
     }
 
 
-# The account of a cold start: what is measured is starting, not finding nodes.
+# The account for cold starts. It is small, because the start is measured, not the search for nodes.
 SMALL = {"clusters": 1, "regions": 1, "node_roles": 2, "other_roles": 0, "unmarked_roles": 0}
 
 
 def cold_start(lab, binaries, starts, parameters=None):
-    """Starts each binary `starts` times with an event of a node role, in turns, so that what else the machine does meets all.
+    """Starts each binary `starts` times with an event for a node role, and returns medians.
 
-    Medians of each; the ratio is that of the first binary's processor time to the second's. Processor time is what the
-    kernel says of the process at its end, the wall clock's runs from the start of the program to its answer.
+    The binaries take turns, so that other load on the machine affects all of them. `ratio` is the processor time of the
+    first binary divided by that of the second. Processor time is what the kernel reports when the process ends. Wall
+    time is from the start of the program to its answer.
     """
     event = events.event(events.changed(events.role_item(account.Role("node-00000", "", "", ""))), parameters)
     taken = [{"cpu_ms": [], "wall_ms": [], "resident_mib": []} for _ in binaries]
@@ -203,7 +209,7 @@ def cold_start(lab, binaries, starts, parameters=None):
             wall, resident = time.monotonic() - begun, lab.resident_kib(peak=True) or 0
             lab.processes.stop("function")
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            if number:  # the first start reads the program from the disk
+            if number:  # the first start reads the program from disk
                 figures["cpu_ms"].append(1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
                 figures["wall_ms"].append(1000 * wall)
                 figures["resident_mib"].append(resident / 1024)
@@ -213,8 +219,8 @@ def cold_start(lab, binaries, starts, parameters=None):
         "starts": starts,
         "medians": [{"binary": str(binary), **figures} for binary, figures in zip(binaries, medians, strict=True)],
         "ratio": round(first["cpu_ms"] / others[0]["cpu_ms"], 2) if others else None,
-        "ratio_of_resident": round(first["resident_mib"] / others[0]["resident_mib"], 2) if others else None,
-        "most_resident_mib": first["resident_mib"],
+        "resident_ratio": round(first["resident_mib"] / others[0]["resident_mib"], 2) if others else None,
+        "peak_resident_mib": first["resident_mib"],
         "calls": lab.control("GET", "stats")["calls"],
     }
 
@@ -232,20 +238,22 @@ def main():
     arguments.add_argument("--iam-per-second", type=float, default=20)
     arguments.add_argument("--invocations", type=int, default=10_000)
     arguments.add_argument("--starts", type=int, default=20)
-    arguments.add_argument(
-        "--beside", help="another binary, whose cold starts are measured in turns with the first one's"
-    )
-    arguments.add_argument("--security-hub", action="store_true", help="with findings for AWS Security Hub")
+    arguments.add_argument("--beside", help="another binary to compare cold starts with")
+    arguments.add_argument("--security-hub", action="store_true", help="enable findings for AWS Security Hub")
     arguments.add_argument(
         "--most-ratio",
         type=float,
-        help="fail if it takes more than this many times the bound, or the other binary's time",
+        help="fail above this ratio to the lower bound, or to the other binary's time",
     )
     arguments.add_argument(
-        "--most-memory", type=float, metavar="MIB", help="fail if the function ever held more than this"
+        "--most-memory", type=float, metavar="MIB", help="fail if the function used more memory than this"
     )
     arguments.add_argument(
-        "--most-growth", type=float, metavar="KIB", default=1024, help="fail if a replay grows by more than this"
+        "--most-growth",
+        type=float,
+        metavar="KIB",
+        default=1024,
+        help="fail if the memory grows by more than this in a replay",
     )
     options = arguments.parse_args()
     size = {
@@ -253,17 +261,17 @@ def main():
     }
     if options.what == "schedule" and options.node_roles + options.unmarked_roles <= FEW:
         arguments.error(
-            f"so few roles are read one by one, which is not counted here: at least {FEW + 1} of nodes or unmarked are needed"
+            f"node roles and unmarked roles must be at least {FEW + 1} together; the bounds do not cover fewer roles"
         )
     parameters = {"SecurityHubFindings": "true"} if options.security_hub else {}
     try:
         match options.what:
             case "schedule":
-                lab = lab_of_load(
+                lab = lab_with_large_account(
                     options.binary, **size, latency_ms=options.latency_ms, iam_per_second=options.iam_per_second
                 )
             case "replay":
-                lab = lab_of_load(
+                lab = lab_with_large_account(
                     options.binary,
                     clusters=4,
                     regions=2,
@@ -273,7 +281,7 @@ def main():
                     latency_ms=0,
                 )
             case "cold-start":
-                lab = lab_of_load(options.binary, **SMALL, latency_ms=0)
+                lab = lab_with_large_account(options.binary, **SMALL, latency_ms=0)
         lab.processes.catch_signals()
         with lab:
             match options.what:
@@ -285,18 +293,18 @@ def main():
                     figures = cold_start(
                         lab, [options.binary, *filter(None, [options.beside])], options.starts, parameters
                     )
-    except (Failed, ProgramFailed) as failure:
+    except (InvocationFailed, ProgramFailed) as failure:
         sys.exit(f"error: {failure}\n{getattr(failure, 'log', '')}".rstrip())
     print(json.dumps(figures, indent=2))
     limits = {
         "ratio": options.most_ratio,
-        "most_resident_mib": options.most_memory,
-        "grown_kib": options.most_growth,
+        "peak_resident_mib": options.most_memory,
+        "growth_kib": options.most_growth,
         "wrong": 0,
     }
-    over = [f"{name} is {figures[name]}, at most {limit:g} is wanted" for name, limit in limits.items()
+    over = [f"{name} is {figures[name]}, the limit is {limit:g}" for name, limit in limits.items()
             if limit is not None and (figures.get(name) or 0) > limit]  # fmt: skip
-    over += [f"{operation}: {counts['made']} calls, where the account takes {counts['least']}"
+    over += [f"{operation}: {counts['made']} calls, the account needs {counts['least']}"
              for operation, counts in figures.get("other_calls_than_least", {}).items()]  # fmt: skip
     if over:
         sys.exit("\n".join(over))

@@ -2,9 +2,9 @@
 
     resolved(path, parameters) -> the template with only the resources that would be created
 
-Names and ids that AWS would draw at random are invented, and always the same. An unsupported function or attribute, or a
-reference to a resource whose condition is false, is an error. The rules come from
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html and the pages beside it.
+Names and ids that AWS would draw at random are invented, and always the same. An unsupported function or attribute, or
+a reference to a resource whose condition is false, is an error. Source:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html and related pages.
 """
 
 import copy
@@ -236,8 +236,9 @@ def _with_identifier(node, identifier, item):
         return item
     if isinstance(node, dict):
         return {
-            _with_identifier(key, identifier, item): _with_identifier(value, identifier, item) for key, value in node.items()
-        }  # fmt: skip
+            _with_identifier(key, identifier, item): _with_identifier(value, identifier, item)
+            for key, value in node.items()
+        }
     return node
 
 

@@ -155,29 +155,32 @@ def function_role():
 def member_role(function_role):
     parameters = {**ON, "FunctionRoleArn": function_role["arn"], "OrganizationId": OURS, "RoleName": "audit"}
     return role_of(
-        resolve.resolved(ROOT / "deploy" / "member-role.yaml", parameters, account=fault_table.THERE), "ExecutionRole"
+        resolve.resolved(ROOT / "deploy" / "member-role.yaml", parameters, account=fault_table.OTHER_ACCOUNT),
+        "ExecutionRole",
     )
 
 
 def there(data):
     """The same data for the other account."""
-    return json.loads(json.dumps(data).replace(ACCOUNT, fault_table.THERE))
+    return json.loads(json.dumps(data).replace(ACCOUNT, fault_table.OTHER_ACCOUNT))
 
 
 @pytest.fixture(scope="module")
 def calls_there(binary):
     """The calls of every trigger of the fault table, in another account with the same resources."""
     with Lab(binary, seeded=False, emulator=False) as lab:
-        audit = {"audit": fault_table.ROLES_THERE["audit"]}
+        audit = {"audit": fault_table.OTHER_ACCOUNT_ROLES["audit"]}
         entities = {
-            "account": fault_table.THERE,
+            "account": fault_table.OTHER_ACCOUNT,
             "policies": fault_table.POLICIES,
             "roles": there(fault_table.bulk(fault_table.ROLES)) + fault_table.bulk(audit),
         }
         lab.control("POST", "entities", entities)
         for region, clusters in fault_table.CLUSTERS.items():
             lab.control(
-                "POST", "entities", {"account": fault_table.THERE, "region": region, "clusters": there(clusters)}
+                "POST",
+                "entities",
+                {"account": fault_table.OTHER_ACCOUNT, "region": region, "clusters": there(clusters)},
             )
         for trigger, event in fault_table.TRIGGERS.items():
             parameters = {**json.loads(event["ruleParameters"]), "ExecutionRoleName": "audit"}
@@ -190,7 +193,7 @@ def calls_there(binary):
 @pytest.fixture(scope="module")
 def made(demo, table, calls_there):
     """The different requests of the function's calls, by account."""
-    by_account = {ACCOUNT: {}, fault_table.THERE: {}}
+    by_account = {ACCOUNT: {}, fault_table.OTHER_ACCOUNT: {}}
     calls = [(call, account.ROLES) for call in demo.made]
     calls += [(call, ()) for call in [*itertools.chain(*table.calls.values()), *calls_there]]
     for call, roles in calls:
@@ -202,7 +205,7 @@ def made(demo, table, calls_there):
 @pytest.fixture(scope="module", params=["the function's role", "the role in another account"])
 def role_and_requests(request, made, function_role, member_role):
     of_function = request.param == "the function's role"
-    return (function_role, made[ACCOUNT]) if of_function else (member_role, made[fault_table.THERE])
+    return (function_role, made[ACCOUNT]) if of_function else (member_role, made[fault_table.OTHER_ACCOUNT])
 
 
 def test_every_call_is_permitted(role_and_requests):
@@ -301,7 +304,9 @@ def test_request_on_another_resource_is_refused(function_role, made, concerned, 
 
 
 def test_member_role_is_refused_in_other_accounts(member_role, made):
-    asked = [moved(request, fields={4: OTHER}) for request in made[fault_table.THERE] if of_the_account(request)]
+    asked = [
+        moved(request, fields={4: OTHER}) for request in made[fault_table.OTHER_ACCOUNT] if of_the_account(request)
+    ]
     assert asked
     assert [
         request for request, decision in zip(asked, decide(member_role, asked), strict=True) if decision["allowed"]

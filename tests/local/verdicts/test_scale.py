@@ -33,17 +33,17 @@ SIZES = {
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_a_schedule_makes_the_least_calls_that_the_account_takes(binary, size):
-    with scale.lab_of_load(binary, **size, latency_ms=1) as lab:
+    with scale.lab_with_large_account(binary, **size, latency_ms=1) as lab:
         figures = scale.schedule(lab, size, 1, None)
     assert figures["other_calls_than_least"] == {}
     assert figures["wrong"] == 0
-    assert sum(figures["said"].values()) == size["node_roles"]
-    assert figures["most_resident_mib"] < 64
+    assert sum(figures["verdicts"].values()) == size["node_roles"]
+    assert figures["peak_resident_mib"] < 64
 
 
 def test_findings_cost_a_call_for_each_hundred(binary):
     size = SIZES["many roles with few policies"]
-    with scale.lab_of_load(binary, **size, latency_ms=1) as lab:
+    with scale.lab_with_large_account(binary, **size, latency_ms=1) as lab:
         figures = scale.schedule(lab, size, 1, None, {"SecurityHubFindings": "true"})
     assert figures["other_calls_than_least"] == {}
     assert figures["calls"]["securityhub:BatchImportFindings"] == 2
@@ -64,15 +64,15 @@ def test_the_bound_is_the_accounts_and_not_what_the_function_did():
 
 def test_warm_invocations_take_no_more_memory(binary):
     """The first fifth fills what may be remembered; a leak of a kilobyte an event would show in what follows."""
-    with scale.lab_of_load(
+    with scale.lab_with_large_account(
         binary, clusters=4, regions=1, node_roles=40, other_roles=10, unmarked_roles=5, latency_ms=0
     ) as lab:
         figures = scale.replay(lab, 500)
-    assert figures["grown_kib"] is None or figures["grown_kib"] < 300, figures["resident_kib"]
+    assert figures["growth_kib"] is None or figures["growth_kib"] < 300, figures["resident_kib"]
 
 
 def test_cold_starts_are_of_each_binary_in_turn(binary):
-    with scale.lab_of_load(binary, **scale.SMALL, latency_ms=0) as lab:
+    with scale.lab_with_large_account(binary, **scale.SMALL, latency_ms=0) as lab:
         figures = scale.cold_start(lab, [lab.binary, lab.binary], 2)
     assert figures["calls"]["config:PutEvaluations"] == figures["calls"]["account:ListRegions"] == 2 * (2 + 1)
     assert all(median["cpu_ms"] > 0 and median["wall_ms"] > 0 for median in figures["medians"])

@@ -1,0 +1,40 @@
+"""Retries: a temporary error of AWS, evaluations that AWS Config reports as failed, and when the function gives up."""
+
+from local.lab import account, events
+
+MORE_THAN_ATTEMPTS = 99
+NODE = account.role("batch-worker-node")
+CHANGED = events.event(events.changed(events.role_item(NODE)))
+SCHEDULED = events.event(events.scheduled())
+
+
+def test_error_500_once_is_retried(lab, rule):
+    fault = {"service": "eks", "operation": "ListNodegroups", "code": "ServerException", "status": 500, "times": 1}
+    lab.cold_start()
+    lab.control("POST", "faults", fault)
+    answer = lab.send(CHANGED, rule)
+    assert answer.ok, answer.error
+    assert NODE.id in lab.evaluations(rule)
+
+
+def test_unknown_result_token_fails_the_invocation(lab, rule):
+    lab.new_token(rule)
+    answer = lab.invoke({**CHANGED, "resultToken": "unknown", "configRuleName": rule})
+    assert not answer.ok and "InvalidResultToken" in answer.payload["errorMessage"]
+
+
+def test_failed_evaluations_are_sent_again(lab, rule):
+    lab.control("POST", "faults", {"failed_evaluations": 3})
+    answer = lab.send(SCHEDULED, rule)
+    assert answer.ok, answer.error
+    sizes = [len(c["parameters"]["Evaluations"]) for c in lab.calls() if c["operation"] == "PutEvaluations"]
+    nodes = [role for role in account.ROLES if role.node]
+    assert sizes == [len(nodes), 3]
+    assert {role.id for role in nodes} <= set(lab.evaluations(rule))
+
+
+def test_evaluation_that_always_fails_fails_the_invocation(lab, rule):
+    for _ in range(MORE_THAN_ATTEMPTS):
+        lab.control("POST", "faults", {"failed_evaluations": 1})
+    answer = lab.send(CHANGED, rule)
+    assert not answer.ok and NODE.id in answer.payload["errorMessage"]
