@@ -104,7 +104,7 @@ def test_the_demo_shows_every_role_a_finding_and_a_notification(start, tmp_path)
         assert said in finding
     for said in (
         account.role("batch-import-node").id,
-        "is NON_COMPLIANT",
+        "NON_COMPLIANT: role",
         "all-but-iam",
         "https://console.aws.amazon.com/config/",
     ):
