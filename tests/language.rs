@@ -1,8 +1,8 @@
-//! The pattern algebra against an enumeration of all short strings: it finds a string where there is one, of the
-//! domain, matched by all that have to match and by none that must not, and a shortest one.
+//! The search for strings (`policy/language.rs`) against brute force: all short strings are tried. If one is an answer, the
+//! search has to find an answer too, and a shortest one.
 //!
-//! `LANGUAGE_QUESTIONS` (default 600) and `LANGUAGE_FIRST_SEED` (default 1) choose the size; a failure prints the
-//! question and its seed.
+//! `LANGUAGE_QUESTIONS` (default 600) is the number of random questions, `LANGUAGE_FIRST_SEED` (default 1) the first seed.
+//! A failure prints the question and its seed.
 
 use ecr_read_only::policy::budget::{Budget, OverBudget};
 use ecr_read_only::policy::comparison::Texts;
@@ -12,14 +12,14 @@ use ecr_read_only::policy::language::{contains, shortest};
 use crate::support::brute_force::{ANYTHING, DIGITS, DOMAINS, EVERYTHING, NAMES, Question, Small, one_matches, union};
 use crate::support::generate::Rng;
 
-/// Far more steps than any question here takes.
+/// More steps than any question here needs.
 const PLENTY: u64 = 10_000_000;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// Asks the question of every seed.
+/// Checks a property on the question of every seed.
 fn for_questions(mut property: impl FnMut(&Question, &[String]) -> Result<(), String>) {
     let strings: Vec<(&str, Vec<String>)> = DOMAINS.iter().map(|domain| (domain.name, domain.strings())).collect();
     let (first, count) = (setting("LANGUAGE_FIRST_SEED", 1), setting("LANGUAGE_QUESTIONS", 600));
@@ -33,7 +33,7 @@ fn for_questions(mut property: impl FnMut(&Question, &[String]) -> Result<(), St
     assert!(failures.is_empty(), "{} failures:\n{shown}", failures.len());
 }
 
-/// A question in the notation of [`union`], and the text that has to come out.
+/// A question in the notation of [`union`], and the expected text.
 struct Case {
     name: &'static str,
     domain: Small,
@@ -45,7 +45,7 @@ struct Case {
 
 const CASES: &[Case] = &[
     Case {
-        name: "nothing asked, the empty text is the shortest",
+        name: "without patterns, the empty text is the shortest",
         domain: EVERYTHING,
         inside: &[],
         outside: &[],
@@ -61,7 +61,7 @@ const CASES: &[Case] = &[
         expect: None,
     },
     Case {
-        name: "a union of no patterns shuts nothing out",
+        name: "a union of no patterns excludes nothing",
         domain: EVERYTHING,
         inside: &[&["b"]],
         outside: &[&[]],
@@ -69,7 +69,7 @@ const CASES: &[Case] = &[
         expect: Some("b"),
     },
     Case {
-        name: "the empty pattern matches the empty text alone",
+        name: "the empty pattern matches only the empty text",
         domain: EVERYTHING,
         inside: &[&["*"]],
         outside: &[&["", "?"], &["??*"]],
@@ -77,7 +77,7 @@ const CASES: &[Case] = &[
         expect: None,
     },
     Case {
-        name: "two stars may share what they match",
+        name: "two patterns with stars may match the same characters",
         domain: EVERYTHING,
         inside: &[&["*ab"], &["ab*"]],
         outside: &[],
@@ -85,7 +85,7 @@ const CASES: &[Case] = &[
         expect: Some("ab"),
     },
     Case {
-        name: "a star may not share across an overlap that does not fit",
+        name: "two patterns whose ends do not overlap need a longer text",
         domain: EVERYTHING,
         inside: &[&["*ab"], &["ba*"]],
         outside: &[],
@@ -93,7 +93,7 @@ const CASES: &[Case] = &[
         expect: Some("bab"),
     },
     Case {
-        name: "a difference of nested patterns is what lies between them",
+        name: "of a pattern without its shortest texts, a longer text is left",
         domain: EVERYTHING,
         inside: &[&["a*"]],
         outside: &[&["a"], &["a?"]],
@@ -101,7 +101,7 @@ const CASES: &[Case] = &[
         expect: Some("aaa"),
     },
     Case {
-        name: "a pattern without itself is empty",
+        name: "a pattern without itself has no text",
         domain: EVERYTHING,
         inside: &[&["a*b?"]],
         outside: &[&["a*b?"]],
@@ -109,7 +109,7 @@ const CASES: &[Case] = &[
         expect: None,
     },
     Case {
-        name: "several patterns together may shut out what none does alone",
+        name: "several patterns together may exclude everything",
         domain: EVERYTHING,
         inside: &[&["?"]],
         outside: &[&["a", "b"], &["A"], &[":"]],
@@ -117,7 +117,7 @@ const CASES: &[Case] = &[
         expect: None,
     },
     Case {
-        name: "without regard to case a capital is matched too",
+        name: "if letter case is ignored, a capital matches too",
         domain: EVERYTHING,
         inside: &[&["a"]],
         outside: &[],
@@ -125,7 +125,7 @@ const CASES: &[Case] = &[
         expect: Some("A"),
     },
     Case {
-        name: "without regard to case a capital is shut out too",
+        name: "if letter case is ignored, a capital is excluded too",
         domain: EVERYTHING,
         inside: &[&["A", "aA"]],
         outside: &[&["a?", "a"]],
@@ -133,7 +133,7 @@ const CASES: &[Case] = &[
         expect: None,
     },
     Case {
-        name: "a wildcard in a part takes no colon",
+        name: "a star in a part does not match a colon",
         domain: EVERYTHING,
         inside: &[&["~"]],
         outside: &[&["~"]],
@@ -141,7 +141,7 @@ const CASES: &[Case] = &[
         expect: None,
     },
     Case {
-        name: "what a star takes and a star in a part does not is a colon",
+        name: "only a colon matches a star and not a star in a part",
         domain: EVERYTHING,
         inside: &[&["*"]],
         outside: &[&["~"]],
@@ -149,7 +149,7 @@ const CASES: &[Case] = &[
         expect: Some(":"),
     },
     Case {
-        name: "one character in a part is not a colon",
+        name: "a question mark in a part does not match a colon",
         domain: EVERYTHING,
         inside: &[&["?"]],
         outside: &[&["."]],
@@ -157,7 +157,7 @@ const CASES: &[Case] = &[
         expect: Some(":"),
     },
     Case {
-        name: "parts are matched between their colons",
+        name: "stars in parts match between colons",
         domain: EVERYTHING,
         inside: &[&["~:~:~"]],
         outside: &[&["~::~", ":*"]],
@@ -165,7 +165,7 @@ const CASES: &[Case] = &[
         expect: Some("a:a:"),
     },
     Case {
-        name: "the domain's prefix belongs to the text",
+        name: "the prefix of the domain is part of the text",
         domain: NAMES,
         inside: &[&["r/*"]],
         outside: &[],
@@ -173,7 +173,7 @@ const CASES: &[Case] = &[
         expect: Some("r/a"),
     },
     Case {
-        name: "a pattern that the prefix contradicts matches nothing",
+        name: "a pattern that does not match the prefix matches nothing",
         domain: NAMES,
         inside: &[&["a*"]],
         outside: &[],
@@ -181,7 +181,7 @@ const CASES: &[Case] = &[
         expect: None,
     },
     Case {
-        name: "a pattern that the prefix fulfils shuts out everything",
+        name: "a pattern that matches the prefix and more excludes everything",
         domain: NAMES,
         inside: &[],
         outside: &[&["?/*"]],
@@ -189,7 +189,7 @@ const CASES: &[Case] = &[
         expect: None,
     },
     Case {
-        name: "strings of the domain do not end with a separator",
+        name: "no string of the domain ends with a separator",
         domain: NAMES,
         inside: &[&["*/"]],
         outside: &[],
@@ -197,7 +197,7 @@ const CASES: &[Case] = &[
         expect: None,
     },
     Case {
-        name: "strings of the domain end at its greatest length",
+        name: "no string is longer than the domain allows",
         domain: NAMES,
         inside: &[&["*/*/*/*/*"]],
         outside: &[],
@@ -205,7 +205,7 @@ const CASES: &[Case] = &[
         expect: None,
     },
     Case {
-        name: "a string of just the greatest length is found",
+        name: "a string of the maximum length is found",
         domain: NAMES,
         inside: &[&["r/??????"]],
         outside: &[&["*b*", "*/?*/*"]],
@@ -213,7 +213,7 @@ const CASES: &[Case] = &[
         expect: Some("r/aaaaaa"),
     },
     Case {
-        name: "every string of a finite domain may be shut out by name",
+        name: "all strings of a finite domain may be excluded",
         domain: DIGITS,
         inside: &[&["*"]],
         outside: &[&["0*", "1*"], &["20*", "21*"], &["220"], &["221"], &["222"]],
@@ -231,7 +231,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn hand_written_questions_get_the_answer_that_a_reader_expects() {
+fn written_question_gets_the_expected_answer() {
     for case in CASES {
         let unions = |lists: &[&[&str]]| lists.iter().map(|list| union(list, case.letter_case)).collect::<Vec<Texts>>();
         let question = Question { domain: case.domain, inside: unions(case.inside), outside: unions(case.outside) };
@@ -248,7 +248,7 @@ fn hand_written_questions_get_the_answer_that_a_reader_expects() {
 }
 
 #[test]
-fn where_every_named_character_is_shut_out_one_that_nobody_mentions_is_found() {
+fn excluding_all_named_characters_finds_another_one() {
     let outside =
         vec![union(&["*a*", "*A*", "*:*:*", "*é*", "*É*"], LetterCase::Exact), union(&[":"], LetterCase::Exact)];
     let question = Question { domain: ANYTHING, inside: vec![union(&["*"], LetterCase::Exact)], outside };
@@ -258,7 +258,7 @@ fn where_every_named_character_is_shut_out_one_that_nobody_mentions_is_found() {
 }
 
 #[test]
-fn random_questions_get_the_answer_of_the_enumeration() {
+fn random_question_gets_the_answer_of_brute_force() {
     let (mut some, mut none) = (0, 0);
     for_questions(|question, strings| {
         let answer = question.answer(PLENTY).map_err(|OverBudget| format!("over the budget: {question:?}"))?;
@@ -269,11 +269,11 @@ fn random_questions_get_the_answer_of_the_enumeration() {
         }
         question.check(answer.as_deref(), strings)
     });
-    assert!(some > 50 && none > 50, "{some} questions with an answer and {none} without are no test");
+    assert!(some > 50 && none > 50, "too few questions: {some} with an answer, {none} without");
 }
 
 #[test]
-fn the_order_of_unions_and_of_their_patterns_does_not_change_the_answer() {
+fn order_of_unions_and_patterns_does_not_matter() {
     for_questions(|question, _| {
         let reversed = |unions: &[Texts]| {
             let turned = |union: &Texts| Texts::new(union.globs().iter().rev().cloned().collect(), union.letter_case());
@@ -290,36 +290,38 @@ fn the_order_of_unions_and_of_their_patterns_does_not_change_the_answer() {
 }
 
 #[test]
-fn a_small_budget_is_overdrawn_or_suffices_and_never_gives_another_answer() {
+fn small_budget_fails_or_gives_the_same_answer() {
     let mut overdrawn = 0;
     for_questions(|question, _| {
         let answer = question.answer(PLENTY);
-        let mut sufficed = false;
+        let mut was_enough = false;
         for steps in [0, 1, 2, 3, 5, 8, 13, 21, 50, 100, 400, 2_000, 50_000] {
             match question.answer(steps) {
-                Err(OverBudget) if sufficed => return Err(format!("{steps} steps no longer suffice: {question:?}")),
+                Err(OverBudget) if was_enough => {
+                    return Err(format!("{steps} steps are not enough, but fewer were: {question:?}"));
+                }
                 Err(OverBudget) => overdrawn += 1,
-                enough if enough == answer => sufficed = true,
+                enough if enough == answer => was_enough = true,
                 other => return Err(format!("{other:?} with {steps} steps, {answer:?} with plenty: {question:?}")),
             }
         }
         Ok(())
     });
-    assert!(overdrawn > 100, "the budget was overdrawn {overdrawn} times only");
+    assert!(overdrawn > 100, "only {overdrawn} questions exceeded their budget");
 }
 
 #[test]
-fn a_budget_that_was_overdrawn_stays_spent() {
+fn budget_once_spent_stays_spent() {
     let (inside, budget) = (union(&["*a*b*a*"], LetterCase::Exact), Budget::new(10));
     assert_eq!(shortest(&EVERYTHING, &[&inside], &[], &budget), Err(OverBudget));
     assert_eq!(budget.spend(1), Err(OverBudget));
 }
 
 #[test]
-fn a_single_text_is_matched_as_the_definition_of_the_symbols_says() {
+fn single_text_matches_as_the_symbols_define() {
     for_questions(|question, strings| {
         for union in question.inside.iter().chain(&question.outside) {
-            // Every seventh, which is a different set of strings for each length of the list.
+            // Every seventh string: enough, and fast.
             if let Some(text) = strings
                 .iter()
                 .step_by(7)
@@ -333,7 +335,7 @@ fn a_single_text_is_matched_as_the_definition_of_the_symbols_says() {
 }
 
 #[test]
-fn a_domain_holds_the_strings_of_its_automaton_and_no_others() {
+fn domain_contains_only_the_strings_of_its_automaton() {
     for domain in DOMAINS {
         let strings = domain.strings();
         for text in &strings {

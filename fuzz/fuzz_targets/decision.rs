@@ -1,4 +1,4 @@
-//! The whole decision against the naive evaluator. Each byte is one choice in making the role.
+//! The decisions on a random role, checked by the naive evaluator. Each byte is one choice in the generation of the role.
 #![no_main]
 
 use std::sync::LazyLock;

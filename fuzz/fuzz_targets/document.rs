@@ -1,5 +1,5 @@
-//! Any text as a policy document: it is read or refused, and never panics; what is read is JSON, reads the same when
-//! it is percent-encoded, and can be decided.
+//! Any text as a policy document. Parsing accepts or refuses it, and never panics. A document that is accepted is JSON, is
+//! the same when percent-encoded, and gets decisions.
 #![no_main]
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ fuzz_target!(|text: &str| {
     let encoded = Document::parse(&percent_encoded(text));
     if text.trim_start().starts_with('{') {
         assert!(serde_json::from_str::<Value>(text).is_ok(), "not JSON");
-        let encoded = encoded.expect("what is read as it stands is read encoded");
+        let encoded = encoded.expect("a document accepted as plain text is accepted encoded");
         assert_eq!(format!("{:?}", document.statements), format!("{:?}", encoded.statements));
     }
     let role = Role {

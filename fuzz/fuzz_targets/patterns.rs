@@ -1,4 +1,4 @@
-//! The pattern algebra against an enumeration of all short strings. Each byte is one choice in making the question.
+//! The search for strings, checked by brute force. Each byte is one choice in the generation of the question.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ static STRINGS: LazyLock<Vec<(&str, Vec<String>)>> =
 fuzz_target!(|bytes: &[u8]| {
     let question = Question::by_chance(&mut Rng::scripted(bytes));
     let (_, strings) = STRINGS.iter().find(|(name, _)| *name == question.domain.name).expect("a domain");
-    let answer = question.answer(10_000_000).expect("far more steps than such a question takes");
+    let answer = question.answer(10_000_000).expect("more steps than a question needs");
     if let Err(problem) = question.check(answer.as_deref(), strings) {
         panic!("{problem}");
     }

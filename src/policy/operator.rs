@@ -1,7 +1,7 @@
 //! Condition operators, as a table.
 //!
 //! An operator has a name such as `StringNotLike`, perhaps a prefix (`ForAnyValue:` or `ForAllValues:`) and perhaps the
-//! suffix `IfExists`. [`Operator::parse`] splits them once, when the document is read.
+//! suffix `IfExists`. `Operator::parse` splits them once, when the document is read.
 //!
 //! Source: IAM User Guide, "IAM JSON policy elements: Condition operators".
 
@@ -23,13 +23,21 @@ pub enum Quantifier {
 /// The kind of comparison an operator makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Family {
+    /// Text, such as `StringLike`.
     Text { wildcards: Wildcards, letter_case: LetterCase },
+    /// ARNs, part by part.
     Arn,
+    /// Numbers.
     Number(Order),
+    /// Dates, or seconds since 1970.
     Instant(Order),
+    /// `true` or `false`.
     Bool,
+    /// Bytes, in base64 in the policy.
     Binary,
+    /// IP addresses and networks.
     Address,
+    /// Whether the request has the key.
     Null,
 }
 

@@ -1,6 +1,6 @@
-//! The pattern algebra by enumeration: every string of a small domain, tried against every pattern.
+//! Brute force for questions about sets of strings: every string of a small domain is tried against every pattern.
 //!
-//! It shares the data types with the crate and none of its code. Tests and fuzz targets both use it.
+//! It uses the data types of the crate and none of its code. The tests and the fuzz targets use it.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -18,24 +18,25 @@ use ecr_read_only::policy::language::{Domain, contains, shortest};
 
 use super::generate::Rng;
 
-/// A domain of few short strings, written down as a table.
+/// A domain of few short strings.
 #[derive(Debug, Clone, Copy)]
 pub struct Small {
-    /// What the domain is, for failures.
+    /// The name, for failure messages.
     pub name: &'static str,
-    /// The text that all strings start with.
+    /// The start of every string.
     pub prefix: &'static str,
-    /// The characters to try after the prefix; in a domain of any character some that stand for the rest as well.
+    /// The characters to try after the prefix. If every character is allowed, the last one stands for those that no
+    /// pattern mentions.
     pub letters: &'static str,
-    /// The classes that the domain names.
+    /// The classes of characters.
     pub classes: &'static [&'static str],
-    /// Whether characters outside the classes occur.
+    /// Whether characters outside the classes are allowed.
     pub any_character: bool,
-    /// The most characters after the prefix.
+    /// The maximum number of characters after the prefix.
     pub longest: usize,
-    /// The automaton.
+    /// The next state of the automaton.
     pub step: fn(u16, char) -> Option<u16>,
-    /// Where a string may end.
+    /// Whether a string may end in a state.
     pub end: fn(u16) -> bool,
 }
 
@@ -65,7 +66,7 @@ impl Domain for Small {
     }
 }
 
-/// Every string over four letters, the empty one included.
+/// Every string of four characters, the empty one too.
 pub const EVERYTHING: Small = Small {
     name: "everything",
     prefix: "",
@@ -94,7 +95,7 @@ pub const NAMES: Small = Small {
     end: |state| state == 1,
 };
 
-/// Just three digits.
+/// Exactly three digits.
 pub const DIGITS: Small = Small {
     name: "digits",
     prefix: "",
@@ -106,7 +107,7 @@ pub const DIGITS: Small = Small {
     end: |state| state == 3,
 };
 
-/// Any text with a colon in it; `!` stands for all that nobody mentions.
+/// Every text with a colon. `!` stands for all characters that no pattern mentions.
 pub const ANYTHING: Small = Small {
     name: "anything",
     prefix: "",
@@ -118,11 +119,11 @@ pub const ANYTHING: Small = Small {
     end: |state| state == 1,
 };
 
-/// All of them.
+/// All domains.
 pub const DOMAINS: [Small; 4] = [EVERYTHING, NAMES, DIGITS, ANYTHING];
 
 impl Small {
-    /// The domain's strings, shorter ones first, found by trying every string of its letters.
+    /// All strings of the domain, shorter ones first.
     pub fn strings(&self) -> Vec<String> {
         let mut strings = Vec::new();
         let mut level = vec![(String::new(), 0)];
@@ -140,7 +141,7 @@ impl Small {
     }
 }
 
-/// Whether the pattern matches the whole text: by the definition of each symbol, one after the other.
+/// Whether the pattern matches the whole text, by the definition of each symbol.
 pub fn matches(symbols: &[Symbol], text: &[char], letter_case: LetterCase) -> bool {
     let Some((symbol, rest)) = symbols.split_first() else { return text.is_empty() };
     let first = text.split_first();
@@ -169,7 +170,7 @@ pub fn one_matches(union: &Texts, text: &str) -> bool {
     union.globs().iter().any(|glob| matches(&glob.0, &text, union.letter_case()))
 }
 
-/// A union as people write it: `~` for a `*` and `.` for a `?` that take no colon.
+/// A union in a short notation: `~` is a `*` and `.` is a `?` that do not match a colon.
 pub fn union(patterns: &[&str], letter_case: LetterCase) -> Texts {
     let symbol = |c| match c {
         '*' => Symbol::Many,
@@ -181,7 +182,7 @@ pub fn union(patterns: &[&str], letter_case: LetterCase) -> Texts {
     Texts::new(patterns.iter().map(|pattern| Glob(pattern.chars().map(symbol).collect())).collect(), letter_case)
 }
 
-/// The inverse of [`union`], for failures.
+/// The inverse of [`union`], for failure messages.
 fn written(union: &Texts) -> Vec<String> {
     let letter = |symbol: &Symbol| match symbol {
         Symbol::Many => '*',
@@ -204,7 +205,7 @@ fn glob(rng: &mut Rng, domain: &Small) -> Glob {
     for _ in 0..rng.below(6) {
         symbols.push(match rng.below(10) {
             0..3 => Symbol::Many,
-            // Glob's invariant: this one takes colons.
+            // The invariant of `Glob`: no `One` between two `ManyInPart`.
             3 if symbols.iter().rev().find(|symbol| matches!(symbol, Symbol::Many | Symbol::ManyInPart))
                 != Some(&Symbol::ManyInPart) =>
             {
@@ -227,13 +228,13 @@ fn unions(rng: &mut Rng, domain: &Small, most: usize) -> Vec<Texts> {
     (0..count).map(|_| one()).collect()
 }
 
-/// Some unions to match, some to miss, and the domain that the text is to be of.
+/// A question: is there a text in the domain that all of some unions match, and none of others?
 pub struct Question {
     /// The domain.
     pub domain: Small,
-    /// One pattern of each has to match.
+    /// One pattern of each union has to match.
     pub inside: Vec<Texts>,
-    /// No pattern of any may match.
+    /// No pattern of these unions may match.
     pub outside: Vec<Texts>,
 }
 
@@ -255,13 +256,13 @@ impl fmt::Debug for Question {
 }
 
 impl Question {
-    /// Any question about any of the domains.
+    /// A random question.
     pub fn by_chance(rng: &mut Rng) -> Question {
         let domain = *rng.choose(&DOMAINS);
         Question { domain, inside: unions(rng, &domain, 2), outside: unions(rng, &domain, 3) }
     }
 
-    /// What the crate answers.
+    /// The answer of the crate.
     ///
     /// # Errors
     /// The budget is spent.
@@ -271,30 +272,30 @@ impl Question {
         shortest(&self.domain, &inside, &outside, &Budget::new(steps))
     }
 
-    /// Whether a text is an answer, by definition.
+    /// Whether a text is an answer.
     pub fn satisfied(&self, text: &str) -> bool {
         self.inside.iter().all(|union| one_matches(union, text))
             && !self.outside.iter().any(|union| one_matches(union, text))
     }
 
-    /// How long a shortest answer is, by trying every string.
+    /// The length of a shortest answer, in characters.
     pub fn least(&self, strings: &[String]) -> Option<usize> {
         strings.iter().find(|text| self.satisfied(text)).map(|text| text.chars().count())
     }
 
-    /// Holds an answer of the crate against the enumeration.
+    /// Checks an answer of the crate.
     ///
     /// # Errors
-    /// What is wrong with the answer.
+    /// Why the answer is wrong.
     pub fn check(&self, answer: Option<&str>, strings: &[String]) -> Result<(), String> {
         let least = self.least(strings);
         let problem = match (answer, least) {
             (None, None) => return Ok(()),
-            (None, Some(_)) => format!("nothing, but there is {:?}", strings.iter().find(|text| self.satisfied(text))),
-            (Some(text), _) if !contains(&self.domain, text) => format!("`{text}`, which is not of the domain"),
-            (Some(text), _) if !self.satisfied(text) => format!("`{text}`, which is no answer"),
+            (None, Some(_)) => format!("no answer, but {:?} is one", strings.iter().find(|text| self.satisfied(text))),
+            (Some(text), _) if !contains(&self.domain, text) => format!("`{text}` is not in the domain"),
+            (Some(text), _) if !self.satisfied(text) => format!("`{text}` is not an answer"),
             (Some(text), least) if Some(text.chars().count()) != least => {
-                format!("`{text}`, where {least:?} characters suffice")
+                format!("`{text}` is not a shortest answer, which has {least:?} characters")
             }
             (Some(_), _) => return Ok(()),
         };
