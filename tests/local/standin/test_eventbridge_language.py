@@ -1,6 +1,6 @@
-"""`local/templates/eventbridge_language.py` matches and transforms as EventBridge documents it, and refuses what it does not know.
+"""`local/templates/eventbridge_language.py` matches and transforms as EventBridge documents, and refuses everything else.
 
-What it says of patterns is compared with moto's own matcher, which shares no code with it.
+moto's own matcher, which shares no code with it, must agree about the patterns.
 """
 
 import pytest
@@ -19,39 +19,43 @@ EVENT = {
 PATTERNS = [
     ("a literal", {"source": ["aws.ec2", "aws.config"]}, True),
     ("another literal", {"source": ["aws.ec2"]}, False),
-    ("the case of letters counts", {"source": ["AWS.config"]}, False),
-    ("every field counts", {"source": ["aws.config"], "time": ["never"]}, False),
+    ("letter case matters", {"source": ["AWS.config"]}, False),
+    ("every field must match", {"source": ["aws.config"], "time": ["never"]}, False),
     ("a nested literal", {"detail": {"state": ["running"]}}, True),
     ("a number", {"detail": {"count": [1]}}, True),
-    ("a number is no text", {"detail": {"count": ["1"]}}, False),
+    ("a number does not match text", {"detail": {"count": ["1"]}}, False),
     ("null", {"none": [None]}, True),
     ("one of an array", {"resources": ["two"]}, True),
     ("none of an array", {"resources": ["three"]}, False),
-    ("a field that is not there", {"detail": {"colour": ["red"]}}, False),
-    ("a field of an object that is not there", {"other": {"colour": ["red"]}}, False),
+    ("a missing field", {"detail": {"colour": ["red"]}}, False),
+    ("a field of a missing object", {"other": {"colour": ["red"]}}, False),
     ("exists", {"detail": {"state": [{"exists": True}]}}, True),
-    ("exists, of what is not there", {"detail": {"colour": [{"exists": True}]}}, False),
-    ("does not exist", {"detail": {"colour": [{"exists": False}]}}, True),
-    ("does not exist, of what is there", {"detail": {"state": [{"exists": False}]}}, False),
-    ("does not exist, inside of what is not there", {"other": {"colour": [{"exists": False}]}}, True),
-    ("an object is no leaf", {"detail": {"nested": [{"exists": False}]}}, True),
-    ("anything-but another", {"detail": {"state": [{"anything-but": "stopped"}]}}, True),
-    ("anything-but this", {"detail": {"state": [{"anything-but": ["stopped", "running"]}]}}, False),
-    ("anything-but needs something", {"detail": {"colour": [{"anything-but": "red"}]}}, False),
+    ("exists, for a missing field", {"detail": {"colour": [{"exists": True}]}}, False),
+    ("does not exist, for a missing field", {"detail": {"colour": [{"exists": False}]}}, True),
+    ("does not exist, for a present field", {"detail": {"state": [{"exists": False}]}}, False),
+    ("does not exist, for a field of a missing object", {"other": {"colour": [{"exists": False}]}}, True),
+    ("an object is not a leaf", {"detail": {"nested": [{"exists": False}]}}, True),
+    ("anything-but another value", {"detail": {"state": [{"anything-but": "stopped"}]}}, True),
+    ("anything-but this value", {"detail": {"state": [{"anything-but": ["stopped", "running"]}]}}, False),
+    ("anything-but needs a value", {"detail": {"colour": [{"anything-but": "red"}]}}, False),
     ("anything-but a prefix", {"detail": {"state": [{"anything-but": {"prefix": "run"}}]}}, False),
     ("anything-but a suffix", {"detail": {"state": [{"anything-but": {"suffix": "ped"}}]}}, True),
     ("anything-but a wildcard", {"detail": {"state": [{"anything-but": {"wildcard": "r*g"}}]}}, False),
     ("prefix", {"source": [{"prefix": "aws."}]}, True),
-    ("prefix of nothing", {"source": [{"prefix": "config"}]}, False),
+    ("another prefix", {"source": [{"prefix": "config"}]}, False),
     ("suffix", {"source": [{"suffix": ".config"}]}, True),
     ("wildcard", {"source": [{"wildcard": "a*.c*g"}]}, True),
     ("a wildcard covers the whole value", {"source": [{"wildcard": "*aws"}]}, False),
-    ("a wildcard of many", {"resources": [{"wildcard": "t*"}]}, True),
+    ("a wildcard for an array", {"resources": [{"wildcard": "t*"}]}, True),
     ("a star and a backslash are escaped by a backslash", {"detail": {"path": [{"wildcard": "a\\*b\\\\*"}]}}, True),
-    ("an escaped star is no wildcard", {"detail": {"state": [{"wildcard": "r\\*"}]}}, False),
+    ("an escaped star is not a wildcard", {"detail": {"state": [{"wildcard": "r\\*"}]}}, False),
     ("either of two, one holds", {"$or": [{"source": ["aws.ec2"]}, {"detail": {"state": ["running"]}}]}, True),
     ("either of two, none holds", {"$or": [{"source": ["aws.ec2"]}, {"detail": {"state": ["stopped"]}}]}, False),
-    ("the rest counts beside $or", {"source": ["aws.ec2"], "$or": [{"none": [None]}, {"time": ["never"]}]}, False),
+    (
+        "the other fields must match beside $or",
+        {"source": ["aws.ec2"], "$or": [{"none": [None]}, {"time": ["never"]}]},
+        False,
+    ),
     ("$or inside of an object", {"detail": {"$or": [{"state": ["stopped"]}, {"count": [1]}]}}, True),
 ]
 
@@ -63,13 +67,13 @@ PATTERNS_OF_OURS = [
 ]
 
 REFUSED = [
-    ("an operator that is not known", {"source": [{"numeric": ["=", 1]}]}),
+    ("an unknown operator", {"source": [{"numeric": ["=", 1]}]}),
     ("the same behind one that does not match", {"source": ["aws.ec2"], "detail": {"count": [{"numeric": ["=", 1]}]}}),
     (
         "the same in an alternative that is not needed",
         {"$or": [{"source": ["aws.config"]}, {"time": [{"cidr": "10.0.0.0/8"}]}]},
     ),
-    ("the same on a field that is not there", {"other": {"colour": [{"equals-ignore-case": "RED"}]}}),
+    ("the same on a missing field", {"other": {"colour": [{"equals-ignore-case": "RED"}]}}),
     ("the same in anything-but", {"source": [{"anything-but": {"equals-ignore-case": "x"}}]}),
     ("a list of prefixes", {"source": [{"prefix": ["a", "b"]}]}),
     ("exists with text", {"source": [{"exists": "true"}]}),
@@ -91,19 +95,19 @@ def each(cases):
 
 
 @each(PATTERNS + PATTERNS_OF_OURS)
-def test_pattern(case):
+def test_pattern_matches_as_documented(case):
     pattern, expected = case
     assert matches(pattern, EVENT) is expected
 
 
 @each(PATTERNS)
-def test_moto_agrees(case):
+def test_pattern_matches_as_in_moto(case):
     pattern, expected = case
     assert EventPattern(None, pattern).matches_event(EVENT) is expected
 
 
 @each(REFUSED)
-def test_refused_pattern(case):
+def test_invalid_pattern_is_refused(case):
     with pytest.raises(EventBridgeError):
         matches(case[0], EVENT)
 
@@ -120,23 +124,23 @@ TEXTS = [
         '"1 true null"',
     ),
     ("an object", {"o": "$.detail.nested"}, '"<o>"', '"{"leaf":"x"}"'),
-    ("a path that leads nowhere", {"x": "$.detail.colour"}, '"[<x>]"', '"[]"'),
-    ("a path that goes on after its end", {"x": "$.source.more"}, '"[<x>]"', '"[]"'),
-    ("an item that the list has not", {"x": "$.resources[2]"}, '"[<x>]"', '"[]"'),
+    ("a path to a missing field", {"x": "$.detail.colour"}, '"[<x>]"', '"[]"'),
+    ("a path beyond a text", {"x": "$.source.more"}, '"[<x>]"', '"[]"'),
+    ("a missing item of a list", {"x": "$.resources[2]"}, '"[<x>]"', '"[]"'),
     ("values are not escaped", {"p": "$.detail.path"}, '"<p>"', '"a*b\\c"'),
-    ("a value that looks like a placeholder is none", {"t": "$.trap", "s": "$.source"}, '"<t>"', '"<s>"'),
+    ("a value that looks like a placeholder is not replaced", {"t": "$.trap", "s": "$.source"}, '"<t>"', '"<s>"'),
 ]
 
 REFUSED_TEXTS = [
     ("a placeholder without a path", {}, '"<x>"'),
-    ("a variable of EventBridge's own", {}, '"<aws.events.rule-name>"'),
+    ("a variable of EventBridge", {}, '"<aws.events.rule-name>"'),
     ("a line without quotation marks", {}, "plain"),
     ("a quotation mark inside", {}, '"a "b""'),
     ("an escape", {}, '"a \\"b\\""'),
     ("an object", {"s": "$.source"}, '{"source": <s>}'),
     ("an empty template", {}, ""),
     ("a template that is too long", {}, f'"{"x" * 8191}"'),
-    ("an angle bracket that is no placeholder", {}, '"1 < 2"'),
+    ("an angle bracket outside a placeholder", {}, '"1 < 2"'),
     ("a path in brackets", {"x": "$['source']"}, '"<x>"'),
     ("a path with a filter", {"x": "$.resources[?(@.a)]"}, '"<x>"'),
     ("a path of all items", {"x": "$.resources[*]"}, '"<x>"'),
@@ -147,13 +151,13 @@ REFUSED_TEXTS = [
 
 
 @each(TEXTS)
-def test_text(case):
+def test_template_gives_the_text(case):
     paths, template, expected = case
     assert transform({"InputPathsMap": paths, "InputTemplate": template}, {**EVENT, "trap": "<s>"}) == expected
 
 
 @each(REFUSED_TEXTS)
-def test_refused_text(case):
+def test_invalid_template_is_refused(case):
     paths, template = case
     with pytest.raises(EventBridgeError):
         transform({"InputPathsMap": paths, "InputTemplate": template}, EVENT)

@@ -1,4 +1,4 @@
-"""`local/templates/resolve.py` resolves templates as CloudFormation documents it, and refuses what it does not know."""
+"""`local/templates/resolve.py` resolves templates as CloudFormation documents, and refuses everything else."""
 
 import json
 
@@ -28,35 +28,36 @@ Resources:
 """
 
 VALUES = [
-    ("a parameter is its default", "!Ref Name", {}, ""),
+    ("a parameter without a value has its default", "!Ref Name", {}, ""),
     ("a number is a number", "!Ref Count", {"Count": "5"}, 5),
     ("a list is split at its commas, without spaces", "!Ref Accounts", {}, ["111111111111", "222222222222"]),
     ("a queue's reference is its URL", "!Ref Queue", {}, "https://sqs.us-east-1.amazonaws.com/123456789012/eks-node-role-ecr-read-only-Queue-A1B2C3D4E5F6"),
     ("an attribute is written with a dot or as a list", "[!GetAtt Named.TopicName, 'Fn::GetAtt': [Named, TopicName]]", {}, ["topic-2", "topic-2"]),
-    ("what is left out of a list is not in it", "[a, !If [HasName, b, !Ref AWS::NoValue], c]", {}, ["a", "c"]),
-    ("what is left out of an object is not in it", "{a: 1, b: !If [HasName, 2, !Ref AWS::NoValue]}", {}, {"a": 1}),
-    ("conditions compose", "[!If [Both, 1, 0], !If [Either, 1, 0]]", {"Name": "x"}, [0, 1]),
-    ("Sub takes parameters, attributes, names of its own and literals", "!Sub ['${Own} ${Count} ${Named.TopicName} ${!Kept} ${AWS::Region}', {Own: !Ref Size}]", {}, "30 2 topic-2 ${Kept} us-east-1"),
-    ("Sub leaves IAM's variables to a plain string", "${aws:PrincipalOrgID}", {}, "${aws:PrincipalOrgID}"),
+    ("NoValue removes an element of a list", "[a, !If [HasName, b, !Ref AWS::NoValue], c]", {}, ["a", "c"]),
+    ("NoValue removes an element from a Join", "!Join [',', [!If [HasName, a, !Ref AWS::NoValue], b, c]]", {}, "b,c"),
+    ("NoValue removes a member of an object", "{a: 1, b: !If [HasName, 2, !Ref AWS::NoValue]}", {}, {"a": 1}),
+    ("And and Or combine conditions", "[!If [Both, 1, 0], !If [Either, 1, 0]]", {"Name": "x"}, [0, 1]),
+    ("Sub replaces parameters, attributes and its own variables, but not literals", "!Sub ['${Own} ${Count} ${Named.TopicName} ${!Kept} ${AWS::Region}', {Own: !Ref Size}]", {}, "30 2 topic-2 ${Kept} us-east-1"),
+    ("a plain string keeps IAM variables", "${aws:PrincipalOrgID}", {}, "${aws:PrincipalOrgID}"),
     ("Join, Split and Select", "!Join ['-', [!Select [1, !Split [':', 'a:b:c']], !Ref Count]]", {}, "b-2"),
     ("FindInMap", "!FindInMap [Hosts, !Ref AWS::Partition, Console]", {}, "console.aws.amazon.com"),
-    ("ToJsonString leaves out what has no value", "!ToJsonString {a: !Ref Count, b: !Ref AWS::NoValue}", {}, '{"a":2}'),
+    ("NoValue removes a member from ToJsonString", "!ToJsonString {a: !Ref Count, b: !Ref AWS::NoValue}", {}, '{"a":2}'),
 ]  # fmt: skip
 
 REFUSED = [
-    ("a parameter that is not there", "x", {"Nome": "x"}, "parameters that the template does not have: Nome"),
-    ("a value that the pattern matches in part", "x", {"Name": "abC"}, "parameter `Name` must be lower case."),
+    ("an unknown parameter", "x", {"Nome": "x"}, "parameters that the template does not have: Nome"),
+    ("a value that the pattern matches only partly", "x", {"Name": "abC"}, "parameter `Name` must be lower case."),
     ("a value that is too long", "x", {"Name": "abcdefghi"}, "parameter `Name` must be lower case."),
     ("a value that is not listed", "x", {"Size": "31"}, "parameter `Size` has a value that is not allowed"),
     ("a number that is too large", "x", {"Count": "10"}, "parameter `Count` has a value that is not allowed"),
-    ("a number that is none", "x", {"Count": "few"}, "parameter `Count` has a value that is not allowed"),
-    ("one item of a list", "x", {"Accounts": "111111111111,2"}, "parameter `Accounts` has a value that is not allowed"),
+    ("text for a number", "x", {"Count": "few"}, "parameter `Count` has a value that is not allowed"),
+    ("one wrong item of a list", "x", {"Accounts": "111111111111,2"}, "parameter `Accounts` has a value that is not allowed"),
     ("a resource whose condition is false", "!Ref Optional", {}, "a reference names `Optional`, which does not exist or has a false condition"),
-    ("a resource that is not there", "!Sub '${Misspelt}'", {}, "a reference names `Misspelt`, which does not exist or has a false condition"),
-    ("an attribute that is not known", "!GetAtt Queue.Colour", {}, "Colour of a resource of type `AWS::SQS::Queue` is not supported here"),
-    ("a function that is not known", "!ImportValue other", {}, "function `Fn::ImportValue` is not supported here"),
-    ("a condition that is not there", "!If [Misspelt, 1, 2]", {}, "condition `Misspelt` does not exist"),
-    ("a key that the mapping lacks", "!FindInMap [Hosts, aws-us-gov, Console]", {}, "mapping `Hosts` has no `aws-us-gov`, `Console`"),
+    ("an unknown resource", "!Sub '${Misspelt}'", {}, "a reference names `Misspelt`, which does not exist or has a false condition"),
+    ("an unknown attribute", "!GetAtt Queue.Colour", {}, "Colour of a resource of type `AWS::SQS::Queue` is not supported here"),
+    ("an unknown function", "!ImportValue other", {}, "function `Fn::ImportValue` is not supported here"),
+    ("an unknown condition", "!If [Misspelt, 1, 2]", {}, "condition `Misspelt` does not exist"),
+    ("an unknown key of a mapping", "!FindInMap [Hosts, aws-us-gov, Console]", {}, "mapping `Hosts` has no `aws-us-gov`, `Console`"),
 ]  # fmt: skip
 
 
@@ -74,7 +75,7 @@ def value(folder, text, parameters, **place):
 @pytest.mark.parametrize(
     ("text", "parameters", "expected"), [case[1:] for case in VALUES], ids=[case[0] for case in VALUES]
 )
-def test_value(tmp_path, text, parameters, expected):
+def test_expression_has_the_expected_value(tmp_path, text, parameters, expected):
     text = json.dumps(text) if text.startswith("$") else text
     assert value(tmp_path, text, parameters) == expected
 
@@ -82,20 +83,20 @@ def test_value(tmp_path, text, parameters, expected):
 @pytest.mark.parametrize(
     ("text", "parameters", "words"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
 )
-def test_refused(tmp_path, text, parameters, words):
+def test_invalid_expression_is_refused(tmp_path, text, parameters, words):
     with pytest.raises(TemplateError) as refused:
         value(tmp_path, text, parameters)
     assert str(refused.value) == words
 
 
-def test_partition_and_domain_are_those_of_the_region(tmp_path):
+def test_partition_and_domain_follow_from_the_region(tmp_path):
     text = "!Sub '${AWS::Partition} ${AWS::URLSuffix} ${AWS::AccountId}'"
     assert (
         value(tmp_path, text, {}, region="cn-north-1", account="210987654321") == "aws-cn amazonaws.com.cn 210987654321"
     )
 
 
-def test_what_has_a_false_condition_is_not_created(tmp_path):
+def test_false_condition_creates_nothing(tmp_path):
     more = """
 Outputs:
   Always: {Value: !Ref Named}
@@ -107,7 +108,7 @@ Outputs:
     assert with_name["Outputs"].keys() == {"Always", "Sometimes"}
 
 
-def test_nothing_may_wait_for_what_is_not_created(tmp_path):
+def test_dependency_on_a_false_condition_is_refused(tmp_path):
     path = template(tmp_path, HEAD + "  Waits: {Type: AWS::SQS::Queue, DependsOn: [Queue, Optional]}\n")
     assert resolved(path, {"Name": "x"})["Resources"]["Waits"] == {
         "Type": "AWS::SQS::Queue",
@@ -117,7 +118,7 @@ def test_nothing_may_wait_for_what_is_not_created(tmp_path):
         resolved(path)
 
 
-def test_a_loop_makes_one_resource_for_each_item(tmp_path):
+def test_loop_creates_one_resource_for_each_item(tmp_path):
     loop = """
   Fn::ForEach::Queues:
     - Account
@@ -141,7 +142,7 @@ def test_a_loop_makes_one_resource_for_each_item(tmp_path):
         )
 
 
-def test_a_rule_is_asserted_where_its_condition_holds(tmp_path):
+def test_rule_is_asserted_if_its_condition_holds(tmp_path):
     rule = """
 Rules:
   NameNeedsCount:
@@ -156,7 +157,7 @@ Rules:
         resolved(path, {"Name": "x"})
 
 
-def test_the_sam_transform_is_applied_and_keeps_conditions(tmp_path):
+def test_sam_transform_keeps_conditions(tmp_path):
     sam = """
 Transform: AWS::Serverless-2016-10-31
 Parameters:
