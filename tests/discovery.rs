@@ -46,9 +46,9 @@ fn every_region_in_scope_is_asked_and_every_cluster_in_it() {
             state.cluster("eu-west-1", "dev").part(PartKind::NodeGroups, "w", &role_arn("nodes"), kind);
         })
     };
-    let prod = "node group w of cluster prod in eu-west-1";
-    let dev = "node group w of cluster dev in eu-west-1";
-    let own = "node group nodes of cluster prod in us-east-1";
+    let prod = "node group w of cluster prod, eu-west-1";
+    let dev = "node group w of cluster dev, eu-west-1";
+    let own = "node group nodes of cluster prod, us-east-1";
     for (parameters, expected) in [
         (json!({}), vec![dev, prod, own]),
         (json!({ "ClusterRegions": "eu-west-1" }), vec![dev, prod]),

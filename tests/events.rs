@@ -79,13 +79,13 @@ fn every_message_and_status_is_understood() {
         (
             "a cluster",
             cluster(Some("arn:aws:eks:eu-west-1:111122223333:cluster/prod")),
-            "cluster prod prod in eu-west-1 -",
+            "cluster prod prod, eu-west-1 -",
         ),
-        ("a cluster without an ARN", cluster(None), "cluster prod prod in us-east-1 -"),
+        ("a cluster without an ARN", cluster(None), "cluster prod prod, us-east-1 -"),
         (
             "a Fargate profile",
             of_eks("AWS::EKS::FargateProfile", "prod|web", Some(profile)),
-            "cluster prod|web prod in eu-west-1 web",
+            "cluster prod|web prod, eu-west-1 web",
         ),
         ("an add-on", of_eks("AWS::EKS::Addon", "prod|cni", None), "other AWS::EKS::Addon `prod|cni`"),
         ("an oversized role", oversized(&role_summary("nodes", "AROANODES")), BARE_ROLE),

@@ -96,7 +96,7 @@ fn the_worst_makes_the_severity() {
 
 #[test]
 fn what_a_finding_says() {
-    let node = "node group nodes of cluster prod in us-east-1";
+    let node = "node group nodes of cluster prod, us-east-1";
     let on_app = |statement: &Value| {
         let resource = "arn:aws:ecr:us-east-1:111122223333:repository/app";
         json!([with(json!({ "Effect": "Allow", "Action": "ecr:PutImage", "Resource": resource }), statement)])
@@ -205,7 +205,7 @@ fn further_facts_are_told_by_name() {
     let rule = json!({
         "ConfigRuleArn": "arn:aws:config:us-east-1:111122223333:config-rule/config-rule-abcdef",
         "ConfigRuleName": "nodes-read-only",
-        "NodeOf": "node group nodes of cluster prod in us-east-1",
+        "NodeOf": "node group nodes of cluster prod, us-east-1",
     });
     let missing =
         json!({ "MissingActions": "ecr:BatchGetImage, ecr:GetAuthorizationToken, ecr:GetDownloadUrlForLayer" });

@@ -138,7 +138,7 @@ fn the_answer_says_why_and_when_in_time() {
     );
     let judged = outcome.answers[0].role().unwrap();
     assert_eq!(judged.arn, "arn:aws:iam::111122223333:role/nodes");
-    assert_eq!(judged.node_of[0].to_string(), "node group nodes of cluster prod in us-east-1");
+    assert_eq!(judged.node_of[0].to_string(), "node group nodes of cluster prod, us-east-1");
 }
 
 #[test]
@@ -297,10 +297,10 @@ fn facts_of_one_role_are_gathered_whatever_its_spelling() {
     assert_eq!(
         node_of.collect::<Vec<_>>(),
         [
-            "Fargate profile web of cluster apps in us-east-1",
-            "node group nodes of cluster prod in us-east-1",
-            "Auto Mode of cluster prod in us-east-1",
-            "access entry EC2_LINUX of cluster prod in us-east-1",
+            "Fargate profile web of cluster apps, us-east-1",
+            "node group nodes of cluster prod, us-east-1",
+            "Auto Mode of cluster prod, us-east-1",
+            "access entry EC2_LINUX of cluster prod, us-east-1",
         ]
     );
     assert_eq!(outcome.facts_elsewhere, 1);

@@ -99,14 +99,14 @@ fn every_kind_that_eks_tells() {
             });
             aws.with_role("r", |role| role.record.trust_policy = trust.to_owned())
         };
-        says(expected, aws, &json!({}), trust, Some(&format!("{expected} of cluster prod in us-east-1")));
+        says(expected, aws, &json!({}), trust, Some(&format!("{expected} of cluster prod, us-east-1")));
     }
 }
 
 #[test]
 fn self_managed_nodes_are_told_by_their_marks() {
     type Mark = fn(&mut FakeRole);
-    let prod = "of cluster prod in eu-west-1";
+    let prod = "of cluster prod, eu-west-1";
     for (name, mark, expected) in [
         (
             "the cluster's tag on the role",
@@ -126,7 +126,7 @@ fn self_managed_nodes_are_told_by_their_marks() {
         (
             "AWS's policy for nodes",
             |role| role.attached.push(WORKER.to_owned()),
-            Some(format!("policy AmazonEKSWorkerNodePolicy {prod}")),
+            Some(format!("AmazonEKSWorkerNodePolicy on an instance profile {prod}")),
         ),
         (
             "the tag of a cluster that is not there",
@@ -189,10 +189,10 @@ fn a_mark_that_names_no_cluster_names_those_that_it_could_be_of() {
             )
         }
     };
-    let start = "policy AmazonEKSWorkerNodePolicy and an instance profile, for a cluster that is not told: ";
-    says("two", aws(1), &json!({}), EC2_TRUST, Some(&format!("{start}c0 in eu-west-1, prod in eu-west-1")));
-    let five = (0..5).map(|number| format!("c{number} in eu-west-1")).collect::<Vec<_>>().join(", ");
-    says("seven", aws(6), &json!({}), EC2_TRUST, Some(&format!("{start}{five} or one of 2 more")));
+    let start = "AmazonEKSWorkerNodePolicy on an instance profile; cluster unknown, one of: ";
+    says("two", aws(1), &json!({}), EC2_TRUST, Some(&format!("{start}c0 (eu-west-1), prod (eu-west-1)")));
+    let five = (0..5).map(|number| format!("c{number} (eu-west-1)")).collect::<Vec<_>>().join(", ");
+    says("seven", aws(6), &json!({}), EC2_TRUST, Some(&format!("{start}{five} or 2 more")));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn tags_of_clusters_out_of_scope_outweigh_a_policy_for_nodes() {
             .with_role("r", |role| role.record.tags.push(tag("kubernetes.io/cluster/dev", "owned")))
     };
     says("out of scope", aws, &json!({ "ClusterNames": "prod" }), EC2_TRUST, None);
-    let expected = "policy AmazonEKSWorkerNodePolicy of cluster prod in eu-west-1";
+    let expected = "AmazonEKSWorkerNodePolicy on an instance profile of cluster prod, eu-west-1";
     says("in scope, but not there", aws, &json!({}), EC2_TRUST, Some(expected));
 }
 
@@ -219,7 +219,7 @@ fn a_tag_on_the_profile_tells_whatever_the_role_s_own_tags_name() {
         }
     };
     let parameters = json!({ "ClusterNames": "prod" });
-    let expected = "tag eks:eks-cluster-name on instance profile p of cluster prod in eu-west-1";
+    let expected = "tag eks:eks-cluster-name on instance profile p of cluster prod, eu-west-1";
     says("a cluster in scope", aws("prod"), &parameters, EC2_TRUST, Some(expected));
     says("a cluster out of scope", aws("dev"), &parameters, EC2_TRUST, None);
 }
@@ -242,7 +242,7 @@ fn karpenters_tag_is_of_the_cluster_that_the_tags_beside_it_name() {
                 state.instance_profiles.insert("p".to_owned(), beside());
             })
         };
-        let fact = |of: &str| expected.map(|key| format!("tag {key}{of} of cluster prod in eu-west-1"));
+        let fact = |of: &str| expected.map(|key| format!("tag {key}{of} of cluster prod, eu-west-1"));
         says(named, on_role, &parameters, EC2_TRUST, fact("").as_deref());
         says(named, on_profile, &parameters, EC2_TRUST, fact(" on instance profile p").as_deref());
     }
@@ -341,7 +341,7 @@ fn the_parameter_node_roles_adds_roles_whatever_their_trust_policy() {
 #[test]
 fn exempt_roles_win() {
     let aws = || FakeAws::new().role("r", "AROAR").node("r");
-    let node = "node group r of cluster prod in us-east-1";
+    let node = "node group r of cluster prod, us-east-1";
     let tagged = || aws().with_role("r", |role| role.record.tags.push(tag("ecr", "a=b")));
     for (parameters, expected) in [
         (json!({ "ExemptRoles": "x,r*" }), None),
@@ -388,7 +388,7 @@ fn roles_of_pods_are_judged_only_if_asked_for() {
         (IRSA_TRUST, PartKind::Addons, NodeKind::ServiceAccount, "OIDC provider"),
     ] {
         let aws = pods(trust, kind, node);
-        says(expected, &aws, &included, trust, Some(&format!("{expected} of cluster prod in us-east-1")));
+        says(expected, &aws, &included, trust, Some(&format!("{expected} of cluster prod, us-east-1")));
         says(expected, &aws, &json!({}), trust, None);
         let not = aws();
         run(&not, change(&role_item("r", "AROAR", trust))).unwrap();
@@ -396,7 +396,7 @@ fn roles_of_pods_are_judged_only_if_asked_for() {
     }
     let addon = pods(IRSA_TRUST, PartKind::Addons, NodeKind::Addon("vpc-cni".to_owned()))();
     run(&addon, with_parameters(scheduled(), &included)).unwrap();
-    assert!(addon.annotated()[0].ends_with(" Add-on vpc-cni of cluster prod in us-east-1, and 1 more."));
+    assert!(addon.annotated()[0].ends_with(" Add-on vpc-cni of cluster prod, us-east-1, and 1 more."));
 }
 
 #[test]

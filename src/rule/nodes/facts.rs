@@ -31,8 +31,10 @@ pub struct NodeFact {
 }
 
 /// How many clusters the text of a fact names.
-const NAMED: usize = 5;
+const NAMED_CLUSTERS: usize = 5;
 
+/// `node group build of cluster shop, us-east-1`, or
+/// `AmazonEKSWorkerNodePolicy on an instance profile; cluster unknown, one of: batch (us-east-1), shop (us-east-1)`.
 impl fmt::Display for NodeFact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
@@ -41,7 +43,7 @@ impl fmt::Display for NodeFact {
             NodeKind::FargateProfile(name) => write!(f, "Fargate profile {name}")?,
             NodeKind::AccessEntry(entry_type) => write!(f, "access entry {entry_type}")?,
             NodeKind::RoleTag(key) => write!(f, "tag {key}")?,
-            NodeKind::WorkerPolicy(name) => write!(f, "policy {name}")?,
+            NodeKind::WorkerPolicy(name) => write!(f, "{name} on an instance profile")?,
             NodeKind::ProfileTag(profile, key) => write!(f, "tag {key} on instance profile {profile}")?,
             NodeKind::Parameter => write!(f, "parameter NodeRoles")?,
             NodeKind::PodIdentity(account) => write!(f, "Pod Identity {account}")?,
@@ -52,13 +54,12 @@ impl fmt::Display for NodeFact {
             Place::Cluster(cluster) => write!(f, " of cluster {cluster}"),
             Place::NoCluster => Ok(()),
             Place::OneOf(clusters) => {
-                f.write_str(" and an instance profile, for a cluster that is not told: ")?;
-                for (index, cluster) in clusters.iter().take(NAMED).enumerate() {
-                    write!(f, "{}{cluster}", if index == 0 { "" } else { ", " })?;
-                }
-                match clusters.len().saturating_sub(NAMED) {
+                let named = clusters.iter().take(NAMED_CLUSTERS);
+                let named: Vec<String> = named.map(|ClusterId { name, region }| format!("{name} ({region})")).collect();
+                write!(f, "; cluster unknown, one of: {}", named.join(", "))?;
+                match clusters.len().saturating_sub(NAMED_CLUSTERS) {
                     0 => Ok(()),
-                    more => write!(f, " or one of {more} more"),
+                    more => write!(f, " or {more} more"),
                 }
             }
         }

@@ -14,9 +14,10 @@ pub struct ClusterId {
     pub name: String,
 }
 
+/// `shop, us-east-1`.
 impl fmt::Display for ClusterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}", self.name, self.region)
+        write!(f, "{}, {}", self.name, self.region)
     }
 }
 
