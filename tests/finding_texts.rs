@@ -1,4 +1,4 @@
-//! What Security Hub's findings say: severity, title, description, remediation and further facts, within its limits.
+//! The texts of findings: severity, title, description, remediation and product fields, within Security Hub's limits.
 
 use crate::support::events::{ACCOUNT, EC2_TRUST, change, role_item, with};
 use crate::support::fakes::{FakeAws, PULL_ONLY, role_arn, version};
@@ -49,14 +49,14 @@ fn allow(actions: &Value) -> Value {
     json!([{ "Effect": "Allow", "Action": actions, "Resource": "*" }])
 }
 
-/// A condition that no request fulfils, and of which that is not found out.
+/// A condition that no request fulfils; the search does not decide that within its budget.
 fn undecided(action: &str) -> Value {
     json!([{ "Effect": "Allow", "Action": action, "Resource": "arn:aws:ecr:us-east-1:123456789012:repository/app",
         "Condition": { "StringLike": { "aws:SourceIp": "1?*7*.*" }, "NotIpAddress": { "aws:SourceIp": "0.0.0.0/0" } } }])
 }
 
 #[test]
-fn the_worst_makes_the_severity() {
+fn severity_is_that_of_the_worst_issue() {
     let cis = json!({ "AllowedAccess": "cis" });
     let pull = json!({ "RequirePullAccess": "true" });
     let and = |mut statements: Value, more: &Value| {
@@ -67,8 +67,8 @@ fn the_worst_makes_the_severity() {
     for (name, parameters, statements, expected) in [
         ("nothing", &none, json!([]), "Informational"),
         ("reading, as it is allowed", &none, allow(&json!("ecr:DescribeImages")), "Informational"),
-        ("reading beyond what is allowed", &cis, allow(&json!("ecr:DescribeImages")), "Low"),
-        ("listing beyond what is allowed", &cis, allow(&json!("ecr:ListImages")), "Low"),
+        ("reading outside the allowed access", &cis, allow(&json!("ecr:DescribeImages")), "Low"),
+        ("listing outside the allowed access", &cis, allow(&json!("ecr:ListImages")), "Low"),
         ("no pull, which is required", &pull, json!([]), "Low"),
         ("tagging", &none, allow(&json!("ecr:TagResource")), "Medium"),
         ("an action that is not decided", &none, undecided("ecr:FutureWrite"), "Medium"),
@@ -94,110 +94,124 @@ fn the_worst_makes_the_severity() {
     }
 }
 
+/// A finding's texts: the role's inline policy `own` has these statements.
+struct Texts {
+    name: &'static str,
+    parameters: Value,
+    statements: Value,
+    title: &'static str,
+    /// The sentences before and after the node facts.
+    description: (&'static str, &'static str),
+    remediation: &'static str,
+}
+
 #[test]
-fn what_a_finding_says() {
-    let node = "node group nodes of cluster prod, us-east-1";
-    let on_app = |statement: &Value| {
+fn finding_texts_start_with_role_and_result() {
+    const CANNOT_PULL: &str =
+        "The role cannot pull: no ecr:BatchGetImage, ecr:GetAuthorizationToken, ecr:GetDownloadUrlForLayer.";
+    const PODS: &str = "Give pods that need more access their own role, for example with EKS Pod Identity.";
+    const ATTACH: &str = "Attach AmazonEC2ContainerRegistryPullOnly, or change the Deny statement or the permissions boundary \
+                          that blocks the pull.";
+    let put_on_app = |changes: &Value| {
         let resource = "arn:aws:ecr:us-east-1:111122223333:repository/app";
-        json!([with(json!({ "Effect": "Allow", "Action": "ecr:PutImage", "Resource": resource }), statement)])
+        json!([with(json!({ "Effect": "Allow", "Action": "ecr:PutImage", "Resource": resource }), changes)])
     };
-    let in_vpc = json!({ "Sid": "Push", "Condition": { "StringEquals": { "aws:SourceVpc": "vpc-1" } } });
-    let elsewhere = json!({ "Resource": "arn:aws:ecr:us-east-1:999999999999:repository/app" });
-    let take_out = |statement: &str| {
-        format!(
-            "Take what goes beyond the allowed access out of policy own, statement {statement}. Pods that need more \
-             get a role of their own, as by EKS Pod Identity."
-        )
-    };
-    let none = json!({});
     let required = json!({ "RequirePullAccess": "true" });
-    let no_pull = "no ecr:BatchGetImage, ecr:GetAuthorizationToken, ecr:GetDownloadUrlForLayer.";
-    for (parameters, statements, title, description, remediation) in [
-        (
-            &none,
-            on_app(&none),
-            "EKS node role nodes can perform ecr:PutImage on Amazon ECR beyond the allowed access".to_owned(),
-            format!(
-                "IAM would allow this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app. It is \
-                 allowed by policy own, statement 0. It is judged because of: {node}. The role cannot pull: {no_pull}"
+    for Texts { name, parameters, statements, title, description, remediation } in [
+        Texts {
+            name: "one action",
+            parameters: json!({}),
+            statements: put_on_app(&json!({})),
+            title: "nodes can call ecr:PutImage",
+            description: (
+                "IAM allows this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app. Granted by \
+                 policy own, statement 0.",
+                CANNOT_PULL,
             ),
-            take_out("0"),
-        ),
-        (
-            &none,
-            on_app(&in_vpc),
-            "EKS node role nodes can perform ecr:PutImage on Amazon ECR beyond the allowed access".to_owned(),
-            format!(
-                "IAM would allow this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app with \
-                 aws:SourceVpc = vpc-1. It is allowed by policy own, statement Push. It is judged because of: \
-                 {node}. The role cannot pull: {no_pull}"
+            remediation: "Remove the actions outside the allowed access from policy own, statement 0. PODS",
+        },
+        Texts {
+            name: "a condition and a Sid",
+            parameters: json!({}),
+            statements: put_on_app(&json!({
+                "Sid": "Push", "Condition": { "StringEquals": { "aws:SourceVpc": "vpc-1" } },
+            })),
+            title: "nodes can call ecr:PutImage",
+            description: (
+                "IAM allows this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app with \
+                 aws:SourceVpc = vpc-1. Granted by policy own, statement Push.",
+                CANNOT_PULL,
             ),
-            take_out("Push"),
-        ),
-        (
-            &none,
-            on_app(&elsewhere),
-            "EKS node role nodes can perform ecr:PutImage on Amazon ECR beyond the allowed access if account 999999999999 agrees"
-                .to_owned(),
-            format!(
-                "IAM would allow this request: ecr:PutImage on arn:aws:ecr:us-east-1:999999999999:repository/app. A policy \
-                 of account 999999999999 has to allow it too. It is allowed by policy own, statement 0. It is \
-                 judged because of: {node}. The role cannot pull: {no_pull}"
+            remediation: "Remove the actions outside the allowed access from policy own, statement Push. PODS",
+        },
+        Texts {
+            name: "another account",
+            parameters: json!({}),
+            statements: put_on_app(&json!({ "Resource": "arn:aws:ecr:us-east-1:999999999999:repository/app" })),
+            title: "nodes can call ecr:PutImage if account 999999999999 agrees",
+            description: (
+                "IAM allows this request: ecr:PutImage on arn:aws:ecr:us-east-1:999999999999:repository/app. A policy of \
+                 account 999999999999 must allow it too. Granted by policy own, statement 0.",
+                CANNOT_PULL,
             ),
-            take_out("0"),
-        ),
-        (
-            &required,
-            allow(&json!(["ecr:PutImage", "ecr:TagResource", "ecr:BatchGetImage", "ecr:GetAuthorizationToken"])),
-            "EKS node role nodes can perform ecr:PutImage and 1 more action on Amazon ECR beyond the allowed access".to_owned(),
-            format!(
-                "IAM would allow this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app. It is \
-                 allowed by policy own, statement 0. 1 more action beyond the allowed access is permitted. It is \
-                 judged because of: {node}. The role cannot pull: no ecr:GetDownloadUrlForLayer."
+            remediation: "Remove the actions outside the allowed access from policy own, statement 0. PODS",
+        },
+        Texts {
+            name: "two actions, and a pull that is required",
+            parameters: required.clone(),
+            statements: allow(&json!([
+                "ecr:PutImage",
+                "ecr:TagResource",
+                "ecr:BatchGetImage",
+                "ecr:GetAuthorizationToken",
+            ])),
+            title: "nodes can call ecr:PutImage and 1 more action",
+            description: (
+                "IAM allows this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app. Granted by \
+                 policy own, statement 0. The role can call 1 more action outside the allowed access.",
+                "The role cannot pull: no ecr:GetDownloadUrlForLayer.",
             ),
-            format!(
-                "{} Attach AmazonEC2ContainerRegistryPullOnly, or look for the Deny or the boundary that outweighs it.",
-                take_out("0")
-            ),
-        ),
-        (
-            &none,
-            undecided("ecr:FutureWrite"),
-            "EKS node role nodes may be able to perform ecr:FutureWrite on Amazon ECR: undecided within the budget".to_owned(),
-            format!(
-                "It is judged because of: {node}. Undecided within the budget: ecr:FutureWrite. The role cannot pull: \
-                 {no_pull}"
-            ),
-            "Make the policies simpler: with fewer wildcards and policy variables it can be decided.".to_owned(),
-        ),
-        (
-            &required,
-            json!([]),
-            "EKS node role nodes cannot pull from Amazon ECR".to_owned(),
-            format!(
-                "No request beyond the allowed access to Amazon ECR is possible. It is judged because of: {node}. The \
-                 role cannot pull: {no_pull}"
-            ),
-            "Attach AmazonEC2ContainerRegistryPullOnly, or look for the Deny or the boundary that outweighs it.".to_owned(),
-        ),
-        (
-            &none,
-            allow(&json!(["ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"])),
-            "EKS node role nodes can do nothing to Amazon ECR beyond the allowed access".to_owned(),
-            format!("No request beyond the allowed access to Amazon ECR is possible. It is judged because of: {node}."),
-            "Nothing needs to be changed.".to_owned(),
-        ),
+            remediation: "Remove the actions outside the allowed access from policy own, statement 0. PODS ATTACH",
+        },
+        Texts {
+            name: "an undecided action",
+            parameters: json!({}),
+            statements: undecided("ecr:FutureWrite"),
+            title: "nodes may be able to call ecr:FutureWrite: undecided within the budget",
+            description: ("", "Undecided within the budget: ecr:FutureWrite. CANNOT_PULL"),
+            remediation: "Simplify the policies: use fewer wildcards and policy variables.",
+        },
+        Texts {
+            name: "no pull, which is required",
+            parameters: required,
+            statements: json!([]),
+            title: "nodes cannot pull: no ecr:BatchGetImage, ecr:GetAuthorizationToken, ecr:GetDownloadUrlForLayer",
+            description: ("The role can call no action outside the allowed access.", CANNOT_PULL),
+            remediation: "ATTACH",
+        },
+        Texts {
+            name: "compliant",
+            parameters: json!({}),
+            statements: allow(&json!(["ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"])),
+            title: "nodes can only read from Amazon ECR",
+            description: ("The role can call no action outside the allowed access.", ""),
+            remediation: "Nothing needs to be changed.",
+        },
     ] {
-        let finding = finding("nodes", parameters, &statements);
-        assert_eq!(finding.title, title);
-        assert_eq!(finding.description, description);
-        assert_eq!(finding.remediation, remediation);
-        assert_eq!(finding.role_arn, role_arn("nodes"));
+        let finding = finding("nodes", &parameters, &statements);
+        let (before, after) = description;
+        let facts = "The role is evaluated because of: node group nodes of cluster prod, us-east-1.";
+        let after = after.replace("CANNOT_PULL", CANNOT_PULL);
+        let description = [before, facts, &after].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+        assert_eq!(finding.title, title, "{name}");
+        assert_eq!(finding.description, description.join(" "), "{name}");
+        assert_eq!(finding.remediation, remediation.replace("PODS", PODS).replace("ATTACH", ATTACH), "{name}");
+        assert_eq!(finding.role_arn, role_arn("nodes"), "{name}");
     }
 }
 
 #[test]
-fn further_facts_are_told_by_name() {
+fn product_fields_hold_facts_by_name() {
     let statement = json!([{ "Sid": "Push", "Effect": "Allow", "Action": ["ecr:PutImage", "ecr:TagResource"],
         "Resource": "arn:aws:ecr:us-east-1:999999999999:repo*/app",
         "Condition": { "StringEquals": { "aws:SourceVpc": "vpc-1" } } }]);
@@ -225,13 +239,13 @@ fn further_facts_are_told_by_name() {
     let undecided_only = with(passed, &json!({ "UndecidedActions": "ecr:FutureWrite" }));
     assert_eq!(facts(finding("nodes", &json!({}), &undecided("ecr:FutureWrite"))), undecided_only);
     let all = finding("nodes", &json!({}), &statement);
-    let assumed =
-        "Taken for granted where AWS's documentation leaves two readings: policy own, statement Push matches.";
-    assert!(all.description.ends_with(assumed), "{}", all.description);
+    let assumption =
+        "AWS's documentation allows two readings; the worse one is assumed: policy own, statement Push matches.";
+    assert!(all.description.ends_with(assumption), "{}", all.description);
 }
 
 #[test]
-fn a_role_of_pods_is_called_one() {
+fn pod_role_gets_no_advice_about_pods() {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;
     let aws = FakeAws::new().role("app", "AROAR").with(|state| {
         let kind = NodeKind::PodIdentity("shop/app".to_owned());
@@ -239,12 +253,12 @@ fn a_role_of_pods_is_called_one() {
         state.roles.get_mut("app").unwrap().record.trust_policy = trust.to_owned();
     });
     let finding = of(aws, "app", &json!({ "IncludeServiceAccountRoles": "true" }), &allow(&json!("ecr:PutImage")));
-    assert_eq!(finding.title, "EKS pod role app can perform ecr:PutImage on Amazon ECR beyond the allowed access");
-    assert!(!finding.remediation.contains("Pods that need more"), "{}", finding.remediation);
+    assert_eq!(finding.title, "app can call ecr:PutImage");
+    assert!(!finding.remediation.contains("Give pods"), "{}", finding.remediation);
 }
 
 #[test]
-fn a_role_is_told_by_its_arn() {
+fn finding_has_name_path_and_partition_of_the_role() {
     for (path, arn) in [("/", "role/nodes"), ("/a/", "role/a/nodes"), ("/nodes/role/", "role/nodes/role/nodes")] {
         let mut finding = finding("nodes", &json!({}), &json!([]));
         finding.role_arn = format!("arn:aws-us-gov:iam::{ACCOUNT}:{arn}");
@@ -258,7 +272,7 @@ fn a_role_is_told_by_its_arn() {
 }
 
 #[test]
-fn what_is_too_long_is_cut_with_a_mark_and_lists_tell_how_many_more_there_are() {
+fn long_texts_end_with_an_ellipsis_or_a_count() {
     let name = "n".repeat(64);
     // Everything at once: the longest names, long values in several bytes a character, many statements and clusters.
     let tag = format!("é{}", "ü".repeat(255));
@@ -289,8 +303,8 @@ fn what_is_too_long_is_cut_with_a_mark_and_lists_tell_how_many_more_there_are() 
         let (_, more) = value.rsplit_once(" and ").unwrap();
         assert!(more.strip_suffix(" more").is_some_and(|count| count.parse::<usize>().is_ok()), "{field}: {value}");
     }
-    assert!(all.remediation.contains(" and 59 more. Pods"), "{}", all.remediation);
-    assert!(all.description.contains("It is judged because of: node group g0"), "{}", all.description);
+    assert!(all.remediation.contains(" and 59 more. Give pods"), "{}", all.remediation);
+    assert!(all.description.contains("The role is evaluated because of: node group g0"), "{}", all.description);
 
     let conditioned = json!([{ "Effect": "Allow", "Action": format!("ecr:{}", "A".repeat(300)), "Resource": resource,
         "Condition": { "StringEquals": keys } }]);
@@ -305,41 +319,41 @@ fn what_is_too_long_is_cut_with_a_mark_and_lists_tell_how_many_more_there_are() 
     let (request, rest) = one.description.split_once('…').unwrap();
     assert_eq!(request.chars().count(), 279);
     assert!(
-        rest.starts_with(" A policy of account 999999999999") && rest.contains("It is judged because of"),
+        rest.starts_with(" A policy of account 999999999999") && rest.contains("The role is evaluated because of"),
         "{rest}"
     );
     assert!(one.product_fields["Context"].ends_with(" more"), "{}", one.product_fields["Context"]);
 }
 
 #[test]
-fn a_policy_of_aws_is_to_be_replaced_and_not_to_be_changed() {
+fn remediation_replaces_policies_of_aws() {
     const POWER_USER: &str = "arn:aws:iam::aws:policy/service-role/AmazonEC2ContainerRegistryPowerUser";
     let own = format!("arn:aws:iam::{ACCOUNT}:policy/app");
     let pull = json!(["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]);
     let import = json!(["ecr:BatchImportUpstreamImage"]);
-    let pods = "Pods that need more get a role of their own, as by EKS Pod Identity.";
-    let cis = "a policy of your own that allows the four actions of the benchmark";
+    let pods = "Give pods that need more access their own role, for example with EKS Pod Identity.";
+    let cis = "a policy that allows only the four actions of CIS 5.1.3";
     for (attached, parameters, statements, expected) in [
         (
             vec![POWER_USER],
             json!({}),
             allow(&json!("ecr:PutImage")),
-            format!("Put {PULL_ONLY_NAME} in the place of AmazonEC2ContainerRegistryPowerUser. {pods}"),
+            format!("Replace AmazonEC2ContainerRegistryPowerUser with {PULL_ONLY_NAME}. {pods}"),
         ),
         (
             vec![POWER_USER, own.as_str()],
             json!({}),
             allow(&json!("ecr:PutImage")),
             format!(
-                "Take what goes beyond the allowed access out of policy app, statement 0. Put {PULL_ONLY_NAME} in \
-                 the place of AmazonEC2ContainerRegistryPowerUser. {pods}"
+                "Remove the actions outside the allowed access from policy app, statement 0. Replace \
+                 AmazonEC2ContainerRegistryPowerUser with {PULL_ONLY_NAME}. {pods}"
             ),
         ),
         (
             vec![PULL_ONLY],
             json!({ "AllowedAccess": "cis" }),
             allow(&import),
-            format!("Put {cis} in the place of {PULL_ONLY_NAME}. {pods}"),
+            format!("Replace {PULL_ONLY_NAME} with {cis}. {pods}"),
         ),
         (
             vec![PULL_ONLY],
@@ -351,7 +365,7 @@ fn a_policy_of_aws_is_to_be_replaced_and_not_to_be_changed() {
             vec![PULL_ONLY],
             json!({ "AllowedAccess": "cis", "RequirePullAccess": "true" }),
             json!([]),
-            format!("Attach {cis}, or look for the Deny or the boundary that outweighs it."),
+            format!("Attach {cis}, or change the Deny statement or the permissions boundary that blocks the pull."),
         ),
     ] {
         let document = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
