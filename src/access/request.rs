@@ -106,7 +106,7 @@ impl<'a> Request<'a> {
 
     /// The first value that an unknown has.
     pub(super) fn value(&self, unknown: &Unknown, values: &Values) -> Option<String> {
-        values.get(self.find_slot(unknown)?)?.as_ref()?.first().cloned()
+        values.get(self.find_slot(unknown)?)?.first().map(str::to_owned)
     }
 
     pub(super) fn find_slot(&self, unknown: &Unknown) -> Option<usize> {
@@ -423,7 +423,7 @@ impl<'a> Request<'a> {
             Knowledge::Absent => None,
             Knowledge::Value(value) => Some(vec![value]),
             Knowledge::Unknown(unknown) => {
-                let found = self.find_slot(&unknown).and_then(|slot| values.get(slot).cloned().flatten());
+                let found = self.find_slot(&unknown).and_then(|slot| values.get(slot)?.values());
                 found.map(|found| found.iter().map(|value| spell_value(lower, &unknown, value)).collect())
             }
         };

@@ -204,10 +204,8 @@ impl Request<'_> {
         if self.target.resource == ResourceType::None {
             return "*".to_owned();
         }
-        let value = |unknown: &Unknown| {
-            let values = self.find_slot(unknown).and_then(|slot| values.get(slot)?.as_ref());
-            values.and_then(|values| values.first()).map_or("", String::as_str)
-        };
+        let value =
+            |unknown: &Unknown| self.find_slot(unknown).and_then(|slot| values.get(slot)?.first()).unwrap_or_default();
         let region = if self.target.service == Service::Ecr { value(&Unknown::Region) } else { "" };
         let (partition, service) = (self.role.partition(), self.target.service.prefix());
         format!("arn:{partition}:{service}:{region}:{}:{}", value(&Unknown::Account), value(&Unknown::Resource))

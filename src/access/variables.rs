@@ -7,6 +7,7 @@ use super::context::{Knowledge, Unknown};
 use super::decider::{Decider, Question};
 use super::request::Request;
 use super::solver::Values;
+use super::solver::slot::SlotValue;
 use super::solver::values::is_possible;
 use crate::policy::arn::Arn;
 use crate::policy::condition::Condition;
@@ -29,7 +30,7 @@ impl Decider<'_> {
         open: &[&Unknown],
         values: &Values,
     ) -> Vec<Vec<(Unknown, Option<String>)>> {
-        let mut texts: Vec<String> = values.iter().flatten().filter_map(|values| values.first()).cloned().collect();
+        let mut texts: Vec<String> = values.iter().filter_map(SlotValue::first).map(str::to_owned).collect();
         let conditions = self.matching(question).flat_map(|(_, statement)| &statement.body.conditions);
         texts.extend(conditions.flat_map(Condition::literals).map(str::to_owned));
         texts.sort_unstable();

@@ -14,7 +14,7 @@ pub(in crate::access) mod slot;
 pub(in crate::access) mod universe;
 pub(in crate::access) mod values;
 
-use self::slot::{Kind, Slot};
+use self::slot::{Kind, Slot, SlotValue};
 use self::values::{Undecidable, value_of};
 use crate::policy::budget::Budget;
 use crate::policy::comparison::{Comparison, Order};
@@ -38,7 +38,7 @@ impl Literal {
     }
 
     fn holds(&self, values: &Values, budget: &Budget) -> bool {
-        self.requirement.holds(values.get(self.slot).and_then(Option::as_deref), budget)
+        self.requirement.holds(values.get(self.slot).and_then(SlotValue::values), budget)
     }
 }
 
@@ -48,8 +48,8 @@ pub(in crate::access) type Cube = Vec<Literal>;
 /// Cubes of which one has to hold.
 pub(in crate::access) type Clause = Vec<Cube>;
 
-/// The values of each slot; `None` for one that is absent.
-pub(in crate::access) type Values = Vec<Option<Vec<String>>>;
+/// The value of each slot, by its number.
+pub(in crate::access) type Values = Vec<SlotValue>;
 
 /// What the search found.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +74,7 @@ pub(in crate::access) fn solve(slots: &[Slot], clauses: &[&Clause], budget: &Bud
         clauses,
         budget,
         taken: vec![Vec::new(); slots.len()],
-        values: vec![None; slots.len()],
+        values: vec![SlotValue::Absent; slots.len()],
         trail: Vec::new(),
     };
     let all: Vec<usize> = (0..slots.len()).collect();
@@ -101,7 +101,7 @@ enum Change {
     /// A requirement was taken on for this slot.
     Taken(usize),
     /// This slot had this value.
-    Value(usize, Option<Vec<String>>),
+    Value(usize, SlotValue),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +204,7 @@ impl Search<'_> {
     }
 
     fn seconds(&self, slot: usize) -> Option<f64> {
-        self.values.get(slot)?.as_ref()?.first()?.parse().ok()
+        self.values.get(slot)?.first()?.parse().ok()
     }
 
     /// Finds a value for one slot, for an instant not before `from`.

@@ -14,6 +14,34 @@ pub(in crate::access) struct Slot {
     pub(in crate::access) preferred: Vec<String>,
 }
 
+/// What a request has for an unknown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::access) enum SlotValue {
+    /// The request has no such key.
+    Absent,
+    /// The value, or the values of a key that may have several; at least one.
+    Present(Vec<String>),
+}
+
+impl SlotValue {
+    pub(in crate::access) fn one(value: String) -> Self {
+        Self::Present(vec![value])
+    }
+
+    /// The values; `None` if the key is absent.
+    pub(in crate::access) fn values(&self) -> Option<&[String]> {
+        match self {
+            Self::Absent => None,
+            Self::Present(values) => Some(values),
+        }
+    }
+
+    /// The first value; `None` if the key is absent.
+    pub(in crate::access) fn first(&self) -> Option<&str> {
+        self.values()?.first().map(String::as_str)
+    }
+}
+
 /// What values an unknown may have.
 #[derive(Debug, Clone)]
 pub(in crate::access) enum Kind {

@@ -6,7 +6,7 @@
 //!
 //! Knows nothing of the other unknowns, but for the names of their kinds.
 
-use super::slot::{Kind, Slot};
+use super::slot::{Kind, Slot, SlotValue};
 use super::universe::Universe;
 use crate::policy::budget::{Budget, OverBudget};
 use crate::policy::comparison::{Comparison, Texts, date, instant};
@@ -35,9 +35,9 @@ pub(in crate::access) fn value_of(
     slot: &Slot,
     requirements: &[&Requirement],
     budget: &Budget,
-) -> Result<Option<Option<Vec<String>>>, Undecidable> {
+) -> Result<Option<SlotValue>, Undecidable> {
     if slot.optional && requirements.iter().all(|requirement| requirement.if_absent) {
-        return Ok(Some(None));
+        return Ok(Some(SlotValue::Absent));
     }
     let (mut every, mut some) = (Vec::new(), Vec::new());
     for requirement in requirements {
@@ -51,7 +51,7 @@ pub(in crate::access) fn value_of(
         }
     }
     if some.is_empty() {
-        return Ok(one_value(slot, &every, budget)?.map(|value| Some(vec![value])));
+        return Ok(one_value(slot, &every, budget)?.map(SlotValue::one));
     }
     let mut values = Vec::new();
     for test in some {
@@ -64,7 +64,7 @@ pub(in crate::access) fn value_of(
             None => return Ok(None),
         }
     }
-    Ok(Some(Some(values)))
+    Ok(Some(SlotValue::Present(values)))
 }
 
 /// One value that passes all tests; `None` if there is none.
