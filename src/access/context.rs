@@ -45,6 +45,29 @@ pub(super) enum Unknown {
     Key(String),
 }
 
+impl Unknown {
+    /// Whether a request may have several values for it.
+    pub(super) fn is_multivalued(&self) -> bool {
+        matches!(self, Self::Key(key) if is_multivalued(key))
+    }
+
+    /// Whether its values are instants, in seconds since 1970.
+    pub(super) fn is_instant(&self) -> bool {
+        *self == Self::Now || *self == Self::Key("aws:tokenissuetime".to_owned())
+    }
+}
+
+/// An unknown and the value that a request has for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct UnknownValue {
+    pub(super) unknown: Unknown,
+    /// `None` where the request does not have the key.
+    pub(super) value: Option<String>,
+}
+
+/// Values that unknowns have during a search, because variables stand for them.
+pub(super) type FixedValues = Vec<UnknownValue>;
+
 /// What is known of a context key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Knowledge {
@@ -147,11 +170,6 @@ impl RoleContext<'_> {
         }
     }
 
-    /// Whether the unknown may have several values.
-    pub(super) fn is_multivalued(unknown: &Unknown) -> bool {
-        matches!(unknown, Unknown::Key(key) if is_multivalued(key))
-    }
-
     /// What every value of the unknown looks like, with `*` and `?`; `None` where nothing is known.
     pub(super) fn form(&self, unknown: &Unknown) -> Option<String> {
         let text = |form: &str| Some(form.to_owned());
@@ -204,7 +222,7 @@ impl RoleContext<'_> {
             Unknown::Key(key) => {
                 let free = |kind: Kind| Slot { kind, optional: true, multivalued: false, preferred: Vec::new() };
                 let word = || texts(&["app", "base"]);
-                let multivalued = Self::is_multivalued(unknown);
+                let multivalued = unknown.is_multivalued();
                 let universe = || if multivalued { Universe::Member } else { Universe::Text };
                 let text = || Slot { kind: Kind::Text(universe()), optional: true, multivalued, preferred: word() };
                 match key.as_str() {

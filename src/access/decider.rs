@@ -1,110 +1,87 @@
-//! Decides: for an action, is there a request that IAM would allow the role?
+//! Decides for each action whether there is a request that IAM would allow the role to make.
 //!
-//! Knows how IAM puts policies together: the union of the identity-based policies, cut by the permissions
-//! boundary and by every Deny. [`super::request`] makes clauses of statements, [`super::solver`] finds the
-//! request.
+//! Knows how IAM combines policies: a request needs an Allow of an identity-based policy, an Allow of the permissions
+//! boundary if there is one, and no Deny. `clauses.rs` turns statements into clauses; `solver/` finds a request that
+//! satisfies them.
 //!
 //! Source: IAM User Guide, "Policy evaluation logic".
+
+// INVARIANT: `Refused` is a proof.
+//
+// 1. Statements are read so that nothing is missed. An Allow is translated in the wide reading and a Deny in the narrow
+//    one. So a request that IAM allows, under any interpretation of what AWS's documentation leaves open, satisfies
+//    - the clauses of at least one Allow of the identity-based policies, and of one of the boundary if there is one,
+//    - the clauses of every Deny, because it escapes each of them,
+//    - the ties between the unknowns, which hold in every request.
+//    `find_in` solves these clauses for each pair of Allows. If no pair has a solution, no request is allowed.
+// 2. Variables are wildcards first, which over-approximates. A policy variable may stand for a key whose value is
+//    unknown. The first search reads it as `*` (or as the form that all values of the key have) where that makes an
+//    Allow match more, and as nothing where that makes a Deny match less. So it finds a solution if there is an allowed
+//    request, whatever the value of the key is.
+// 3. A solution is checked with its own values. If variables were read as wildcards, the unknowns that they stand for are
+//    fixed to the values in the solution, the statements are translated again with these values in the place of the
+//    variables, and clauses require that the unknowns have them. What this search finds is a request with exact variables.
+// 4. Values that fail are excluded. If no request has these values together, the next search gets one more clause: at
+//    least one of the unknowns has another value. This removes only requests that point 3 has ruled out, so `Nothing` is
+//    still a proof in a later search. If the budget or the solver left one of the checks open, `Nothing` proves nothing any
+//    more, and the action is undecided.
+// 5. Candidates from `variables.rs` can only turn an answer into `Permitted`. They are never excluded when they fail.
+// 6. Leaving statements out keeps the result: `without_undone_allows` removes an Allow only if one Deny refuses every
+//    request that it allows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::catalogue::{Action, ActionSet, ResourceType, Service};
-use super::context::{RoleContext, Target, Unknown};
+use super::clauses::TargetClauses;
+use super::context::{FixedValues, RoleContext, Target, Unknown, UnknownValue};
 use super::decision::{Assumption, Decision, GrantKind, Refusal, Witness};
-use super::request::{Request, Translated};
 use super::solver::{Clause, Found, Values, solve};
-use super::statements::RoleStatement;
+use super::statements::{RoleStatement, StatementKind};
+use super::variables::{fitting_values, likely_values};
 use crate::policy::budget::Budget;
 
-/// How many values are tried for the keys that variables stand for, before the action is left undecided.
+/// How many combinations of values are checked for the keys that variables stand for, before an action is undecided.
 const MOST_ATTEMPTS: usize = 24;
 
-/// What decides about an action. Actions with the same question share one answer.
+/// All that decides about an action. Actions with the same question share one decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Question {
-    pub(super) target: Target,
-    /// The statements that match the action, by their place among the statements.
+    target: Target,
+    /// The statements that match the action, by their place, in the reading that finds more access.
     matching: Vec<usize>,
-    /// Those of which it is doubt whether they match the action.
+    /// The statements for which the two readings differ about the action.
     doubtful: Vec<usize>,
 }
 
-/// The statements as clauses for the requests of one target, each made when it is first needed.
-struct Translation<'a> {
-    target: Target,
-    request: Request<'a>,
-    /// By the place among the statements: in the reading that finds more access, and in the other one.
-    clauses: Vec<[Option<Translated>; 2]>,
-}
-
-impl<'a> Translation<'a> {
-    fn new(decider: &Decider<'a>, target: Target, assumed: Vec<(Unknown, Option<String>)>) -> Self {
-        let mut clauses = Vec::new();
-        clauses.resize_with(decider.statements.len(), || [None, None]);
-        Self { target, request: Request::new(decider.role, target, assumed, decider.budget), clauses }
-    }
-
-    fn make(&mut self, index: usize, statement: &RoleStatement<'_>, other_reading: bool) -> Option<&Translated> {
-        let reading = if other_reading { statement.reading().other() } else { statement.reading() };
-        let made = self.clauses.get_mut(index)?.get_mut(usize::from(other_reading))?;
-        if made.is_none() {
-            *made = Some(self.request.translate(statement.body, &statement.keys, reading));
-        }
-        made.as_ref()
-    }
-
-    /// Whether the clauses hold in the other reading too, with what variables leave open as these values have it.
-    fn hold_in_other_reading(
-        &mut self,
-        place: usize,
-        statement: &RoleStatement<'_>,
-        values: &Values,
-        budget: &Budget,
-    ) -> bool {
-        let Some(made) = self.make(place, statement, true) else { return false };
-        if made.open.is_empty() {
-            return made.hold(values, budget);
-        }
-        let open = made.open.clone();
-        let assumed = open.into_iter().map(|unknown| (unknown.clone(), self.request.value(&unknown, values)));
-        let mut request = self.request.assuming(assumed);
-        request.translate(statement.body, &statement.keys, statement.reading().other()).hold(values, budget)
-    }
-
-    fn made(&self, index: usize, other_reading: bool) -> Option<&Translated> {
-        self.clauses.get(index)?.get(usize::from(other_reading))?.as_ref()
-    }
-}
-
-/// What is assumed of the unknowns that variables stand for; `None` is an absent key.
+/// What one search requires of a request beyond the statements.
 #[derive(Debug, Clone, Default)]
-struct Assumed {
-    /// These have these values.
-    values: Vec<(Unknown, Option<String>)>,
-    /// None of these holds as a whole.
-    excluded: Vec<Vec<(Unknown, Option<String>)>>,
-    /// The resource is one of the role's own account.
+struct Restrictions {
+    /// The unknowns have these values.
+    fixed: FixedValues,
+    /// No request has all values of one of these lists.
+    excluded: Vec<FixedValues>,
+    /// The resource belongs to the role's account.
     own_account: bool,
-    /// Statements match in both readings if they allow, and in one if they deny.
+    /// An Allow matches in both readings, and a Deny matches in none of the two.
     both_readings: bool,
 }
 
 pub(super) struct Decider<'r> {
-    pub(super) role: &'r RoleContext<'r>,
+    role: &'r RoleContext<'r>,
     statements: &'r [RoleStatement<'r>],
+    /// Whether the role has a permissions boundary.
     bounded: bool,
-    pub(super) budget: &'r Budget,
-    /// What some Allow of the identity-based policies matches.
+    budget: &'r Budget,
+    /// The actions that some Allow of the identity-based policies matches.
     granted: ActionSet,
-    /// Whether a statement looks at keys that only some actions' requests have.
-    own_keys: bool,
+    /// Whether a statement mentions keys that only the requests for some actions have.
+    names_keys_of_actions: bool,
     /// Whether a statement names resources.
-    some_resources: bool,
-    /// Decisions taken.
+    names_resources: bool,
     decided: Vec<(Question, Decision)>,
-    /// By target, with nothing assumed.
-    translations: Vec<Translation<'r>>,
+    /// The clauses of earlier searches without fixed values, one entry for each target.
+    translated: Vec<TargetClauses<'r>>,
 }
 
 impl<'r> Decider<'r> {
@@ -114,42 +91,39 @@ impl<'r> Decider<'r> {
         bounded: bool,
         budget: &'r Budget,
     ) -> Self {
-        let grants = statements.iter().filter(|statement| statement.allows(false));
-        let everything =
+        let allows = statements.iter().filter(|statement| statement.kind() == StatementKind::Allow);
+        let everywhere =
             |statement: &RoleStatement<'_>| statement.body.resources.patterns.iter().all(|one| one.is_everything());
         Self {
             role,
             statements,
             bounded,
             budget,
-            granted: grants.fold(ActionSet::default(), |all, statement| all.union(statement.actions)),
-            own_keys: statements.iter().any(RoleStatement::looks_at_keys_of_single_actions),
-            some_resources: !statements.iter().all(everything),
+            granted: allows.fold(ActionSet::default(), |all, statement| all.union(statement.actions)),
+            names_keys_of_actions: statements.iter().any(RoleStatement::names_keys_of_actions),
+            names_resources: !statements.iter().all(everywhere),
             decided: Vec::new(),
-            translations: Vec::new(),
+            translated: Vec::new(),
         }
     }
 
-    /// Forgets what it could not decide: with more of the budget it may.
-    pub(super) fn reconsider(&mut self) {
+    /// Forgets the undecided actions, so that they are decided again with more of the budget.
+    pub(super) fn forget_undecided(&mut self) {
         self.decided.retain(|(_, decision)| *decision != Decision::Undecided);
     }
 
-    /// What decides about an action of the catalogue, given with its place there.
+    /// The question of an action of the catalogue, given with its place there.
     pub(super) fn question(&self, place: usize, action: &Action) -> Question {
-        // What sets single actions apart matters only where some statement looks at it.
+        // Actions that differ only in what no statement mentions share one question.
         let target = Target {
             service: action.service,
             resource: action.resource,
-            keys: Some(if self.own_keys { action.keys } else { &[] }),
-            all_repositories: self.some_resources && action.full_name == "ecr:DescribeRepositories",
+            keys: Some(if self.names_keys_of_actions { action.keys } else { &[] }),
+            all_repositories: self.names_resources && action.full_name == "ecr:DescribeRepositories",
         };
         let places = |set: fn(&RoleStatement<'_>) -> ActionSet| {
-            self.statements
-                .iter()
-                .enumerate()
-                .filter_map(|(i, statement)| set(statement).contains(place).then_some(i))
-                .collect()
+            let places = self.statements.iter().enumerate();
+            places.filter_map(|(i, statement)| set(statement).contains(place).then_some(i)).collect()
         };
         Question {
             target,
@@ -160,12 +134,12 @@ impl<'r> Decider<'r> {
 
     /// Decides an action of the catalogue, given with its place there.
     pub(super) fn decide_catalogued(&mut self, place: usize, action: &Action) -> Decision {
-        // Most actions are granted by nothing at all.
+        // Most actions are matched by no Allow.
         if self.granted.contains(place) { self.decide(self.question(place, action)) } else { Decision::Refused }
     }
 
-    /// An action that the catalogue does not know may be requested on a resource of its service's types, on `*`, or on one
-    /// of a type that is not known either, and with any key.
+    /// Decides an action that the catalogue does not know. Its requests may name a resource of any type of its service, `*`,
+    /// or a resource of an unknown type, and may have any key.
     pub(super) fn decide_unknown(&mut self, name: &str) -> Decision {
         let (prefix, action) = name.split_once(':').unwrap_or(("", name));
         let public = prefix.eq_ignore_ascii_case(Service::EcrPublic.prefix());
@@ -198,23 +172,25 @@ impl<'r> Decider<'r> {
         best
     }
 
-    pub(super) fn matching(&self, question: &Question) -> impl Iterator<Item = (usize, &'r RoleStatement<'r>)> {
+    /// The statements that match the action, each with its place.
+    fn matching(&self, question: &Question) -> impl Iterator<Item = (usize, &'r RoleStatement<'r>)> {
         let statements = self.statements;
         question.matching.iter().filter_map(move |place| Some((*place, statements.get(*place)?)))
     }
 
-    /// Denies of which it is doubt whether they match the action.
+    /// The Deny statements for which the two readings differ about the action, each with its place.
     fn doubtful_denies(&self, question: &Question) -> impl Iterator<Item = (usize, &'r RoleStatement<'r>)> {
         let statements = self.statements;
         let doubtful = question.doubtful.iter().filter_map(move |place| Some((*place, statements.get(*place)?)));
-        doubtful.filter(|(_, statement)| statement.denies())
+        doubtful.filter(|(_, statement)| statement.is_deny())
     }
 
     fn decide(&mut self, question: Question) -> Decision {
         let exists = question.target.service == Service::Ecr || self.role.partition() == "aws";
-        let granted = self.matching(&question).any(|(_, statement)| statement.allows(false));
-        let within_bounds = !self.bounded || self.matching(&question).any(|(_, statement)| statement.allows(true));
-        if !exists || !granted || !within_bounds {
+        let any = |kind: StatementKind| self.matching(&question).any(|(_, statement)| statement.kind() == kind);
+        let granted = any(StatementKind::Allow);
+        let within_boundary = !self.bounded || any(StatementKind::BoundaryAllow);
+        if !exists || !granted || !within_boundary {
             return Decision::Refused;
         }
         if let Some((_, decision)) = self.decided.iter().find(|(known, _)| *known == question) {
@@ -225,7 +201,7 @@ impl<'r> Decider<'r> {
         decision
     }
 
-    /// Why an action is refused: found by leaving statements out.
+    /// Why an action is refused. Decides it again without the boundary, without any Deny, and without each Deny.
     pub(super) fn refusal(&mut self, question: &Question) -> Refusal {
         let refused = |decider: &mut Self, keep: &dyn Fn(usize, &RoleStatement<'_>) -> bool| {
             let matching = decider.matching(question).filter(|(place, statement)| keep(*place, statement));
@@ -233,169 +209,186 @@ impl<'r> Decider<'r> {
             decider.decide(Question { matching, ..question.clone() }) == Decision::Refused
         };
         let bounded = std::mem::take(&mut self.bounded);
-        let no_allow = refused(self, &|_, statement| statement.allows(false));
+        let no_allow = refused(self, &|_, statement| statement.kind() == StatementKind::Allow);
         self.bounded = bounded;
         if no_allow {
             return Refusal::NoAllow;
         }
-        if refused(self, &|_, statement| !statement.denies()) {
+        if refused(self, &|_, statement| !statement.is_deny()) {
             return Refusal::Boundary;
         }
-        let mut denies: Vec<usize> =
-            self.matching(question).filter(|(_, statement)| statement.denies()).map(|(place, _)| place).collect();
+        let denies = self.matching(question).filter(|(_, statement)| statement.is_deny());
+        let mut denies: Vec<usize> = denies.map(|(place, _)| place).collect();
         for deny in denies.clone() {
-            if refused(self, &|place, statement| place != deny && (!statement.denies() || denies.contains(&place))) {
+            if refused(self, &|place, statement| place != deny && (!statement.is_deny() || denies.contains(&place))) {
                 denies.retain(|place| *place != deny);
             }
         }
-        let mut grants: Vec<_> =
-            denies.iter().filter_map(|place| self.statements.get(*place)).map(RoleStatement::grant).collect();
+        let denies = denies.iter().filter_map(|place| self.statements.get(*place));
+        let mut grants: Vec<_> = denies.map(RoleStatement::grant).collect();
         grants.sort_unstable();
         Refusal::Denied(grants)
     }
 
-    /// The question without the Allows of which a single Deny obviously leaves nothing.
-    fn without_undone(&self, question: &Question) -> Question {
-        let denies: Vec<&RoleStatement<'_>> =
-            self.matching(question).map(|(_, statement)| statement).filter(|statement| statement.denies()).collect();
-        let undone = |statement: &RoleStatement<'_>| {
-            let undone = |deny: &&RoleStatement<'_>| self.budget.spend(1).is_ok() && statement.is_undone_by(deny);
-            !statement.denies() && denies.iter().any(undone)
+    /// The question without each Allow that a single Deny evidently cancels.
+    fn without_undone_allows(&self, question: &Question) -> Question {
+        let denies = self.matching(question).map(|(_, statement)| statement).filter(|statement| statement.is_deny());
+        let denies: Vec<&RoleStatement<'_>> = denies.collect();
+        let is_undone = |statement: &RoleStatement<'_>| {
+            let by = |deny: &&RoleStatement<'_>| self.budget.spend(1).is_ok() && statement.is_undone_by(deny);
+            !statement.is_deny() && denies.iter().any(by)
         };
-        let matching =
-            self.matching(question).filter(|(_, statement)| !undone(statement)).map(|(place, _)| place).collect();
-        Question { matching, ..question.clone() }
+        let matching = self.matching(question).filter(|(_, statement)| !is_undone(statement));
+        Question { matching: matching.map(|(place, _)| place).collect(), ..question.clone() }
     }
 
     fn search(&mut self, question: &Question) -> Decision {
         match self.search_all(question) {
             Decision::Undecided => {
-                let rest = self.without_undone(question);
+                let rest = self.without_undone_allows(question);
                 if rest == *question { Decision::Undecided } else { self.decide(rest) }
             }
             decided => decided,
         }
     }
 
+    /// Searches with variables as wildcards, then with the values that were found, until one of them settles the question
+    /// (points 2 to 5 of the invariant).
     fn search_all(&mut self, question: &Question) -> Decision {
-        // Variables may stand for keys whose values are unknown. These are read as anything first, which finds too
-        // much; whether a request is left when they have the values of the very request found is asked then, and if
-        // not, these values are shut out and the next ones are tried.
-        let mut assumed = Assumed::default();
+        let mut restrictions = Restrictions::default();
         let mut undecided = false;
         for attempt in 0..MOST_ATTEMPTS {
-            let (values, likely, resource) = match self.search_with(question, &assumed) {
-                Searched::Permitted(witness) => return self.better(question, &assumed, witness),
-                Searched::Nothing if undecided => return Decision::Undecided,
-                Searched::Nothing => return Decision::Refused,
-                Searched::Unknown => return Decision::Undecided,
-                Searched::Open { values, likely, resource } => (values, likely, resource),
+            let (values, likely, resource) = match self.find(question, &restrictions) {
+                SearchResult::Permitted(witness) => return self.better(question, &restrictions, witness),
+                SearchResult::Nothing if undecided => return Decision::Undecided,
+                SearchResult::Nothing => return Decision::Refused,
+                SearchResult::Unknown => return Decision::Undecided,
+                SearchResult::Open { values, likely, resource } => (values, likely, resource),
             };
-            let mut attempts = vec![values.clone()];
+            let mut candidates = vec![values.clone()];
             if attempt == 0 {
-                attempts.extend(likely);
+                candidates.extend(likely);
             }
-            attempts.extend(self.fitting(question, &values, &resource).into_iter().map(|(unknown, value)| {
-                let other = |(known, old): &(Unknown, Option<String>)| {
-                    (known.clone(), if *known == unknown { Some(value.clone()) } else { old.clone() })
-                };
-                values.iter().map(other).collect()
-            }));
-            for values in attempts {
-                let assumed = Assumed { values, ..Assumed::default() };
-                match self.search_with(question, &assumed) {
-                    Searched::Permitted(witness) => return self.better(question, &assumed, witness),
-                    Searched::Nothing => {}
-                    Searched::Open { .. } | Searched::Unknown => undecided = true,
+            candidates.extend(self.fitting(question, &values, &resource));
+            for fixed in candidates {
+                let restrictions = Restrictions { fixed, ..Restrictions::default() };
+                match self.find(question, &restrictions) {
+                    SearchResult::Permitted(witness) => return self.better(question, &restrictions, witness),
+                    SearchResult::Nothing => {}
+                    SearchResult::Open { .. } | SearchResult::Unknown => undecided = true,
                 }
             }
-            assumed.excluded.push(values);
+            restrictions.excluded.push(values);
         }
         Decision::Undecided
     }
 
-    /// The same decision, with a request that proves more if there is one: on a repository of the role's own account,
-    /// and allowed in both readings.
-    fn better(&mut self, question: &Question, assumed: &Assumed, witness: Arc<Witness>) -> Decision {
+    /// The values found, each time with another value for one unknown: one with which a pattern matches the resource.
+    fn fitting(&self, question: &Question, values: &FixedValues, resource: &str) -> Vec<FixedValues> {
+        let statements = self.matching(question).map(|(_, statement)| statement);
+        let fitting = fitting_values(self.role, &question.target, statements, values, resource, self.budget);
+        let replaced = |(unknown, value): (Unknown, String)| {
+            let replace = |old: &UnknownValue| {
+                let value = if old.unknown == unknown { Some(value.clone()) } else { old.value.clone() };
+                UnknownValue { unknown: old.unknown.clone(), value }
+            };
+            values.iter().map(replace).collect()
+        };
+        fitting.into_iter().map(replaced).collect()
+    }
+
+    /// The same decision, with a request that is a better proof if there is one: on a resource of the role's account, and
+    /// allowed in both readings.
+    fn better(&mut self, question: &Question, restrictions: &Restrictions, witness: Arc<Witness>) -> Decision {
         let (own, certain) = (witness.other_account.is_none(), witness.assumed.is_empty());
         for (own_account, both_readings) in [(true, true), (true, false), (false, true)] {
             if own >= own_account && certain >= both_readings {
                 break;
             }
-            let wished = Assumed { own_account, both_readings, ..assumed.clone() };
-            match self.search_with(question, &wished) {
-                Searched::Permitted(better) if !better.grants.is_empty() => return Decision::Permitted(better),
+            let wanted = Restrictions { own_account, both_readings, ..restrictions.clone() };
+            match self.find(question, &wanted) {
+                SearchResult::Permitted(better) if !better.grants.is_empty() => return Decision::Permitted(better),
                 _ => {}
             }
         }
         Decision::Permitted(witness)
     }
 
-    /// Searches for a request that an Allow of the identity-based policies and, where there is one, of the
-    /// boundary match and that escapes every Deny.
-    fn search_with(&mut self, question: &Question, assumed: &Assumed) -> Searched {
-        let kept = assumed.values.is_empty();
-        let known = self.translations.iter().position(|known| kept && known.target == question.target);
-        let mut translation = match known {
-            Some(place) => self.translations.swap_remove(place),
-            None => Translation::new(self, question.target, assumed.values.clone()),
+    /// Searches for an allowed request under these restrictions. Clauses without fixed values are kept for later searches.
+    fn find(&mut self, question: &Question, restrictions: &Restrictions) -> SearchResult {
+        let reusable = restrictions.fixed.is_empty();
+        let known = self.translated.iter().position(|known| reusable && known.request.target == question.target);
+        let mut clauses = match known {
+            Some(place) => self.translated.swap_remove(place),
+            None => {
+                let (count, fixed) = (self.statements.len(), restrictions.fixed.clone());
+                TargetClauses::new(self.role, count, question.target, fixed, self.budget)
+            }
         };
-        let searched = self.search_in(&mut translation, question, assumed);
-        if kept {
-            self.translations.push(translation);
+        let result = self.find_in(&mut clauses, question, restrictions);
+        if reusable {
+            self.translated.push(clauses);
         }
-        searched
+        result
     }
 
-    fn search_in(&self, translation: &mut Translation<'r>, question: &Question, assumed: &Assumed) -> Searched {
+    fn find_in(
+        &self,
+        translated: &mut TargetClauses<'r>,
+        question: &Question,
+        restrictions: &Restrictions,
+    ) -> SearchResult {
         let mut bearing: Vec<(usize, &RoleStatement<'_>)> = Vec::new();
         for (place, statement) in self.matching(question) {
-            translation.make(place, statement, false);
+            translated.add(place, statement, statement.reading());
             let doubtful = || question.doubtful.contains(&place);
-            if !assumed.both_readings || statement.denies() || !doubtful() {
+            if !restrictions.both_readings || statement.is_deny() || !doubtful() {
                 bearing.push((place, statement));
             }
         }
-        // What may deny is a part of the finding: it has to say what the request has for the keys that this names.
+        // The witness lists the keys of every Deny that may match, so each of them gets its slots.
         for (place, statement) in self.doubtful_denies(question) {
-            translation.make(place, statement, true);
-            if assumed.both_readings {
+            translated.add(place, statement, statement.reading().other());
+            if restrictions.both_readings {
                 bearing.push((place, statement));
             }
         }
-        if assumed.both_readings {
+        let used_reading = |statement: &RoleStatement<'_>| {
+            if restrictions.both_readings { statement.reading().other() } else { statement.reading() }
+        };
+        if restrictions.both_readings {
             for (place, statement) in &bearing {
-                translation.make(*place, statement, true);
+                translated.add(*place, statement, used_reading(statement));
             }
         }
-        let mut ties = translation.request.ties(&assumed.excluded);
-        if assumed.own_account {
-            ties.extend(translation.request.own_account());
+        let mut ties = translated.request.ties(&restrictions.excluded);
+        if restrictions.own_account {
+            ties.extend(translated.request.own_account());
         }
-        let (mut common, mut grants, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut common, mut allows, mut boundary_allows) = (Vec::new(), Vec::new(), Vec::new());
         let mut open = Vec::new();
         for (place, statement) in bearing {
-            let Some(made) = translation.made(place, assumed.both_readings) else { continue };
+            let Some(made) = translated.get(place, used_reading(statement)) else { continue };
             open.extend(&made.open);
-            match &made.clauses {
-                Some(clauses) if statement.denies() => common.extend(clauses),
-                Some(clauses) if statement.allows(true) => bounds.push(clauses.as_slice()),
-                Some(clauses) => grants.push(clauses.as_slice()),
-                None => {}
+            let Some(clauses) = &made.clauses else { continue };
+            match statement.kind() {
+                StatementKind::Deny => common.extend(clauses),
+                StatementKind::BoundaryAllow => boundary_allows.push(clauses.as_slice()),
+                StatementKind::Allow => allows.push(clauses.as_slice()),
             }
         }
         common.extend(&ties);
         if !self.bounded {
-            bounds = vec![&[]];
+            boundary_allows = vec![&[]];
         }
-        let slots = &translation.request.slots;
+        let slots = &translated.request.slots;
         if self.budget.spend(slots.len() + common.len()).is_err() {
-            return Searched::Unknown;
+            return SearchResult::Unknown;
         }
         let mut unknown = false;
-        let pairs = grants.iter().flat_map(|grant| bounds.iter().map(move |bound| (grant, bound)));
-        let found = pairs.into_iter().find_map(|(grant, bound)| {
-            let clauses: Vec<&Clause> = grant.iter().chain(*bound).chain(common.iter().copied()).collect();
+        let pairs = allows.iter().flat_map(|allow| boundary_allows.iter().map(move |boundary| (allow, boundary)));
+        let found = pairs.into_iter().find_map(|(allow, boundary)| {
+            let clauses: Vec<&Clause> = allow.iter().chain(*boundary).chain(common.iter().copied()).collect();
             match solve(slots, &clauses, self.budget) {
                 Found::Values(values) => return Some(values),
                 Found::Nothing => {}
@@ -403,84 +396,100 @@ impl<'r> Decider<'r> {
             }
             None
         });
-        let Some(values) = found else { return if unknown { Searched::Unknown } else { Searched::Nothing } };
+        let Some(values) = found else {
+            return if unknown { SearchResult::Unknown } else { SearchResult::Nothing };
+        };
         open.sort_unstable();
         open.dedup();
         if open.is_empty() {
-            return Searched::Permitted(Arc::new(self.witness(translation, question, &values)));
+            return SearchResult::Permitted(Arc::new(self.witness(translated, question, &values)));
         }
-        let values_of = |unknown: &&Unknown| ((*unknown).clone(), translation.request.value(unknown, &values));
-        Searched::Open {
-            likely: self.likely(&translation.request, question, &open, &values),
-            values: open.iter().map(values_of).collect(),
-            resource: translation.request.resource_arn(&values),
+        let request = &translated.request;
+        let value_of =
+            |unknown: &&Unknown| UnknownValue { unknown: (*unknown).clone(), value: request.value(unknown, &values) };
+        let statements = self.matching(question).map(|(_, statement)| statement);
+        SearchResult::Open {
+            likely: likely_values(request, statements, &open, &values),
+            values: open.iter().map(value_of).collect(),
+            resource: request.resource_arn(&values),
         }
     }
 
-    fn witness(&self, translation: &mut Translation<'r>, question: &Question, values: &Values) -> Witness {
+    fn witness(&self, translated: &mut TargetClauses<'r>, question: &Question, values: &Values) -> Witness {
         let mut context = BTreeMap::new();
         let mut grants = Vec::new();
         for (place, statement) in self.matching(question) {
-            let holds = translation.made(place, false).is_some_and(|made| made.hold(values, self.budget));
-            if holds || statement.denies() {
-                translation.request.mention(&statement.keys, values, &mut context);
+            let made = translated.get(place, statement.reading());
+            let holds = made.is_some_and(|made| made.hold(values, self.budget));
+            if holds || statement.is_deny() {
+                translated.request.mention(&statement.keys, values, &mut context);
             }
-            if holds && !statement.denies() {
+            if holds && !statement.is_deny() {
                 grants.push(statement.grant());
             }
         }
         for (_, statement) in self.doubtful_denies(question) {
-            translation.request.mention(&statement.keys, values, &mut context);
+            translated.request.mention(&statement.keys, values, &mut context);
         }
         grants.sort_unstable_by(|a, b| (a.kind == GrantKind::Boundary, a).cmp(&(b.kind == GrantKind::Boundary, b)));
-        let assumed = self.assumptions(translation, question, values);
-        let other_account = translation.request.value(&Unknown::Account, values);
+        let assumed = self.assumptions(translated, question, values);
+        let other_account = translated.request.value(&Unknown::Account, values);
         let other_account = other_account.filter(|account| account != self.role.account());
-        Witness { resource: translation.request.resource_arn(values), context, grants, other_account, assumed }
+        Witness { resource: translated.request.resource_arn(values), context, grants, other_account, assumed }
     }
 
-    /// Which statements the other reading sees differently, of this request. Where several allow it, one that both
-    /// readings see alike is enough.
-    fn assumptions(&self, translation: &mut Translation<'r>, question: &Question, values: &Values) -> Vec<Assumption> {
+    /// The statements for which the two readings differ about this request. If several statements allow it, one for which
+    /// they agree is enough.
+    fn assumptions(&self, translated: &mut TargetClauses<'r>, question: &Question, values: &Values) -> Vec<Assumption> {
         let mut bearing: Vec<usize> = question.matching.iter().chain(&question.doubtful).copied().collect();
         bearing.sort_unstable();
         bearing.dedup();
         let mut assumed: Vec<&RoleStatement<'_>> = Vec::new();
-        let (mut granted, mut within_bounds) = (false, false);
+        let (mut granted, mut within_boundary) = (false, false);
         for place in bearing {
             let Some(statement) = self.statements.get(place) else { continue };
-            let holds = translation.made(place, false).is_some_and(|made| made.hold(values, self.budget));
-            if !statement.denies() && !holds {
+            let made = translated.get(place, statement.reading());
+            let holds = made.is_some_and(|made| made.hold(values, self.budget));
+            if !statement.is_deny() && !holds {
                 continue;
             }
             let doubtful = question.doubtful.contains(&place);
-            let certain = (statement.denies() || !doubtful)
+            let certain = (statement.is_deny() || !doubtful)
                 && (statement.is_plain() && !doubtful
-                    || translation.hold_in_other_reading(place, statement, values, self.budget));
+                    || translated.hold_when_fixed(place, statement, statement.reading().other(), values));
             if certain {
-                granted |= statement.allows(false);
-                within_bounds |= statement.allows(true);
+                granted |= statement.kind() == StatementKind::Allow;
+                within_boundary |= statement.kind() == StatementKind::BoundaryAllow;
             } else {
                 assumed.push(statement);
             }
         }
-        assumed.retain(|statement| !(granted && statement.allows(false) || within_bounds && statement.allows(true)));
+        assumed.retain(|statement| match statement.kind() {
+            StatementKind::Allow => !granted,
+            StatementKind::BoundaryAllow => !within_boundary,
+            StatementKind::Deny => true,
+        });
         let assumption =
-            |statement: &RoleStatement<'_>| Assumption { statement: statement.grant(), matches: !statement.denies() };
+            |statement: &RoleStatement<'_>| Assumption { statement: statement.grant(), matches: !statement.is_deny() };
         let mut assumed: Vec<_> = assumed.into_iter().map(assumption).collect();
         assumed.sort_unstable();
         assumed
     }
 }
 
-enum Searched {
-    /// This request is allowed.
+enum SearchResult {
+    /// IAM would allow this request.
     Permitted(Arc<Witness>),
-    /// So would be one on this resource, if variables that stand for these unknowns, which have these values in it,
-    /// stood for whatever the statements want.
-    Open { values: Vec<(Unknown, Option<String>)>, likely: Vec<Vec<(Unknown, Option<String>)>>, resource: String },
-    /// No request is.
+    /// IAM would allow a request for this resource if variables were wildcards.
+    Open {
+        /// The unknowns that these variables stand for, with their values in the request.
+        values: FixedValues,
+        /// Other combinations of values to search with.
+        likely: Vec<FixedValues>,
+        resource: String,
+    },
+    /// IAM would allow no request.
     Nothing,
-    /// It is not known whether one is.
+    /// The budget was spent, or the solver could not decide.
     Unknown,
 }

@@ -7,6 +7,8 @@ mod annotation;
 pub mod catalogue;
 #[rustfmt::skip]
 mod catalogue_data;
+mod clauses;
+mod conditions;
 mod context;
 mod decider;
 mod decision;

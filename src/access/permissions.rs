@@ -41,7 +41,7 @@ pub fn permissions(role: &Role, at: OffsetDateTime) -> Permissions {
     };
     let mut catalogued: Vec<Decision> = actions().map(at_first).collect();
     budget.restore();
-    decider.reconsider();
+    decider.forget_undecided();
     for ((place, action), decision) in actions().zip(&mut catalogued) {
         if *decision == Decision::Undecided {
             *decision = decider.decide_catalogued(place, action);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::catalogue::{ResourceType, Service};
 use super::context::Unknown;
 use super::request::Request;
-use super::solver::{Cube, Literal, Values};
+use super::solver::{Cube, Literal};
 use crate::policy::comparison::{Comparison, Texts};
 use crate::policy::glob::{Glob, LetterCase};
 use crate::policy::operator::Quantifier;
@@ -81,135 +81,122 @@ pub(super) fn six_fields(fields: Vec<&str>, reading: Reading) -> Vec<Vec<SixFiel
     }
 }
 
-impl Request<'_> {
-    /// The cubes under which one of the patterns matches the request's resource.
-    pub(super) fn resources(&mut self, patterns: &[ResourcePattern], reading: Reading) -> Vec<Cube> {
-        if patterns.iter().any(ResourcePattern::is_everything) {
-            return vec![Vec::new()];
-        }
-        if self.target.resource == ResourceType::None {
-            let matched = patterns.iter().any(|pattern| self.matches_star(pattern, reading));
-            return if matched { vec![Vec::new()] } else { Vec::new() };
-        }
-        // Patterns that differ in the last field only are one union of globs.
-        let mut merged: Vec<(ArnTerms, Vec<Vec<Glob>>)> = Vec::new();
-        let prefix = self.target.service.prefix();
-        for pattern in patterns.iter().filter(|pattern| !pattern.is_for_other_service(prefix)) {
-            for mut terms in self.arn_terms(pattern, reading) {
-                let resource = std::mem::take(&mut terms.resource);
-                match merged.iter_mut().find(|(place, _)| *place == terms) {
-                    Some((_, resources)) => resources.push(resource),
-                    None => merged.push((terms, vec![resource])),
-                }
-            }
-        }
-        let mut cubes = Vec::new();
-        for (place, resources) in merged {
-            let mut base = Vec::new();
-            for (unknown, globs) in [(Unknown::Region, place.region), (Unknown::Account, place.account)] {
-                let slot = self.slot_of(&unknown);
-                base.extend(globs.into_iter().map(|glob| text(slot, vec![glob])));
-            }
-            let slot = self.slot_of(&Unknown::Resource);
-            if resources.iter().any(Vec::is_empty) {
-                cubes.push(base);
-                continue;
-            }
-            let (single, several): (Vec<_>, Vec<_>) = resources.into_iter().partition(|globs| globs.len() == 1);
-            let union: Vec<Glob> = single.into_iter().flatten().collect();
-            if !union.is_empty() {
-                let mut cube = base.clone();
-                cube.push(text(slot, union));
-                cubes.push(cube);
-            }
-            for globs in several {
-                let mut cube = base.clone();
-                cube.extend(globs.into_iter().map(|glob| text(slot, vec![glob])));
-                cubes.push(cube);
-            }
-        }
-        cubes
+/// The cubes under which one of the patterns matches the request's resource.
+pub(super) fn resource_cubes(request: &mut Request<'_>, patterns: &[ResourcePattern], reading: Reading) -> Vec<Cube> {
+    if patterns.iter().any(ResourcePattern::is_everything) {
+        return vec![Vec::new()];
     }
+    if request.target.resource == ResourceType::None {
+        let matched = patterns.iter().any(|pattern| matches_star(request, pattern, reading));
+        return if matched { vec![Vec::new()] } else { Vec::new() };
+    }
+    // Patterns that differ only in the last field become one union of globs.
+    let mut merged: Vec<(ArnTerms, Vec<Vec<Glob>>)> = Vec::new();
+    let prefix = request.target.service.prefix();
+    for pattern in patterns.iter().filter(|pattern| !pattern.is_for_other_service(prefix)) {
+        for mut terms in arn_terms(request, pattern, reading) {
+            let resource = std::mem::take(&mut terms.resource);
+            match merged.iter_mut().find(|(place, _)| *place == terms) {
+                Some((_, resources)) => resources.push(resource),
+                None => merged.push((terms, vec![resource])),
+            }
+        }
+    }
+    let mut cubes = Vec::new();
+    for (place, resources) in merged {
+        let mut base = Vec::new();
+        for (unknown, globs) in [(Unknown::Region, place.region), (Unknown::Account, place.account)] {
+            let slot = request.slot_of(&unknown);
+            base.extend(globs.into_iter().map(|glob| matches_one(slot, vec![glob])));
+        }
+        let slot = request.slot_of(&Unknown::Resource);
+        if resources.iter().any(Vec::is_empty) {
+            cubes.push(base);
+            continue;
+        }
+        let (single, several): (Vec<_>, Vec<_>) = resources.into_iter().partition(|globs| globs.len() == 1);
+        let union: Vec<Glob> = single.into_iter().flatten().collect();
+        if !union.is_empty() {
+            let mut cube = base.clone();
+            cube.push(matches_one(slot, union));
+            cubes.push(cube);
+        }
+        for globs in several {
+            let mut cube = base.clone();
+            cube.extend(globs.into_iter().map(|glob| matches_one(slot, vec![glob])));
+            cubes.push(cube);
+        }
+    }
+    cubes
+}
 
-    /// Whether the pattern matches the literal `*`, on which actions without resource type are requested.
-    fn matches_star(&self, pattern: &ResourcePattern, reading: Reading) -> bool {
-        let fields = pattern.fields();
-        let [field] = fields.as_slice() else { return false };
-        self.glob(pattern, field, reading).is_some_and(|glob| glob.matches("*"))
-    }
+/// Whether the pattern matches the literal `*`, the resource of actions without resource type.
+fn matches_star(request: &Request<'_>, pattern: &ResourcePattern, reading: Reading) -> bool {
+    let fields = pattern.fields();
+    let [field] = fields.as_slice() else { return false };
+    field_glob(request, pattern, field, reading).is_some_and(|glob| glob.matches("*"))
+}
 
-    /// What a pattern asks of the unknown parts of the request's ARN; several alternatives, or none.
-    fn arn_terms(&self, pattern: &ResourcePattern, reading: Reading) -> Vec<ArnTerms> {
-        self.budget.charge(1 + pattern.as_str().len() / SYMBOLS_PER_STEP);
-        let mut alternatives = Vec::new();
-        for patterns in six_fields(pattern.fields(), reading) {
-            let mut terms = ArnTerms::default();
-            if patterns.iter().all(|fields| self.add_terms(pattern, fields, reading, &mut terms)) {
-                alternatives.push(terms);
-            }
+/// What a pattern requires of the unknown parts of the request's ARN; one entry for each alternative.
+fn arn_terms(request: &Request<'_>, pattern: &ResourcePattern, reading: Reading) -> Vec<ArnTerms> {
+    request.budget.charge(1 + pattern.as_str().len() / SYMBOLS_PER_STEP);
+    let mut alternatives = Vec::new();
+    for patterns in six_fields(pattern.fields(), reading) {
+        let mut terms = ArnTerms::default();
+        if patterns.iter().all(|fields| add_terms(request, pattern, fields, reading, &mut terms)) {
+            alternatives.push(terms);
         }
-        alternatives
     }
+    alternatives
+}
 
-    /// Adds what a pattern asks, taken as these six fields; false if it matches no ARN of the target.
-    fn add_terms(
-        &self,
-        pattern: &ResourcePattern,
-        fields: &SixFields<'_>,
-        reading: Reading,
-        terms: &mut ArnTerms,
-    ) -> bool {
-        let [arn, partition, service, region, account, resource] = fields.as_slice() else { return false };
-        // Variables have meaning in the last field only; AWS's own policies also use one for the account.
-        let plain = |field: &str| {
-            let tokens = if pattern.has_variables() { pattern.tokens_of(field) } else { Vec::new() };
-            let variable = tokens.iter().any(|token| matches!(token, Token::Variable(_)));
-            if variable { None } else { self.glob(pattern, field, reading) }
-        };
-        let known = |field: &str, value: &str| field == value || plain(field).is_some_and(|glob| glob.matches(value));
-        if !known(arn, "arn")
-            || !known(partition, self.role.partition())
-            || !known(service, self.target.service.prefix())
-        {
-            return false;
-        }
-        let Some(region) = plain(region) else { return false };
-        let account = if reading == Reading::Wide { self.glob(pattern, account, reading) } else { plain(account) };
-        let Some(account) = account else { return false };
-        if reading == Reading::Narrow && has_doubtful_type(resource) {
-            return false;
-        }
-        let Some(resource) = self.glob(pattern, resource, reading) else { return false };
-        match self.target.service {
-            Service::Ecr => push(&mut terms.region, region),
-            // The ARNs of ECR Public have no region.
-            Service::EcrPublic if !region.matches("") => return false,
-            Service::EcrPublic => {}
-        }
-        push(&mut terms.account, account);
-        push(&mut terms.resource, resource);
-        true
+/// Adds what a pattern requires if it has these six fields; false if it matches no ARN of the target.
+fn add_terms(
+    request: &Request<'_>,
+    pattern: &ResourcePattern,
+    fields: &SixFields<'_>,
+    reading: Reading,
+    terms: &mut ArnTerms,
+) -> bool {
+    let [arn, partition, service, region, account, resource] = fields.as_slice() else { return false };
+    // Variables have meaning in the last field only; AWS's own policies also use one for the account.
+    let plain = |field: &str| {
+        let tokens = if pattern.has_variables() { pattern.tokens_of(field) } else { Vec::new() };
+        let variable = tokens.iter().any(|token| matches!(token, Token::Variable(_)));
+        if variable { None } else { field_glob(request, pattern, field, reading) }
+    };
+    let known = |field: &str, value: &str| field == value || plain(field).is_some_and(|glob| glob.matches(value));
+    if !known(arn, "arn")
+        || !known(partition, request.role.partition())
+        || !known(service, request.target.service.prefix())
+    {
+        return false;
     }
+    let Some(region) = plain(region) else { return false };
+    let account =
+        if reading == Reading::Wide { field_glob(request, pattern, account, reading) } else { plain(account) };
+    let Some(account) = account else { return false };
+    if reading == Reading::Narrow && has_doubtful_type(resource) {
+        return false;
+    }
+    let Some(resource) = field_glob(request, pattern, resource, reading) else { return false };
+    match request.target.service {
+        Service::Ecr => push(&mut terms.region, region),
+        // The ARNs of ECR Public have no region.
+        Service::EcrPublic if !region.matches("") => return false,
+        Service::EcrPublic => {}
+    }
+    push(&mut terms.account, account);
+    push(&mut terms.resource, resource);
+    true
+}
 
-    /// One field of a pattern, with what variables in it stand for.
-    fn glob(&self, pattern: &ResourcePattern, field: &str, reading: Reading) -> Option<Glob> {
-        if !pattern.has_variables() {
-            return Some(Glob::new(field));
-        }
-        resolve(&pattern.tokens_of(field), reading, &|variable| self.meaning(variable))
+/// The glob of one field of a pattern, with the values that variables in it stand for.
+fn field_glob(request: &Request<'_>, pattern: &ResourcePattern, field: &str, reading: Reading) -> Option<Glob> {
+    if !pattern.has_variables() {
+        return Some(Glob::new(field));
     }
-
-    /// The ARN that the values give the request's resource; `*` for a target without resource.
-    pub(super) fn resource_arn(&self, values: &Values) -> String {
-        if self.target.resource == ResourceType::None {
-            return "*".to_owned();
-        }
-        let value =
-            |unknown: &Unknown| self.find_slot(unknown).and_then(|slot| values.get(slot)?.first()).unwrap_or_default();
-        let region = if self.target.service == Service::Ecr { value(&Unknown::Region) } else { "" };
-        let (partition, service) = (self.role.partition(), self.target.service.prefix());
-        format!("arn:{partition}:{service}:{region}:{}:{}", value(&Unknown::Account), value(&Unknown::Resource))
-    }
+    resolve(&pattern.tokens_of(field), reading, &|variable| request.meaning(variable))
 }
 
 fn push(globs: &mut Vec<Glob>, glob: Glob) {
@@ -218,7 +205,8 @@ fn push(globs: &mut Vec<Glob>, glob: Glob) {
     }
 }
 
-fn text(slot: usize, globs: Vec<Glob>) -> Literal {
+/// The literal that one of the globs matches the slot's value.
+fn matches_one(slot: usize, globs: Vec<Glob>) -> Literal {
     let comparison = Arc::new(Comparison::Text(Texts::new(globs, LetterCase::Exact)));
     let if_present = IfPresent::Values { quantifier: Quantifier::Value, comparison, positive: true };
     Literal::new(slot, Requirement { if_absent: false, if_present })

@@ -6,7 +6,6 @@
 use super::catalogue::{self, ActionSet, Service};
 use super::context::is_multivalued;
 use super::decision::{Grant, GrantKind};
-use super::request::keys;
 use super::resources::has_doubtful_type;
 use super::role::{Policy, PolicySource, Role};
 use crate::policy::budget::Budget;
@@ -20,7 +19,7 @@ use crate::policy::{Effect, Statement};
 pub(super) struct RoleStatement<'r> {
     pub(super) body: &'r Statement,
     policy: &'r Policy,
-    pub(super) kind: GrantKind,
+    source: GrantKind,
     index: usize,
     pub(super) keys: Vec<ContextKey>,
     /// The actions of the catalogue that it matches, in the reading that finds more access.
@@ -29,13 +28,28 @@ pub(super) struct RoleStatement<'r> {
     pub(super) doubtful: ActionSet,
 }
 
+/// What a statement does for the role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StatementKind {
+    /// An identity-based policy allows.
+    Allow,
+    /// The permissions boundary allows: it limits what the identity-based policies allow.
+    BoundaryAllow,
+    /// An identity-based policy or the boundary denies.
+    Deny,
+}
+
 impl RoleStatement<'_> {
-    pub(super) fn allows(&self, boundary: bool) -> bool {
-        self.body.effect == Effect::Allow && (self.kind == GrantKind::Boundary) == boundary
+    pub(super) fn kind(&self) -> StatementKind {
+        match (self.body.effect, self.source) {
+            (Effect::Deny, _) => StatementKind::Deny,
+            (Effect::Allow, GrantKind::Boundary) => StatementKind::BoundaryAllow,
+            (Effect::Allow, GrantKind::Inline | GrantKind::Managed) => StatementKind::Allow,
+        }
     }
 
-    pub(super) fn denies(&self) -> bool {
-        self.body.effect == Effect::Deny
+    pub(super) fn is_deny(&self) -> bool {
+        self.kind() == StatementKind::Deny
     }
 
     pub(super) fn reading(&self) -> Reading {
@@ -43,7 +57,7 @@ impl RoleStatement<'_> {
     }
 
     /// Whether a condition or a variable names a key that only some actions' requests have.
-    pub(super) fn looks_at_keys_of_single_actions(&self) -> bool {
+    pub(super) fn names_keys_of_actions(&self) -> bool {
         let single = |key: &ContextKey| {
             catalogue::actions().iter().flat_map(|action| action.keys).any(|own| key.lower().starts_with(own))
         };
@@ -97,7 +111,7 @@ impl RoleStatement<'_> {
             PolicySource::Inline(name) => name.clone(),
             PolicySource::Managed(arn) => arn.clone(),
         };
-        Grant { policy, kind: self.kind, sid: self.body.sid.clone(), statement: self.index }
+        Grant { policy, kind: self.source, sid: self.body.sid.clone(), statement: self.index }
     }
 }
 
@@ -111,7 +125,7 @@ pub(super) fn role_statements(role: &Role) -> Vec<RoleStatement<'_>> {
     let identity = role.policies.iter().map(|policy| (policy, kind(policy)));
     let boundary = role.permissions_boundary.iter().map(|policy| (policy, GrantKind::Boundary));
     let mut statements = Vec::new();
-    for (policy, kind) in identity.chain(boundary) {
+    for (policy, source) in identity.chain(boundary) {
         for (index, statement) in policy.document.statements.iter().enumerate() {
             if catalogue::concerns_ecr(&statement.actions) {
                 let actions = ActionSet::matching(&statement.actions, reading(statement.effect));
@@ -119,7 +133,7 @@ pub(super) fn role_statements(role: &Role) -> Vec<RoleStatement<'_>> {
                 statements.push(RoleStatement {
                     body: statement,
                     policy,
-                    kind,
+                    source,
                     index,
                     keys: keys(statement),
                     actions,
@@ -129,7 +143,8 @@ pub(super) fn role_statements(role: &Role) -> Vec<RoleStatement<'_>> {
         }
     }
     statements.sort_by(|a, b| {
-        let place = |statement: &RoleStatement<'_>| (statement.kind, statement.policy.source.clone(), statement.index);
+        let place =
+            |statement: &RoleStatement<'_>| (statement.source, statement.policy.source.clone(), statement.index);
         a.body.cmp_content(b.body).then_with(|| place(a).cmp(&place(b)))
     });
     statements
@@ -152,4 +167,16 @@ pub(super) fn unknown_actions(role: &Role) -> Vec<String> {
     names.sort_unstable_by(|a, b| a.to_lowercase().cmp(&b.to_lowercase()).then_with(|| a.cmp(b)));
     names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
     names
+}
+
+/// The keys that a statement mentions: in conditions and as variables.
+fn keys(statement: &Statement) -> Vec<ContextKey> {
+    let mut keys = Vec::new();
+    for condition in &statement.conditions {
+        keys.push(condition.key.clone());
+        keys.extend(condition.variables());
+    }
+    let patterns = statement.resources.patterns.iter();
+    keys.extend(patterns.flat_map(ResourcePattern::variables).map(|variable| variable.key));
+    keys
 }

@@ -1,98 +1,100 @@
-//! Values to try for the unknowns that policy variables stand for.
+//! Candidate values for the unknowns that policy variables stand for.
 //!
-//! Knows where such values come from: the policies, other unknowns of a request, a resource that was found. Whether a
-//! request is left with them is the decider's to find out.
+//! Knows where such values come from: the policies, other parts of the request, the resource that a search found. The
+//! decider searches with them.
 
-use super::context::{Knowledge, Unknown};
-use super::decider::{Decider, Question};
+use super::context::{FixedValues, Knowledge, RoleContext, Target, Unknown, UnknownValue};
 use super::request::Request;
 use super::solver::Values;
 use super::solver::slot::SlotValue;
 use super::solver::values::is_possible;
+use super::statements::RoleStatement;
 use crate::policy::arn::Arn;
+use crate::policy::budget::Budget;
 use crate::policy::condition::Condition;
 use crate::policy::reading::Reading;
 use crate::policy::variable::{Meaning, Token, Variable, resolve};
 
-/// How many values are made of a resource that was found.
+/// How many values are made from the resource that a search found.
 const MOST_FITTING: usize = 8;
 
-/// How many of the values that stand in the policies, or that other parts of the request have, are tried first.
+/// How many combinations of likely values are made.
 const MOST_LIKELY: usize = 12;
 
-impl Decider<'_> {
-    /// Values that the open unknowns may have in common: what comes first for each, what other unknowns have in the
-    /// request that was found, what the conditions list.
-    pub(super) fn likely(
-        &self,
-        request: &Request<'_>,
-        question: &Question,
-        open: &[&Unknown],
-        values: &Values,
-    ) -> Vec<Vec<(Unknown, Option<String>)>> {
-        let mut texts: Vec<String> = values.iter().filter_map(SlotValue::first).map(str::to_owned).collect();
-        let conditions = self.matching(question).flat_map(|(_, statement)| &statement.body.conditions);
-        texts.extend(conditions.flat_map(Condition::literals).map(str::to_owned));
-        texts.sort_unstable();
-        texts.dedup();
-        let of = |unknown: &Unknown| {
-            let slot = request.find_slot(unknown).and_then(|slot| request.slots.get(slot));
-            let mut of: Vec<String> =
-                slot.map(|slot| slot.preferred.iter().take(1).cloned().collect()).unwrap_or_default();
-            let possible = |text: &&String| slot.is_some_and(|slot| is_possible(slot, text));
-            let others: Vec<&String> = texts.iter().filter(possible).filter(|text| !of.contains(text)).collect();
-            of.extend(others.into_iter().cloned());
-            of
+/// Combinations of values for the open unknowns. A value comes from the slot's preferred values, from another unknown of
+/// the request that was found, or from a condition.
+pub(super) fn likely_values<'r>(
+    request: &Request<'_>,
+    statements: impl Iterator<Item = &'r RoleStatement<'r>>,
+    open: &[&Unknown],
+    values: &Values,
+) -> Vec<FixedValues> {
+    let mut texts: Vec<String> = values.iter().filter_map(SlotValue::first).map(str::to_owned).collect();
+    let conditions = statements.flat_map(|statement| &statement.body.conditions);
+    texts.extend(conditions.flat_map(Condition::literals).map(str::to_owned));
+    texts.sort_unstable();
+    texts.dedup();
+    let candidates = |unknown: &Unknown| {
+        let slot = request.find_slot(unknown).and_then(|slot| request.slots.get(slot));
+        let preferred = slot.and_then(|slot| slot.preferred.first());
+        let mut candidates: Vec<String> = preferred.into_iter().cloned().collect();
+        let possible = |text: &&String| slot.is_some_and(|slot| is_possible(slot, text));
+        let others: Vec<&String> = texts.iter().filter(possible).filter(|text| !candidates.contains(text)).collect();
+        candidates.extend(others.into_iter().cloned());
+        candidates
+    };
+    let by_unknown: Vec<Vec<String>> = open.iter().map(|unknown| candidates(unknown)).collect();
+    let count = by_unknown.iter().map(Vec::len).max().unwrap_or_default().min(MOST_LIKELY);
+    let combination = |i: usize| {
+        let value = |(unknown, candidates): (&&Unknown, &Vec<String>)| UnknownValue {
+            unknown: (*unknown).clone(),
+            value: candidates.get(i).or(candidates.first()).cloned(),
         };
-        let each: Vec<Vec<String>> = open.iter().map(|unknown| of(unknown)).collect();
-        let most = each.iter().map(Vec::len).max().unwrap_or_default().min(MOST_LIKELY);
-        let pick = |i: usize| {
-            let value =
-                |(unknown, of): (&&Unknown, &Vec<String>)| ((*unknown).clone(), of.get(i).or(of.first()).cloned());
-            open.iter().zip(&each).map(value).collect()
-        };
-        (0..most).map(pick).collect()
-    }
+        open.iter().zip(&by_unknown).map(value).collect()
+    };
+    (0..count).map(combination).collect()
+}
 
-    /// Values of unknowns with which a pattern in a statement matches a resource that was found.
-    pub(super) fn fitting(
-        &self,
-        question: &Question,
-        open: &[(Unknown, Option<String>)],
-        resource: &str,
-    ) -> Vec<(Unknown, String)> {
-        let mut fitting = Vec::new();
-        let name = Arn::parse(resource).map_or("", |arn| arn.resource);
-        for pattern in self.matching(question).flat_map(|(_, statement)| &statement.body.resources.patterns) {
-            // Every part of the name is held against every pattern: that has its price.
-            if fitting.len() >= MOST_FITTING || self.budget.spend(name.len().pow(3) / 8).is_err() {
-                break;
-            }
-            let Some(last) = pattern.fields().pop() else { continue };
-            let last = pattern.tokens_of(last);
-            for (unknown, _) in open {
-                let mut ends: Vec<usize> = name.char_indices().map(|(i, _)| i).collect();
-                ends.push(name.len());
-                let parts = ends
-                    .iter()
-                    .enumerate()
-                    .flat_map(|(i, start)| ends.iter().skip(i + 1).filter_map(|end| name.get(*start..*end)));
-                let role = self.role;
-                let stands_for = |variable: &Variable| {
-                    role.knowledge(&question.target, variable.key.lower()) == Knowledge::Unknown(unknown.clone())
-                };
-                if !last.iter().any(|token| matches!(token, Token::Variable(variable) if stands_for(variable))) {
-                    continue;
-                }
-                let fits = |part: &&str| {
-                    let meaning = |variable: &Variable| {
-                        if stands_for(variable) { Meaning::Text((*part).to_owned()) } else { Meaning::Anything }
-                    };
-                    resolve(&last, Reading::Wide, &meaning).is_some_and(|glob| glob.matches(name))
-                };
-                fitting.extend(parts.filter(fits).take(MOST_FITTING).map(|part| (unknown.clone(), part.to_owned())));
-            }
+/// Values with which a resource pattern that contains a variable matches the resource that a search found. Each value
+/// is for one of the open unknowns.
+pub(super) fn fitting_values<'r>(
+    role: &RoleContext<'_>,
+    target: &Target,
+    statements: impl Iterator<Item = &'r RoleStatement<'r>>,
+    open: &FixedValues,
+    resource: &str,
+    budget: &Budget,
+) -> Vec<(Unknown, String)> {
+    let mut fitting = Vec::new();
+    let name = Arn::parse(resource).map_or("", |arn| arn.resource);
+    for pattern in statements.flat_map(|statement| &statement.body.resources.patterns) {
+        // Every part of the name is matched with every pattern, so the work grows with the third power of its length.
+        if fitting.len() >= MOST_FITTING || budget.spend(name.len().pow(3) / 8).is_err() {
+            break;
         }
-        fitting
+        let Some(last) = pattern.fields().pop() else { continue };
+        let last = pattern.tokens_of(last);
+        for UnknownValue { unknown, .. } in open {
+            let stands_for = |variable: &Variable| {
+                role.knowledge(target, variable.key.lower()) == Knowledge::Unknown(unknown.clone())
+            };
+            if !last.iter().any(|token| matches!(token, Token::Variable(variable) if stands_for(variable))) {
+                continue;
+            }
+            let fits = |part: &&str| {
+                let meaning = |variable: &Variable| {
+                    if stands_for(variable) { Meaning::Text((*part).to_owned()) } else { Meaning::Anything }
+                };
+                resolve(&last, Reading::Wide, &meaning).is_some_and(|glob| glob.matches(name))
+            };
+            let mut ends: Vec<usize> = name.char_indices().map(|(i, _)| i).collect();
+            ends.push(name.len());
+            let parts = ends
+                .iter()
+                .enumerate()
+                .flat_map(|(i, start)| ends.iter().skip(i + 1).filter_map(|end| name.get(*start..*end)));
+            fitting.extend(parts.filter(fits).take(MOST_FITTING).map(|part| (unknown.clone(), part.to_owned())));
+        }
     }
+    fitting
 }
