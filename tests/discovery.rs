@@ -101,10 +101,10 @@ fn a_region_that_fails_or_is_denied_fails_the_invocation() {
             state.refusing.insert("eu-west-1".to_owned(), kind);
         })
     };
-    let failed = "NodeRolesUnknown: could not find out which roles are node roles: eks:ListClusters of eu-west-1 failed: \
+    let failed = "NodeRolesUnknown: could not list the node roles: eks:ListClusters of eu-west-1 failed: \
                   refused";
-    let advice = "; if the region is closed, as by a service control policy, or has no EKS, leave it out: the parameter \
-                  `ClusterRegions` names the regions to look at";
+    let advice = "; if a service control policy closes the region, or it has no EKS, set the rule parameter \
+                  `ClusterRegions` to the other regions";
     for kind in [PortErrorKind::Failed, PortErrorKind::ExplicitlyDenied] {
         check(&aws(kind), scheduled(), &[], Some(&format!("{failed}{advice}")));
     }

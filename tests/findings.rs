@@ -317,9 +317,9 @@ fn fails(aws: &FakeAws, payload: Value, expected: &str, counts: (usize, usize, u
 
 #[test]
 fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all_the_same() {
-    let stored = "; the verdicts are in AWS Config all the same";
-    let advice = "; where Security Hub is not enabled in this account and region, enable it, or set the rule's parameter \
-                  `SecurityHubFindings` to `false`";
+    let stored = "; AWS Config has the verdicts";
+    let advice =
+        "; enable Security Hub in this account and region, or set the rule parameter `SecurityHubFindings` to `false`";
     let refusing = |aws: FakeAws, roles: std::ops::Range<usize>| {
         aws.with(|state| state.failed_findings = roles.map(|role| (format!("AROA{role:03}"), usize::MAX)).collect())
     };
@@ -332,7 +332,7 @@ fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all
     );
     let twelve = run(&refusing(many(12), 0..12), on(scheduled())).unwrap_err().to_string();
     assert!(twelve.contains("/AROA009` (") && !twelve.contains("/AROA010` ("), "{twelve}");
-    assert!(twelve.contains("; and 2 more; the verdicts"), "{twelve}");
+    assert!(twelve.contains("; and 2 more; AWS Config has the verdicts"), "{twelve}");
 
     let gone = told(many(3)).with(|state| {
         state.roles.remove("nodes-001");
@@ -362,7 +362,8 @@ fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all
 
 #[test]
 fn what_would_be_refused_again_is_not_sent_again() {
-    for (code, advice) in [("InvalidAccess", "; where Security Hub is not enabled"), ("InvalidInput", "; the verdicts")]
+    for (code, advice) in
+        [("InvalidAccess", "; enable Security Hub"), ("InvalidInput", "; AWS Config has the verdicts")]
     {
         let aws = many(3).with(|state| {
             state.failed_findings.insert("AROA000".to_owned(), usize::MAX);
@@ -434,8 +435,8 @@ fn one_failure_does_not_hide_another() {
         .failing("GetComplianceDetailsByConfigRule nodes-read-only")
         .failing(GET_ALL);
     let error = format!(
-        "no findings were imported: GetFindings of `nodes-read-only` failed: {DENIED}; the verdicts are in AWS Config all \
-         the same; also could not find out which verdicts to clear: GetComplianceDetailsByConfigRule of \
+        "no findings were imported: GetFindings of `nodes-read-only` failed: {DENIED}; AWS Config has the \
+         verdicts; also no earlier verdict was cleared: GetComplianceDetailsByConfigRule of \
          `nodes-read-only` failed: {DENIED}; also no verdict on role `bad`: ListRolePolicies of `bad` failed: {DENIED}"
     );
     fails(&aws, on(scheduled()), &error, (0, 0, 1));

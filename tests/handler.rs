@@ -219,9 +219,7 @@ fn a_changed_policy_attached_to_nothing_costs_no_eks_call() {
 fn nothing_is_sent_when_the_roles_concerned_are_unknown() {
     for call in DISCOVERY.into_iter().chain(["DescribeFargateProfile us-east-1/prod web"]) {
         let (operation, of) = call.split_once(' ').unwrap_or((call, ""));
-        let error = format!(
-            "NodeRolesUnknown: could not find out which roles are node roles: {operation} of `{of}` failed: {DENIED}"
-        );
+        let error = format!("NodeRolesUnknown: could not list the node roles: {operation} of `{of}` failed: {DENIED}");
         for payload in [nodes_changed(), scheduled(), oversized(&role_summary("nodes", "AROANODES"))] {
             let aws = account().with(|state| {
                 let kind = NodeKind::FargateProfile("web".to_owned());
@@ -233,7 +231,7 @@ fn nothing_is_sent_when_the_roles_concerned_are_unknown() {
     }
     let app = customer_policy();
     let error = format!(
-        "AttachedRolesUnknown: could not find out which roles the changed policy is attached to: \
+        "AttachedRolesUnknown: could not list the roles that the changed policy is attached to: \
          ListEntitiesForPolicy of `{app}` failed: {DENIED}"
     );
     check(&account().failing(&format!("ListEntitiesForPolicy {app}")), app_changed(), &[], Some(&error));
@@ -418,7 +416,7 @@ fn a_shared_policy_that_cannot_be_read_is_asked_for_once_and_fails_all_its_roles
 fn verdicts_are_sent_even_if_it_is_unknown_which_to_clear() {
     let aws = account().failing("GetComplianceDetailsByConfigRule nodes-read-only");
     let error = format!(
-        "ReportedRolesUnknown: could not find out which verdicts to clear: \
+        "ReportedRolesUnknown: no earlier verdict was cleared: \
          GetComplianceDetailsByConfigRule of `nodes-read-only` failed: {DENIED}"
     );
     check(&aws, scheduled(), &["AROANODES Compliant"], Some(&error));
@@ -469,7 +467,7 @@ fn evaluations_that_failed_are_sent_again() {
 #[test]
 fn evaluations_that_fail_for_ever_fail_the_invocation_by_name() {
     let aws = many(3).with(|state| state.refusals = BTreeMap::from([("AROA001".to_owned(), usize::MAX)]));
-    let error = "EvaluationsNotStored: config:PutEvaluations did not store 1 of 3 evaluations, sent 4 times: \
+    let error = "EvaluationsNotStored: AWS Config did not store 1 of 3 evaluations after 4 attempts: \
                  AWS::IAM::Role `AROA001`";
     let again = ["AROA001 Compliant"; 3];
     let sent = [&["AROA000 Compliant", "AROA001 Compliant", "AROA002 Compliant"], &again[..]].concat();

@@ -137,7 +137,7 @@ fn a_policy_that_the_list_does_not_have_is_read_by_itself() {
 #[test]
 fn a_page_that_fails_leaves_no_verdict_on_what_it_would_have_shown() {
     let aws = || with_policies(many(150), 150);
-    let start = "could not find out which roles are node roles: ";
+    let start = "could not list the node roles: ";
     for page in ["roles 0", "roles 100"] {
         let call = format!("GetAccountAuthorizationDetails {page}");
         let error = format!("NodeRolesUnknown: {start}GetAccountAuthorizationDetails of `{page}` failed: {DENIED}");

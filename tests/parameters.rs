@@ -217,9 +217,8 @@ fn credentials_other_account_needs_a_named_role() {
     let none = json!({});
     let refused = |why: &str| {
         format!(
-            "OtherAccount: the event is of account `111122223333`, the function's own is `999999999999`, and {why}: set \
-             the rule's parameter `ExecutionRoleName` to the name of a role in account `111122223333` that this function \
-             may assume"
+            "OtherAccount: cannot read account `111122223333` from account `999999999999`: {why}; set the rule parameter \
+             `ExecutionRoleName` to a role in account `111122223333` that this function may assume"
         )
     };
     let assumed = "arn:aws:iam::111122223333:role/reader by -".to_owned();
@@ -235,17 +234,17 @@ fn credentials_other_account_needs_a_named_role() {
             OTHER,
             &mode,
             &linked,
-            refused("the role that the event names is AWS Config's service-linked role, which no function can assume"),
+            refused("the event names AWS Config's service-linked role, which no function can assume"),
         ),
         (
             OTHER,
             &none,
             &linked,
-            refused("the role that the event names is AWS Config's service-linked role, which no function can assume"),
+            refused("the event names AWS Config's service-linked role, which no function can assume"),
         ),
-        (OTHER, &none, &role, refused("nothing says which role to assume there")),
-        (OTHER, &mode, &third, refused("the role that the event names lies in a third account")),
-        (OTHER, &mode, &Value::Null, refused("the event names no role, though `AssumeRoleMode` is `true`")),
+        (OTHER, &none, &role, refused("no parameter names a role")),
+        (OTHER, &mode, &third, refused("the role that the event names is in a third account")),
+        (OTHER, &mode, &Value::Null, refused("`AssumeRoleMode` is `true`, but the event names no role")),
         ("", &none, &linked, "own".to_owned()),
         ("", &name, &linked, named),
     ] {

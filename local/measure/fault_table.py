@@ -40,7 +40,7 @@ STALE_ROLE_IDS = ("AROASTALE000000000001", "AROASTALE000000000002")
 # The invocation's timeout for slow faults and for others, and how long a slow call takes. All in seconds.
 SHORT_TIMEOUT, LONG_TIMEOUT, SLOW_SECONDS = 6.0, 90.0, 9.0
 # The start of the error when time runs out: before the verdicts are stored, or after, with only findings left.
-OUT_OF_TIME, OUT_OF_TIME_WITH_FINDINGS = "OutOfTime", "FindingsNotImported: not done with findings"
+OUT_OF_TIME, OUT_OF_TIME_WITH_FINDINGS = "OutOfTime", "FindingsNotImported: gave up sending findings"
 
 
 def managed(name):

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::rule::invocation::credentials::OtherAccountError;
 use crate::rule::invocation::error::InvocationError;
 use crate::rule::ports::error::{PortError, PortErrorKind};
+use crate::rule::report::problem::seconds;
 
 /// Why an evaluation could not answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -19,19 +20,19 @@ pub enum EvaluationError {
     #[error(transparent)]
     OtherAccount(#[from] OtherAccountError),
     /// The role that reads another account could not be assumed.
-    #[error("could not assume the role by which the event's account is read: {0}")]
+    #[error("could not assume the role that reads the event's account: {0}")]
     NoCredentials(PortError),
     /// The node roles of the account could not be listed.
-    #[error("could not find out which roles are node roles: {0}{advice}", advice = advice(.0))]
+    #[error("could not list the node roles: {0}{advice}", advice = advice(.0))]
     NodeRolesUnknown(PortError),
     /// Time ran out. The batches of evaluations that AWS Config had taken by then stay.
-    #[error("not done {} ms before Lambda would have ended the invocation", margin.as_millis())]
+    #[error("gave up {} s before the Lambda timeout", seconds(*margin))]
     OutOfTime {
         /// How long before the Lambda timeout the evaluation gave up.
         margin: Duration,
     },
     /// The roles that a changed policy is attached to could not be listed.
-    #[error("could not find out which roles the changed policy is attached to: {0}")]
+    #[error("could not list the roles that the changed policy is attached to: {0}")]
     AttachedRolesUnknown(PortError),
 }
 
@@ -52,15 +53,31 @@ impl EvaluationError {
 /// What to do where clusters cannot be listed.
 fn advice(error: &PortError) -> &'static str {
     match (error.operation().split_once(':'), error.kind()) {
-        (Some(("account", _)), _) => "; the parameter `ClusterRegions` can name the regions instead",
+        (Some(("account", _)), _) => "; or set the rule parameter `ClusterRegions` to the regions to search",
         (Some(("eks", "ListClusters")), PortErrorKind::RegionClosed) => {
-            "; the region does not know the function's credentials: they are bad, or none of the regions that \
-             `ClusterRegions` names is enabled in the account"
+            "; the region does not accept the credentials: they are invalid, or no region in the rule parameter \
+             `ClusterRegions` is enabled in the account"
         }
         (Some(("eks", _)), PortErrorKind::ExplicitlyDenied) | (Some(("eks", "ListClusters")), _) => {
-            "; if the region is closed, as by a service control policy, or has no EKS, leave it out: the parameter \
-             `ClusterRegions` names the regions to look at"
+            "; if a service control policy closes the region, or it has no EKS, set the rule parameter `ClusterRegions` \
+             to the other regions"
         }
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_of_time_names_its_margin_in_seconds() {
+        for (margin, expected) in [
+            (Duration::from_secs(2), "gave up 2 s before the Lambda timeout"),
+            (Duration::from_micros(1_500_999), "gave up 1.5 s before the Lambda timeout"),
+        ] {
+            let error = EvaluationError::OutOfTime { margin };
+            assert_eq!((error.error_type(), error.to_string().as_str()), ("OutOfTime", expected));
+        }
     }
 }

@@ -23,8 +23,8 @@ pub enum Credentials {
 /// The event's account is not the function's, and nothing names a role to read it with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the event is of account `{event}`, the function's own is `{own}`, and {why}: set the rule's parameter \
-     `ExecutionRoleName` to the name of a role in account `{event}` that this function may assume"
+    "cannot read account `{event}` from account `{own}`: {why}; set the rule parameter `ExecutionRoleName` to a role in \
+     account `{event}` that this function may assume"
 )]
 pub struct OtherAccountError {
     /// The event's account.
@@ -60,14 +60,14 @@ impl Credentials {
         let why = match (&invocation.execution_role_arn, role.assume_the_events) {
             (_, false) if own.is_none() => return Ok(Self::Own),
             (Some(arn), _) if arn.contains(&format!(":role/{SERVICE_LINKED}")) => {
-                "the role that the event names is AWS Config's service-linked role, which no function can assume"
+                "the event names AWS Config's service-linked role, which no function can assume"
             }
-            (_, false) => "nothing says which role to assume there",
+            (_, false) => "no parameter names a role",
             (Some(arn), true) if arn.starts_with(&format!("arn:{partition}:iam::{account}:role/")) => {
                 return assume(arn.clone());
             }
-            (Some(_), true) => "the role that the event names lies in a third account",
-            (None, true) => "the event names no role, though `AssumeRoleMode` is `true`",
+            (Some(_), true) => "the role that the event names is in a third account",
+            (None, true) => "`AssumeRoleMode` is `true`, but the event names no role",
         };
         Err(OtherAccountError { event: account.clone(), own: own.unwrap_or("unknown").to_owned(), why })
     }

@@ -84,5 +84,5 @@ async fn send_all(
         pending = failed;
     }
     let resources = pending.into_iter().map(|one| one.resource).collect();
-    Err(NotStored::Refused { resources, total, times: ATTEMPTS })
+    Err(NotStored::Refused { resources, total, attempts: ATTEMPTS })
 }

@@ -28,10 +28,10 @@ pub enum Problem {
     #[error(transparent)]
     EvaluationsNotStored(NotStored),
     /// Security Hub did not take all findings.
-    #[error("{0}; the verdicts are in AWS Config all the same")]
+    #[error("{0}; AWS Config has the verdicts")]
     FindingsNotImported(NotImported),
     /// The earlier verdicts of the rule could not be read, so none was cleared.
-    #[error("could not find out which verdicts to clear: {0}")]
+    #[error("no earlier verdict was cleared: {0}")]
     ReportedRolesUnknown(PortError),
     /// These roles got no verdict, because they could not be read or understood. At least one.
     #[error("no verdict on {}", list(.0, NAMED_ROLES, " roles"))]
@@ -91,7 +91,7 @@ pub enum NotStored {
         total: usize,
     },
     /// The calls succeeded, but AWS Config refused some evaluations every time.
-    #[error("config:PutEvaluations did not store {} of {total} evaluations, sent {times} times: {}",
+    #[error("AWS Config did not store {} of {total} evaluations after {attempts} attempts: {}",
         .resources.len(), .resources.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Refused {
         /// The resources whose evaluations were not stored.
@@ -99,7 +99,7 @@ pub enum NotStored {
         /// How many evaluations there were.
         total: usize,
         /// How many times they were sent.
-        times: usize,
+        attempts: usize,
     },
 }
 
@@ -132,7 +132,7 @@ pub enum NotImported {
         total: usize,
     },
     /// Time ran out.
-    #[error("not done with findings {} ms before Lambda would have ended the invocation", margin.as_millis())]
+    #[error("gave up sending findings {} s before the Lambda timeout", seconds(*margin))]
     OutOfTime {
         /// How long before the Lambda timeout the evaluation gave up.
         margin: Duration,
@@ -141,11 +141,15 @@ pub enum NotImported {
 
 fn advice(not_enabled: bool) -> &'static str {
     if not_enabled {
-        "; where Security Hub is not enabled in this account and region, enable it, or set the rule's parameter \
-         `SecurityHubFindings` to `false`"
+        "; enable Security Hub in this account and region, or set the rule parameter `SecurityHubFindings` to `false`"
     } else {
         ""
     }
+}
+
+/// Seconds, rounded down to milliseconds.
+pub(in crate::rule) fn seconds(duration: Duration) -> f64 {
+    duration.as_millis() as f64 / 1000.0
 }
 
 /// The first items, and how many more there are.

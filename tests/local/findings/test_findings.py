@@ -377,7 +377,7 @@ def test_where_time_runs_out_over_findings_the_verdicts_are_known(binary, rule):
         )
         answer = lab.send(scheduled(), rule, seconds=8)
         assert answer.payload["errorType"] == "FindingsNotImported"
-        assert "before Lambda would have ended" in answer.error
+        assert "before the Lambda timeout" in answer.error
         held = {identity: e["ComplianceType"] for identity, e in lab.evaluations(rule).items()}
         assert held == {role.id: role.verdict for role in account.ROLES if role.node}
         numbers = metrics(lab)
