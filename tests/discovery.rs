@@ -37,7 +37,7 @@ fn prod_changed() -> Value {
 }
 
 #[test]
-fn every_region_in_scope_is_asked_and_every_cluster_in_it() {
+fn clusters_in_every_region_in_scope_are_read() {
     let aws = || {
         account().with(|state| {
             state.regions = vec!["us-east-1".to_owned(), "eu-west-1".to_owned(), "ap-south-1".to_owned()];
@@ -67,7 +67,7 @@ fn every_region_in_scope_is_asked_and_every_cluster_in_it() {
 }
 
 #[test]
-fn a_region_that_is_named_and_not_enabled_has_no_clusters_unless_no_region_answers() {
+fn named_region_not_enabled_has_no_clusters() {
     let with_closed = || {
         account().with(|state| {
             state.regions.extend(["ap-east-1".to_owned(), "me-south-1".to_owned()]);
@@ -94,7 +94,7 @@ fn a_region_that_is_named_and_not_enabled_has_no_clusters_unless_no_region_answe
 }
 
 #[test]
-fn a_region_that_fails_or_is_denied_fails_the_invocation() {
+fn failing_or_denied_region_fails_the_invocation() {
     let aws = |kind: PortErrorKind| {
         account().with(|state| {
             state.regions.push("eu-west-1".to_owned());
@@ -114,7 +114,7 @@ fn a_region_that_fails_or_is_denied_fails_the_invocation() {
 }
 
 #[test]
-fn access_entries_are_not_asked_of_a_cluster_that_cannot_have_them() {
+fn config_map_cluster_is_not_asked_for_access_entries() {
     let aws = account().with(|state| {
         state.cluster("us-east-1", "prod").record.authentication = Authentication::ConfigMap;
     });
@@ -123,7 +123,7 @@ fn access_entries_are_not_asked_of_a_cluster_that_cannot_have_them() {
 }
 
 #[test]
-fn what_goes_between_being_listed_and_described_is_gone() {
+fn cluster_part_gone_after_listing_is_ignored() {
     for call in
         ["DescribeCluster us-east-1/prod", "ListNodegroups us-east-1/prod", "DescribeNodegroup us-east-1/prod nodes"]
     {
@@ -133,7 +133,7 @@ fn what_goes_between_being_listed_and_described_is_gone() {
 }
 
 #[test]
-fn clusters_are_asked_together_but_not_all_at_once() {
+fn cluster_calls_are_limited_to_eight_at_once() {
     let aws = (0..100).fold(FakeAws::new(), |aws, number| {
         aws.with(|state| {
             let cluster = state.cluster("us-east-1", &format!("c{number}"));
@@ -150,7 +150,7 @@ fn clusters_are_asked_together_but_not_all_at_once() {
 }
 
 #[test]
-fn clusters_are_remembered_for_minutes_and_not_by_the_schedule() {
+fn clusters_are_cached_for_minutes_but_not_by_schedules() {
     let (aws, cache) = (account(), Cache::new());
     let asked = |payload: Value, later: Duration| {
         run_with(&aws, &cache, payload, later).unwrap();
@@ -167,7 +167,7 @@ fn clusters_are_remembered_for_minutes_and_not_by_the_schedule() {
 }
 
 #[test]
-fn what_follows_from_old_clusters_is_no_newer_than_they_are() {
+fn no_cluster_answer_is_dated_when_clusters_were_listed() {
     let captured = "2026-01-05T10:05:00Z";
     let item = with(role_item("web", "AROAWEB", EC2_TRUST), &json!({ "configurationItemCaptureTime": captured }));
     let summary = with(role_summary("web", "AROAWEB"), &json!({ "configurationItemCaptureTime": captured }));
@@ -189,7 +189,7 @@ fn what_follows_from_old_clusters_is_no_newer_than_they_are() {
 }
 
 #[test]
-fn what_failed_is_not_remembered() {
+fn failed_listing_is_not_cached() {
     let (aws, cache) = (account().failing(DISCOVERY[4]), Cache::new());
     run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap_err();
     aws.mend();
@@ -198,7 +198,7 @@ fn what_failed_is_not_remembered() {
 }
 
 #[test]
-fn accounts_are_remembered_apart() {
+fn accounts_have_separate_caches() {
     let (one, cache) = (account(), Cache::new());
     run_with(&one, &cache, nodes_changed(), Duration::ZERO).unwrap();
     let other = FakeAws::new();
@@ -210,7 +210,7 @@ fn accounts_are_remembered_apart() {
 }
 
 #[test]
-fn whoever_asks_meanwhile_waits_for_the_same_answer() {
+fn concurrent_evaluations_share_one_listing() {
     let (aws, cache) = (account(), Cache::new());
     let ports = Ports { iam: &aws, eks: &aws, store: &aws };
     let invocation = Invocation::parse(nodes_changed()).unwrap();
@@ -223,7 +223,7 @@ fn whoever_asks_meanwhile_waits_for_the_same_answer() {
 }
 
 #[test]
-fn a_changed_cluster_is_judged_through_its_roles_as_they_are_now() {
+fn changed_cluster_is_read_again_and_its_roles_evaluated() {
     let (aws, cache) = (account().role("new", "AROANEW").role("auto", "AROAAUTO"), Cache::new());
     run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
     aws.change(|state| {
@@ -244,7 +244,7 @@ fn a_changed_cluster_is_judged_through_its_roles_as_they_are_now() {
 }
 
 #[test]
-fn a_changed_fargate_profile_is_judged_through_its_role() {
+fn changed_fargate_profile_evaluates_its_role() {
     let aws = account().role("web", "AROAWEB").with(|state| {
         let kind = NodeKind::FargateProfile("web".to_owned());
         state.cluster("us-east-1", "prod").part(PartKind::FargateProfiles, "web", &role_arn("web"), kind);
@@ -256,7 +256,7 @@ fn a_changed_fargate_profile_is_judged_through_its_role() {
 }
 
 #[test]
-fn a_changed_cluster_out_of_scope_or_gone_costs_little() {
+fn changed_cluster_out_of_scope_or_gone_costs_few_calls() {
     let aws = account();
     let payload = with(prod_changed(), &json!({ "ruleParameters": { "ClusterNames": "x" } }));
     check(&aws, payload, &["prod NotApplicable"], None);

@@ -39,7 +39,7 @@ const ROLE: &str = "role AROANODES nodes arn:aws:iam::111122223333:role/nodes tr
 const BARE_ROLE: &str = "role AROANODES nodes arn:aws:iam::111122223333:role/nodes no trust policy";
 
 #[test]
-fn every_message_and_status_is_understood() {
+fn event_messages_and_statuses_give_triggers() {
     let deleted = json!({
         "configurationItemStatus": "ResourceDeleted", "configuration": null, "ARN": null, "resourceName": null,
     });
@@ -102,7 +102,7 @@ fn every_message_and_status_is_understood() {
 }
 
 #[test]
-fn what_real_events_leave_out_or_spell_otherwise_is_understood() {
+fn event_spellings_of_real_events_are_understood() {
     let configured = |changes: Value| {
         let mut item = item();
         item["configuration"] = with(item["configuration"].clone(), &changes);
@@ -170,7 +170,7 @@ fn what_real_events_leave_out_or_spell_otherwise_is_understood() {
 }
 
 #[test]
-fn an_answer_is_ordered_by_the_capture_or_the_notification() {
+fn answer_time_is_the_capture_or_notification_time() {
     let at = |payload: Value| {
         let at = Invocation::parse(payload).unwrap().ordering_timestamp;
         at.unix_timestamp_nanos() / 1_000_000 - 1_767_607_353_000
@@ -186,7 +186,7 @@ fn an_answer_is_ordered_by_the_capture_or_the_notification() {
 }
 
 #[test]
-fn what_is_not_understood_is_named() {
+fn event_not_understood_is_an_error_with_its_path() {
     let invoking = |text: &str| with(scheduled(), &json!({ "invokingEvent": text }));
     let types = "expected `ConfigurationItemChangeNotification`, `OversizedConfigurationItemChangeNotification`, \
                  `ScheduledNotification` or `ConfigurationSnapshotDeliveryCompleted`";
@@ -333,7 +333,7 @@ fn what_is_not_understood_is_named() {
 }
 
 #[test]
-fn the_result_token_prints_as_nothing() {
+fn result_token_is_not_printed() {
     let invocation = Invocation::parse(with(scheduled(), &json!({ "resultToken": "s3cret" }))).unwrap();
     assert_eq!(invocation.result_token.expose(), "s3cret");
     assert!(!format!("{invocation:?}").contains("s3cret"));

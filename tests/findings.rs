@@ -66,7 +66,7 @@ const GET_ALL: &str = "GetFindings nodes-read-only";
 const IMPORT: &str = "BatchImportFindings 1";
 
 #[test]
-fn nothing_is_asked_where_findings_are_off() {
+fn findings_off_makes_no_security_hub_call() {
     for parameters in [json!({}), json!({ "SecurityHubFindings": "false" })] {
         for payload in [scheduled(), change(&role_item("nodes", "AROANODES", EC2_TRUST))] {
             let aws = writing(account(), "nodes");
@@ -79,7 +79,7 @@ fn nothing_is_asked_where_findings_are_off() {
 }
 
 #[test]
-fn what_is_told_on_an_event() {
+fn event_imports_or_archives_the_finding_of_its_role() {
     let discovered = json!({ "configurationItemStatus": "ResourceDiscovered" });
     let deleted = json!({ "configurationItemStatus": "ResourceDeleted", "configuration": null });
     let other_trust = with(role_item("nodes", "AROANODES", LAMBDA_TRUST), &json!({}));
@@ -165,7 +165,7 @@ fn what_is_told_on_an_event() {
 }
 
 #[test]
-fn a_finding_keeps_its_id_and_beginning_and_a_retry_changes_nothing_but_times() {
+fn finding_keeps_id_and_created_at_on_retry() {
     let aws = writing(account(), "nodes");
     let cache = Cache::new();
     run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
@@ -183,7 +183,7 @@ fn a_finding_keeps_its_id_and_beginning_and_a_retry_changes_nothing_but_times() 
 }
 
 #[test]
-fn an_archived_finding_is_the_last_one_with_another_time() {
+fn archived_finding_differs_only_in_state_and_time() {
     let aws = told(writing(account(), "nodes"));
     let last = aws.finding("AROANODES");
     run(&aws, changed(&json!({ "configurationItemStatus": "ResourceDeleted" }))).unwrap();
@@ -194,7 +194,7 @@ fn an_archived_finding_is_the_last_one_with_another_time() {
 }
 
 #[test]
-fn clusters_remembered_from_before_a_finding_do_not_archive_it() {
+fn cached_clusters_older_than_a_finding_keep_it() {
     let aws = FakeAws::new().role("nodes", "AROANODES");
     let cache = Cache::new();
     let told_later = |payload: Value| {
@@ -211,7 +211,7 @@ fn clusters_remembered_from_before_a_finding_do_not_archive_it() {
 }
 
 #[test]
-fn a_schedule_archives_what_it_no_longer_judges_of_its_own() {
+fn schedule_archives_only_outdated_findings_of_its_rule() {
     let three = || told(account().role("a", "AROAA").node("a").role("b", "AROAB").node("b"));
     let aws = three();
     // The same role's finding by another rule and in another account, and one that an event has made since.
@@ -250,7 +250,7 @@ fn a_schedule_archives_what_it_no_longer_judges_of_its_own() {
 }
 
 #[test]
-fn a_role_that_cannot_be_read_keeps_its_finding() {
+fn unreadable_role_keeps_its_finding() {
     let passed = |id: &str, more: &str| format!("{id} Compliant Informational{more}");
     let known = || told(account().role("bad", "AROABAD").node("bad").role("old", "AROAOLD").node("old"));
     let gone = || {
@@ -273,7 +273,7 @@ fn a_role_that_cannot_be_read_keeps_its_finding() {
 }
 
 #[test]
-fn many_findings_go_in_batches_of_a_hundred_and_many_ids_are_not_asked_for_one_by_one() {
+fn many_findings_use_batches_and_one_query() {
     let aws = many(205);
     run(&aws, on(scheduled())).unwrap();
     assert_eq!(calls(&aws), [GET_ALL, "BatchImportFindings 100", "BatchImportFindings 100", "BatchImportFindings 5"]);
@@ -292,7 +292,7 @@ fn many_findings_go_in_batches_of_a_hundred_and_many_ids_are_not_asked_for_one_b
 }
 
 #[test]
-fn findings_that_failed_are_sent_again() {
+fn failed_findings_are_sent_again() {
     let aws = many(150).with(|state| {
         state.failed_findings = BTreeMap::from([("AROA003".to_owned(), 2), ("AROA120".to_owned(), 3)]);
     });
@@ -316,7 +316,7 @@ fn fails(aws: &FakeAws, payload: Value, expected: &str, counts: (usize, usize, u
 }
 
 #[test]
-fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all_the_same() {
+fn findings_not_imported_fail_the_invocation() {
     let stored = "; AWS Config has the verdicts";
     let advice =
         "; enable Security Hub in this account and region, or set the rule parameter `SecurityHubFindings` to `false`";
@@ -361,7 +361,7 @@ fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all
 }
 
 #[test]
-fn what_would_be_refused_again_is_not_sent_again() {
+fn permanently_refused_findings_are_not_resent() {
     for (code, advice) in
         [("InvalidAccess", "; enable Security Hub"), ("InvalidInput", "; AWS Config has the verdicts")]
     {
@@ -378,7 +378,7 @@ fn what_would_be_refused_again_is_not_sent_again() {
 }
 
 #[test]
-fn where_every_event_asks_at_once_what_is_judged_is_told_and_what_is_to_be_archived_waits_for_the_schedule() {
+fn throttled_get_findings_imports_and_defers_archiving() {
     let throttled = |aws: FakeAws| aws.failing_as(GET, PortErrorKind::Throttled);
     let aws = throttled(writing(told(account()), "nodes"));
     let outcome = run(&aws, nodes_changed()).unwrap();
@@ -395,7 +395,7 @@ fn where_every_event_asks_at_once_what_is_judged_is_told_and_what_is_to_be_archi
 }
 
 #[test]
-fn a_verdict_that_aws_config_left_to_the_schedule_is_no_finding_yet() {
+fn deferred_verdict_sends_no_finding() {
     let app = format!("arn:aws:iam::{ACCOUNT}:policy/app");
     let aws = told(account()).with(|state| {
         state.policies.insert(app.clone(), version("v1", EVERYTHING));
@@ -408,7 +408,7 @@ fn a_verdict_that_aws_config_left_to_the_schedule_is_no_finding_yet() {
 }
 
 #[test]
-fn a_finding_from_the_future_is_outbid() {
+fn finding_dated_in_the_future_is_overwritten() {
     let planted = |years: i64| {
         let aws = writing(told(account().role("old", "AROAOLD").node("old")), "nodes");
         aws.change(|state| {
@@ -427,7 +427,7 @@ fn a_finding_from_the_future_is_outbid() {
 }
 
 #[test]
-fn one_failure_does_not_hide_another() {
+fn failure_names_every_problem() {
     let aws = account()
         .role("bad", "AROABAD")
         .node("bad")
@@ -443,7 +443,7 @@ fn one_failure_does_not_hide_another() {
 }
 
 #[test]
-fn findings_follow_the_verdicts() {
+fn findings_are_sent_only_after_verdicts_are_stored() {
     let cleared_not = account().failing("GetComplianceDetailsByConfigRule nodes-read-only");
     assert_eq!(run(&cleared_not, on(scheduled())).unwrap_err().error_type(), "ReportedRolesUnknown");
     assert_eq!(cleared_not.findings(), [PASSED]);

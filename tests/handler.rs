@@ -37,14 +37,14 @@ fn app_changed() -> Value {
 }
 
 #[test]
-fn a_role_that_its_trust_policy_rules_out_costs_one_call() {
+fn role_ruled_out_by_trust_policy_costs_one_call() {
     let aws = account();
     check(&aws, change(&role_item("nodes", "AROANODES", LAMBDA_TRUST)), &["AROANODES NotApplicable"], None);
     assert_eq!(aws.calls(), ["PutEvaluations"]);
 }
 
 #[test]
-fn a_changed_role() {
+fn changed_role_gets_a_verdict_or_not_applicable() {
     let node = "AROANODES Compliant";
     let not = "AROANODES NotApplicable";
     for (name, aws, trust, expected) in [
@@ -81,7 +81,7 @@ fn a_changed_role() {
 }
 
 #[test]
-fn a_node_role_costs_these_calls() {
+fn node_role_costs_these_calls_cold_and_warm() {
     let aws = inline(account(), "nodes", EVERYTHING).with(|state| {
         let boundary = customer_policy();
         state.policies.insert(boundary.clone(), version("v2", EVERYTHING));
@@ -124,7 +124,7 @@ fn a_node_role_costs_these_calls() {
 }
 
 #[test]
-fn the_answer_says_why_and_when_in_time() {
+fn answer_has_reason_role_and_capture_time() {
     let aws = inline(account(), "nodes", EVERYTHING);
     let outcome = run(&aws, nodes_changed()).unwrap();
     let batches = aws.batches.lock().unwrap();
@@ -142,7 +142,7 @@ fn the_answer_says_why_and_when_in_time() {
 }
 
 #[test]
-fn an_oversized_item_is_read_from_iam_before_eks_is_asked() {
+fn oversized_role_is_read_from_iam_before_eks() {
     let payload = || oversized(&role_summary("nodes", "AROANODES"));
     let aws = account();
     check(&aws, payload(), &["AROANODES Compliant"], None);
@@ -166,7 +166,7 @@ fn an_oversized_item_is_read_from_iam_before_eks_is_asked() {
 }
 
 #[test]
-fn what_gets_no_verdict_is_answered_without_asking() {
+fn resource_without_verdict_is_answered_without_reading() {
     let other = json!({ "resourceType": "AWS::EKS::Addon", "resourceId": "prod", "configuration": null });
     let deleted = json!({ "configurationItemStatus": "ResourceDeleted", "configuration": null });
     for (payload, expected) in [
@@ -182,7 +182,7 @@ fn what_gets_no_verdict_is_answered_without_asking() {
 }
 
 #[test]
-fn a_changed_policy_is_judged_through_the_node_roles_it_is_attached_to() {
+fn changed_policy_evaluates_the_node_roles_that_use_it() {
     let app = customer_policy();
     let attached = |aws: FakeAws| {
         let app = app.clone();
@@ -209,14 +209,14 @@ fn a_changed_policy_is_judged_through_the_node_roles_it_is_attached_to() {
 }
 
 #[test]
-fn a_changed_policy_attached_to_nothing_costs_no_eks_call() {
+fn changed_policy_without_roles_makes_no_eks_call() {
     let aws = account();
     check(&aws, app_changed(), &["ANPAAPP NotApplicable"], None);
     assert_eq!(aws.calls(), [format!("ListEntitiesForPolicy {}", customer_policy()).as_str(), "PutEvaluations"]);
 }
 
 #[test]
-fn nothing_is_sent_when_the_roles_concerned_are_unknown() {
+fn unknown_node_roles_send_nothing() {
     for call in DISCOVERY.into_iter().chain(["DescribeFargateProfile us-east-1/prod web"]) {
         let (operation, of) = call.split_once(' ').unwrap_or((call, ""));
         let error = format!("NodeRolesUnknown: could not list the node roles: {operation} of `{of}` failed: {DENIED}");
@@ -238,7 +238,7 @@ fn nothing_is_sent_when_the_roles_concerned_are_unknown() {
 }
 
 #[test]
-fn the_schedule_judges_all_node_roles_and_clears_what_has_gone() {
+fn schedule_evaluates_node_roles_and_clears_old_ones() {
     let aws = account()
         .role("other", "AROAOTHER")
         .node("other")
@@ -269,7 +269,7 @@ fn the_schedule_judges_all_node_roles_and_clears_what_has_gone() {
 }
 
 #[test]
-fn a_snapshot_is_a_schedule() {
+fn snapshot_is_handled_like_a_schedule() {
     let snapshot = json!({
         "messageType": "ConfigurationSnapshotDeliveryCompleted", "notificationCreationTime": "2026-01-05T10:02:40Z",
     });
@@ -278,7 +278,7 @@ fn a_snapshot_is_a_schedule() {
 }
 
 #[test]
-fn facts_of_one_role_are_gathered_whatever_its_spelling() {
+fn facts_of_one_role_are_merged_across_spellings() {
     let arn = |role: &str| format!("arn:aws:iam::{ACCOUNT}:{role}");
     let aws = account().with(|state| {
         let prod = state.cluster("us-east-1", "prod");
@@ -305,7 +305,7 @@ fn facts_of_one_role_are_gathered_whatever_its_spelling() {
 }
 
 #[test]
-fn a_role_that_cannot_be_read_gets_no_verdict_and_the_others_get_theirs() {
+fn unreadable_role_gets_no_verdict_and_others_do() {
     let two = || {
         account().role("bad", "AROABAD").node("bad").with(|state| {
             state.reported = vec![role_resource("AROABAD"), role_resource("AROAOLD")];
@@ -328,7 +328,7 @@ fn a_role_that_cannot_be_read_gets_no_verdict_and_the_others_get_theirs() {
 }
 
 #[test]
-fn what_is_not_understood_is_named_and_gets_no_verdict() {
+fn document_not_understood_is_named_without_verdict() {
     for (document, what) in [
         ("{", "not JSON"),
         (
@@ -358,7 +358,7 @@ fn what_is_not_understood_is_named_and_gets_no_verdict() {
 }
 
 #[test]
-fn policies_that_go_while_they_are_read() {
+fn policy_gone_while_read_is_read_again() {
     let get_policy = format!("GetPolicy {PULL_ONLY}");
     let get_version = format!("GetPolicyVersion {PULL_ONLY} v1");
 
@@ -404,7 +404,7 @@ fn policies_that_go_while_they_are_read() {
 }
 
 #[test]
-fn a_shared_policy_that_cannot_be_read_is_asked_for_once_and_fails_all_its_roles() {
+fn unreadable_shared_policy_is_read_once() {
     let aws = account().role("other", "AROAOTHER").node("other").failing(&format!("GetPolicy {PULL_ONLY}"));
     let cause = format!("GetPolicy of `{PULL_ONLY}` failed: {DENIED}");
     let error = format!("RolesUnreadable: no verdict on role `nodes`: {cause}; role `other`: {cause}");
@@ -413,7 +413,7 @@ fn a_shared_policy_that_cannot_be_read_is_asked_for_once_and_fails_all_its_roles
 }
 
 #[test]
-fn verdicts_are_sent_even_if_it_is_unknown_which_to_clear() {
+fn unknown_reported_roles_still_send_verdicts() {
     let aws = account().failing("GetComplianceDetailsByConfigRule nodes-read-only");
     let error = format!(
         "ReportedRolesUnknown: no earlier verdict was cleared: \
@@ -430,7 +430,7 @@ fn many(count: usize) -> FakeAws {
 }
 
 #[test]
-fn more_than_a_hundred_evaluations_are_sent_in_batches() {
+fn evaluations_are_sent_in_batches_of_a_hundred() {
     let aws = many(205);
     run(&aws, scheduled()).unwrap();
     let sizes: Vec<usize> = aws.batches.lock().unwrap().iter().map(|(_, batch)| batch.len()).collect();
@@ -439,7 +439,7 @@ fn more_than_a_hundred_evaluations_are_sent_in_batches() {
 }
 
 #[test]
-fn an_error_names_a_hundred_roles_and_counts_the_rest() {
+fn error_names_a_hundred_roles_and_counts_the_rest() {
     let aws = many(103).failing(&format!("GetPolicy {PULL_ONLY}"));
     let error = run(&aws, scheduled()).unwrap_err();
     assert_eq!(error.unreadable().len(), 103);
@@ -449,14 +449,14 @@ fn an_error_names_a_hundred_roles_and_counts_the_rest() {
 }
 
 #[test]
-fn roles_are_read_together_but_not_all_at_once() {
+fn roles_are_read_eight_at_once() {
     let aws = many(20);
     run(&aws, scheduled()).unwrap();
     assert_eq!(aws.most_at_once(), 8);
 }
 
 #[test]
-fn evaluations_that_failed_are_sent_again() {
+fn failed_evaluations_are_sent_again() {
     let aws =
         many(150).with(|state| state.refusals = BTreeMap::from([("AROA003".to_owned(), 2), ("AROA120".to_owned(), 1)]));
     run(&aws, scheduled()).unwrap();
@@ -465,7 +465,7 @@ fn evaluations_that_failed_are_sent_again() {
 }
 
 #[test]
-fn evaluations_that_fail_for_ever_fail_the_invocation_by_name() {
+fn evaluations_refused_four_times_fail_by_name() {
     let aws = many(3).with(|state| state.refusals = BTreeMap::from([("AROA001".to_owned(), usize::MAX)]));
     let error = "EvaluationsNotStored: AWS Config did not store 1 of 3 evaluations after 4 attempts: \
                  AWS::IAM::Role `AROA001`";
@@ -475,7 +475,7 @@ fn evaluations_that_fail_for_ever_fail_the_invocation_by_name() {
 }
 
 #[test]
-fn one_failure_does_not_hide_another() {
+fn failure_names_every_problem() {
     let aws = account().role("bad", "AROABAD").node("bad").failing("GetRole bad").failing("PutEvaluations");
     let error = format!(
         "EvaluationsNotStored: PutEvaluations of `` failed: {DENIED}; 0 of 1 evaluations were stored; \
@@ -485,7 +485,7 @@ fn one_failure_does_not_hide_another() {
 }
 
 #[test]
-fn a_token_of_testmode_stores_nothing() {
+fn testmode_token_stores_nothing() {
     for (token, test_mode) in [("TESTMODE", true), ("a-token", false)] {
         let aws = account();
         run(&aws, with(nodes_changed(), &json!({ "resultToken": token }))).unwrap();

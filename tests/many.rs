@@ -53,7 +53,7 @@ fn with_app(aws: FakeAws, count: usize) -> FakeAws {
 }
 
 #[test]
-fn a_few_roles_are_read_by_themselves_and_many_out_of_the_list() {
+fn few_roles_are_read_one_by_one_many_in_pages() {
     for (roles, details) in [(32, 0), (33, 1), (250, 3)] {
         let aws = many(roles);
         run(&aws, scheduled()).unwrap();
@@ -65,7 +65,7 @@ fn a_few_roles_are_read_by_themselves_and_many_out_of_the_list() {
 }
 
 #[test]
-fn a_schedule_grows_linearly_and_makes_no_call_twice() {
+fn schedule_calls_grow_linearly_without_repeats() {
     let calls = |roles: usize| {
         let aws = with_policies(many(roles), roles);
         run(&aws, scheduled()).unwrap();
@@ -84,7 +84,7 @@ fn a_schedule_grows_linearly_and_makes_no_call_twice() {
 }
 
 #[test]
-fn few_policies_are_read_by_themselves_and_many_out_of_the_list_however_few_the_roles() {
+fn many_policies_of_few_roles_are_read_in_pages() {
     for (more, pages) in [(0, 0), (1, 1)] {
         let aws = with_policies(many(32), 32).with(|state| {
             for index in 32..32 + more {
@@ -100,7 +100,7 @@ fn few_policies_are_read_by_themselves_and_many_out_of_the_list_however_few_the_
 }
 
 #[test]
-fn versions_that_are_known_are_not_read_again_and_the_default_is_always_asked_for() {
+fn cached_versions_are_not_read_again_but_defaults_are() {
     let (aws, cache) = (with_policies(many(10), 10), Cache::new());
     run_with(&aws, &cache, scheduled(), Duration::ZERO).unwrap();
     assert_eq!(aws.count("GetPolicyVersion"), 11);
@@ -110,7 +110,7 @@ fn versions_that_are_known_are_not_read_again_and_the_default_is_always_asked_fo
 }
 
 #[test]
-fn a_policy_that_is_made_again_under_its_arn_is_another_policy() {
+fn policy_made_again_under_its_arn_is_read_again() {
     let (aws, cache) = (with_policies(many(1), 1), Cache::new());
     run_with(&aws, &cache, scheduled(), Duration::ZERO).unwrap();
     aws.change(|state| {
@@ -122,7 +122,7 @@ fn a_policy_that_is_made_again_under_its_arn_is_another_policy() {
 }
 
 #[test]
-fn a_policy_that_the_list_does_not_have_is_read_by_itself() {
+fn policy_missing_in_the_pages_is_read_alone() {
     let aws = with_policies(many(40), 40).before("GetAccountAuthorizationDetails policies 0", |state| {
         state.policies.remove(&policy(7));
     });
@@ -135,7 +135,7 @@ fn a_policy_that_the_list_does_not_have_is_read_by_itself() {
 }
 
 #[test]
-fn a_page_that_fails_leaves_no_verdict_on_what_it_would_have_shown() {
+fn failed_page_leaves_its_roles_without_verdict() {
     let aws = || with_policies(many(150), 150);
     let start = "could not list the node roles: ";
     for page in ["roles 0", "roles 100"] {
@@ -163,7 +163,7 @@ fn with_karpenter(aws: FakeAws) -> FakeAws {
 }
 
 #[test]
-fn self_managed_roles_are_found_among_many_as_among_few() {
+fn self_managed_roles_are_found_among_few_and_many() {
     for extra in [1, 40] {
         let aws = with_karpenter(many(extra));
         run(&aws, scheduled()).unwrap();
@@ -174,7 +174,7 @@ fn self_managed_roles_are_found_among_many_as_among_few() {
 }
 
 #[test]
-fn exempt_roles_do_not_count_among_the_many() {
+fn exempt_roles_are_not_counted() {
     for exempt in ["nodes-0000", "nodes-000*", "nodes-*"] {
         let aws = with_karpenter(many(33)).with(|state| state.reported = vec![role_resource("AROAKARPENTER")]);
         run(&aws, with(scheduled(), &json!({ "ruleParameters": { "ExemptRoles": exempt } }))).unwrap();
@@ -185,7 +185,7 @@ fn exempt_roles_do_not_count_among_the_many() {
 }
 
 #[test]
-fn a_policy_attached_to_many_roles_is_answered_out_of_the_list() {
+fn policy_of_many_roles_is_evaluated_from_pages() {
     let aws = with_app(many(120), 120).role("plain", "AROAPLAIN");
     run(&aws, app_changed()).unwrap();
     assert_eq!(aws.sent().len(), 121);
@@ -193,7 +193,7 @@ fn a_policy_attached_to_many_roles_is_answered_out_of_the_list() {
 }
 
 #[test]
-fn the_deadline_is_looked_at_between_two_roles() {
+fn evaluation_yields_between_two_roles() {
     let (aws, cache) = (with_app(many(8), 8), Cache::new());
     let ports = Ports { iam: &aws, eks: &aws, store: &aws };
     let invocation = Invocation::parse(app_changed()).unwrap();
@@ -208,7 +208,7 @@ fn the_deadline_is_looked_at_between_two_roles() {
 }
 
 #[test]
-fn what_aws_config_does_not_take_of_other_resources_is_left_to_the_schedule() {
+fn evaluations_of_other_resources_can_be_deferred() {
     // A call that is refused as it is: the event's own resource is sent alone.
     let refused = with_app(many(3), 3).failing_at("PutEvaluations", 1, PortErrorKind::NotAccepted);
     let outcome = run(&refused, app_changed()).unwrap();
@@ -237,7 +237,7 @@ fn what_aws_config_does_not_take_of_other_resources_is_left_to_the_schedule() {
 }
 
 #[test]
-fn a_resource_of_its_own_and_a_schedule_are_left_to_nobody() {
+fn required_evaluations_are_never_deferred() {
     let own = || BTreeMap::from([("AROA0000".to_owned(), usize::MAX)]);
     for payload in [scheduled(), change(&role_item(&name(0), "AROA0000", EC2_TRUST))] {
         let aws = many(3).with(|state| state.refusals = own());
@@ -250,7 +250,7 @@ fn a_resource_of_its_own_and_a_schedule_are_left_to_nobody() {
 }
 
 #[test]
-fn ten_thousand_warm_invocations_ask_for_clusters_no_more_than_time_calls_for() {
+fn warm_invocations_list_clusters_every_five_minutes() {
     let (aws, cache) = (many(1), Cache::new());
     for second in 0..10_000 {
         let later = Duration::seconds(second);

@@ -70,7 +70,7 @@ fn tag(key: &str, value: &str) -> Tag {
 }
 
 #[test]
-fn every_kind_that_eks_tells() {
+fn node_kinds_of_eks_make_node_roles() {
     type Kind = fn(String) -> NodeKind;
     for (kind, name, node, trust, expected) in [
         (PartKind::NodeGroups, "workers", NodeKind::NodeGroup as Kind, EC2_TRUST, "node group workers"),
@@ -104,7 +104,7 @@ fn every_kind_that_eks_tells() {
 }
 
 #[test]
-fn self_managed_nodes_are_told_by_their_marks() {
+fn self_managed_marks_make_node_roles() {
     type Mark = fn(&mut FakeRole);
     let prod = "of cluster prod, eu-west-1";
     for (name, mark, expected) in [
@@ -158,7 +158,7 @@ fn self_managed_nodes_are_told_by_their_marks() {
 }
 
 #[test]
-fn what_could_be_no_self_managed_nodes_role_is_none_whatever_its_marks() {
+fn marks_without_profile_cluster_or_trust_are_ignored() {
     let marked = || open_account().with_role("r", |role| role.attached.push(WORKER.to_owned()));
     says("no instance profile", marked, &json!({}), EC2_TRUST, None);
     let api_only = || {
@@ -176,7 +176,7 @@ fn what_could_be_no_self_managed_nodes_role_is_none_whatever_its_marks() {
 }
 
 #[test]
-fn a_mark_that_names_no_cluster_names_those_that_it_could_be_of() {
+fn mark_without_cluster_names_the_possible_clusters() {
     let aws = |clusters: usize| {
         move || {
             open_account().with_role("r", in_profile).with_role("r", |role| role.attached.push(WORKER.to_owned())).with(
@@ -196,7 +196,7 @@ fn a_mark_that_names_no_cluster_names_those_that_it_could_be_of() {
 }
 
 #[test]
-fn tags_of_clusters_out_of_scope_outweigh_a_policy_for_nodes() {
+fn tags_of_clusters_out_of_scope_override_worker_policy() {
     let aws = || {
         open_account()
             .with_role("r", in_profile)
@@ -209,7 +209,7 @@ fn tags_of_clusters_out_of_scope_outweigh_a_policy_for_nodes() {
 }
 
 #[test]
-fn a_tag_on_the_profile_tells_whatever_the_role_s_own_tags_name() {
+fn profile_tag_counts_despite_the_role_tags() {
     let aws = |on_profile: &'static str| {
         move || {
             let aws = open_account().with_role("r", in_profile);
@@ -225,7 +225,7 @@ fn a_tag_on_the_profile_tells_whatever_the_role_s_own_tags_name() {
 }
 
 #[test]
-fn karpenters_tag_is_of_the_cluster_that_the_tags_beside_it_name() {
+fn karpenter_tag_belongs_to_the_cluster_of_other_tags() {
     let node_class = || tag("karpenter.k8s.aws/ec2nodeclass", "default");
     for (named, parameters, expected) in [
         ("dev", json!({ "ClusterNames": "prod" }), None),
@@ -249,7 +249,7 @@ fn karpenters_tag_is_of_the_cluster_that_the_tags_beside_it_name() {
 }
 
 #[test]
-fn a_role_that_ec2_may_not_assume_is_not_looked_up_for_marks() {
+fn role_without_ec2_trust_is_not_read_for_marks() {
     let trust = json!({"Version": "2012-10-17", "Statement": [
         { "Effect": "Allow", "Principal": { "AWS": format!("arn:aws:iam::{ACCOUNT}:root") }, "Action": "sts:AssumeRole" },
     ]});
@@ -263,7 +263,7 @@ fn a_role_that_ec2_may_not_assume_is_not_looked_up_for_marks() {
 }
 
 #[test]
-fn looking_for_marks_stops_at_the_first_that_tells() {
+fn marks_are_read_up_to_the_first_found() {
     let event = || change(&role_item("r", "AROAR", EC2_TRUST));
     let discovery = ["ListRegions", "ListClusters", "DescribeCluster", "ListNodegroups", "ListFargateProfiles"];
     let calls = |aws: FakeAws| {
@@ -292,7 +292,7 @@ fn looking_for_marks_stops_at_the_first_that_tells() {
 }
 
 #[test]
-fn a_mark_that_cannot_be_read_is_a_role_that_cannot_be_read() {
+fn unreadable_mark_makes_the_role_unreadable() {
     for call in ["ListInstanceProfilesForRole r", "ListAttachedRolePolicies r", "GetInstanceProfile p"] {
         let (operation, of) = call.split_once(' ').unwrap();
         let expected = format!("no verdict on role `r`: {operation} of `{of}` failed: {DENIED}");
@@ -311,7 +311,7 @@ fn a_mark_that_cannot_be_read_is_a_role_that_cannot_be_read() {
 }
 
 #[test]
-fn the_parameter_node_roles_adds_roles_whatever_their_trust_policy() {
+fn node_roles_parameter_adds_roles_of_any_trust() {
     let aws =
         || FakeAws::new().role("r", "AROAR").with_role("r", |role| role.record.trust_policy = LAMBDA_TRUST.into());
     let with_path = || aws().with_role("r", |role| role.record.arn = format!("arn:aws:iam::{ACCOUNT}:role/team/r"));
@@ -339,7 +339,7 @@ fn the_parameter_node_roles_adds_roles_whatever_their_trust_policy() {
 }
 
 #[test]
-fn exempt_roles_win() {
+fn exempt_roles_win_over_everything() {
     let aws = || FakeAws::new().role("r", "AROAR").node("r");
     let node = "node group r of cluster prod, us-east-1";
     let tagged = || aws().with_role("r", |role| role.record.tags.push(tag("ecr", "a=b")));
@@ -361,7 +361,7 @@ fn exempt_roles_win() {
 }
 
 #[test]
-fn roles_of_pods_are_judged_only_if_asked_for() {
+fn pod_roles_are_evaluated_only_if_included() {
     let issuer = "https://oidc.eks.us-east-1.amazonaws.com/id/ABC";
     let arn = role_arn("r");
     let pods = |trust: &'static str, kind: PartKind, node: NodeKind| {
@@ -400,7 +400,7 @@ fn roles_of_pods_are_judged_only_if_asked_for() {
 }
 
 #[test]
-fn a_changed_policy_is_judged_through_self_managed_roles_too() {
+fn changed_policy_evaluates_self_managed_roles() {
     let app = format!("arn:aws:iam::{ACCOUNT}:policy/app");
     let aws = open_account().with_role("r", in_profile).with_role("r", |role| {
         role.record.tags.push(tag("kubernetes.io/cluster/prod", "owned"));
