@@ -1,8 +1,10 @@
-//! How clusters are found: every region, what refuses for good, how much at once, what is remembered and for how long.
+//! Listing clusters: regions, failures, concurrent calls, and the cache.
 
 use crate::support::block_on;
-use crate::support::events::{ACCOUNT, EC2_TRUST, change, oversized, role_item, role_summary, scheduled, with};
-use crate::support::fakes::{DISCOVERY, FakeAws, role_arn};
+use crate::support::events::{
+    ACCOUNT, EC2_TRUST, change, nodes_changed, oversized, role_item, role_summary, scheduled, with,
+};
+use crate::support::fakes::{DISCOVERY, FakeAws, account, role_arn, role_resource};
 use crate::support::run::{NOW, check, run, run_with};
 use ecr_read_only::access::Compliance;
 use ecr_read_only::rule::ports::{Authentication, PartKind, PortErrorKind};
@@ -11,19 +13,12 @@ use futures_util::future::join;
 use serde_json::{Value, json};
 use time::Duration;
 
-fn nodes_changed() -> Value {
-    change(&role_item("nodes", "AROANODES", EC2_TRUST))
-}
-
-fn account() -> FakeAws {
-    FakeAws::new().role("nodes", "AROANODES").node("nodes")
-}
-
+/// The event of `nodes`, of a rule with these parameters.
 fn scoped(parameters: &Value) -> Value {
     with(nodes_changed(), &json!({ "ruleParameters": parameters.to_string() }))
 }
 
-/// An item of EKS that changed.
+/// The event of a changed EKS resource.
 fn cluster_item(resource_type: &str, id: &str, path: &str) -> Value {
     change(&json!({
         "resourceType": resource_type, "resourceId": id, "resourceName": id, "awsRegion": "us-east-1",
@@ -57,11 +52,11 @@ fn clusters_in_every_region_in_scope_are_read() {
     ] {
         let aws = aws();
         let outcome = run(&aws, scoped(&parameters)).unwrap();
-        let judged = outcome.answers[0].role().unwrap();
-        let facts: Vec<String> = judged.node_of.iter().map(ToString::to_string).collect();
+        let role = outcome.answers[0].role().unwrap();
+        let facts: Vec<String> = role.node_of.iter().map(ToString::to_string).collect();
         assert_eq!(facts, expected, "{parameters}: {:#?}", aws.calls());
-        let asked = aws.count("DescribeCluster");
-        assert_eq!(asked, expected.len(), "{parameters}: no cluster out of scope is asked");
+        let described = aws.count("DescribeCluster");
+        assert_eq!(described, expected.len(), "{parameters}: no cluster out of scope is described");
         assert_eq!(aws.count("ListRegions"), usize::from(parameters.get("ClusterRegions").is_none()), "{parameters}");
     }
 }
@@ -73,7 +68,7 @@ fn named_region_not_enabled_has_no_clusters() {
             state.regions.extend(["ap-east-1".to_owned(), "me-south-1".to_owned()]);
             state.refusing.insert("ap-east-1".to_owned(), PortErrorKind::RegionClosed);
             state.refusing.insert("me-south-1".to_owned(), PortErrorKind::RegionClosed);
-            state.reported = vec![crate::support::fakes::role_resource("AROANODES")];
+            state.reported = vec![role_resource("AROANODES")];
         })
     };
     let named = |regions: &str| with(scheduled(), &json!({ "ruleParameters": { "ClusterRegions": regions } }));
@@ -82,14 +77,14 @@ fn named_region_not_enabled_has_no_clusters() {
     assert_eq!(outcome.closed_regions, ["ap-east-1", "me-south-1"]);
     assert_eq!(aws.sent(), ["AROANODES Compliant"]);
 
-    for (payload, why) in [
-        (named("ap-east-1,me-south-1"), "credentials that are bad everywhere"),
-        (scheduled(), "a region that the account says is enabled, though another answers"),
+    for (payload, name) in [
+        (named("ap-east-1,me-south-1"), "every region refuses the credentials"),
+        (scheduled(), "the account lists the region as enabled"),
     ] {
         let aws = with_closed();
         let error = run(&aws, payload).unwrap_err();
-        assert_eq!(error.error_type(), "NodeRolesUnknown", "{why}");
-        assert_eq!(aws.sent(), [""; 0], "{why}: and no verdict is cleared");
+        assert_eq!(error.error_type(), "NodeRolesUnknown", "{name}");
+        assert_eq!(aws.sent(), [""; 0], "{name}: no verdict is cleared");
     }
 }
 
@@ -144,26 +139,27 @@ fn cluster_calls_are_limited_to_eight_at_once() {
         })
     });
     run(&aws, scheduled()).unwrap();
-    assert_eq!(aws.most_at_once(), 8, "of one region");
-    // One of regions, one of clusters; of each cluster itself, three lists and ten node groups; the role; what was reported.
+    assert_eq!(aws.most_at_once(), 8, "in one region");
+    // One call for regions and one for clusters. For each cluster: itself, three lists, ten node groups. Then the role, and
+    // the roles that the rule reported.
     assert_eq!(aws.calls().len(), 2 + 100 * 14 + 1 + 1);
 }
 
 #[test]
 fn clusters_are_cached_for_minutes_but_not_by_schedules() {
     let (aws, cache) = (account(), Cache::new());
-    let asked = |payload: Value, later: Duration| {
+    let lists_clusters = |payload: Value, later: Duration| {
         run_with(&aws, &cache, payload, later).unwrap();
         aws.take_calls().iter().any(|call| call.starts_with("ListClusters"))
     };
     let second = Duration::SECOND;
-    assert!(asked(nodes_changed(), Duration::ZERO));
-    assert!(!asked(nodes_changed(), CLUSTERS_CACHED_FOR - second));
-    assert!(asked(nodes_changed(), CLUSTERS_CACHED_FOR), "they have become too old");
-    assert!(asked(scheduled(), CLUSTERS_CACHED_FOR + second), "a schedule asks anew");
-    assert!(!asked(nodes_changed(), CLUSTERS_CACHED_FOR + second), "and what it found is remembered");
-    assert!(asked(nodes_changed(), Duration::ZERO), "a clock that was set back makes nothing young");
-    assert!(asked(scoped(&json!({ "ClusterNames": "p*" })), Duration::ZERO), "another scope is another cache");
+    assert!(lists_clusters(nodes_changed(), Duration::ZERO));
+    assert!(!lists_clusters(nodes_changed(), CLUSTERS_CACHED_FOR - second));
+    assert!(lists_clusters(nodes_changed(), CLUSTERS_CACHED_FOR), "the list is too old");
+    assert!(lists_clusters(scheduled(), CLUSTERS_CACHED_FOR + second), "a schedule lists again");
+    assert!(!lists_clusters(nodes_changed(), CLUSTERS_CACHED_FOR + second), "the list of the schedule is cached");
+    assert!(lists_clusters(nodes_changed(), Duration::ZERO), "the clock was set back");
+    assert!(lists_clusters(scoped(&json!({ "ClusterNames": "p*" })), Duration::ZERO), "another scope has its own list");
 }
 
 #[test]
@@ -171,10 +167,10 @@ fn no_cluster_answer_is_dated_when_clusters_were_listed() {
     let captured = "2026-01-05T10:05:00Z";
     let item = with(role_item("web", "AROAWEB", EC2_TRUST), &json!({ "configurationItemCaptureTime": captured }));
     let summary = with(role_summary("web", "AROAWEB"), &json!({ "configurationItemCaptureTime": captured }));
-    for (payload, what) in [(change(&item), "without a record"), (oversized(&summary), "by its record")] {
-        for (asked_before, expected) in [(true, NOW), (false, NOW + Duration::minutes(2))] {
+    for (payload, name) in [(change(&item), "role not read"), (oversized(&summary), "role read")] {
+        for (is_cached, expected) in [(true, NOW), (false, NOW + Duration::minutes(2))] {
             let (aws, cache) = (account().role("web", "AROAWEB"), Cache::new());
-            if asked_before {
+            if is_cached {
                 run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
             }
             let outcome = run_with(&aws, &cache, payload.clone(), Duration::minutes(3)).unwrap();
@@ -182,7 +178,7 @@ fn no_cluster_answer_is_dated_when_clusters_were_listed() {
             assert_eq!(
                 (evaluation.compliance, evaluation.ordering_timestamp),
                 (Compliance::NotApplicable, expected),
-                "{what}"
+                "{name}"
             );
         }
     }
@@ -192,7 +188,7 @@ fn no_cluster_answer_is_dated_when_clusters_were_listed() {
 fn failed_listing_is_not_cached() {
     let (aws, cache) = (account().failing(DISCOVERY[4]), Cache::new());
     run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap_err();
-    aws.mend();
+    aws.repair();
     run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
     assert_eq!(aws.sent(), ["AROANODES Compliant"]);
 }
@@ -236,9 +232,9 @@ fn changed_cluster_is_read_again_and_its_roles_evaluated() {
     run_with(&aws, &cache, prod_changed(), Duration::SECOND).unwrap();
     assert_eq!(aws.sent(), ["prod NotApplicable", "AROANEW Compliant", "AROANODES Compliant"]);
     assert_eq!(aws.batches.lock().unwrap()[0].1[0].resource.resource_type, "AWS::EKS::Cluster");
-    assert_eq!(aws.take_calls()[0], "DescribeCluster us-east-1/prod", "of the others nothing is asked");
+    assert_eq!(aws.take_calls()[0], "DescribeCluster us-east-1/prod", "no other cluster is read");
 
-    // What was found is remembered for the role's own event.
+    // The clusters are cached for the role's own event.
     run_with(&aws, &cache, change(&role_item("new", "AROANEW", EC2_TRUST)), Duration::SECOND).unwrap();
     assert_eq!(aws.calls()[0], "GetRole new");
 }
