@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use crate::access::NotApplicable;
+use crate::access::node_marks::{TagMark, tag_mark, worker_policy};
 use crate::policy::TrustPolicy;
-use crate::policy::arn::Arn;
 use crate::policy::tag::Tag;
 use crate::rule::invocation::parameters::RuleParameters;
 use crate::rule::nodes::facts::{NodeFact, NodeRole, NodeRoles, Place};
@@ -14,20 +14,6 @@ use crate::rule::ports::eks::{Authentication, ClusterId, NodeKind};
 use crate::rule::ports::iam::{Iam, InstanceProfile, RoleDetails};
 use crate::rule::read::clusters::Clusters;
 use crate::rule::read::roles::{RoleDraft, RoleError, RoleReader};
-
-/// The start of the key of a tag that names a cluster; the cluster's name follows
-/// (<https://docs.aws.amazon.com/eks/latest/userguide/worker.html>).
-const CLUSTER_TAG_PREFIX: &str = "kubernetes.io/cluster/";
-
-/// Keys of tags whose value is the name of a cluster: two of EKS, and eksctl's.
-const CLUSTER_TAGS: [&str; 3] = ["aws:eks:cluster-name", "eks:eks-cluster-name", "alpha.eksctl.io/cluster-name"];
-
-/// The key of Karpenter's tag on the instance profiles that it makes. Its value is a node class, which names no cluster.
-const NODE_CLASS_TAG: &str = "karpenter.k8s.aws/ec2nodeclass";
-
-/// The names of AWS's managed policies for nodes, in every partition
-/// (<https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html>).
-const WORKER_POLICIES: [&str; 2] = ["AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMinimalPolicy"];
 
 /// The answer of the test for one role.
 #[derive(Debug)]
@@ -215,10 +201,9 @@ impl<'a> NodeClassifier<'a> {
         let mut facts = Vec::new();
         let (mut named, mut named_in_scope, mut node_class) = (0, 0, None);
         for Tag { key, value } in tags {
-            let cluster = match key.strip_prefix(CLUSTER_TAG_PREFIX) {
-                Some(cluster) => cluster,
-                None if CLUSTER_TAGS.contains(&key.as_str()) => value,
-                None if key == NODE_CLASS_TAG => {
+            let cluster = match tag_mark(key, value) {
+                Some(TagMark::Cluster(cluster)) => cluster,
+                Some(TagMark::NodeClass) => {
                     node_class = Some(key);
                     continue;
                 }
@@ -255,8 +240,4 @@ pub(in crate::rule) fn exempt(
     }
     let tag = parameters.exempt_tag.as_ref().filter(|tag| tags.contains(tag))?;
     Some(NotApplicable::ExemptTag { key: tag.key.clone(), value: tag.value.clone() })
-}
-
-fn worker_policy(arn: &str) -> Option<&str> {
-    Arn::parse(arn)?.aws_managed_policy().filter(|name| WORKER_POLICIES.contains(name))
 }

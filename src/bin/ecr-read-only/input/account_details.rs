@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use ecr_read_only::access::node_marks::{tag_mark, worker_policy};
 use ecr_read_only::access::{Policy, PolicySource, Role};
 use ecr_read_only::policy::arn::Arn;
 use ecr_read_only::policy::tag::Tag;
@@ -243,18 +244,6 @@ pub(crate) struct RoleEntry<'a> {
     account: &'a AccountDetails<'a>,
 }
 
-/// Keys of tags that EKS, Karpenter and eksctl put on node roles. One that ends with `/` is a prefix.
-const CLUSTER_TAGS: [&str; 5] = [
-    "kubernetes.io/cluster/",
-    "aws:eks:cluster-name",
-    "eks:eks-cluster-name",
-    "karpenter.k8s.aws/ec2nodeclass",
-    "alpha.eksctl.io/cluster-name",
-];
-
-/// The AWS managed policies for nodes.
-const WORKER_POLICIES: [&str; 2] = ["AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMinimalPolicy"];
-
 impl RoleEntry<'_> {
     pub(crate) fn name(&self) -> &str {
         &self.identity.role_name
@@ -284,15 +273,9 @@ impl RoleEntry<'_> {
     /// The tag or policy that makes this a node role. Does not look at the trust policy.
     pub(crate) fn node_fact(&self) -> Option<String> {
         let detail = self.detail.as_ref().ok()?;
-        let tag = detail.tags.iter().flatten().find(|tag| {
-            CLUSTER_TAGS.iter().any(|known| *tag.key == **known || (known.ends_with('/') && tag.key.starts_with(known)))
-        });
-        let worker_policy = || {
-            detail.attached_managed_policies.iter().flatten().find_map(|policy| {
-                let name = Arn::parse(&policy.policy_arn)?.aws_managed_policy()?;
-                WORKER_POLICIES.contains(&name).then_some(name)
-            })
-        };
+        let tag = detail.tags.iter().flatten().find(|tag| tag_mark(&tag.key, &tag.value).is_some());
+        let attached = || detail.attached_managed_policies.iter().flatten();
+        let worker_policy = || attached().find_map(|policy| worker_policy(&policy.policy_arn));
         tag.map(|tag| format!("tag {}", tag.key)).or_else(|| worker_policy().map(|name| format!("policy {name}")))
     }
 
