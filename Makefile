@@ -40,7 +40,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick check test format build package deploy delete logs invoke validate
-.PHONY: faults scale replay coldstart bench differential fuzz catalogue clean function
+.PHONY: faults scale replay coldstart bench differential compare fuzz catalogue clean function
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,17 @@ differential: $(DIFFERENTIAL)/node_modules/.stamp ## Compare the verdicts with t
 	@echo "==> $(ROLES) generated roles from seed $(FIRST_SEED) against iam-simulate (100 roles: about 20 seconds)"
 	DIFFERENTIAL_NODE=node DIFFERENTIAL_ROLES=$(ROLES) DIFFERENTIAL_FIRST_SEED=$(FIRST_SEED) DIFFERENTIAL_PROBES=$(PROBES) \
 		cargo test --locked --no-default-features --features cli --test differential -- --nocapture
+
+# SET=any: every kind of odd role. SET=ordinary: what people write. SET=managed: AWS managed policies.
+compare: ROLES := 1000
+compare: FIRST_SEED := 1
+compare: SET := any
+compare: $(VENVS)/cloudsplaining.stamp $(VENVS)/iamspy.stamp $(DIFFERENTIAL)/node_modules/.stamp $(VENVS)/local.stamp ## Ask cloudsplaining, IAMSpy and iam-simulate about 1,000 roles (20 minutes; ROLES=100: 3; SET=any|ordinary|managed)
+	@echo "==> the command line and the verifier, release build (2 minutes the first time)"
+	cargo build --locked --release $(WITHOUT_SDK) --bin ecr-read-only --example comparison
+	@$(LOCAL)/python tools/compare/compare.py --set $(SET) --roles $(ROLES) --first-seed $(FIRST_SEED) \
+		--folder $(TARGET)/compare --cli $(TARGET)/release/ecr-read-only --verifier $(TARGET)/release/examples/comparison \
+		--cloudsplaining $(VENVS)/cloudsplaining/bin --iamspy $(VENVS)/iamspy/bin --node node $(COMPARE_OPTIONS)
 
 fuzz: FUZZ_SECONDS := 60
 fuzz: $(VENVS)/fuzz.stamp ## Fuzz documents, patterns and decisions, 60 seconds each (FUZZ_SECONDS=60; needs a C++ compiler)
@@ -215,6 +226,12 @@ $(VENVS)/ruff.stamp: local/requirements-ruff.txt
 	@echo "==> ruff (a few seconds, once)"
 	@$(call environment,ruff)
 	@$(VENVS)/ruff/bin/$(PIP) -r $<
+	@touch $@
+
+$(VENVS)/cloudsplaining.stamp $(VENVS)/iamspy.stamp: $(VENVS)/%.stamp: tools/compare/requirements-%.txt
+	@echo "==> $* (30 seconds, once)"
+	@$(call environment,$*)
+	@$(VENVS)/$*/bin/$(PIP) -r $<
 	@touch $@
 
 $(DIFFERENTIAL)/node_modules/.stamp: $(DIFFERENTIAL)/package-lock.json
