@@ -1,8 +1,10 @@
-//! How clusters are found: every region, what refuses for good, how much at once, what is remembered and for how long.
+//! Listing clusters: regions, failures, concurrent calls, and the cache.
 
 use crate::support::block_on;
-use crate::support::events::{ACCOUNT, EC2_TRUST, change, oversized, role_item, role_summary, scheduled, with};
-use crate::support::fakes::{DISCOVERY, FakeAws, role_arn};
+use crate::support::events::{
+    ACCOUNT, EC2_TRUST, change, nodes_changed, oversized, role_item, role_summary, scheduled, with,
+};
+use crate::support::fakes::{DISCOVERY, FakeAws, account, role_arn, role_resource};
 use crate::support::run::{NOW, check, run, run_with};
 use ecr_read_only::access::Compliance;
 use ecr_read_only::rule::ports::{Authentication, PartKind, PortErrorKind};
@@ -11,19 +13,12 @@ use futures_util::future::join;
 use serde_json::{Value, json};
 use time::Duration;
 
-fn nodes_changed() -> Value {
-    change(&role_item("nodes", "AROANODES", EC2_TRUST))
-}
-
-fn account() -> FakeAws {
-    FakeAws::new().role("nodes", "AROANODES").node("nodes")
-}
-
+/// The event of `nodes`, of a rule with these parameters.
 fn scoped(parameters: &Value) -> Value {
     with(nodes_changed(), &json!({ "ruleParameters": parameters.to_string() }))
 }
 
-/// An item of EKS that changed.
+/// The event of a changed EKS resource.
 fn cluster_item(resource_type: &str, id: &str, path: &str) -> Value {
     change(&json!({
         "resourceType": resource_type, "resourceId": id, "resourceName": id, "awsRegion": "us-east-1",
@@ -37,7 +32,7 @@ fn prod_changed() -> Value {
 }
 
 #[test]
-fn every_region_in_scope_is_asked_and_every_cluster_in_it() {
+fn clusters_in_every_region_in_scope_are_read() {
     let aws = || {
         account().with(|state| {
             state.regions = vec!["us-east-1".to_owned(), "eu-west-1".to_owned(), "ap-south-1".to_owned()];
@@ -57,23 +52,23 @@ fn every_region_in_scope_is_asked_and_every_cluster_in_it() {
     ] {
         let aws = aws();
         let outcome = run(&aws, scoped(&parameters)).unwrap();
-        let judged = outcome.answers[0].role().unwrap();
-        let facts: Vec<String> = judged.node_of.iter().map(ToString::to_string).collect();
+        let role = outcome.answers[0].role().unwrap();
+        let facts: Vec<String> = role.node_of.iter().map(ToString::to_string).collect();
         assert_eq!(facts, expected, "{parameters}: {:#?}", aws.calls());
-        let asked = aws.count("DescribeCluster");
-        assert_eq!(asked, expected.len(), "{parameters}: no cluster out of scope is asked");
+        let described = aws.count("DescribeCluster");
+        assert_eq!(described, expected.len(), "{parameters}: no cluster out of scope is described");
         assert_eq!(aws.count("ListRegions"), usize::from(parameters.get("ClusterRegions").is_none()), "{parameters}");
     }
 }
 
 #[test]
-fn a_region_that_is_named_and_not_enabled_has_no_clusters_unless_no_region_answers() {
+fn named_region_not_enabled_has_no_clusters() {
     let with_closed = || {
         account().with(|state| {
             state.regions.extend(["ap-east-1".to_owned(), "me-south-1".to_owned()]);
             state.refusing.insert("ap-east-1".to_owned(), PortErrorKind::RegionClosed);
             state.refusing.insert("me-south-1".to_owned(), PortErrorKind::RegionClosed);
-            state.reported = vec![crate::support::fakes::role_resource("AROANODES")];
+            state.reported = vec![role_resource("AROANODES")];
         })
     };
     let named = |regions: &str| with(scheduled(), &json!({ "ruleParameters": { "ClusterRegions": regions } }));
@@ -82,19 +77,19 @@ fn a_region_that_is_named_and_not_enabled_has_no_clusters_unless_no_region_answe
     assert_eq!(outcome.closed_regions, ["ap-east-1", "me-south-1"]);
     assert_eq!(aws.sent(), ["AROANODES Compliant"]);
 
-    for (payload, why) in [
-        (named("ap-east-1,me-south-1"), "credentials that are bad everywhere"),
-        (scheduled(), "a region that the account says is enabled, though another answers"),
+    for (payload, name) in [
+        (named("ap-east-1,me-south-1"), "every region refuses the credentials"),
+        (scheduled(), "the account lists the region as enabled"),
     ] {
         let aws = with_closed();
         let error = run(&aws, payload).unwrap_err();
-        assert_eq!(error.error_type(), "NodeRolesUnknown", "{why}");
-        assert_eq!(aws.sent(), [""; 0], "{why}: and no verdict is cleared");
+        assert_eq!(error.error_type(), "NodeRolesUnknown", "{name}");
+        assert_eq!(aws.sent(), [""; 0], "{name}: no verdict is cleared");
     }
 }
 
 #[test]
-fn a_region_that_fails_or_is_denied_fails_the_invocation() {
+fn failing_or_denied_region_fails_the_invocation() {
     let aws = |kind: PortErrorKind| {
         account().with(|state| {
             state.regions.push("eu-west-1".to_owned());
@@ -114,7 +109,7 @@ fn a_region_that_fails_or_is_denied_fails_the_invocation() {
 }
 
 #[test]
-fn access_entries_are_not_asked_of_a_cluster_that_cannot_have_them() {
+fn config_map_cluster_is_not_asked_for_access_entries() {
     let aws = account().with(|state| {
         state.cluster("us-east-1", "prod").record.authentication = Authentication::ConfigMap;
     });
@@ -123,7 +118,7 @@ fn access_entries_are_not_asked_of_a_cluster_that_cannot_have_them() {
 }
 
 #[test]
-fn what_goes_between_being_listed_and_described_is_gone() {
+fn cluster_part_gone_after_listing_is_ignored() {
     for call in
         ["DescribeCluster us-east-1/prod", "ListNodegroups us-east-1/prod", "DescribeNodegroup us-east-1/prod nodes"]
     {
@@ -133,7 +128,7 @@ fn what_goes_between_being_listed_and_described_is_gone() {
 }
 
 #[test]
-fn clusters_are_asked_together_but_not_all_at_once() {
+fn cluster_calls_are_limited_to_eight_at_once() {
     let aws = (0..100).fold(FakeAws::new(), |aws, number| {
         aws.with(|state| {
             let cluster = state.cluster("us-east-1", &format!("c{number}"));
@@ -144,37 +139,38 @@ fn clusters_are_asked_together_but_not_all_at_once() {
         })
     });
     run(&aws, scheduled()).unwrap();
-    assert_eq!(aws.most_at_once(), 8, "of one region");
-    // One of regions, one of clusters; of each cluster itself, three lists and ten node groups; the role; what was reported.
+    assert_eq!(aws.most_at_once(), 8, "in one region");
+    // One call for regions and one for clusters. For each cluster: itself, three lists, ten node groups. Then the role, and
+    // the roles that the rule reported.
     assert_eq!(aws.calls().len(), 2 + 100 * 14 + 1 + 1);
 }
 
 #[test]
-fn clusters_are_remembered_for_minutes_and_not_by_the_schedule() {
+fn clusters_are_cached_for_minutes_but_not_by_schedules() {
     let (aws, cache) = (account(), Cache::new());
-    let asked = |payload: Value, later: Duration| {
+    let lists_clusters = |payload: Value, later: Duration| {
         run_with(&aws, &cache, payload, later).unwrap();
         aws.take_calls().iter().any(|call| call.starts_with("ListClusters"))
     };
     let second = Duration::SECOND;
-    assert!(asked(nodes_changed(), Duration::ZERO));
-    assert!(!asked(nodes_changed(), CLUSTERS_CACHED_FOR - second));
-    assert!(asked(nodes_changed(), CLUSTERS_CACHED_FOR), "they have become too old");
-    assert!(asked(scheduled(), CLUSTERS_CACHED_FOR + second), "a schedule asks anew");
-    assert!(!asked(nodes_changed(), CLUSTERS_CACHED_FOR + second), "and what it found is remembered");
-    assert!(asked(nodes_changed(), Duration::ZERO), "a clock that was set back makes nothing young");
-    assert!(asked(scoped(&json!({ "ClusterNames": "p*" })), Duration::ZERO), "another scope is another cache");
+    assert!(lists_clusters(nodes_changed(), Duration::ZERO));
+    assert!(!lists_clusters(nodes_changed(), CLUSTERS_CACHED_FOR - second));
+    assert!(lists_clusters(nodes_changed(), CLUSTERS_CACHED_FOR), "the list is too old");
+    assert!(lists_clusters(scheduled(), CLUSTERS_CACHED_FOR + second), "a schedule lists again");
+    assert!(!lists_clusters(nodes_changed(), CLUSTERS_CACHED_FOR + second), "the list of the schedule is cached");
+    assert!(lists_clusters(nodes_changed(), Duration::ZERO), "the clock was set back");
+    assert!(lists_clusters(scoped(&json!({ "ClusterNames": "p*" })), Duration::ZERO), "another scope has its own list");
 }
 
 #[test]
-fn what_follows_from_old_clusters_is_no_newer_than_they_are() {
+fn no_cluster_answer_is_dated_when_clusters_were_listed() {
     let captured = "2026-01-05T10:05:00Z";
     let item = with(role_item("web", "AROAWEB", EC2_TRUST), &json!({ "configurationItemCaptureTime": captured }));
     let summary = with(role_summary("web", "AROAWEB"), &json!({ "configurationItemCaptureTime": captured }));
-    for (payload, what) in [(change(&item), "without a record"), (oversized(&summary), "by its record")] {
-        for (asked_before, expected) in [(true, NOW), (false, NOW + Duration::minutes(2))] {
+    for (payload, name) in [(change(&item), "role not read"), (oversized(&summary), "role read")] {
+        for (is_cached, expected) in [(true, NOW), (false, NOW + Duration::minutes(2))] {
             let (aws, cache) = (account().role("web", "AROAWEB"), Cache::new());
-            if asked_before {
+            if is_cached {
                 run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
             }
             let outcome = run_with(&aws, &cache, payload.clone(), Duration::minutes(3)).unwrap();
@@ -182,23 +178,23 @@ fn what_follows_from_old_clusters_is_no_newer_than_they_are() {
             assert_eq!(
                 (evaluation.compliance, evaluation.ordering_timestamp),
                 (Compliance::NotApplicable, expected),
-                "{what}"
+                "{name}"
             );
         }
     }
 }
 
 #[test]
-fn what_failed_is_not_remembered() {
+fn failed_listing_is_not_cached() {
     let (aws, cache) = (account().failing(DISCOVERY[4]), Cache::new());
     run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap_err();
-    aws.mend();
+    aws.repair();
     run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
     assert_eq!(aws.sent(), ["AROANODES Compliant"]);
 }
 
 #[test]
-fn accounts_are_remembered_apart() {
+fn accounts_have_separate_caches() {
     let (one, cache) = (account(), Cache::new());
     run_with(&one, &cache, nodes_changed(), Duration::ZERO).unwrap();
     let other = FakeAws::new();
@@ -210,7 +206,7 @@ fn accounts_are_remembered_apart() {
 }
 
 #[test]
-fn whoever_asks_meanwhile_waits_for_the_same_answer() {
+fn concurrent_evaluations_share_one_listing() {
     let (aws, cache) = (account(), Cache::new());
     let ports = Ports { iam: &aws, eks: &aws, store: &aws };
     let invocation = Invocation::parse(nodes_changed()).unwrap();
@@ -223,7 +219,7 @@ fn whoever_asks_meanwhile_waits_for_the_same_answer() {
 }
 
 #[test]
-fn a_changed_cluster_is_judged_through_its_roles_as_they_are_now() {
+fn changed_cluster_is_read_again_and_its_roles_evaluated() {
     let (aws, cache) = (account().role("new", "AROANEW").role("auto", "AROAAUTO"), Cache::new());
     run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
     aws.change(|state| {
@@ -236,15 +232,15 @@ fn a_changed_cluster_is_judged_through_its_roles_as_they_are_now() {
     run_with(&aws, &cache, prod_changed(), Duration::SECOND).unwrap();
     assert_eq!(aws.sent(), ["prod NotApplicable", "AROANEW Compliant", "AROANODES Compliant"]);
     assert_eq!(aws.batches.lock().unwrap()[0].1[0].resource.resource_type, "AWS::EKS::Cluster");
-    assert_eq!(aws.take_calls()[0], "DescribeCluster us-east-1/prod", "of the others nothing is asked");
+    assert_eq!(aws.take_calls()[0], "DescribeCluster us-east-1/prod", "no other cluster is read");
 
-    // What was found is remembered for the role's own event.
+    // The clusters are cached for the role's own event.
     run_with(&aws, &cache, change(&role_item("new", "AROANEW", EC2_TRUST)), Duration::SECOND).unwrap();
     assert_eq!(aws.calls()[0], "GetRole new");
 }
 
 #[test]
-fn a_changed_fargate_profile_is_judged_through_its_role() {
+fn changed_fargate_profile_evaluates_its_role() {
     let aws = account().role("web", "AROAWEB").with(|state| {
         let kind = NodeKind::FargateProfile("web".to_owned());
         state.cluster("us-east-1", "prod").part(PartKind::FargateProfiles, "web", &role_arn("web"), kind);
@@ -256,7 +252,7 @@ fn a_changed_fargate_profile_is_judged_through_its_role() {
 }
 
 #[test]
-fn a_changed_cluster_out_of_scope_or_gone_costs_little() {
+fn changed_cluster_out_of_scope_or_gone_costs_few_calls() {
     let aws = account();
     let payload = with(prod_changed(), &json!({ "ruleParameters": { "ClusterNames": "x" } }));
     check(&aws, payload, &["prod NotApplicable"], None);

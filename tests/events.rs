@@ -1,5 +1,4 @@
-//! What an event means: every message type and status, every shape that real events have, and what is said
-//! of those that mean nothing.
+//! Reading events: every message type and status, every spelling of real events, and the errors of all others.
 
 use crate::support::events::{
     CAPTURED, CREATED, EC2_TRUST, change, event, oversized, policy_item, role_item, role_summary, scheduled, with,
@@ -7,8 +6,8 @@ use crate::support::events::{
 use ecr_read_only::rule::{Invocation, Trigger};
 use serde_json::{Value, json};
 
-/// What a trigger says, on one line.
-fn meaning(payload: &Value) -> String {
+/// The trigger of an event on one line, or the error.
+fn trigger(payload: &Value) -> String {
     match Invocation::parse(payload.clone()) {
         Err(error) => format!("{}: {error}", error.error_type()),
         Ok(invocation) => {
@@ -39,7 +38,7 @@ const ROLE: &str = "role AROANODES nodes arn:aws:iam::111122223333:role/nodes tr
 const BARE_ROLE: &str = "role AROANODES nodes arn:aws:iam::111122223333:role/nodes no trust policy";
 
 #[test]
-fn every_message_and_status_is_understood() {
+fn event_messages_and_statuses_give_triggers() {
     let deleted = json!({
         "configurationItemStatus": "ResourceDeleted", "configuration": null, "ARN": null, "resourceName": null,
     });
@@ -57,12 +56,16 @@ fn every_message_and_status_is_understood() {
     });
     let status = |status: &str| change(&with(item(), &json!({ "configurationItemStatus": status })));
     for (name, payload, expected) in [
-        ("a role that changed", change(&item()), ROLE),
-        ("a role that was discovered", status("ResourceDiscovered"), ROLE),
+        ("a changed role", change(&item()), ROLE),
+        ("a discovered role", status("ResourceDiscovered"), ROLE),
         ("a role that is not recorded", status("ResourceNotRecorded"), "NotRecorded AWS::IAM::Role `AROANODES`"),
-        ("a role deleted, not recorded", status("ResourceDeletedNotRecorded"), "Deleted AWS::IAM::Role `AROANODES`"),
         (
-            "a role that was deleted",
+            "a deleted role that is not recorded",
+            status("ResourceDeletedNotRecorded"),
+            "Deleted AWS::IAM::Role `AROANODES`",
+        ),
+        (
+            "a deleted role",
             with(change(&with(item(), &deleted)), &json!({ "eventLeftScope": true })),
             "Deleted AWS::IAM::Role `AROANODES`",
         ),
@@ -72,7 +75,7 @@ fn every_message_and_status_is_understood() {
             "LeftScope AWS::IAM::Role `AROANODES`",
         ),
         (
-            "a policy that changed",
+            "a changed policy",
             change(&policy_item("app", "ANPAAPP")),
             "policy ANPAAPP arn:aws:iam::111122223333:policy/app",
         ),
@@ -90,19 +93,19 @@ fn every_message_and_status_is_understood() {
         ("an add-on", of_eks("AWS::EKS::Addon", "prod|cni", None), "other AWS::EKS::Addon `prod|cni`"),
         ("an oversized role", oversized(&role_summary("nodes", "AROANODES")), BARE_ROLE),
         (
-            "an oversized role that was deleted",
+            "a deleted oversized role",
             oversized(&with(role_summary("nodes", "AROANODES"), &json!({ "changeType": "DELETE", "ARN": null }))),
             "Deleted AWS::IAM::Role `AROANODES`",
         ),
         ("the schedule", scheduled(), "all roles nodes-read-only"),
         ("a snapshot", event(&snapshot), "all roles nodes-read-only"),
     ] {
-        assert_eq!(meaning(&payload), expected, "{name}");
+        assert_eq!(trigger(&payload), expected, "{name}");
     }
 }
 
 #[test]
-fn what_real_events_leave_out_or_spell_otherwise_is_understood() {
+fn event_spellings_of_real_events_are_understood() {
     let configured = |changes: Value| {
         let mut item = item();
         item["configuration"] = with(item["configuration"].clone(), &changes);
@@ -130,14 +133,14 @@ fn what_real_events_leave_out_or_spell_otherwise_is_understood() {
             "LeftScope AWS::IAM::Role `AROANODES`",
         ),
         ("an account as a number", with(change(&item()), &json!({ "accountId": 111_122_223_333_u64 })), ROLE),
-        ("no account but the item's", with(change(&item()), &json!({ "accountId": null })), ROLE),
+        ("only the item's account", with(change(&item()), &json!({ "accountId": null })), ROLE),
         (
-            "unknown fields, of any shape",
+            "unknown fields of any type",
             with(change(&item()), &json!({ "futureField": [1, { "a": null }], "version": 1.0, "configRuleId": {} })),
             ROLE,
         ),
         (
-            "an invoking event that is no string",
+            "an invoking event that is an object",
             with(
                 change(&item()),
                 &json!({ "invokingEvent": {
@@ -148,29 +151,29 @@ fn what_real_events_leave_out_or_spell_otherwise_is_understood() {
         ),
         ("no parameters", with(change(&item()), &json!({ "ruleParameters": null })), ROLE),
         ("empty parameters", with(change(&item()), &json!({ "ruleParameters": "" })), ROLE),
-        ("no rule name, where none is needed", with(change(&item()), &json!({ "configRuleName": "" })), ROLE),
+        ("no rule name, which a change does not need", with(change(&item()), &json!({ "configRuleName": "" })), ROLE),
         ("no status", change(&with(item(), &json!({ "configurationItemStatus": null }))), ROLE),
         ("a status in capitals", change(&with(item(), &json!({ "configurationItemStatus": "Ok" }))), ROLE),
         ("no resource name", change(&with(item(), &json!({ "resourceName": null }))), ROLE),
-        ("no name but the ARN's", change(&unpathed), BARE_ROLE),
+        ("only the ARN's name", change(&unpathed), BARE_ROLE),
         (
             "an ARN with a path",
             change(&with(unpathed.clone(), &pathed)),
             "role AROANODES nodes arn:aws:iam::111122223333:role/a/b/nodes no trust policy",
         ),
-        ("no resource id but the configuration's", change(&with(item(), &json!({ "resourceId": "" }))), ROLE),
-        ("no ARN but the configuration's", change(&with(item(), &json!({ "ARN": null }))), ROLE),
-        ("spelled as the history spells it", change(&history), ROLE),
+        ("only the configuration's id", change(&with(item(), &json!({ "resourceId": "" }))), ROLE),
+        ("only the configuration's ARN", change(&with(item(), &json!({ "ARN": null }))), ROLE),
+        ("the spelling of the history", change(&history), ROLE),
         ("a configuration in a string", change(&in_text), ROLE),
-        ("a trust policy that is nested", configured(json!({ "assumeRolePolicyDocument": nested })), ROLE),
-        ("a trust policy that is empty", configured(json!({ "assumeRolePolicyDocument": "" })), BARE_ROLE),
+        ("a trust policy that is an object", configured(json!({ "assumeRolePolicyDocument": nested })), ROLE),
+        ("an empty trust policy", configured(json!({ "assumeRolePolicyDocument": "" })), BARE_ROLE),
     ] {
-        assert_eq!(meaning(&payload), expected, "{name}");
+        assert_eq!(trigger(&payload), expected, "{name}");
     }
 }
 
 #[test]
-fn an_answer_is_ordered_by_the_capture_or_the_notification() {
+fn answer_time_is_the_capture_or_notification_time() {
     let at = |payload: Value| {
         let at = Invocation::parse(payload).unwrap().ordering_timestamp;
         at.unix_timestamp_nanos() / 1_000_000 - 1_767_607_353_000
@@ -181,12 +184,12 @@ fn an_answer_is_ordered_by_the_capture_or_the_notification() {
     assert_eq!(at(captured("2026-01-05T12:02:33.123+02:00")), 123);
     assert_eq!(at(captured("2026-01-05T12:02:33.123+0200")), 123);
     assert_eq!(at(captured("2026-01-05T10:02:33.123456789Z")), 123);
-    assert_eq!(at(captured("")), 7_500, "the notification's, where the item tells none");
+    assert_eq!(at(captured("")), 7_500, "the notification's time if the item has none");
     assert_eq!(at(scheduled()), 7_500);
 }
 
 #[test]
-fn what_is_not_understood_is_named() {
+fn event_not_understood_is_an_error_with_its_path() {
     let invoking = |text: &str| with(scheduled(), &json!({ "invokingEvent": text }));
     let types = "expected `ConfigurationItemChangeNotification`, `OversizedConfigurationItemChangeNotification`, \
                  `ScheduledNotification` or `ConfigurationSnapshotDeliveryCompleted`";
@@ -328,12 +331,12 @@ fn what_is_not_understood_is_named() {
             "`invokingEvent.configurationItemSummary.configurationItemCaptureTime` is absent".to_owned(),
         ),
     ] {
-        assert_eq!(meaning(&payload), format!("InvalidEvent: invalid event: {expected}"), "{payload}");
+        assert_eq!(trigger(&payload), format!("InvalidEvent: invalid event: {expected}"), "{payload}");
     }
 }
 
 #[test]
-fn the_result_token_prints_as_nothing() {
+fn result_token_is_not_printed() {
     let invocation = Invocation::parse(with(scheduled(), &json!({ "resultToken": "s3cret" }))).unwrap();
     assert_eq!(invocation.result_token.expose(), "s3cret");
     assert!(!format!("{invocation:?}").contains("s3cret"));

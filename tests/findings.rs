@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, policy_item, role_item, scheduled, with};
-use crate::support::fakes::{EVERYTHING, FakeAws, PULL_ONLY, version};
+use crate::support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, app_changed, change, role_item, scheduled, with};
+use crate::support::fakes::{EVERYTHING, FakeAws, PULL_ONLY, account, many, version};
 use crate::support::run::{DENIED, NOW, run, run_with};
 use ecr_read_only::rule::ports::PortErrorKind;
 use ecr_read_only::rule::{Cache, FindingCounts, FindingSource};
 use serde_json::{Value, json};
 use time::Duration;
 
-/// The event of a rule with findings switched on, and with further parameters.
+/// The event of a rule that sends findings, with more parameters.
 fn on_with(payload: Value, parameters: &Value) -> Value {
     let parameters = with(json!({ "SecurityHubFindings": "true" }), parameters);
     with(payload, &json!({ "ruleParameters": parameters.to_string() }))
@@ -28,25 +28,8 @@ fn nodes_changed() -> Value {
     changed(&json!({}))
 }
 
-fn account() -> FakeAws {
-    FakeAws::new().role("nodes", "AROANODES").node("nodes")
-}
-
-fn writing(aws: FakeAws, role: &str) -> FakeAws {
-    aws.with_role(role, |role| {
-        role.inline.insert("own".to_owned(), EVERYTHING.to_owned());
-    })
-}
-
-fn many(count: usize) -> FakeAws {
-    (0..count).fold(FakeAws::new(), |aws, index| {
-        let name = format!("nodes-{index:03}");
-        aws.role(&name, &format!("AROA{index:03}")).node(&name)
-    })
-}
-
-/// What was told of all roles an hour ago, and no call since.
-fn told(aws: FakeAws) -> FakeAws {
+/// The findings of a schedule an hour ago, and no call since.
+fn hour_ago(aws: FakeAws) -> FakeAws {
     run_with(&aws, &Cache::new(), on(scheduled()), Duration::hours(-1)).unwrap();
     aws.take_calls();
     aws
@@ -66,11 +49,11 @@ const GET_ALL: &str = "GetFindings nodes-read-only";
 const IMPORT: &str = "BatchImportFindings 1";
 
 #[test]
-fn nothing_is_asked_where_findings_are_off() {
+fn findings_off_makes_no_security_hub_call() {
     for parameters in [json!({}), json!({ "SecurityHubFindings": "false" })] {
         for payload in [scheduled(), change(&role_item("nodes", "AROANODES", EC2_TRUST))] {
-            let aws = writing(account(), "nodes");
-            // Without the rule's name and ARN, as ever.
+            let aws = account().writing("nodes");
+            // Without findings the event needs no ARN of the rule.
             let payload = with(payload, &json!({ "ruleParameters": parameters.to_string(), "configRuleArn": null }));
             assert_eq!(run(&aws, payload).unwrap().findings, None);
             assert_eq!(calls(&aws), [""; 0]);
@@ -79,7 +62,7 @@ fn nothing_is_asked_where_findings_are_off() {
 }
 
 #[test]
-fn what_is_told_on_an_event() {
+fn event_imports_or_archives_the_finding_of_its_role() {
     let discovered = json!({ "configurationItemStatus": "ResourceDiscovered" });
     let deleted = json!({ "configurationItemStatus": "ResourceDeleted", "configuration": null });
     let other_trust = with(role_item("nodes", "AROANODES", LAMBDA_TRUST), &json!({}));
@@ -91,65 +74,71 @@ fn what_is_told_on_an_event() {
     let get = &[GET][..];
     let both = &[GET, IMPORT][..];
     for (name, aws, payload, findings, asked) in [
-        ("a role that may not write", account(), nodes_changed(), &[PASSED][..], both),
-        ("a role that may", writing(account(), "nodes"), nodes_changed(), &[FAILED], both),
-        ("a role just discovered", account(), changed(&discovered), &[PASSED], both),
+        ("a role that can only pull", account(), nodes_changed(), &[PASSED][..], both),
+        ("a role that can write", account().writing("nodes"), nodes_changed(), &[FAILED], both),
+        ("a discovered role", account(), changed(&discovered), &[PASSED], both),
         (
-            "a role known already",
-            told(account()),
+            "a role that has a finding",
+            hour_ago(account()),
             nodes_changed(),
             &["AROANODES Compliant Informational after 1h"],
             both,
         ),
         (
-            "a role that may write by now",
-            writing(told(account()), "nodes"),
+            "a role that can write now",
+            hour_ago(account()).writing("nodes"),
             nodes_changed(),
             &["AROANODES NonCompliant Critical after 1h"],
             both,
         ),
         (
-            "a role of nodes no more",
-            told(account()).with(|state| state.clusters.clear()),
+            "a role that is no node role now",
+            hour_ago(account()).with(|state| state.clusters.clear()),
             nodes_changed(),
             &[ARCHIVED],
             both,
         ),
-        // There are many such events, and the schedule comes.
-        ("a role whose trust policy rules it out by now", told(account()), ruled_out(), &[PASSED], &[]),
+        // There are many such events, so this is left to the schedule.
+        ("a role whose trust policy rules it out now", hour_ago(account()), ruled_out(), &[PASSED], &[]),
         (
-            "a role that is exempt by now",
-            told(account()),
+            "a role that is exempt now",
+            hour_ago(account()),
             on_with(nodes_changed(), &json!({ "ExemptRoles": "nodes" })),
             &[ARCHIVED],
             both,
         ),
-        ("a role that is gone", told(account()).with(|state| state.roles.clear()), nodes_changed(), &[ARCHIVED], both),
-        ("a role that was deleted", told(account()), changed(&deleted), &[ARCHIVED], both),
         (
-            "a deletion that comes late, since a role never comes back",
-            told(account()),
+            "a role that is gone",
+            hour_ago(account()).with(|state| state.roles.clear()),
+            nodes_changed(),
+            &[ARCHIVED],
+            both,
+        ),
+        ("a role that was deleted", hour_ago(account()), changed(&deleted), &[ARCHIVED], both),
+        (
+            "a late deletion: a deleted role never comes back",
+            hour_ago(account()),
             late(changed(&deleted)),
             &[ARCHIVED],
             both,
         ),
         (
-            "an event that comes late, after more was known",
-            told(account()).with(|state| state.roles.clear()),
+            "a late event that is older than the finding",
+            hour_ago(account()).with(|state| state.roles.clear()),
             late(nodes_changed()),
             &[PASSED],
             get,
         ),
-        ("a role that never was of nodes", FakeAws::new().role("nodes", "AROANODES"), nodes_changed(), &[], get),
+        ("a role that never was a node role", FakeAws::new().role("nodes", "AROANODES"), nodes_changed(), &[], get),
         ("a role that is ruled out", account(), ruled_out(), &[], &[]),
         (
-            "a role just discovered that is exempt by now",
-            told(account()),
+            "a discovered role that is exempt now",
+            hour_ago(account()),
             on_with(changed(&discovered), &json!({ "ExemptRoles": "nodes" })),
             &[ARCHIVED],
             both,
         ),
-        ("a resource that is no role", account(), on(change(&policy_item("app", "ANPAAPP"))), &[], &[]),
+        ("a resource that is no role", account(), on(app_changed()), &[], &[]),
         ("a role, in test mode", account(), with(nodes_changed(), &json!({ "resultToken": "TESTMODE" })), &[], &[]),
     ] {
         let known = aws.findings().len();
@@ -165,8 +154,8 @@ fn what_is_told_on_an_event() {
 }
 
 #[test]
-fn a_finding_keeps_its_id_and_beginning_and_a_retry_changes_nothing_but_times() {
-    let aws = writing(account(), "nodes");
+fn finding_keeps_id_and_created_at_on_retry() {
+    let aws = account().writing("nodes");
     let cache = Cache::new();
     run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
     let first = aws.finding("AROANODES");
@@ -183,8 +172,8 @@ fn a_finding_keeps_its_id_and_beginning_and_a_retry_changes_nothing_but_times() 
 }
 
 #[test]
-fn an_archived_finding_is_the_last_one_with_another_time() {
-    let aws = told(writing(account(), "nodes"));
+fn archived_finding_differs_only_in_state_and_time() {
+    let aws = hour_ago(account().writing("nodes"));
     let last = aws.finding("AROANODES");
     run(&aws, changed(&json!({ "configurationItemStatus": "ResourceDeleted" }))).unwrap();
     let mut archived = aws.finding("AROANODES");
@@ -194,14 +183,14 @@ fn an_archived_finding_is_the_last_one_with_another_time() {
 }
 
 #[test]
-fn clusters_remembered_from_before_a_finding_do_not_archive_it() {
+fn cached_clusters_older_than_a_finding_keep_it() {
     let aws = FakeAws::new().role("nodes", "AROANODES");
     let cache = Cache::new();
-    let told_later = |payload: Value| {
+    let sent_later = |payload: Value| {
         let message = payload["invokingEvent"].as_str().unwrap().replace("10:02:40.5", "10:06:00.0");
         with(payload, &json!({ "invokingEvent": message }))
     };
-    let changed = || told_later(nodes_changed());
+    let changed = || sent_later(nodes_changed());
     run_with(&aws, &cache, changed(), Duration::ZERO).unwrap();
     let aws = aws.node("nodes");
     run_with(&aws, &Cache::new(), changed(), Duration::minutes(1)).unwrap();
@@ -211,10 +200,10 @@ fn clusters_remembered_from_before_a_finding_do_not_archive_it() {
 }
 
 #[test]
-fn a_schedule_archives_what_it_no_longer_judges_of_its_own() {
-    let three = || told(account().role("a", "AROAA").node("a").role("b", "AROAB").node("b"));
+fn schedule_archives_only_outdated_findings_of_its_rule() {
+    let three = || hour_ago(account().role("a", "AROAA").node("a").role("b", "AROAB").node("b"));
     let aws = three();
-    // The same role's finding by another rule and in another account, and one that an event has made since.
+    // Findings of another rule and of another account, and a finding that an event has made since.
     aws.change(|state| {
         let (source, finding) = state.findings[0].clone();
         for (rule_name, account_id) in [("other", ACCOUNT), ("nodes-read-only", "999999999999")] {
@@ -223,10 +212,10 @@ fn a_schedule_archives_what_it_no_longer_judges_of_its_own() {
             finding.id = format!("of {rule_name} in {account_id}/AROAELSEWHERE");
             state.findings.push((FindingSource { rule_name, account_id, ..source.clone() }, finding));
         }
-        let (mut id, at) = (finding.clone(), NOW + Duration::seconds(1));
-        id.id = source.finding_id("AROANEW");
-        (id.created_at, id.updated_at) = (at, at);
-        state.findings.push((source, id));
+        let (mut new, at) = (finding.clone(), NOW + Duration::seconds(1));
+        new.id = source.finding_id("AROANEW");
+        (new.created_at, new.updated_at) = (at, at);
+        state.findings.push((source, new));
         state.clusters.clear();
     });
     let aws = aws.node("nodes").with(|state| {
@@ -246,13 +235,13 @@ fn a_schedule_archives_what_it_no_longer_judges_of_its_own() {
     assert_eq!(calls(&aws), [GET_ALL, "BatchImportFindings 3"]);
     assert_eq!(outcome.findings, Some(FindingCounts { imported: 1, archived: 2, ..FindingCounts::default() }));
     run_with(&aws, &Cache::new(), on(scheduled()), Duration::minutes(10)).unwrap();
-    assert_eq!(calls(&aws)[2..], [GET_ALL, "BatchImportFindings 2"], "what is archived is left alone");
+    assert_eq!(calls(&aws)[2..], [GET_ALL, "BatchImportFindings 2"], "archived findings are not updated");
 }
 
 #[test]
-fn a_role_that_cannot_be_read_keeps_its_finding() {
+fn unreadable_role_keeps_its_finding() {
     let passed = |id: &str, more: &str| format!("{id} Compliant Informational{more}");
-    let known = || told(account().role("bad", "AROABAD").node("bad").role("old", "AROAOLD").node("old"));
+    let known = || hour_ago(account().role("bad", "AROABAD").node("bad").role("old", "AROAOLD").node("old"));
     let gone = || {
         known().with(|state| {
             state.roles.remove("old");
@@ -260,7 +249,7 @@ fn a_role_that_cannot_be_read_keeps_its_finding() {
     };
     for (name, call, old) in [
         ("its id is known", "ListRolePolicies bad", "AROAOLD archived Compliant Informational after 1h".to_owned()),
-        ("any may be its own", "GetRole bad", passed("AROAOLD", "")),
+        ("its id is not known", "GetRole bad", passed("AROAOLD", "")),
     ] {
         let aws = gone().failing(call);
         let error = run(&aws, on(scheduled())).unwrap_err();
@@ -273,17 +262,17 @@ fn a_role_that_cannot_be_read_keeps_its_finding() {
 }
 
 #[test]
-fn many_findings_go_in_batches_of_a_hundred_and_many_ids_are_not_asked_for_one_by_one() {
+fn many_findings_use_batches_and_one_query() {
     let aws = many(205);
     run(&aws, on(scheduled())).unwrap();
     assert_eq!(calls(&aws), [GET_ALL, "BatchImportFindings 100", "BatchImportFindings 100", "BatchImportFindings 5"]);
     for (roles, asked) in [(20, 20), (21, 1)] {
         let app = format!("arn:aws:iam::{ACCOUNT}:policy/app");
-        let aws = told(many(205)).with(|state| {
+        let aws = hour_ago(many(205)).with(|state| {
             state.policies.insert(app.clone(), version("v1", EVERYTHING));
             state.roles.values_mut().take(roles).for_each(|role| role.attached.push(app.clone()));
         });
-        run(&aws, on(change(&policy_item("app", "ANPAAPP")))).unwrap();
+        run(&aws, on(app_changed())).unwrap();
         assert_eq!(calls(&aws)[0].split(' ').count() - 1, asked, "{roles}");
         assert_eq!(calls(&aws)[1..], [format!("BatchImportFindings {roles}")]);
         let failed = |finding: &&String| finding.ends_with("NonCompliant Critical after 1h");
@@ -292,9 +281,9 @@ fn many_findings_go_in_batches_of_a_hundred_and_many_ids_are_not_asked_for_one_b
 }
 
 #[test]
-fn findings_that_failed_are_sent_again() {
+fn failed_findings_are_sent_again() {
     let aws = many(150).with(|state| {
-        state.failed_findings = BTreeMap::from([("AROA003".to_owned(), 2), ("AROA120".to_owned(), 3)]);
+        state.failed_findings = BTreeMap::from([("AROA0003".to_owned(), 2), ("AROA0120".to_owned(), 3)]);
     });
     let outcome = run(&aws, on(scheduled())).unwrap();
     let sizes = [100, 50, 2, 2, 1].map(|size| format!("BatchImportFindings {size}"));
@@ -303,7 +292,7 @@ fn findings_that_failed_are_sent_again() {
     assert_eq!(aws.findings().len(), 150);
 }
 
-/// The error of an invocation, its counts, and that the verdicts were sent.
+/// The invocation fails with this error and these counts: imported, archived, not imported. The verdicts were sent.
 #[track_caller]
 fn fails(aws: &FakeAws, payload: Value, expected: &str, counts: (usize, usize, usize)) {
     let error = run(aws, payload).unwrap_err();
@@ -316,14 +305,14 @@ fn fails(aws: &FakeAws, payload: Value, expected: &str, counts: (usize, usize, u
 }
 
 #[test]
-fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all_the_same() {
+fn findings_not_imported_fail_the_invocation() {
     let stored = "; AWS Config has the verdicts";
     let advice =
         "; enable Security Hub in this account and region, or set the rule parameter `SecurityHubFindings` to `false`";
     let refusing = |aws: FakeAws, roles: std::ops::Range<usize>| {
-        aws.with(|state| state.failed_findings = roles.map(|role| (format!("AROA{role:03}"), usize::MAX)).collect())
+        aws.with(|state| state.failed_findings = roles.map(|role| (format!("AROA{role:04}"), usize::MAX)).collect())
     };
-    let one = "`eks-node-role-ecr-read-only/111122223333/nodes-read-only/AROA001` (InternalError: try again)";
+    let one = "`eks-node-role-ecr-read-only/111122223333/nodes-read-only/AROA0001` (InternalError: try again)";
     fails(
         &refusing(many(3), 1..2),
         on(scheduled()),
@@ -331,11 +320,11 @@ fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all
         (2, 0, 1),
     );
     let twelve = run(&refusing(many(12), 0..12), on(scheduled())).unwrap_err().to_string();
-    assert!(twelve.contains("/AROA009` (") && !twelve.contains("/AROA010` ("), "{twelve}");
+    assert!(twelve.contains("/AROA0009` (") && !twelve.contains("/AROA0010` ("), "{twelve}");
     assert!(twelve.contains("; and 2 more; AWS Config has the verdicts"), "{twelve}");
 
-    let gone = told(many(3)).with(|state| {
-        state.roles.remove("nodes-001");
+    let gone = hour_ago(many(3)).with(|state| {
+        state.roles.remove("nodes-0001");
     });
     let error = format!("1 of 3 findings were not imported: {one}{stored}");
     fails(&refusing(gone, 1..2), on(scheduled()), &error, (2, 0, 1));
@@ -346,7 +335,7 @@ fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all
     fails(&disabled, on(scheduled()), &format!("{unknown}{advice}{stored}"), (0, 0, 3));
     let deleted = || changed(&json!({ "configurationItemStatus": "ResourceDeleted", "configuration": null }));
     let error = format!("no findings were imported: GetFindings of `{}` failed: {DENIED}{stored}", &GET[12..]);
-    fails(&told(account()).failing(GET), deleted(), &error, (0, 0, 1));
+    fails(&hour_ago(account()).failing(GET), deleted(), &error, (0, 0, 1));
     let on_event = account().failing(GET);
     let error = format!("no findings were imported: GetFindings of `{}` failed: {DENIED}{stored}", &GET[12..]);
     fails(&on_event, nodes_changed(), &error, (0, 0, 1));
@@ -361,12 +350,12 @@ fn findings_that_are_not_imported_fail_the_invocation_with_what_was_imported_all
 }
 
 #[test]
-fn what_would_be_refused_again_is_not_sent_again() {
+fn permanently_refused_findings_are_not_resent() {
     for (code, advice) in
         [("InvalidAccess", "; enable Security Hub"), ("InvalidInput", "; AWS Config has the verdicts")]
     {
         let aws = many(3).with(|state| {
-            state.failed_findings.insert("AROA000".to_owned(), usize::MAX);
+            state.failed_findings.insert("AROA0000".to_owned(), usize::MAX);
             state.failure = (code.to_owned(), "no".to_owned());
         });
         let error = run(&aws, on(scheduled())).unwrap_err();
@@ -378,14 +367,14 @@ fn what_would_be_refused_again_is_not_sent_again() {
 }
 
 #[test]
-fn where_every_event_asks_at_once_what_is_judged_is_told_and_what_is_to_be_archived_waits_for_the_schedule() {
+fn throttled_get_findings_imports_and_defers_archiving() {
     let throttled = |aws: FakeAws| aws.failing_as(GET, PortErrorKind::Throttled);
-    let aws = throttled(writing(told(account()), "nodes"));
+    let aws = throttled(hour_ago(account()).writing("nodes"));
     let outcome = run(&aws, nodes_changed()).unwrap();
-    assert_eq!(aws.findings(), [FAILED], "its beginning could not be asked for");
+    assert_eq!(aws.findings(), [FAILED], "`created_at` of the earlier finding is not known");
     assert_eq!(outcome.findings, Some(FindingCounts { imported: 1, ..FindingCounts::default() }));
 
-    let aws = throttled(told(account()).with(|state| state.roles.clear()));
+    let aws = throttled(hour_ago(account()).with(|state| state.roles.clear()));
     let outcome = run(&aws, nodes_changed()).unwrap();
     assert_eq!((calls(&aws), aws.findings()), (vec![GET.to_owned()], vec![PASSED.to_owned()]));
     assert_eq!(outcome.findings, Some(FindingCounts { left_to_schedule: 1, ..FindingCounts::default() }));
@@ -395,22 +384,22 @@ fn where_every_event_asks_at_once_what_is_judged_is_told_and_what_is_to_be_archi
 }
 
 #[test]
-fn a_verdict_that_aws_config_left_to_the_schedule_is_no_finding_yet() {
+fn deferred_verdict_sends_no_finding() {
     let app = format!("arn:aws:iam::{ACCOUNT}:policy/app");
-    let aws = told(account()).with(|state| {
+    let aws = hour_ago(account()).with(|state| {
         state.policies.insert(app.clone(), version("v1", EVERYTHING));
         state.roles.get_mut("nodes").unwrap().attached.push(app.clone());
         state.refusals.insert("AROANODES".to_owned(), usize::MAX);
     });
-    let outcome = run(&aws, on(change(&policy_item("app", "ANPAAPP")))).unwrap();
+    let outcome = run(&aws, on(app_changed())).unwrap();
     assert_eq!(outcome.left_to_schedule.len(), 1);
     assert_eq!((calls(&aws), aws.findings()), (Vec::new(), vec![PASSED.to_owned()]));
 }
 
 #[test]
-fn a_finding_from_the_future_is_outbid() {
-    let planted = |years: i64| {
-        let aws = writing(told(account().role("old", "AROAOLD").node("old")), "nodes");
+fn finding_dated_in_the_future_is_overwritten() {
+    let years_ahead = |years: i64| {
+        let aws = hour_ago(account().role("old", "AROAOLD").node("old")).writing("nodes");
         aws.change(|state| {
             state.roles.remove("old");
             for (_, finding) in &mut state.findings {
@@ -421,13 +410,13 @@ fn a_finding_from_the_future_is_outbid() {
         ["AROANODES", "AROAOLD"].map(|role| aws.finding(role)).map(|finding| (finding.archived, finding.updated_at))
     };
     let ahead = |years: i64| NOW + Duration::minutes(14) + Duration::days(365 * years);
-    assert_eq!(planted(0), [(false, ahead(0)), (false, ahead(0))], "another evaluation may have said so");
-    let outbid = ahead(73) + Duration::milliseconds(1);
-    assert_eq!(planted(73), [(false, outbid), (true, outbid)]);
+    assert_eq!(years_ahead(0), [(false, ahead(0)), (false, ahead(0))], "another evaluation can have this time");
+    let later = ahead(73) + Duration::milliseconds(1);
+    assert_eq!(years_ahead(73), [(false, later), (true, later)]);
 }
 
 #[test]
-fn one_failure_does_not_hide_another() {
+fn failure_names_every_problem() {
     let aws = account()
         .role("bad", "AROABAD")
         .node("bad")
@@ -443,10 +432,10 @@ fn one_failure_does_not_hide_another() {
 }
 
 #[test]
-fn findings_follow_the_verdicts() {
-    let cleared_not = account().failing("GetComplianceDetailsByConfigRule nodes-read-only");
-    assert_eq!(run(&cleared_not, on(scheduled())).unwrap_err().error_type(), "ReportedRolesUnknown");
-    assert_eq!(cleared_not.findings(), [PASSED]);
+fn findings_are_sent_only_after_verdicts_are_stored() {
+    let not_cleared = account().failing("GetComplianceDetailsByConfigRule nodes-read-only");
+    assert_eq!(run(&not_cleared, on(scheduled())).unwrap_err().error_type(), "ReportedRolesUnknown");
+    assert_eq!(not_cleared.findings(), [PASSED]);
     let not_stored = account().failing("PutEvaluations");
     assert_eq!(run(&not_stored, on(scheduled())).unwrap_err().error_type(), "EvaluationsNotStored");
     assert_eq!(calls(&not_stored), [""; 0]);

@@ -4,57 +4,42 @@
 use std::collections::BTreeMap;
 
 use crate::support::events::{
-    ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, oversized, policy_item, role_item, role_summary, scheduled, with,
+    ACCOUNT, EC2_TRUST, LAMBDA_TRUST, app_changed, change, nodes_changed, oversized, policy_item, role_item,
+    role_summary, scheduled, with,
 };
-use crate::support::fakes::{DISCOVERY, EVERYTHING, FakeAws, PULL_ONLY, role_arn, role_resource, version};
+use crate::support::fakes::{
+    DISCOVERY, EVERYTHING, FakeAws, PULL_ONLY, account, many, role_arn, role_resource, version,
+};
 use crate::support::run::{DENIED, check, run, run_with};
 use ecr_read_only::rule::ports::PartKind;
 use ecr_read_only::rule::{Cache, NodeKind};
-use serde_json::{Value, json};
+use serde_json::json;
 use time::Duration;
 use time::macros::datetime;
-
-fn nodes_changed() -> Value {
-    change(&role_item("nodes", "AROANODES", EC2_TRUST))
-}
-
-fn account() -> FakeAws {
-    FakeAws::new().role("nodes", "AROANODES").node("nodes")
-}
-
-fn inline(aws: FakeAws, role: &'static str, document: &'static str) -> FakeAws {
-    aws.with(move |state| {
-        state.roles.get_mut(role).unwrap().inline.insert("own".to_owned(), document.to_owned());
-    })
-}
 
 fn customer_policy() -> String {
     format!("arn:aws:iam::{ACCOUNT}:policy/app")
 }
 
-fn app_changed() -> Value {
-    change(&policy_item("app", "ANPAAPP"))
-}
-
 #[test]
-fn a_role_that_its_trust_policy_rules_out_costs_one_call() {
+fn role_ruled_out_by_trust_policy_costs_one_call() {
     let aws = account();
     check(&aws, change(&role_item("nodes", "AROANODES", LAMBDA_TRUST)), &["AROANODES NotApplicable"], None);
     assert_eq!(aws.calls(), ["PutEvaluations"]);
 }
 
 #[test]
-fn a_changed_role() {
+fn changed_role_gets_a_verdict_or_not_applicable() {
     let node = "AROANODES Compliant";
     let not = "AROANODES NotApplicable";
     for (name, aws, trust, expected) in [
-        ("that nodes run under", account(), EC2_TRUST, node),
-        ("that may write", inline(account(), "nodes", EVERYTHING), EC2_TRUST, "AROANODES NonCompliant"),
-        ("that no node runs under", FakeAws::new().role("nodes", "AROANODES"), EC2_TRUST, not),
-        ("that is gone from IAM, not from EKS", FakeAws::new().node("nodes"), EC2_TRUST, not),
-        ("that was made again under its name", FakeAws::new().role("nodes", "AROANEW").node("nodes"), EC2_TRUST, not),
+        ("of a node group", account(), EC2_TRUST, node),
+        ("that can write", account().inline("nodes", EVERYTHING), EC2_TRUST, "AROANODES NonCompliant"),
+        ("of no node", FakeAws::new().role("nodes", "AROANODES"), EC2_TRUST, not),
+        ("that IAM no longer has", FakeAws::new().node("nodes"), EC2_TRUST, not),
+        ("that was made again with its name", FakeAws::new().role("nodes", "AROANEW").node("nodes"), EC2_TRUST, not),
         (
-            "whose trust policy IAM has otherwise by now",
+            "whose trust policy has changed since the event",
             account().with(|state| {
                 state.roles.get_mut("nodes").unwrap().record.trust_policy = LAMBDA_TRUST.to_owned();
             }),
@@ -62,13 +47,13 @@ fn a_changed_role() {
             not,
         ),
         (
-            "that goes while it is read",
+            "that disappears before its inline policies are read",
             account().before("ListRolePolicies nodes", |state| state.roles.clear()),
             EC2_TRUST,
             not,
         ),
         (
-            "that goes a little later",
+            "that disappears before its managed policies are read",
             account().before("ListAttachedRolePolicies nodes", |state| state.roles.clear()),
             EC2_TRUST,
             not,
@@ -81,8 +66,8 @@ fn a_changed_role() {
 }
 
 #[test]
-fn a_node_role_costs_these_calls() {
-    let aws = inline(account(), "nodes", EVERYTHING).with(|state| {
+fn node_role_costs_these_calls_cold_and_warm() {
+    let aws = account().inline("nodes", EVERYTHING).with(|state| {
         let boundary = customer_policy();
         state.policies.insert(boundary.clone(), version("v2", EVERYTHING));
         state.roles.get_mut("nodes").unwrap().record.permissions_boundary = Some(boundary);
@@ -101,18 +86,14 @@ fn a_node_role_costs_these_calls() {
     run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
     let policies = [get(PULL_ONLY), read(PULL_ONLY, "v1"), get(&app), read(&app, "v2")];
     let discovery = DISCOVERY.map(str::to_owned);
-    assert_eq!(
-        aws.take_calls(),
-        [&discovery[..], &role, &policies, std::slice::from_ref(&put)].concat(),
-        "nothing is remembered"
-    );
+    assert_eq!(aws.take_calls(), [&discovery[..], &role, &policies, std::slice::from_ref(&put)].concat(), "cold");
 
     run_with(&aws, &cache, nodes_changed(), Duration::minutes(4)).unwrap();
     let policies = [get(PULL_ONLY), get(&app)];
     assert_eq!(
         aws.take_calls(),
         [&role[..], &policies, std::slice::from_ref(&put)].concat(),
-        "clusters and versions are"
+        "warm: clusters and versions are cached"
     );
 
     aws.change(|state| {
@@ -124,8 +105,8 @@ fn a_node_role_costs_these_calls() {
 }
 
 #[test]
-fn the_answer_says_why_and_when_in_time() {
-    let aws = inline(account(), "nodes", EVERYTHING);
+fn answer_has_reason_role_and_capture_time() {
+    let aws = account().inline("nodes", EVERYTHING);
     let outcome = run(&aws, nodes_changed()).unwrap();
     let batches = aws.batches.lock().unwrap();
     let evaluation = &batches[0].1[0];
@@ -136,13 +117,13 @@ fn the_answer_says_why_and_when_in_time() {
         annotation.starts_with("nodes can call ecr:DeleteRegistryPolicy and 35 more actions (own, statement 0)."),
         "{annotation}"
     );
-    let judged = outcome.answers[0].role().unwrap();
-    assert_eq!(judged.arn, "arn:aws:iam::111122223333:role/nodes");
-    assert_eq!(judged.node_of[0].to_string(), "node group nodes of cluster prod, us-east-1");
+    let role = outcome.answers[0].role().unwrap();
+    assert_eq!(role.arn, "arn:aws:iam::111122223333:role/nodes");
+    assert_eq!(role.node_of[0].to_string(), "node group nodes of cluster prod, us-east-1");
 }
 
 #[test]
-fn an_oversized_item_is_read_from_iam_before_eks_is_asked() {
+fn oversized_role_is_read_from_iam_before_eks() {
     let payload = || oversized(&role_summary("nodes", "AROANODES"));
     let aws = account();
     check(&aws, payload(), &["AROANODES Compliant"], None);
@@ -166,7 +147,7 @@ fn an_oversized_item_is_read_from_iam_before_eks_is_asked() {
 }
 
 #[test]
-fn what_gets_no_verdict_is_answered_without_asking() {
+fn resource_without_verdict_is_answered_without_reading() {
     let other = json!({ "resourceType": "AWS::EKS::Addon", "resourceId": "prod", "configuration": null });
     let deleted = json!({ "configurationItemStatus": "ResourceDeleted", "configuration": null });
     for (payload, expected) in [
@@ -182,7 +163,7 @@ fn what_gets_no_verdict_is_answered_without_asking() {
 }
 
 #[test]
-fn a_changed_policy_is_judged_through_the_node_roles_it_is_attached_to() {
+fn changed_policy_evaluates_the_node_roles_that_use_it() {
     let app = customer_policy();
     let attached = |aws: FakeAws| {
         let app = app.clone();
@@ -205,18 +186,18 @@ fn a_changed_policy_is_judged_through_the_node_roles_it_is_attached_to() {
     assert_eq!(batches[0].1[0].resource.resource_type, "AWS::IAM::Policy");
     assert_eq!(batches[0].1[1].ordering_timestamp, datetime!(2026-01-05 10:02:33.123 UTC));
     let reads = aws.calls().iter().filter(|call| **call == format!("GetPolicy {app}")).count();
-    assert_eq!(reads, 1, "as policy and as boundary it is one document");
+    assert_eq!(reads, 1, "a policy that is also a boundary is read once");
 }
 
 #[test]
-fn a_changed_policy_attached_to_nothing_costs_no_eks_call() {
+fn changed_policy_without_roles_makes_no_eks_call() {
     let aws = account();
     check(&aws, app_changed(), &["ANPAAPP NotApplicable"], None);
     assert_eq!(aws.calls(), [format!("ListEntitiesForPolicy {}", customer_policy()).as_str(), "PutEvaluations"]);
 }
 
 #[test]
-fn nothing_is_sent_when_the_roles_concerned_are_unknown() {
+fn unknown_node_roles_send_nothing() {
     for call in DISCOVERY.into_iter().chain(["DescribeFargateProfile us-east-1/prod web"]) {
         let (operation, of) = call.split_once(' ').unwrap_or((call, ""));
         let error = format!("NodeRolesUnknown: could not list the node roles: {operation} of `{of}` failed: {DENIED}");
@@ -238,7 +219,7 @@ fn nothing_is_sent_when_the_roles_concerned_are_unknown() {
 }
 
 #[test]
-fn the_schedule_judges_all_node_roles_and_clears_what_has_gone() {
+fn schedule_evaluates_node_roles_and_clears_old_ones() {
     let aws = account()
         .role("other", "AROAOTHER")
         .node("other")
@@ -269,7 +250,7 @@ fn the_schedule_judges_all_node_roles_and_clears_what_has_gone() {
 }
 
 #[test]
-fn a_snapshot_is_a_schedule() {
+fn snapshot_is_handled_like_a_schedule() {
     let snapshot = json!({
         "messageType": "ConfigurationSnapshotDeliveryCompleted", "notificationCreationTime": "2026-01-05T10:02:40Z",
     });
@@ -278,7 +259,7 @@ fn a_snapshot_is_a_schedule() {
 }
 
 #[test]
-fn facts_of_one_role_are_gathered_whatever_its_spelling() {
+fn facts_of_one_role_are_merged_across_spellings() {
     let arn = |role: &str| format!("arn:aws:iam::{ACCOUNT}:{role}");
     let aws = account().with(|state| {
         let prod = state.cluster("us-east-1", "prod");
@@ -305,13 +286,13 @@ fn facts_of_one_role_are_gathered_whatever_its_spelling() {
 }
 
 #[test]
-fn a_role_that_cannot_be_read_gets_no_verdict_and_the_others_get_theirs() {
+fn unreadable_role_gets_no_verdict_and_others_do() {
     let two = || {
         account().role("bad", "AROABAD").node("bad").with(|state| {
             state.reported = vec![role_resource("AROABAD"), role_resource("AROAOLD")];
         })
     };
-    // Its id is known, so it alone is not cleared.
+    // Its id is known: only its own verdict stays.
     let sent = ["AROANODES Compliant", "AROAOLD NotApplicable"];
     for call in ["ListRolePolicies bad", "ListAttachedRolePolicies bad"] {
         let error = format!(
@@ -320,15 +301,15 @@ fn a_role_that_cannot_be_read_gets_no_verdict_and_the_others_get_theirs() {
         );
         check(&two().failing(call), scheduled(), &sent, Some(&error));
     }
-    // Its id is not known: any that was reported may be its own.
+    // Its id is not known: every reported role can be this one, so no verdict is cleared.
     let error = format!("RolesUnreadable: no verdict on role `bad`: GetRole of `bad` failed: {DENIED}");
     let aws = two().failing("GetRole bad");
     check(&aws, scheduled(), &["AROANODES Compliant"], Some(&error));
-    assert_eq!(aws.count("GetComplianceDetailsByConfigRule"), 0, "what was reported is not asked for in vain");
+    assert_eq!(aws.count("GetComplianceDetailsByConfigRule"), 0, "the reported roles are not read");
 }
 
 #[test]
-fn what_is_not_understood_is_named_and_gets_no_verdict() {
+fn document_not_understood_is_named_without_verdict() {
     for (document, what) in [
         ("{", "not JSON"),
         (
@@ -338,7 +319,7 @@ fn what_is_not_understood_is_named_and_gets_no_verdict() {
         (r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*"}]}"#, "no action"),
         ("%7B%22Version%22%3A%222012-10", "cut short"),
     ] {
-        let aws = inline(account(), "nodes", document);
+        let aws = account().inline("nodes", document);
         let error = run(&aws, nodes_changed()).unwrap_err();
         assert_eq!(error.error_type(), "RolesUnreadable", "{what}");
         let text = error.to_string();
@@ -358,11 +339,12 @@ fn what_is_not_understood_is_named_and_gets_no_verdict() {
 }
 
 #[test]
-fn policies_that_go_while_they_are_read() {
+fn policy_gone_while_read_is_read_again() {
     let get_policy = format!("GetPolicy {PULL_ONLY}");
     let get_version = format!("GetPolicyVersion {PULL_ONLY} v1");
 
-    let inline_gone = inline(account(), "nodes", EVERYTHING)
+    let inline_gone = account()
+        .inline("nodes", EVERYTHING)
         .before("GetRolePolicy nodes own", |state| state.roles.get_mut("nodes").unwrap().inline.clear());
     check(&inline_gone, nodes_changed(), &["AROANODES Compliant"], None);
 
@@ -404,7 +386,7 @@ fn policies_that_go_while_they_are_read() {
 }
 
 #[test]
-fn a_shared_policy_that_cannot_be_read_is_asked_for_once_and_fails_all_its_roles() {
+fn unreadable_shared_policy_is_read_once() {
     let aws = account().role("other", "AROAOTHER").node("other").failing(&format!("GetPolicy {PULL_ONLY}"));
     let cause = format!("GetPolicy of `{PULL_ONLY}` failed: {DENIED}");
     let error = format!("RolesUnreadable: no verdict on role `nodes`: {cause}; role `other`: {cause}");
@@ -413,7 +395,7 @@ fn a_shared_policy_that_cannot_be_read_is_asked_for_once_and_fails_all_its_roles
 }
 
 #[test]
-fn verdicts_are_sent_even_if_it_is_unknown_which_to_clear() {
+fn unknown_reported_roles_still_send_verdicts() {
     let aws = account().failing("GetComplianceDetailsByConfigRule nodes-read-only");
     let error = format!(
         "ReportedRolesUnknown: no earlier verdict was cleared: \
@@ -422,15 +404,8 @@ fn verdicts_are_sent_even_if_it_is_unknown_which_to_clear() {
     check(&aws, scheduled(), &["AROANODES Compliant"], Some(&error));
 }
 
-fn many(count: usize) -> FakeAws {
-    (0..count).fold(FakeAws::new(), |aws, index| {
-        let name = format!("nodes-{index:03}");
-        aws.role(&name, &format!("AROA{index:03}")).node(&name)
-    })
-}
-
 #[test]
-fn more_than_a_hundred_evaluations_are_sent_in_batches() {
+fn evaluations_are_sent_in_batches_of_a_hundred() {
     let aws = many(205);
     run(&aws, scheduled()).unwrap();
     let sizes: Vec<usize> = aws.batches.lock().unwrap().iter().map(|(_, batch)| batch.len()).collect();
@@ -439,43 +414,43 @@ fn more_than_a_hundred_evaluations_are_sent_in_batches() {
 }
 
 #[test]
-fn an_error_names_a_hundred_roles_and_counts_the_rest() {
+fn error_names_a_hundred_roles_and_counts_the_rest() {
     let aws = many(103).failing(&format!("GetPolicy {PULL_ONLY}"));
     let error = run(&aws, scheduled()).unwrap_err();
     assert_eq!(error.unreadable().len(), 103);
     let error = error.to_string();
-    assert!(error.contains("role `nodes-099`") && !error.contains("role `nodes-100`"), "{error}");
+    assert!(error.contains("role `nodes-0099`") && !error.contains("role `nodes-0100`"), "{error}");
     assert!(error.ends_with("; and 3 more roles"), "{error}");
 }
 
 #[test]
-fn roles_are_read_together_but_not_all_at_once() {
+fn roles_are_read_eight_at_once() {
     let aws = many(20);
     run(&aws, scheduled()).unwrap();
     assert_eq!(aws.most_at_once(), 8);
 }
 
 #[test]
-fn evaluations_that_failed_are_sent_again() {
-    let aws =
-        many(150).with(|state| state.refusals = BTreeMap::from([("AROA003".to_owned(), 2), ("AROA120".to_owned(), 1)]));
+fn failed_evaluations_are_sent_again() {
+    let aws = many(150)
+        .with(|state| state.refusals = BTreeMap::from([("AROA0003".to_owned(), 2), ("AROA0120".to_owned(), 1)]));
     run(&aws, scheduled()).unwrap();
     let sizes: Vec<usize> = aws.batches.lock().unwrap().iter().map(|(_, batch)| batch.len()).collect();
     assert_eq!(sizes, [100, 50, 2, 1]);
 }
 
 #[test]
-fn evaluations_that_fail_for_ever_fail_the_invocation_by_name() {
-    let aws = many(3).with(|state| state.refusals = BTreeMap::from([("AROA001".to_owned(), usize::MAX)]));
+fn evaluations_refused_four_times_fail_by_name() {
+    let aws = many(3).with(|state| state.refusals = BTreeMap::from([("AROA0001".to_owned(), usize::MAX)]));
     let error = "EvaluationsNotStored: AWS Config did not store 1 of 3 evaluations after 4 attempts: \
-                 AWS::IAM::Role `AROA001`";
-    let again = ["AROA001 Compliant"; 3];
-    let sent = [&["AROA000 Compliant", "AROA001 Compliant", "AROA002 Compliant"], &again[..]].concat();
+                 AWS::IAM::Role `AROA0001`";
+    let again = ["AROA0001 Compliant"; 3];
+    let sent = [&["AROA0000 Compliant", "AROA0001 Compliant", "AROA0002 Compliant"], &again[..]].concat();
     check(&aws, scheduled(), &sent, Some(error));
 }
 
 #[test]
-fn one_failure_does_not_hide_another() {
+fn failure_names_every_problem() {
     let aws = account().role("bad", "AROABAD").node("bad").failing("GetRole bad").failing("PutEvaluations");
     let error = format!(
         "EvaluationsNotStored: PutEvaluations of `` failed: {DENIED}; 0 of 1 evaluations were stored; \
@@ -485,7 +460,7 @@ fn one_failure_does_not_hide_another() {
 }
 
 #[test]
-fn a_token_of_testmode_stores_nothing() {
+fn testmode_token_stores_nothing() {
     for (token, test_mode) in [("TESTMODE", true), ("a-token", false)] {
         let aws = account();
         run(&aws, with(nodes_changed(), &json!({ "resultToken": token }))).unwrap();

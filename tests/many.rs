@@ -1,33 +1,28 @@
-//! Many roles: read out of lists in detail, each thing once; answered in batches, again where AWS Config failed, and what it
-//! does not take of a change-triggered run left to the schedule.
+//! Many roles: they are read in pages, each thing once. Their answers are sent in batches. Answers that AWS Config does not
+//! take from a change-triggered run are deferred to the schedule.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use crate::support::events::{ACCOUNT, EC2_TRUST, change, policy_item, role_item, scheduled, with};
-use crate::support::fakes::{EVERYTHING, FakeAws, role_resource, version};
+use crate::support::events::{ACCOUNT, EC2_TRUST, app_changed, change, role_item, scheduled, with};
+use crate::support::fakes::{EVERYTHING, FakeAws, many, role_resource, version};
 use crate::support::run::{DENIED, NOW, check, run, run_with};
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::ports::{Authentication, PortErrorKind};
 use ecr_read_only::rule::{Cache, Invocation, Ports, evaluate};
-use serde_json::{Value, json};
+use serde_json::json;
 use time::Duration;
 
 fn name(index: usize) -> String {
     format!("nodes-{index:04}")
 }
 
-/// Node roles, each of a node group of its own.
-fn many(count: usize) -> FakeAws {
-    (0..count).fold(FakeAws::new(), |aws, index| aws.role(&name(index), &format!("AROA{index:04}")).node(&name(index)))
-}
-
 fn policy(index: usize) -> String {
     format!("arn:aws:iam::{ACCOUNT}:policy/p-{index:04}")
 }
 
-/// The same, each with a policy of its own.
+/// Gives each of the first roles its own customer managed policy.
 fn with_policies(aws: FakeAws, count: usize) -> FakeAws {
     aws.with(|state| {
         for index in 0..count {
@@ -37,11 +32,7 @@ fn with_policies(aws: FakeAws, count: usize) -> FakeAws {
     })
 }
 
-fn app_changed() -> Value {
-    change(&policy_item("app", "ANPAAPP"))
-}
-
-/// Roles with the customer managed policy `app` attached.
+/// Attaches the customer managed policy `app` to the first roles, and nothing else.
 fn with_app(aws: FakeAws, count: usize) -> FakeAws {
     let app = format!("arn:aws:iam::{ACCOUNT}:policy/app");
     aws.with(|state| {
@@ -53,7 +44,7 @@ fn with_app(aws: FakeAws, count: usize) -> FakeAws {
 }
 
 #[test]
-fn a_few_roles_are_read_by_themselves_and_many_out_of_the_list() {
+fn few_roles_are_read_one_by_one_many_in_pages() {
     for (roles, details) in [(32, 0), (33, 1), (250, 3)] {
         let aws = many(roles);
         run(&aws, scheduled()).unwrap();
@@ -65,7 +56,7 @@ fn a_few_roles_are_read_by_themselves_and_many_out_of_the_list() {
 }
 
 #[test]
-fn a_schedule_grows_linearly_and_makes_no_call_twice() {
+fn schedule_calls_grow_linearly_without_repeats() {
     let calls = |roles: usize| {
         let aws = with_policies(many(roles), roles);
         run(&aws, scheduled()).unwrap();
@@ -76,15 +67,19 @@ fn a_schedule_grows_linearly_and_makes_no_call_twice() {
         assert!(sent.len() == roles && sent.iter().all(|one| one.ends_with("NonCompliant")), "{sent:?}");
         calls.len()
     };
-    // Of regions, clusters, the cluster, its three lists, and what was reported.
+    // Regions, clusters, the cluster, its three lists, and the reported roles.
     let fixed = 7;
-    assert_eq!(calls(10), fixed + 10 + 10 * 3 + 11 * 2 + 1, "each by itself: node group, role, policies");
-    assert_eq!(calls(400), fixed + 400 + 4 + 4 + 2 + 4, "node groups; pages of roles and of policies; AWS's; batches");
+    assert_eq!(calls(10), fixed + 10 + 10 * 3 + 11 * 2 + 1, "one by one: node groups, roles, policies; one batch");
+    assert_eq!(
+        calls(400),
+        fixed + 400 + 4 + 4 + 2 + 4,
+        "node groups; pages of roles and of policies; AWS's policy; batches"
+    );
     assert_eq!(calls(800), fixed + 800 + 8 + 8 + 2 + 8);
 }
 
 #[test]
-fn few_policies_are_read_by_themselves_and_many_out_of_the_list_however_few_the_roles() {
+fn many_policies_of_few_roles_are_read_in_pages() {
     for (more, pages) in [(0, 0), (1, 1)] {
         let aws = with_policies(many(32), 32).with(|state| {
             for index in 32..32 + more {
@@ -95,12 +90,12 @@ fn few_policies_are_read_by_themselves_and_many_out_of_the_list_however_few_the_
         run(&aws, scheduled()).unwrap();
         assert_eq!((aws.count("GetRole "), aws.count("ListAttachedRolePolicies")), (32, 32));
         assert_eq!(aws.count("GetAccountAuthorizationDetails policies"), pages, "{more}");
-        assert_eq!(aws.count("GetPolicy "), if pages == 0 { 33 } else { 1 }, "{more}: with AWS's own");
+        assert_eq!(aws.count("GetPolicy "), if pages == 0 { 33 } else { 1 }, "{more}, and AWS's policy");
     }
 }
 
 #[test]
-fn versions_that_are_known_are_not_read_again_and_the_default_is_always_asked_for() {
+fn cached_versions_are_not_read_again_but_defaults_are() {
     let (aws, cache) = (with_policies(many(10), 10), Cache::new());
     run_with(&aws, &cache, scheduled(), Duration::ZERO).unwrap();
     assert_eq!(aws.count("GetPolicyVersion"), 11);
@@ -110,7 +105,7 @@ fn versions_that_are_known_are_not_read_again_and_the_default_is_always_asked_fo
 }
 
 #[test]
-fn a_policy_that_is_made_again_under_its_arn_is_another_policy() {
+fn policy_made_again_under_its_arn_is_read_again() {
     let (aws, cache) = (with_policies(many(1), 1), Cache::new());
     run_with(&aws, &cache, scheduled(), Duration::ZERO).unwrap();
     aws.change(|state| {
@@ -122,7 +117,7 @@ fn a_policy_that_is_made_again_under_its_arn_is_another_policy() {
 }
 
 #[test]
-fn a_policy_that_the_list_does_not_have_is_read_by_itself() {
+fn policy_missing_in_the_pages_is_read_alone() {
     let aws = with_policies(many(40), 40).before("GetAccountAuthorizationDetails policies 0", |state| {
         state.policies.remove(&policy(7));
     });
@@ -130,12 +125,12 @@ fn a_policy_that_the_list_does_not_have_is_read_by_itself() {
         state.policies.insert(policy(7), version("v1", EVERYTHING));
     });
     run(&aws, scheduled()).unwrap();
-    assert_eq!(aws.count("GetPolicy "), 2, "and AWS's own policy");
+    assert_eq!(aws.count("GetPolicy "), 2, "this one and AWS's policy");
     assert!(aws.sent().iter().all(|one| one.ends_with("NonCompliant")));
 }
 
 #[test]
-fn a_page_that_fails_leaves_no_verdict_on_what_it_would_have_shown() {
+fn failed_page_leaves_its_roles_without_verdict() {
     let aws = || with_policies(many(150), 150);
     let start = "could not list the node roles: ";
     for page in ["roles 0", "roles 100"] {
@@ -151,7 +146,7 @@ fn a_page_that_fails_leaves_no_verdict_on_what_it_would_have_shown() {
     assert_eq!((failing.sent().len(), error.unreadable().len()), (100, 50), "the first page was read");
 }
 
-/// Node groups' roles, and Karpenter's, which only an instance profile shows.
+/// Adds a role of Karpenter, which only the tags of its instance profile show, and a role of other instances.
 fn with_karpenter(aws: FakeAws) -> FakeAws {
     aws.role("karpenter", "AROAKARPENTER").role("web-server", "AROAWEB").with(|state| {
         state.cluster("us-east-1", "prod").record.authentication = Authentication::Either;
@@ -163,18 +158,18 @@ fn with_karpenter(aws: FakeAws) -> FakeAws {
 }
 
 #[test]
-fn self_managed_roles_are_found_among_many_as_among_few() {
+fn self_managed_roles_are_found_among_few_and_many() {
     for extra in [1, 40] {
         let aws = with_karpenter(many(extra));
         run(&aws, scheduled()).unwrap();
         assert_eq!(aws.sent().len(), extra + 1, "{extra}");
-        assert_eq!(aws.count("ListInstanceProfilesForRole"), 0, "{extra}: the list of profiles told them");
+        assert_eq!(aws.count("ListInstanceProfilesForRole"), 0, "{extra}: the list of all profiles has them");
         assert!(aws.sent().contains(&"AROAKARPENTER Compliant".to_owned()), "{extra}");
     }
 }
 
 #[test]
-fn exempt_roles_do_not_count_among_the_many() {
+fn exempt_roles_are_not_counted() {
     for exempt in ["nodes-0000", "nodes-000*", "nodes-*"] {
         let aws = with_karpenter(many(33)).with(|state| state.reported = vec![role_resource("AROAKARPENTER")]);
         run(&aws, with(scheduled(), &json!({ "ruleParameters": { "ExemptRoles": exempt } }))).unwrap();
@@ -185,7 +180,7 @@ fn exempt_roles_do_not_count_among_the_many() {
 }
 
 #[test]
-fn a_policy_attached_to_many_roles_is_answered_out_of_the_list() {
+fn policy_of_many_roles_is_evaluated_from_pages() {
     let aws = with_app(many(120), 120).role("plain", "AROAPLAIN");
     run(&aws, app_changed()).unwrap();
     assert_eq!(aws.sent().len(), 121);
@@ -193,51 +188,55 @@ fn a_policy_attached_to_many_roles_is_answered_out_of_the_list() {
 }
 
 #[test]
-fn the_deadline_is_looked_at_between_two_roles() {
+fn evaluation_yields_between_two_roles() {
     let (aws, cache) = (with_app(many(8), 8), Cache::new());
     let ports = Ports { iam: &aws, eks: &aws, store: &aws };
     let invocation = Invocation::parse(app_changed()).unwrap();
     let mut evaluation = pin!(evaluate(&ports, &cache, &invocation, NOW));
     let mut context = Context::from_waker(Waker::noop());
-    // Whoever polls can look at the clock each time. All is read once the policy's document is, and then it is judged.
-    let mut looks = 0;
+    // Each poll that returns is a chance to check the time. When the policy's document is read, only deciding is left.
+    let mut chances = 0;
     while evaluation.as_mut().poll(&mut context).is_pending() {
-        looks += usize::from(aws.count("GetPolicyVersion") == 1 && aws.count("PutEvaluations") == 0);
+        chances += usize::from(aws.count("GetPolicyVersion") == 1 && aws.count("PutEvaluations") == 0);
     }
-    assert!(looks >= 8, "{looks}");
+    assert!(chances >= 8, "{chances}");
 }
 
 #[test]
-fn what_aws_config_does_not_take_of_other_resources_is_left_to_the_schedule() {
-    // A call that is refused as it is: the event's own resource is sent alone.
+fn evaluations_of_other_resources_can_be_deferred() {
+    // The whole call is refused: the event's own resource is sent alone.
     let refused = with_app(many(3), 3).failing_at("PutEvaluations", 1, PortErrorKind::NotAccepted);
     let outcome = run(&refused, app_changed()).unwrap();
     assert_eq!(refused.sent(), ["ANPAAPP NotApplicable"]);
-    let left: Vec<&str> = outcome.left_to_schedule.iter().map(|resource| resource.id.as_str()).collect();
-    assert_eq!(left, ["AROA0000", "AROA0001", "AROA0002"]);
+    let deferred: Vec<&str> = outcome.left_to_schedule.iter().map(|resource| resource.id.as_str()).collect();
+    assert_eq!(deferred, ["AROA0000", "AROA0001", "AROA0002"]);
 
-    // Evaluations that are refused one by one, however often.
+    // One evaluation is refused every time.
     let one = with_app(many(3), 3).with(|state| state.refusals = BTreeMap::from([("AROA0001".to_owned(), usize::MAX)]));
     let outcome = run(&one, app_changed()).unwrap();
     assert_eq!(outcome.left_to_schedule.len(), 1);
-    assert_eq!(one.count("PutEvaluations"), 4, "a bounded number of times");
+    assert_eq!(one.count("PutEvaluations"), 4, "four attempts");
 
-    // The event's own evaluation refused in a first batch, and then a call refused as it is.
+    // The event's own evaluation is refused in the first batch, and then the whole second call is refused.
     let both = with_app(many(120), 120).failing_at("PutEvaluations", 2, PortErrorKind::NotAccepted);
     let both = both.with(|state| state.refusals = BTreeMap::from([("ANPAAPP".to_owned(), 1)]));
     let outcome = run(&both, app_changed()).unwrap();
     assert_eq!(outcome.left_to_schedule.len(), 21);
     assert_eq!(both.sent().last().unwrap(), "ANPAAPP NotApplicable");
 
-    // Any other failure is one.
+    // Any other failure fails the invocation.
     let failing = with_app(many(3), 3).failing("PutEvaluations");
     assert_eq!(run(&failing, app_changed()).unwrap_err().error_type(), "EvaluationsNotStored");
     let failing = with_app(many(3), 3).failing_as("PutEvaluations", PortErrorKind::NotAccepted);
-    assert_eq!(run(&failing, app_changed()).unwrap_err().error_type(), "EvaluationsNotStored", "not even its own");
+    assert_eq!(
+        run(&failing, app_changed()).unwrap_err().error_type(),
+        "EvaluationsNotStored",
+        "its own is refused too"
+    );
 }
 
 #[test]
-fn a_resource_of_its_own_and_a_schedule_are_left_to_nobody() {
+fn required_evaluations_are_never_deferred() {
     let own = || BTreeMap::from([("AROA0000".to_owned(), usize::MAX)]);
     for payload in [scheduled(), change(&role_item(&name(0), "AROA0000", EC2_TRUST))] {
         let aws = many(3).with(|state| state.refusals = own());
@@ -250,7 +249,7 @@ fn a_resource_of_its_own_and_a_schedule_are_left_to_nobody() {
 }
 
 #[test]
-fn ten_thousand_warm_invocations_ask_for_clusters_no_more_than_time_calls_for() {
+fn warm_invocations_list_clusters_every_five_minutes() {
     let (aws, cache) = (many(1), Cache::new());
     for second in 0..10_000 {
         let later = Duration::seconds(second);

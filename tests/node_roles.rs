@@ -1,5 +1,5 @@
-//! Which roles are nodes': every kind of node, self-managed ones by their marks, and what the rule's parameters add and
-//! take out. Events and the schedule must come to the same.
+//! Which roles are node roles: every kind of node, the marks of self-managed nodes, and the rule's parameters. Events and
+//! the schedule must agree.
 
 use crate::support::events::{ACCOUNT, EC2_TRUST, LAMBDA_TRUST, change, policy_item, role_item, scheduled, with};
 use crate::support::fakes::{EVERYTHING, FakeAws, FakeRole, PULL_ONLY, role_arn, version};
@@ -21,8 +21,8 @@ fn with_parameters(payload: Value, parameters: &Value) -> Value {
     with(payload, &json!({ "ruleParameters": parameters.to_string() }))
 }
 
-/// An account with the role `r`, and a cluster that admits nodes without access entries.
-fn open_account() -> FakeAws {
+/// An account with the role `r` and a cluster that nodes can join without an access entry.
+fn account_without_entries() -> FakeAws {
     FakeAws::new().role("r", "AROAR").with(|state| {
         state.policies.insert(WORKER.to_owned(), version("v1", r#"{"Version":"2012-10-17","Statement":[]}"#));
         state.cluster("eu-west-1", "prod").record.authentication = Authentication::Either;
@@ -34,10 +34,10 @@ fn in_profile(role: &mut FakeRole) {
     role.instance_profiles.push("p".to_owned());
 }
 
-/// What an event about `r` and the schedule say of it, which has to be the same: nothing on the schedule is
-/// NOT_APPLICABLE on an event.
+/// The event of `r` and the schedule give the same answer: COMPLIANT because of this fact, or without a fact
+/// NOT_APPLICABLE on the event and no verdict on the schedule.
 #[track_caller]
-fn says(name: &str, aws: impl Fn() -> FakeAws, parameters: &Value, trust: &str, expected: Option<&str>) {
+fn check_node_role(name: &str, aws: impl Fn() -> FakeAws, parameters: &Value, trust: &str, expected: Option<&str>) {
     let by_event = aws();
     run(&by_event, with_parameters(change(&role_item("r", "AROAR", trust)), parameters)).unwrap();
     let by_schedule = aws();
@@ -70,7 +70,7 @@ fn tag(key: &str, value: &str) -> Tag {
 }
 
 #[test]
-fn every_kind_that_eks_tells() {
+fn node_kinds_of_eks_make_node_roles() {
     type Kind = fn(String) -> NodeKind;
     for (kind, name, node, trust, expected) in [
         (PartKind::NodeGroups, "workers", NodeKind::NodeGroup as Kind, EC2_TRUST, "node group workers"),
@@ -99,12 +99,12 @@ fn every_kind_that_eks_tells() {
             });
             aws.with_role("r", |role| role.record.trust_policy = trust.to_owned())
         };
-        says(expected, aws, &json!({}), trust, Some(&format!("{expected} of cluster prod, us-east-1")));
+        check_node_role(expected, aws, &json!({}), trust, Some(&format!("{expected} of cluster prod, us-east-1")));
     }
 }
 
 #[test]
-fn self_managed_nodes_are_told_by_their_marks() {
+fn self_managed_marks_make_node_roles() {
     type Mark = fn(&mut FakeRole);
     let prod = "of cluster prod, eu-west-1";
     for (name, mark, expected) in [
@@ -128,91 +128,88 @@ fn self_managed_nodes_are_told_by_their_marks() {
             |role| role.attached.push(WORKER.to_owned()),
             Some(format!("AmazonEKSWorkerNodePolicy on an instance profile {prod}")),
         ),
-        (
-            "the tag of a cluster that is not there",
-            |role| role.record.tags.push(tag("eks:eks-cluster-name", "x")),
-            None,
-        ),
+        ("the tag of an unknown cluster", |role| role.record.tags.push(tag("eks:eks-cluster-name", "x")), None),
         ("another tag", |role| role.record.tags.push(tag("Name", "prod")), None),
         ("no mark", |_| {}, None),
     ] {
-        let aws = || open_account().with_role("r", in_profile).with_role("r", mark);
-        says(name, aws, &json!({}), EC2_TRUST, expected.as_deref());
+        let aws = || account_without_entries().with_role("r", in_profile).with_role("r", mark);
+        check_node_role(name, aws, &json!({}), EC2_TRUST, expected.as_deref());
     }
     let on_profile = |tags: Vec<Tag>| {
         move || {
-            open_account().with_role("r", in_profile).with(|state| {
+            account_without_entries().with_role("r", in_profile).with(|state| {
                 state.instance_profiles.insert("p".to_owned(), tags.clone());
             })
         }
     };
     let expected = format!("tag aws:eks:cluster-name on instance profile p {prod}");
-    says(
+    check_node_role(
         "on the profile",
         on_profile(vec![tag("aws:eks:cluster-name", "prod")]),
         &json!({}),
         EC2_TRUST,
         Some(&expected),
     );
-    says("not on the profile", on_profile(vec![tag("team", "prod")]), &json!({}), EC2_TRUST, None);
+    check_node_role("not on the profile", on_profile(vec![tag("team", "prod")]), &json!({}), EC2_TRUST, None);
 }
 
 #[test]
-fn what_could_be_no_self_managed_nodes_role_is_none_whatever_its_marks() {
-    let marked = || open_account().with_role("r", |role| role.attached.push(WORKER.to_owned()));
-    says("no instance profile", marked, &json!({}), EC2_TRUST, None);
+fn marks_without_profile_cluster_or_trust_are_ignored() {
+    let marked = || account_without_entries().with_role("r", |role| role.attached.push(WORKER.to_owned()));
+    check_node_role("no instance profile", marked, &json!({}), EC2_TRUST, None);
     let api_only = || {
         marked().with_role("r", in_profile).with(|state| {
             state.cluster("eu-west-1", "prod").record.authentication = Authentication::AccessEntries;
         })
     };
-    says("clusters that know nodes by access entries alone", api_only, &json!({}), EC2_TRUST, None);
+    check_node_role("every cluster needs access entries", api_only, &json!({}), EC2_TRUST, None);
     let hybrid =
         || marked().with_role("r", in_profile).with_role("r", |role| role.record.trust_policy = SSM_TRUST.into());
-    says("a trust policy that does not admit EC2", hybrid, &json!({}), SSM_TRUST, None);
+    check_node_role("a trust policy without EC2", hybrid, &json!({}), SSM_TRUST, None);
     let aws = || marked().with_role("r", in_profile);
-    says("no cluster in scope", aws, &json!({ "ClusterNames": "x*" }), EC2_TRUST, None);
-    says("no region in scope", aws, &json!({ "ClusterRegions": "us-west-2" }), EC2_TRUST, None);
+    check_node_role("no cluster in scope", aws, &json!({ "ClusterNames": "x*" }), EC2_TRUST, None);
+    check_node_role("no region in scope", aws, &json!({ "ClusterRegions": "us-west-2" }), EC2_TRUST, None);
 }
 
 #[test]
-fn a_mark_that_names_no_cluster_names_those_that_it_could_be_of() {
+fn mark_without_cluster_names_the_possible_clusters() {
     let aws = |clusters: usize| {
         move || {
-            open_account().with_role("r", in_profile).with_role("r", |role| role.attached.push(WORKER.to_owned())).with(
-                |state| {
+            account_without_entries()
+                .with_role("r", in_profile)
+                .with_role("r", |role| role.attached.push(WORKER.to_owned()))
+                .with(|state| {
                     for number in 0..clusters {
                         state.cluster("eu-west-1", &format!("c{number}")).record.authentication =
                             Authentication::ConfigMap;
                     }
-                },
-            )
+                })
         }
     };
     let start = "AmazonEKSWorkerNodePolicy on an instance profile; cluster unknown, one of: ";
-    says("two", aws(1), &json!({}), EC2_TRUST, Some(&format!("{start}c0 (eu-west-1), prod (eu-west-1)")));
+    check_node_role("two", aws(1), &json!({}), EC2_TRUST, Some(&format!("{start}c0 (eu-west-1), prod (eu-west-1)")));
     let five = (0..5).map(|number| format!("c{number} (eu-west-1)")).collect::<Vec<_>>().join(", ");
-    says("seven", aws(6), &json!({}), EC2_TRUST, Some(&format!("{start}{five} or 2 more")));
+    check_node_role("seven", aws(6), &json!({}), EC2_TRUST, Some(&format!("{start}{five} or 2 more")));
 }
 
 #[test]
-fn tags_of_clusters_out_of_scope_outweigh_a_policy_for_nodes() {
+fn tags_of_clusters_out_of_scope_override_worker_policy() {
     let aws = || {
-        open_account()
+        account_without_entries()
             .with_role("r", in_profile)
             .with_role("r", |role| role.attached.push(WORKER.to_owned()))
             .with_role("r", |role| role.record.tags.push(tag("kubernetes.io/cluster/dev", "owned")))
     };
-    says("out of scope", aws, &json!({ "ClusterNames": "prod" }), EC2_TRUST, None);
+    check_node_role("out of scope", aws, &json!({ "ClusterNames": "prod" }), EC2_TRUST, None);
     let expected = "AmazonEKSWorkerNodePolicy on an instance profile of cluster prod, eu-west-1";
-    says("in scope, but not there", aws, &json!({}), EC2_TRUST, Some(expected));
+    check_node_role("an unknown cluster in scope", aws, &json!({}), EC2_TRUST, Some(expected));
 }
 
 #[test]
-fn a_tag_on_the_profile_tells_whatever_the_role_s_own_tags_name() {
+fn profile_tag_counts_despite_the_role_tags() {
     let aws = |on_profile: &'static str| {
         move || {
-            let aws = open_account().with_role("r", in_profile);
+            let aws = account_without_entries().with_role("r", in_profile);
             aws.with_role("r", |role| role.record.tags.push(tag("kubernetes.io/cluster/dev", "owned"))).with(|state| {
                 drop(state.instance_profiles.insert("p".to_owned(), vec![tag("eks:eks-cluster-name", on_profile)]))
             })
@@ -220,12 +217,12 @@ fn a_tag_on_the_profile_tells_whatever_the_role_s_own_tags_name() {
     };
     let parameters = json!({ "ClusterNames": "prod" });
     let expected = "tag eks:eks-cluster-name on instance profile p of cluster prod, eu-west-1";
-    says("a cluster in scope", aws("prod"), &parameters, EC2_TRUST, Some(expected));
-    says("a cluster out of scope", aws("dev"), &parameters, EC2_TRUST, None);
+    check_node_role("a cluster in scope", aws("prod"), &parameters, EC2_TRUST, Some(expected));
+    check_node_role("a cluster out of scope", aws("dev"), &parameters, EC2_TRUST, None);
 }
 
 #[test]
-fn karpenters_tag_is_of_the_cluster_that_the_tags_beside_it_name() {
+fn karpenter_tag_belongs_to_the_cluster_of_other_tags() {
     let node_class = || tag("karpenter.k8s.aws/ec2nodeclass", "default");
     for (named, parameters, expected) in [
         ("dev", json!({ "ClusterNames": "prod" }), None),
@@ -234,28 +231,29 @@ fn karpenters_tag_is_of_the_cluster_that_the_tags_beside_it_name() {
     ] {
         let beside = || vec![node_class(), tag("eks:eks-cluster-name", named)];
         let on_role = || {
-            let aws = open_account().with_role("r", in_profile).with_role("r", |role| role.record.tags = beside());
+            let aws =
+                account_without_entries().with_role("r", in_profile).with_role("r", |role| role.record.tags = beside());
             aws.with(|state| state.cluster("eu-west-1", "other").record.authentication = Authentication::Either)
         };
         let on_profile = || {
-            open_account().with_role("r", in_profile).with(|state| {
+            account_without_entries().with_role("r", in_profile).with(|state| {
                 state.instance_profiles.insert("p".to_owned(), beside());
             })
         };
         let fact = |of: &str| expected.map(|key| format!("tag {key}{of} of cluster prod, eu-west-1"));
-        says(named, on_role, &parameters, EC2_TRUST, fact("").as_deref());
-        says(named, on_profile, &parameters, EC2_TRUST, fact(" on instance profile p").as_deref());
+        check_node_role(named, on_role, &parameters, EC2_TRUST, fact("").as_deref());
+        check_node_role(named, on_profile, &parameters, EC2_TRUST, fact(" on instance profile p").as_deref());
     }
 }
 
 #[test]
-fn a_role_that_ec2_may_not_assume_is_not_looked_up_for_marks() {
+fn role_without_ec2_trust_is_not_read_for_marks() {
     let trust = json!({"Version": "2012-10-17", "Statement": [
         { "Effect": "Allow", "Principal": { "AWS": format!("arn:aws:iam::{ACCOUNT}:root") }, "Action": "sts:AssumeRole" },
     ]});
     let trust = trust.to_string();
     for (trust, looked_up) in [(trust.as_str(), 0), (EC2_TRUST, 1)] {
-        let aws = open_account().with_role("r", |role| role.record.trust_policy = trust.to_owned());
+        let aws = account_without_entries().with_role("r", |role| role.record.trust_policy = trust.to_owned());
         run(&aws, change(&role_item("r", "AROAR", trust))).unwrap();
         assert_eq!(aws.sent(), ["AROAR NotApplicable"]);
         assert_eq!(aws.count("GetRole"), looked_up, "{trust}");
@@ -263,7 +261,7 @@ fn a_role_that_ec2_may_not_assume_is_not_looked_up_for_marks() {
 }
 
 #[test]
-fn looking_for_marks_stops_at_the_first_that_tells() {
+fn marks_are_read_up_to_the_first_found() {
     let event = || change(&role_item("r", "AROAR", EC2_TRUST));
     let discovery = ["ListRegions", "ListClusters", "DescribeCluster", "ListNodegroups", "ListFargateProfiles"];
     let calls = |aws: FakeAws| {
@@ -274,50 +272,54 @@ fn looking_for_marks_stops_at_the_first_that_tells() {
         calls[6..].join(" ")
     };
     let get = "GetPolicy GetPolicyVersion PutEvaluations";
-    assert_eq!(calls(open_account()), "GetRole ListInstanceProfilesForRole PutEvaluations");
+    assert_eq!(calls(account_without_entries()), "GetRole ListInstanceProfilesForRole PutEvaluations");
     assert_eq!(
-        calls(open_account().with_role("r", in_profile).with_role("r", |role| {
+        calls(account_without_entries().with_role("r", in_profile).with_role("r", |role| {
             role.record.tags.push(tag("kubernetes.io/cluster/prod", "owned"));
         })),
         format!("GetRole ListInstanceProfilesForRole ListRolePolicies ListAttachedRolePolicies {get}")
     );
     assert_eq!(
-        calls(open_account().with_role("r", in_profile).with_role("r", |role| role.attached = vec![WORKER.to_owned()])),
+        calls(
+            account_without_entries()
+                .with_role("r", in_profile)
+                .with_role("r", |role| role.attached = vec![WORKER.to_owned()])
+        ),
         format!("GetRole ListInstanceProfilesForRole ListAttachedRolePolicies ListRolePolicies {get}")
     );
     assert_eq!(
-        calls(open_account().with_role("r", in_profile)),
+        calls(account_without_entries().with_role("r", in_profile)),
         "GetRole ListInstanceProfilesForRole ListAttachedRolePolicies GetInstanceProfile PutEvaluations"
     );
 }
 
 #[test]
-fn a_mark_that_cannot_be_read_is_a_role_that_cannot_be_read() {
+fn unreadable_mark_makes_the_role_unreadable() {
     for call in ["ListInstanceProfilesForRole r", "ListAttachedRolePolicies r", "GetInstanceProfile p"] {
         let (operation, of) = call.split_once(' ').unwrap();
         let expected = format!("no verdict on role `r`: {operation} of `{of}` failed: {DENIED}");
-        // A schedule has the profiles from the list of all.
-        let asked_by_schedule = operation != "ListInstanceProfilesForRole";
+        // A schedule has the instance profiles from the list of all.
+        let read_by_schedule = operation != "ListInstanceProfilesForRole";
         let event = change(&role_item("r", "AROAR", EC2_TRUST));
-        for payload in asked_by_schedule.then(scheduled).into_iter().chain([event]) {
-            let aws = open_account().with_role("r", in_profile).failing(call);
+        for payload in read_by_schedule.then(scheduled).into_iter().chain([event]) {
+            let aws = account_without_entries().with_role("r", in_profile).failing(call);
             assert_eq!(run(&aws, payload).unwrap_err().to_string(), expected);
             assert_eq!(aws.sent(), [""; 0]);
         }
     }
-    let aws = open_account().failing("ListInstanceProfiles");
+    let aws = account_without_entries().failing("ListInstanceProfiles");
     let error = run(&aws, scheduled()).unwrap_err();
     assert_eq!(error.error_type(), "NodeRolesUnknown");
 }
 
 #[test]
-fn the_parameter_node_roles_adds_roles_whatever_their_trust_policy() {
+fn node_roles_parameter_adds_roles_of_any_trust() {
     let aws =
         || FakeAws::new().role("r", "AROAR").with_role("r", |role| role.record.trust_policy = LAMBDA_TRUST.into());
     let with_path = || aws().with_role("r", |role| role.record.arn = format!("arn:aws:iam::{ACCOUNT}:role/team/r"));
     let expected = Some("parameter NodeRoles");
     for (patterns, expected) in [("r", expected), ("R", None), ("x,r*", expected), ("x", None), ("x*", None)] {
-        says(patterns, aws, &json!({ "NodeRoles": patterns }), LAMBDA_TRUST, expected);
+        check_node_role(patterns, aws, &json!({ "NodeRoles": patterns }), LAMBDA_TRUST, expected);
     }
     for (patterns, expected) in [
         ("arn:aws:iam::111122223333:role/team/r", expected),
@@ -339,7 +341,7 @@ fn the_parameter_node_roles_adds_roles_whatever_their_trust_policy() {
 }
 
 #[test]
-fn exempt_roles_win() {
+fn exempt_roles_win_over_everything() {
     let aws = || FakeAws::new().role("r", "AROAR").node("r");
     let node = "node group r of cluster prod, us-east-1";
     let tagged = || aws().with_role("r", |role| role.record.tags.push(tag("ecr", "a=b")));
@@ -351,7 +353,7 @@ fn exempt_roles_win() {
         (json!({ "ExemptTag": "ECR=a=b" }), Some(node)),
         (json!({ "ExemptRoles": "x" }), Some(node)),
     ] {
-        says(&parameters.to_string(), tagged, &parameters, EC2_TRUST, expected);
+        check_node_role(&parameters.to_string(), tagged, &parameters, EC2_TRUST, expected);
     }
     let by_name = aws();
     run(&by_name, with_parameters(change(&role_item("r", "AROAR", EC2_TRUST)), &json!({ "ExemptRoles": "r" })))
@@ -361,7 +363,7 @@ fn exempt_roles_win() {
 }
 
 #[test]
-fn roles_of_pods_are_judged_only_if_asked_for() {
+fn pod_roles_are_evaluated_only_if_included() {
     let issuer = "https://oidc.eks.us-east-1.amazonaws.com/id/ABC";
     let arn = role_arn("r");
     let pods = |trust: &'static str, kind: PartKind, node: NodeKind| {
@@ -388,8 +390,8 @@ fn roles_of_pods_are_judged_only_if_asked_for() {
         (IRSA_TRUST, PartKind::Addons, NodeKind::ServiceAccount, "OIDC provider"),
     ] {
         let aws = pods(trust, kind, node);
-        says(expected, &aws, &included, trust, Some(&format!("{expected} of cluster prod, us-east-1")));
-        says(expected, &aws, &json!({}), trust, None);
+        check_node_role(expected, &aws, &included, trust, Some(&format!("{expected} of cluster prod, us-east-1")));
+        check_node_role(expected, &aws, &json!({}), trust, None);
         let not = aws();
         run(&not, change(&role_item("r", "AROAR", trust))).unwrap();
         assert_eq!(not.calls(), ["PutEvaluations"]);
@@ -400,9 +402,9 @@ fn roles_of_pods_are_judged_only_if_asked_for() {
 }
 
 #[test]
-fn a_changed_policy_is_judged_through_self_managed_roles_too() {
+fn changed_policy_evaluates_self_managed_roles() {
     let app = format!("arn:aws:iam::{ACCOUNT}:policy/app");
-    let aws = open_account().with_role("r", in_profile).with_role("r", |role| {
+    let aws = account_without_entries().with_role("r", in_profile).with_role("r", |role| {
         role.record.tags.push(tag("kubernetes.io/cluster/prod", "owned"));
         role.attached = vec![format!("arn:aws:iam::{ACCOUNT}:policy/app"), PULL_ONLY.to_owned()];
     });

@@ -96,8 +96,9 @@ impl Document {
     }
 }
 
-/// Decodes a percent-encoded document. IAM's API returns documents so, AWS's tools return them plain. A plain document
-/// starts with `{`, and an encoded one cannot, because RFC 3986 encodes `{`. A `+` stays a plus sign.
+/// Decodes a percent-encoded document, as IAM's API returns it. The AWS CLI prints plain documents, which stay as they are.
+/// The first character shows the difference: a plain document starts with `{`, which RFC 3986 always encodes. A `+` stays a
+/// plus sign.
 pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, DocumentError> {
     if text.trim_start().starts_with('{') {
         return Ok(Cow::Borrowed(text));

@@ -6,12 +6,18 @@
 //! # How it works
 //!
 //! Every pattern is an automaton, and so is the domain. The search walks through all of them together, one character at
-//! a time, shorter strings first. It only builds the states that it reaches. Two facts keep it small:
+//! a time, shorter strings first. It only builds the states that it reaches.
 //!
-//! - Characters that no pattern mentions are alike for the patterns. One character of each class of the domain stands
-//!   for all of them.
-//! - A branch ends early when it cannot succeed: a pattern that has to match has no position left, or a pattern that
-//!   must not match has reached its final `*`.
+//! # Why the answer is right
+//!
+//! - Shorter strings come first, so the first string found is a shortest one.
+//! - Two strings with the same state of the domain and the same positions in all patterns have the same continuations. The
+//!   search continues only the first of them.
+//! - If a string is an answer, replace in it each character that no pattern mentions by another such character of its
+//!   class. The domain and the patterns do not see the difference, so the result is an answer too. That is why one
+//!   character of each class is enough.
+//! - A branch ends early only if no continuation can succeed: a pattern that has to match has no position left, or a
+//!   pattern that must not match has reached its final `*`.
 //!
 //! # Cost
 //!

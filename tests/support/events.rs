@@ -26,7 +26,7 @@ pub fn event(invoking: &Value) -> Value {
     })
 }
 
-/// The same with some fields set otherwise; null takes a field away.
+/// The value with other fields. A field that is null in `changes` is removed.
 pub fn with(mut value: Value, changes: &Value) -> Value {
     let fields = value.as_object_mut().unwrap();
     for (name, change) in changes.as_object().unwrap() {
@@ -39,6 +39,7 @@ pub fn with(mut value: Value, changes: &Value) -> Value {
     value
 }
 
+/// The event of a changed resource.
 pub fn change(item: &Value) -> Value {
     event(&json!({
         "configurationItemDiff": null,
@@ -49,6 +50,7 @@ pub fn change(item: &Value) -> Value {
     }))
 }
 
+/// The event of a changed resource whose item is too large for an event.
 pub fn oversized(summary: &Value) -> Value {
     event(&json!({
         "configurationItemSummary": summary,
@@ -56,6 +58,7 @@ pub fn oversized(summary: &Value) -> Value {
     }))
 }
 
+/// The event of a schedule.
 pub fn scheduled() -> Value {
     event(&json!({
         "awsAccountId": ACCOUNT,
@@ -65,7 +68,17 @@ pub fn scheduled() -> Value {
     }))
 }
 
-/// A role's item, with its trust policy as plain text.
+/// The event of the role `nodes` (`AROANODES`), which EC2 can assume.
+pub fn nodes_changed() -> Value {
+    change(&role_item("nodes", "AROANODES", EC2_TRUST))
+}
+
+/// The event of the customer managed policy `app` (`ANPAAPP`).
+pub fn app_changed() -> Value {
+    change(&policy_item("app", "ANPAAPP"))
+}
+
+/// The item of a role, with its trust policy as plain text.
 pub fn role_item(name: &str, id: &str, trust_policy: &str) -> Value {
     json!({
         "ARN": format!("arn:aws:iam::{ACCOUNT}:role/{name}"),
@@ -88,7 +101,7 @@ pub fn role_item(name: &str, id: &str, trust_policy: &str) -> Value {
     })
 }
 
-/// What an oversized notification tells of a role.
+/// The summary of a role in an oversized notification.
 pub fn role_summary(name: &str, id: &str) -> Value {
     json!({
         "changeType": "UPDATE",
@@ -102,6 +115,7 @@ pub fn role_summary(name: &str, id: &str) -> Value {
     })
 }
 
+/// The item of a customer managed policy.
 pub fn policy_item(name: &str, id: &str) -> Value {
     json!({
         "ARN": format!("arn:aws:iam::{ACCOUNT}:policy/{name}"),

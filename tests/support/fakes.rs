@@ -1,7 +1,7 @@
-//! An AWS in memory that writes down what it is asked.
+//! In-memory fakes of the AWS APIs. They record every call.
 //!
-//! What it answers is its state; [`FakeAws::before`] changes the state at the moment of a call, which is how
-//! things go between being listed and being read, and [`FakeAws::failing`] makes a call fail for ever.
+//! They answer from a [`State`]. [`FakeAws::before`] changes the state just before a call: so things disappear after they
+//! were listed. [`FakeAws::failing`] makes a call fail every time.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -53,27 +53,27 @@ pub struct State {
     pub instance_profiles: BTreeMap<String, Vec<Tag>>,
     /// Managed policies: the default version's id, and the documents of the versions.
     pub policies: BTreeMap<String, (String, BTreeMap<String, String>)>,
-    /// What is added to the ids of policies, which change as they are made again.
+    /// A part of the ids of policies. Another number is another set of policies with the same ARNs.
     pub generation: usize,
     pub regions: Vec<String>,
-    /// What a region that refuses says.
+    /// The regions that refuse EKS calls, and the kind of error.
     pub refusing: BTreeMap<String, PortErrorKind>,
     pub clusters: BTreeMap<ClusterId, FakeCluster>,
     pub reported: Vec<ResourceId>,
-    /// What Security Hub holds: findings by their source and id.
+    /// The findings in Security Hub, with their source.
     pub findings: Vec<(FindingSource, Finding)>,
-    /// How many times more the finding of a role is refused, by the role's id.
+    /// How many more times the finding of a role is refused, by the role's id.
     pub failed_findings: BTreeMap<String, usize>,
-    /// With which code and message.
+    /// The code and message of refused findings.
     pub failure: (String, String),
-    /// How many times more the evaluation of a resource is refused.
+    /// How many more times the evaluation of a resource is refused, by the resource's id.
     pub refusals: BTreeMap<String, usize>,
-    /// How many there are on a page of details.
+    /// How many roles or policies are on a page of details.
     pub page: usize,
 }
 
 impl State {
-    /// The cluster of that name in the region, made if there is none: with access entries as its only way in.
+    /// The cluster of that name in the region. A new one authenticates nodes by access entries alone.
     pub fn cluster(&mut self, region: &str, name: &str) -> &mut FakeCluster {
         let id = ClusterId { region: region.to_owned(), name: name.to_owned() };
         self.clusters.entry(id).or_insert_with(|| FakeCluster {
@@ -88,7 +88,7 @@ impl State {
 }
 
 impl FakeCluster {
-    /// A part of the cluster that names a role.
+    /// Adds a part that names a role.
     pub fn part(&mut self, kind: PartKind, name: &str, role_arn: &str, node_kind: NodeKind) -> &mut Self {
         let parts = self.parts.entry(kind).or_default();
         parts.entry(name.to_owned()).or_default().push(RoleUse { role_arn: role_arn.to_owned(), kind: node_kind });
@@ -106,12 +106,12 @@ pub struct FakeAws {
     calls: Mutex<Vec<String>>,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
-    /// The batches that were sent, with their test mode.
+    /// The batches of evaluations that were sent, with their test mode.
     pub batches: Mutex<Vec<(bool, Vec<Evaluation>)>>,
 }
 
 impl FakeAws {
-    /// AWS's pull-only policy, one region, and nothing else.
+    /// One region and AWS's pull-only policy.
     pub fn new() -> Self {
         let mut state = State { page: 100, regions: vec!["us-east-1".to_owned()], ..State::default() };
         state.failure = ("InternalError".to_owned(), "try again".to_owned());
@@ -128,7 +128,7 @@ impl FakeAws {
         }
     }
 
-    /// A role that may pull.
+    /// Adds a role that can pull.
     pub fn role(self, name: &str, id: &str) -> Self {
         let role = FakeRole {
             record: RoleRecord {
@@ -148,7 +148,7 @@ impl FakeAws {
         })
     }
 
-    /// The role of that name is the one of a node group of that name.
+    /// Adds a node group of the same name as its role.
     pub fn node(self, name: &str) -> Self {
         let kind = NodeKind::NodeGroup(name.to_owned());
         self.with(|state| {
@@ -156,47 +156,59 @@ impl FakeAws {
         })
     }
 
-    /// The state, changed.
+    /// Lets a role do everything to Amazon ECR, by its inline policy `own`.
+    pub fn writing(self, role: &str) -> Self {
+        self.inline(role, EVERYTHING)
+    }
+
+    /// Gives a role the inline policy `own`.
+    pub fn inline(self, role: &str, document: &str) -> Self {
+        self.with_role(role, |role| {
+            role.inline.insert("own".to_owned(), document.to_owned());
+        })
+    }
+
+    /// Changes the state.
     pub fn with(self, change: impl FnOnce(&mut State)) -> Self {
         self.change(change);
         self
     }
 
-    /// Changes the state.
+    /// Changes the state of fakes that are in use.
     pub fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.lock().unwrap());
     }
 
-    /// The role of that name, changed.
+    /// Changes the role of that name.
     pub fn with_role(self, name: &str, change: impl FnOnce(&mut FakeRole)) -> Self {
         self.with(|state| change(state.roles.get_mut(name).unwrap()))
     }
 
-    /// The state, changed when that call comes: the first change at its first coming, and so on.
+    /// Changes the state just before that call. With several changes, each call takes one, in their order.
     pub fn before(self, call: &str, change: impl FnOnce(&mut State) + Send + 'static) -> Self {
         self.before.lock().unwrap().push((call.to_owned(), Box::new(change)));
         self
     }
 
-    /// That call fails, whenever it comes.
+    /// Makes that call fail every time.
     pub fn failing(self, call: &str) -> Self {
         self.failing_as(call, PortErrorKind::Failed)
     }
 
-    /// That call fails with an error that means so much, whenever it comes.
+    /// Makes that call fail every time with an error of this kind.
     pub fn failing_as(self, call: &str, kind: PortErrorKind) -> Self {
         self.failing.lock().unwrap().insert(call.to_owned(), kind);
         self
     }
 
-    /// That call fails so when it comes for the nth time, counted from 1.
+    /// Makes that call fail once: the nth time, counted from 1.
     pub fn failing_at(self, call: &str, nth: usize, kind: PortErrorKind) -> Self {
         self.failing_at.lock().unwrap().insert((call.to_owned(), nth), kind);
         self
     }
 
-    /// No call fails any more.
-    pub fn mend(&self) {
+    /// Lets all calls succeed again.
+    pub fn repair(&self) {
         self.failing.lock().unwrap().clear();
     }
 
@@ -205,24 +217,24 @@ impl FakeAws {
         self.calls.lock().unwrap().clone()
     }
 
-    /// The calls so far, which are forgotten.
+    /// The calls so far; the record starts again.
     pub fn take_calls(&self) -> Vec<String> {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
 
-    /// How many of the calls so far begin so.
+    /// How many calls so far start with this text.
     pub fn count(&self, call: &str) -> usize {
         self.calls.lock().unwrap().iter().filter(|one| one.starts_with(call)).count()
     }
 
-    /// Resource and compliance of what was sent, in order.
+    /// Resource id and compliance of all evaluations that were sent, in order.
     pub fn sent(&self) -> Vec<String> {
         let batches = self.batches.lock().unwrap();
         let one = |one: &Evaluation| format!("{} {:?}", one.resource.id, one.compliance);
         batches.iter().flat_map(|(_, batch)| batch.iter().map(one)).collect()
     }
 
-    /// Resource, compliance and annotation of what was sent, in order.
+    /// Resource id, compliance and annotation of all evaluations that were sent, in order.
     pub fn annotated(&self) -> Vec<String> {
         let batches = self.batches.lock().unwrap();
         let one = |one: &Evaluation| {
@@ -231,7 +243,8 @@ impl FakeAws {
         batches.iter().flat_map(|(_, batch)| batch.iter().map(one)).collect()
     }
 
-    /// What Security Hub holds: role, whether archived, compliance, severity, and how long after it was made it was updated.
+    /// The findings in Security Hub: `AROANODES archived Compliant Informational after 1h`. The time is from their creation
+    /// to their last update.
     pub fn findings(&self) -> Vec<String> {
         let one = |(_, finding): &(FindingSource, Finding)| {
             let archived = if finding.archived { " archived" } else { "" };
@@ -245,12 +258,12 @@ impl FakeAws {
         self.state.lock().unwrap().findings.iter().map(one).collect()
     }
 
-    /// The source of the first finding that Security Hub holds.
+    /// The source of the first finding in Security Hub.
     pub fn source(&self) -> FindingSource {
         self.state.lock().unwrap().findings.first().unwrap().0.clone()
     }
 
-    /// The finding of a role that Security Hub holds.
+    /// The finding of a role in Security Hub.
     #[track_caller]
     pub fn finding(&self, role_id: &str) -> Finding {
         let state = self.state.lock().unwrap();
@@ -258,13 +271,13 @@ impl FakeAws {
         finding.clone()
     }
 
-    /// The most calls that were under way at once.
+    /// The most calls that ran at the same time.
     pub fn most_at_once(&self) -> usize {
         self.most_at_once.load(Ordering::Relaxed)
     }
 
-    /// Lets others run before an answer, so that calls which are made together are seen to be.
-    async fn later<T>(&self, answer: T) -> T {
+    /// Lets other calls run before the answer, so that [`FakeAws::most_at_once`] sees concurrent calls.
+    async fn answer_later<T>(&self, answer: T) -> T {
         let now = self.at_once.fetch_add(1, Ordering::Relaxed) + 1;
         self.most_at_once.fetch_max(now, Ordering::Relaxed);
         let mut waited = false;
@@ -298,12 +311,25 @@ impl FakeAws {
     }
 }
 
+/// The account of most tests: the role `nodes` (`AROANODES`), which can pull, is that of a node group.
+pub fn account() -> FakeAws {
+    FakeAws::new().role("nodes", "AROANODES").node("nodes")
+}
+
+/// Node roles `nodes-0000` (`AROA0000`) and so on, each of its own node group.
+pub fn many(count: usize) -> FakeAws {
+    (0..count).fold(FakeAws::new(), |aws, index| {
+        let name = format!("nodes-{index:04}");
+        aws.role(&name, &format!("AROA{index:04}")).node(&name)
+    })
+}
+
 /// The ARN of a role of the account.
 pub fn role_arn(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{name}")
 }
 
-/// The role as lists have it.
+/// The role as lists return it.
 fn listed(role: &FakeRole) -> ListedRole {
     ListedRole {
         name: role.record.name.clone(),
@@ -312,7 +338,7 @@ fn listed(role: &FakeRole) -> ListedRole {
     }
 }
 
-/// A page of items, by the index of its first.
+/// A page of items. The marker is the index of its first item.
 fn page<T>(items: Vec<T>, marker: Option<&str>, size: usize) -> Page<T> {
     let first = marker.map_or(0, |marker| marker.parse().unwrap());
     let next = (first + size < items.len()).then(|| (first + size).to_string());
@@ -329,44 +355,49 @@ pub fn role_resource(id: &str) -> ResourceId {
 
 impl Iam for FakeAws {
     async fn role(&self, name: &str) -> Result<Option<RoleRecord>, PortError> {
-        self.later(self.call("GetRole", name).map(|state| state.roles.get(name).map(|role| role.record.clone()))).await
+        self.answer_later(self.call("GetRole", name).map(|state| state.roles.get(name).map(|role| role.record.clone())))
+            .await
     }
 
     async fn inline_policies(&self, role: &str) -> Result<Option<Vec<String>>, PortError> {
         let names = |role: &FakeRole| role.inline.keys().cloned().collect();
-        self.later(self.call("ListRolePolicies", role).map(|state| state.roles.get(role).map(names))).await
+        self.answer_later(self.call("ListRolePolicies", role).map(|state| state.roles.get(role).map(names))).await
     }
 
     async fn inline_policy(&self, role: &str, policy: &str) -> Result<Option<String>, PortError> {
         let document = |state: &State| state.roles.get(role)?.inline.get(policy).cloned();
-        self.later(self.call("GetRolePolicy", &format!("{role} {policy}")).map(|state| document(&state))).await
+        self.answer_later(self.call("GetRolePolicy", &format!("{role} {policy}")).map(|state| document(&state))).await
     }
 
     async fn attached_policies(&self, role: &str) -> Result<Option<Vec<String>>, PortError> {
         let arns = |role: &FakeRole| role.attached.clone();
-        self.later(self.call("ListAttachedRolePolicies", role).map(|state| state.roles.get(role).map(arns))).await
+        self.answer_later(self.call("ListAttachedRolePolicies", role).map(|state| state.roles.get(role).map(arns)))
+            .await
     }
 
     async fn instance_profiles(&self, role: &str) -> Result<Option<Vec<InstanceProfile>>, PortError> {
-        let untold = |name: &String| InstanceProfile { name: name.clone(), tags: None };
-        let profiles = |role: &FakeRole| role.instance_profiles.iter().map(untold).collect();
-        self.later(self.call("ListInstanceProfilesForRole", role).map(|state| state.roles.get(role).map(profiles)))
-            .await
+        let without_tags = |name: &String| InstanceProfile { name: name.clone(), tags: None };
+        let profiles = |role: &FakeRole| role.instance_profiles.iter().map(without_tags).collect();
+        self.answer_later(
+            self.call("ListInstanceProfilesForRole", role).map(|state| state.roles.get(role).map(profiles)),
+        )
+        .await
     }
 
     async fn instance_profile_tags(&self, profile: &str) -> Result<Option<Vec<Tag>>, PortError> {
         let tags = |state: &State| state.instance_profiles.get(profile).cloned();
-        self.later(self.call("GetInstanceProfile", profile).map(|state| tags(&state))).await
+        self.answer_later(self.call("GetInstanceProfile", profile).map(|state| tags(&state))).await
     }
 
     async fn default_version(&self, arn: &str) -> Result<Option<PolicyVersion>, PortError> {
         let version = |state: &State| state.policies.get(arn).map(|policy| of_policy(state, arn, &policy.0));
-        self.later(self.call("GetPolicy", arn).map(|state| version(&state))).await
+        self.answer_later(self.call("GetPolicy", arn).map(|state| version(&state))).await
     }
 
     async fn policy_version(&self, arn: &str, version: &str) -> Result<Option<String>, PortError> {
         let document = |state: &State| state.policies.get(arn)?.1.get(version).cloned();
-        self.later(self.call("GetPolicyVersion", &format!("{arn} {version}")).map(|state| document(&state))).await
+        self.answer_later(self.call("GetPolicyVersion", &format!("{arn} {version}")).map(|state| document(&state)))
+            .await
     }
 
     async fn attached_roles(&self, arn: &str) -> Result<Vec<String>, PortError> {
@@ -375,20 +406,20 @@ impl Iam for FakeAws {
         };
         let names =
             |state: &State| state.roles.iter().filter(|(_, role)| uses(role)).map(|(name, _)| name.clone()).collect();
-        self.later(self.call("ListEntitiesForPolicy", arn).map(|state| names(&state))).await
+        self.answer_later(self.call("ListEntitiesForPolicy", arn).map(|state| names(&state))).await
     }
 
     async fn roles(&self) -> Result<Vec<ListedRole>, PortError> {
-        self.later(self.call("ListRoles", "").map(|state| state.roles.values().map(listed).collect())).await
+        self.answer_later(self.call("ListRoles", "").map(|state| state.roles.values().map(listed).collect())).await
     }
 
     async fn roles_in_instance_profiles(&self) -> Result<Vec<(InstanceProfile, ListedRole)>, PortError> {
-        let untold = |name: &String| InstanceProfile { name: name.clone(), tags: None };
+        let without_tags = |name: &String| InstanceProfile { name: name.clone(), tags: None };
         let held = |role: &FakeRole| {
-            role.instance_profiles.iter().map(|name| (untold(name), listed(role))).collect::<Vec<_>>()
+            role.instance_profiles.iter().map(|name| (without_tags(name), listed(role))).collect::<Vec<_>>()
         };
         let roles = |state: &State| state.roles.values().flat_map(held).collect();
-        self.later(self.call("ListInstanceProfiles", "").map(|state| roles(&state))).await
+        self.answer_later(self.call("ListInstanceProfiles", "").map(|state| roles(&state))).await
     }
 
     async fn role_details(&self, marker: Option<&str>) -> Result<Page<RoleDetails>, PortError> {
@@ -402,7 +433,8 @@ impl Iam for FakeAws {
         };
         let of = format!("roles {}", marker.unwrap_or("0"));
         let state = self.call("GetAccountAuthorizationDetails", &of);
-        self.later(state.map(|state| page(state.roles.values().map(details).collect(), marker, state.page))).await
+        self.answer_later(state.map(|state| page(state.roles.values().map(details).collect(), marker, state.page)))
+            .await
     }
 
     async fn policy_details(&self, marker: Option<&str>) -> Result<Page<PolicyDetails>, PortError> {
@@ -420,7 +452,7 @@ impl Iam for FakeAws {
         };
         let of = format!("policies {}", marker.unwrap_or("0"));
         let state = self.call("GetAccountAuthorizationDetails", &of);
-        self.later(state.map(|state| page(details(&state), marker, state.page))).await
+        self.answer_later(state.map(|state| page(details(&state), marker, state.page))).await
     }
 }
 
@@ -446,7 +478,7 @@ fn path(cluster: &ClusterId) -> String {
 
 impl Eks for FakeAws {
     async fn regions(&self) -> Result<Vec<String>, PortError> {
-        self.later(self.call("ListRegions", "").map(|state| state.regions.clone())).await
+        self.answer_later(self.call("ListRegions", "").map(|state| state.regions.clone())).await
     }
 
     async fn clusters(&self, region: &str) -> Result<Vec<String>, PortError> {
@@ -457,12 +489,12 @@ impl Eks for FakeAws {
                 Ok(here.map(|cluster| cluster.name.clone()).collect())
             }
         });
-        self.later(answer).await
+        self.answer_later(answer).await
     }
 
     async fn cluster(&self, cluster: &ClusterId) -> Result<Option<ClusterRecord>, PortError> {
         let record = |state: &State| state.clusters.get(cluster).map(|cluster| cluster.record.clone());
-        self.later(self.call("DescribeCluster", &path(cluster)).map(|state| record(&state))).await
+        self.answer_later(self.call("DescribeCluster", &path(cluster)).map(|state| record(&state))).await
     }
 
     async fn parts(&self, cluster: &ClusterId, kind: PartKind) -> Result<Vec<String>, PortError> {
@@ -470,13 +502,13 @@ impl Eks for FakeAws {
             let parts = state.clusters.get(cluster).and_then(|cluster| cluster.parts.get(&kind));
             parts.map(|parts| parts.keys().cloned().collect()).unwrap_or_default()
         };
-        self.later(self.call(operations(kind).0, &path(cluster)).map(|state| parts(&state))).await
+        self.answer_later(self.call(operations(kind).0, &path(cluster)).map(|state| parts(&state))).await
     }
 
     async fn roles_of_part(&self, cluster: &ClusterId, kind: PartKind, part: &str) -> Result<Vec<RoleUse>, PortError> {
         let roles = |state: &State| state.clusters.get(cluster)?.parts.get(&kind)?.get(part).cloned();
         let of = format!("{} {part}", path(cluster));
-        self.later(self.call(operations(kind).1, &of).map(|state| roles(&state).unwrap_or_default())).await
+        self.answer_later(self.call(operations(kind).1, &of).map(|state| roles(&state).unwrap_or_default())).await
     }
 }
 
@@ -498,11 +530,12 @@ impl ComplianceStore for FakeAws {
             }
             self.batches.lock().unwrap().push((test_mode, evaluations.to_vec()));
         }
-        self.later(Ok(refused)).await
+        self.answer_later(Ok(refused)).await
     }
 
     async fn reported(&self, rule_name: &str) -> Result<Vec<ResourceId>, PortError> {
-        self.later(self.call("GetComplianceDetailsByConfigRule", rule_name).map(|state| state.reported.clone())).await
+        self.answer_later(self.call("GetComplianceDetailsByConfigRule", rule_name).map(|state| state.reported.clone()))
+            .await
     }
 }
 
@@ -514,10 +547,10 @@ impl FindingStore for FakeAws {
         };
         let findings =
             |state: &State| state.findings.iter().filter(asked).map(|(_, finding)| finding.clone()).collect();
-        self.later(self.call("GetFindings", &of).map(|state| findings(&state))).await
+        self.answer_later(self.call("GetFindings", &of).map(|state| findings(&state))).await
     }
 
-    /// As Security Hub does, takes no update that is not later than what is there, and says nothing of it.
+    /// Ignores an update that is not newer than the finding, and reports no failure. Security Hub does the same.
     async fn import_findings(
         &self,
         source: &FindingSource,
@@ -540,6 +573,6 @@ impl FindingStore for FakeAws {
                 }
             }
         }
-        self.later(Ok(refused)).await
+        self.answer_later(Ok(refused)).await
     }
 }
