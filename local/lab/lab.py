@@ -129,12 +129,23 @@ class Lab:
     def forget_calls(self):
         self.control("DELETE", "calls")
 
+    def inject_fault(self, service, operation, **fault):
+        """Injects a fault into calls of the function, with the fields of `local/standin/request_gate.py`."""
+        self.control("POST", "faults", {"service": service, "operation": operation, **fault})
+
+    def remove_faults(self):
+        self.control("DELETE", "faults")
+
     def evaluations(self, rule=events.RULE, account=ACCOUNT):
         """The last evaluation of each resource, by resource id."""
         return {
             e["ComplianceResourceId"]: e
             for e in self.control("GET", f"evaluations?rule={quote(rule)}&account={account}")
         }
+
+    def verdicts(self, rule=events.RULE, account=ACCOUNT):
+        """The last verdict on each resource, by resource id."""
+        return {identity: e["ComplianceType"] for identity, e in self.evaluations(rule, account).items()}
 
     def findings(self, account=ACCOUNT, region=REGION):
         """All findings in Security Hub by id, archived ones included."""

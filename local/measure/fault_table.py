@@ -39,8 +39,8 @@ PREVIOUS, PREVIOUS_TIME = "previous verdict", "2026-11-01T00:00:00.000Z"
 STALE_ROLE_IDS = ("AROASTALE000000000001", "AROASTALE000000000002")
 # The invocation's timeout for slow faults and for others, and how long a slow call takes. All in seconds.
 SHORT_TIMEOUT, LONG_TIMEOUT, SLOW_SECONDS = 6.0, 90.0, 9.0
-# The start of the error when time runs out: before the verdicts are stored, or after, with only findings left.
-OUT_OF_TIME, OUT_OF_TIME_WITH_FINDINGS = "OutOfTime", "FindingsNotImported: gave up sending findings"
+# Part of the error when time runs out, with verdicts or only findings left.
+OUT_OF_TIME = "before the Lambda timeout"
 
 
 def managed(name):
@@ -448,7 +448,7 @@ def judge(cell, answer, stored, truths, failed_calls, roles_of):
     if answer.payload.get("errorType") == TIMED_OUT:
         outcome.result = "timed out"
         wrong.append("the invocation ran into the Lambda timeout")
-    elif answer.error.startswith((OUT_OF_TIME, OUT_OF_TIME_WITH_FINDINGS)):
+    elif OUT_OF_TIME in answer.error:
         outcome.result = "out of time"
     elif cell.fault != "malformed" and cell.operation not in answer.error:
         wrong.append(f"the error does not name the operation: {answer.error}")

@@ -1,4 +1,4 @@
-"""The function's own binary, under cargo-lambda's Lambda emulator, on the local AWS of `local/`."""
+"""Fixtures: the function's binary and the stand-in for AWS, most of them under cargo-lambda's Lambda emulator."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from local.measure.fault_table import Table
 
 
 def pytest_configure():
-    # So that a cancelled run leaves nothing behind: the fixtures stop what they started.
+    # Fixtures then stop their processes if the run is cancelled.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 143))
 
 
@@ -24,8 +24,10 @@ def binary():
 
 @pytest.fixture(scope="session")
 def demo(binary):
-    """A lab after the demo's events; `costs` names the calls of each, `made` holds all of them whole, `tokens` all result
-    tokens. Look, do not touch."""
+    """A lab after the events of the demo. Tests only read it.
+
+    `costs` has the names of the calls by event, `made` has all calls, `tokens` all result tokens.
+    """
     with Lab(binary) as lab:
         lab.costs, lab.made, lab.tokens = {}, [], set()
         for path in sorted(events.FOLDER.glob("*.json")):
@@ -41,22 +43,22 @@ def demo(binary):
 
 @pytest.fixture(scope="session")
 def table(binary):
-    """The table of `local/measure/fault_table.py`: an account in which every operation is called, by one trigger or another."""
+    """The fault table, with an account in which the triggers call every operation."""
     with Lab(binary, seeded=False, emulator=False) as lab:
         yield Table(lab)
 
 
 @pytest.fixture(scope="session")
 def seeded(binary):
-    """A lab with the seeded account. A test leaves the account as it was, and names a rule of its own."""
+    """A lab with the sample account, shared by all tests. Each test leaves the account unchanged."""
     with Lab(binary) as lab:
         yield lab
 
 
 @pytest.fixture
 def lab(seeded):
-    """The seeded lab with nothing planted: no faults, whole pages, no calls counted."""
-    seeded.control("DELETE", "faults")
+    """The shared lab without faults, with full pages and no recorded calls."""
+    seeded.remove_faults()
     seeded.control("POST", "page-size", {"size": None})
     seeded.forget_calls()
     return seeded
@@ -64,12 +66,12 @@ def lab(seeded):
 
 @pytest.fixture
 def rule(request):
-    """A rule name of the test's own, so that what AWS Config holds for it is the test's alone."""
+    """A rule name that only this test uses, so that the rule's evaluations come from this test."""
     return re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[-64:].strip("-")
 
 
 @pytest.fixture
 def fresh(binary):
-    """A lab with an account of the test's own, with nothing in it."""
+    """A lab with an empty account for this test."""
     with Lab(binary, seeded=False) as lab:
         yield lab

@@ -1,4 +1,4 @@
-"""What several test modules share."""
+"""Functions and values that several test modules use. This module has no tests."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from local.templates.resolve import listed
 
 OTHER = "210987654321"
 SERVICE_LINKED = "arn:aws:iam::{}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
-TRUSTING = account.document(
+TRUSTS_MAIN_ACCOUNT = account.document(
     {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
 )
 
@@ -27,19 +27,37 @@ def run_example(name, given=None):
     return json.loads(ran.stdout)
 
 
-def of_account(number, parameters=None, role=None, invoking=None):
-    """An event of an account, as AWS Config sends it: with the service-linked role, unless another was given to the rule."""
+def send(lab, event, rule=events.RULE, **more):
+    """Sends an event and returns the answer. Fails the test if the invocation fails."""
+    answer = lab.send(event, rule, **more)
+    assert answer.ok, answer.error
+    return answer
+
+
+def assert_annotation(annotation, role_name, *parts):
+    """An annotation has at most 256 characters. The role's name is first, then come `parts` in this order."""
+    assert annotation.startswith(role_name), annotation
+    assert len(annotation) <= 256, annotation
+    at = len(role_name)
+    for part in parts:
+        at = annotation.lower().find(part.lower(), at)
+        assert at >= 0, f"{part!r} is missing or too early in: {annotation}"
+
+
+def event_of_account(number, parameters=None, role=None, invoking=None):
+    """An event of account `number`. Without `role`, the event has the service-linked role of AWS Config."""
     invoking = invoking or {**events.scheduled(), "awsAccountId": number}
     event = events.event(invoking, {"ClusterRegions": "us-east-1", **(parameters or {})})
     return {**event, "accountId": number, "executionRoleArn": role or SERVICE_LINKED.format(number)}
 
 
 def metrics(lab):
-    """The last line of the log in CloudWatch's embedded metric format."""
+    """The last log line in CloudWatch's embedded metric format."""
     return [line for line in map(json.loads, lab.function_log().splitlines()) if "_aws" in line][-1]
 
 
 def evaluation(number=1, verdict="COMPLIANT", **more):
+    """A valid evaluation for PutEvaluations."""
     return {
         "ComplianceResourceType": "AWS::IAM::Role",
         "ComplianceResourceId": f"AROA{number}",
@@ -49,20 +67,23 @@ def evaluation(number=1, verdict="COMPLIANT", **more):
     }
 
 
-def refusal(call, **parameters):
+def error_code(call, **parameters):
+    """The code of the AWS error that a call raises."""
     with pytest.raises(ClientError) as refused:
         call(**parameters)
     return refused.value.response["Error"]["Code"]
 
 
 def role_policies(resources, role):
-    held = {policy["PolicyName"]: policy["PolicyDocument"] for policy in resources[role]["Properties"]["Policies"]}
+    """The policy documents of a role in a resolved template, by policy name."""
+    documents = {policy["PolicyName"]: policy["PolicyDocument"] for policy in resources[role]["Properties"]["Policies"]}
     for resource in resources.values():
         if resource["Type"] == "AWS::IAM::Policy":
-            held[resource["Properties"]["PolicyName"]] = resource["Properties"]["PolicyDocument"]
-    return held
+            documents[resource["Properties"]["PolicyName"]] = resource["Properties"]["PolicyDocument"]
+    return documents
 
 
 def actions(documents):
+    """All actions in the policy documents, sorted."""
     statements = [statement for document in documents for statement in document["Statement"]]
     return sorted({action for s in statements for action in listed(s["Action"])})

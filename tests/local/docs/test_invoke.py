@@ -1,4 +1,4 @@
-"""`make invoke`: one event, what comes of it, and an exit status; on the local AWS and to a deployed function."""
+"""`make invoke` sends one event to the local function or to a deployed function. It prints the result."""
 
 import base64
 import io
@@ -24,7 +24,7 @@ def run(*arguments, **more):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, **more)
 
 
-def test_an_event_on_the_local_aws(binary):
+def test_local_function_answers_and_stores_its_verdict(binary):
     done = run("--binary", binary or default_binary(), SAMPLE)
     assert done.returncode == 0, done.stderr
     assert '"nonCompliant": 1' in done.stdout
@@ -32,7 +32,7 @@ def test_an_event_on_the_local_aws(binary):
     assert '"message":"verdict"' in done.stdout
 
 
-def test_an_event_that_fails(binary):
+def test_failed_invocation_gives_exit_status_1(binary):
     event = {**json.loads(SAMPLE.read_text()), "ruleParameters": '{"AllowedAcces": "cis"}'}
     done = run("--binary", binary or default_binary(), "-", input=json.dumps(event))
     assert done.returncode == 1
@@ -40,38 +40,38 @@ def test_an_event_that_fails(binary):
 
 
 @pytest.mark.parametrize(
-    "text, said", [(None, "cannot be read"), ("{", "is not valid JSON"), ("[]", "is not a JSON object")]
+    "text, message", [(None, "cannot be read"), ("{", "is not valid JSON"), ("[]", "is not a JSON object")]
 )
-def test_a_file_that_holds_no_event(tmp_path, text, said):
+def test_file_without_an_event_is_an_error(tmp_path, text, message):
     path = tmp_path / "event.json"
     if text is not None:
         path.write_text(text)
     done = run(path)
     assert done.returncode == 1
-    assert said in done.stderr and str(path) in done.stderr and "Traceback" not in done.stderr
+    assert message in done.stderr and str(path) in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_binary_that_is_not_there(tmp_path):
+def test_missing_binary_is_an_error(tmp_path):
     done = run("--binary", tmp_path / "none", SAMPLE)
     assert done.returncode == 1 and "no function binary at" in done.stderr and "Traceback" not in done.stderr
 
 
 class Function:
-    """A deployed function, which moto could only run in a container: answers what a test says, and keeps what it was asked."""
+    """A fake of a deployed function, because moto would need a container to run one. It saves the request."""
 
     def __init__(self):
-        self.asked, self.answer = None, {"rolesEvaluated": 1}
+        self.request, self.answer = None, {"rolesEvaluated": 1}
         self.error = {}
 
-    def invoke(self, **asked):
-        self.asked = asked
+    def invoke(self, **request):
+        self.request = request
         tail = base64.b64encode(b"a line of the log\n").decode()
         return {"Payload": io.BytesIO(json.dumps(self.answer).encode()), "LogResult": tail, **self.error}
 
 
 @pytest.fixture
 def deployed(monkeypatch):
-    """A stack with the output `FunctionName`, one without, and the function; the caller is of another account."""
+    """A stack with the output `FunctionName`, one without it, and the function. The caller is in another account."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("MOTO_ACCOUNT_ID", OTHER)
     function, client = Function(), boto3.client
@@ -93,7 +93,7 @@ def deployed(monkeypatch):
 
 @pytest.fixture
 def send(monkeypatch, capsys):
-    """Runs the program in this process; returns its exit status and what it printed."""
+    """Runs the program in this process. Returns its exit status and its output."""
 
     def send(*arguments):
         monkeypatch.setattr(sys, "argv", ["invoke.py", *map(str, arguments)])
@@ -104,37 +104,37 @@ def send(monkeypatch, capsys):
     return send
 
 
-def test_a_deployed_function_gets_the_event_with_the_callers_account(deployed, send):
+def test_deployed_function_gets_the_callers_account_id(deployed, send):
     code, shown = send("--remote", "ours", SAMPLE)
     assert code == 0
-    assert deployed.asked["FunctionName"] == "the-function" and deployed.asked["LogType"] == "Tail"
-    sent = json.loads(deployed.asked["Payload"])
+    assert deployed.request["FunctionName"] == "the-function" and deployed.request["LogType"] == "Tail"
+    sent = json.loads(deployed.request["Payload"])
     assert sent["accountId"] == OTHER and sent["resultToken"] == "TESTMODE"
     assert ACCOUNT not in json.dumps(sent)
     assert '"rolesEvaluated": 1' in shown and "a line of the log" in shown
 
 
-def test_a_deployed_function_that_fails(deployed, send):
+def test_failed_deployed_function_gives_exit_status_1(deployed, send):
     deployed.answer, deployed.error = {"errorType": "NodeRolesUnknown"}, {"FunctionError": "Unhandled"}
     code, shown = send("--remote", "ours", SAMPLE)
     assert code == 1 and "NodeRolesUnknown" in shown
 
 
 @pytest.mark.parametrize(
-    "stack, said", [("theirs", "has no output `FunctionName`"), ("unheard-of", "unheard-of does not exist")]
+    "stack, message", [("theirs", "has no output `FunctionName`"), ("unknown", "unknown does not exist")]
 )
-def test_a_stack_that_is_not_ours(deployed, send, stack, said):
+def test_unsuitable_stack_is_an_error(deployed, send, stack, message):
     code, _ = send("--remote", stack, SAMPLE)
-    assert code.startswith("error: ") and said in code
-    assert deployed.asked is None
+    assert code.startswith("error: ") and message in code
+    assert deployed.request is None
 
 
 @pytest.mark.parametrize(
-    "variable, said",
+    "variable, message",
     [("AWS_DEFAULT_REGION", "credentials"), ("NOTHING", "region")],
     ids=["no credentials", "no region"],
 )
-def test_without_credentials_or_region(monkeypatch, send, tmp_path, variable, said):
+def test_missing_credentials_or_region_is_an_error(monkeypatch, send, tmp_path, variable, message):
     for name in (
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -149,4 +149,4 @@ def test_without_credentials_or_region(monkeypatch, send, tmp_path, variable, sa
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv(variable, "eu-west-1")
     code, _ = send("--remote", "ours", SAMPLE)
-    assert code.startswith("error: ") and said in code
+    assert code.startswith("error: ") and message in code

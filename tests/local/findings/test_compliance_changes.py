@@ -5,6 +5,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+from helpers import send
 from local.identifiers import ACCOUNT, REGION
 from local.lab import account, events
 from local.lab.lab import Lab
@@ -25,17 +26,17 @@ def test_each_change_sends_one_message(subscribed):
     """One for NON_COMPLIANT, none for the same result again, one for COMPLIANT after the role was corrected."""
     lab, subscriber = subscribed
     role = account.role("shop-build-node")
-    assert lab.send(CHANGED).ok
+    send(lab, CHANGED)
     (message,) = subscriber.read()
     assert role.id in message and "NON_COMPLIANT" in message
     assert lab.evaluations()[role.id]["Annotation"] in message
-    assert lab.send(CHANGED).ok
+    send(lab, CHANGED)
     assert subscriber.read() == []
 
     iam, policy = lab.client("iam"), "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPowerUser"
     iam.detach_role_policy(RoleName=role.name, PolicyArn=policy)
     try:
-        assert lab.send(CHANGED).ok
+        send(lab, CHANGED)
         (message,) = subscriber.read()
         assert role.id in message and '"COMPLIANT: role' in message
     finally:
@@ -44,17 +45,15 @@ def test_each_change_sends_one_message(subscribed):
 
 def test_schedule_sends_a_message_for_each_non_compliant_role(subscribed):
     lab, subscriber = subscribed
-    assert lab.send(events.event(events.scheduled())).ok
-    messages, held = subscriber.read(), lab.evaluations()
-    wrong = [role for role in account.ROLES if role.node and held[role.id]["ComplianceType"] == account.NON_COMPLIANT]
-    assert sorted(re.search(r": role (AROA\w+),", message)[1] for message in messages) == sorted(
-        role.id for role in wrong
-    )
+    send(lab, events.event(events.scheduled()))
+    messages, verdicts = subscriber.read(), lab.verdicts()
+    non_compliant = sorted(role.id for role in account.ROLES if verdicts.get(role.id) == account.NON_COMPLIANT)
+    assert sorted(re.search(r": role (AROA\w+),", message)[1] for message in messages) == non_compliant
 
 
 def test_another_rule_sends_no_message(subscribed, rule):
     lab, subscriber = subscribed
-    assert lab.send(CHANGED, rule).ok
+    send(lab, CHANGED, rule)
     assert subscriber.read() == []
 
 
@@ -68,18 +67,11 @@ def test_event_has_the_documented_form():
     }
     before, after = ({**evaluation, "ComplianceType": verdict} for verdict in ("COMPLIANT", "NON_COMPLIANT"))
     detail = compliance_change(ACCOUNT, REGION, "a-rule", before, {**after, "Annotation": "why"})["detail"]
-    assert (detail["resourceId"], detail["resourceType"], detail["configRuleName"]) == (
-        "AROA1",
-        "AWS::IAM::Role",
-        "a-rule",
-    )
-    assert (detail["oldEvaluationResult"]["complianceType"], detail["newEvaluationResult"]["annotation"]) == (
-        "COMPLIANT",
-        "why",
-    )
-    assert (
-        detail["newEvaluationResult"]["evaluationResultIdentifier"]["orderingTimestamp"] == "2026-11-20T09:30:00.000Z"
-    )
+    old, new = detail["oldEvaluationResult"], detail["newEvaluationResult"]
+    resource = detail["resourceId"], detail["resourceType"], detail["configRuleName"]
+    assert resource == ("AROA1", "AWS::IAM::Role", "a-rule")
+    assert (old["complianceType"], new["annotation"]) == ("COMPLIANT", "why")
+    assert new["evaluationResultIdentifier"]["orderingTimestamp"] == "2026-11-20T09:30:00.000Z"
     first = compliance_change(ACCOUNT, REGION, "a-rule", None, after)
     assert "oldEvaluationResult" not in first["detail"]
     assert matches({"source": ["aws.config"], "detail-type": ["Config Rules Compliance Change"]}, first)

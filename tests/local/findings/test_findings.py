@@ -1,4 +1,4 @@
-"""Findings in AWS Security Hub: what is imported, when it is archived, and what comes of it where Security Hub fails."""
+"""Findings in AWS Security Hub: when they are imported and archived, and what happens if Security Hub fails."""
 
 import contextlib
 import json
@@ -7,70 +7,69 @@ from datetime import datetime, timezone
 import pytest
 from botocore.session import get_session
 
-from helpers import OTHER, TRUSTING, metrics, of_account
+from helpers import OTHER, TRUSTS_MAIN_ACCOUNT, assert_annotation, event_of_account, metrics, send
 from local.identifiers import ACCOUNT, unique_id
 from local.lab import account, events, seed
 from local.lab.account import COMPLIANT, NON_COMPLIANT
 from local.lab.lab import Lab
 from local.standin import model_constraints
 
-ON = {"SecurityHubFindings": "true"}
+ENABLED = {"SecurityHubFindings": "true"}
 NODE, PUSHER = account.role("shop-web-node"), account.role("batch-worker-node")
-NODES = {role.id: {COMPLIANT: "PASSED", NON_COMPLIANT: "FAILED"}[role.verdict] for role in account.ROLES if role.node}
-BEFORE = "2026-11-19T08:00:00.000Z"
-ENOUGH = 99  # more failures than there are attempts
+NODE_VERDICTS = {role.id: role.verdict for role in account.ROLES if role.node}
+# The expected compliance status of each node role's finding.
+NODE_STATUS = {
+    identity: {COMPLIANT: "PASSED", NON_COMPLIANT: "FAILED"}[verdict] for identity, verdict in NODE_VERDICTS.items()
+}
+OLD = "2026-11-19T08:00:00.000Z"
+MORE_THAN_ATTEMPTS = 99
 
 
 def now():
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def told(item, at=None):
-    """What AWS Config tells of an item that it captured just now, or at another time."""
+def item_changed(item, at=None):
+    """The message for an item that AWS Config captured now, or at another time."""
     at = at or now()
     return {**events.changed({**item, "configurationItemCaptureTime": at}), "notificationCreationTime": at}
 
 
 def changed(role, parameters=None, at=None):
-    return events.event(told(events.role_item(role), at), {**ON, **(parameters or {})})
+    return events.event(item_changed(events.role_item(role), at), {**ENABLED, **(parameters or {})})
 
 
 def scheduled(parameters=None):
-    return events.event(events.scheduled(now()), {**ON, **(parameters or {})})
+    return events.event(events.scheduled(now()), {**ENABLED, **(parameters or {})})
 
 
-def found(lab, rule, account_id=ACCOUNT):
-    """A rule's findings by the id of the role."""
+def findings_of(lab, rule, account_id=ACCOUNT):
+    """The findings of a rule, by role id."""
     of_rule = [f for f in lab.findings(account_id).values() if f["GeneratorId"] == f"{events.RULE}/{rule}"]
     return {f["Id"].rsplit("/", 1)[-1]: f for f in of_rule}
 
 
 def states(lab, rule, account_id=ACCOUNT):
-    return {
-        identity: (f["RecordState"], f["Compliance"]["Status"]) for identity, f in found(lab, rule, account_id).items()
-    }
+    """The record state and compliance status of each finding of a rule, by role id."""
+    findings = findings_of(lab, rule, account_id)
+    return {identity: (f["RecordState"], f["Compliance"]["Status"]) for identity, f in findings.items()}
 
 
-def plant(lab, *findings, account_id=ACCOUNT):
+def store(lab, *findings, account_id=ACCOUNT):
     assert not lab.control("POST", "findings", {"account": account_id, "findings": findings})
 
 
 def imports(lab):
+    """The findings of each BatchImportFindings call."""
     return [call["parameters"]["Findings"] for call in lab.calls() if call["operation"] == "BatchImportFindings"]
 
 
-def asked_of_security_hub(lab):
+def security_hub_calls(lab):
     return [call["operation"] for call in lab.calls() if call["service"] == "securityhub"]
 
 
-def send(lab, event, rule):
-    answer = lab.send(event, rule)
-    assert answer.ok, answer.error
-    return answer
-
-
 @contextlib.contextmanager
-def policy_detached(lab, role, policy):
+def without_inline_policy(lab, role, policy):
     iam = lab.client("iam")
     document = iam.get_role_policy(RoleName=role.name, PolicyName=policy)["PolicyDocument"]
     iam.delete_role_policy(RoleName=role.name, PolicyName=policy)
@@ -80,39 +79,35 @@ def policy_detached(lab, role, policy):
         iam.put_role_policy(RoleName=role.name, PolicyName=policy, PolicyDocument=json.dumps(document))
 
 
-@pytest.mark.parametrize("parameters", [{}, {"SecurityHubFindings": "false"}], ids=["not said", "said"])
-def test_where_it_is_off_security_hub_is_not_asked(lab, rule, parameters):
+@pytest.mark.parametrize("parameters", [{}, {"SecurityHubFindings": "false"}], ids=["default", "false"])
+def test_disabled_findings_make_no_calls(lab, rule, parameters):
     for event in (
         events.event(events.scheduled(), parameters),
         events.event(events.changed(events.role_item(PUSHER)), parameters),
     ):
         send(lab, event, rule)
-    assert asked_of_security_hub(lab) == []
+    assert security_hub_calls(lab) == []
 
 
-def test_in_test_mode_security_hub_is_not_asked(lab, rule):
+def test_test_mode_makes_no_security_hub_calls(lab, rule):
     assert lab.invoke({**changed(PUSHER), "configRuleName": rule, "resultToken": "TESTMODE"}).ok
-    assert asked_of_security_hub(lab) == []
+    assert security_hub_calls(lab) == []
 
 
-def test_a_role_that_can_do_more_than_read(lab, rule):
-    """What somebody reads who opens the finding: which role, what it can do, by which statement, and what to change."""
+def test_non_compliant_role_has_a_complete_finding(lab, rule):
+    """The finding names the role, the action, the statement and the remedy."""
     send(lab, changed(PUSHER), rule)
-    (finding,) = found(lab, rule).values()
+    (finding,) = findings_of(lab, rule).values()
     assert finding["Id"] == f"{events.RULE}/{ACCOUNT}/{rule}/{PUSHER.id}"
-    assert (finding["RecordState"], finding["Compliance"]["Status"], finding["Workflow"]["Status"]) == (
-        "ACTIVE",
-        "FAILED",
-        "NEW",
-    )
-    assert any(
-        "CIS" in requirement and "5.1.3" in requirement for requirement in finding["Compliance"]["RelatedRequirements"]
-    )
-    # It could give the repository away, which is worse than to write to it.
+    status = finding["RecordState"], finding["Compliance"]["Status"], finding["Workflow"]["Status"]
+    assert status == ("ACTIVE", "FAILED", "NEW")
+    requirements = finding["Compliance"]["RelatedRequirements"]
+    assert any("CIS" in requirement and "5.1.3" in requirement for requirement in requirements)
+    # CRITICAL, because the role can give other accounts access to the repository.
     assert finding["Severity"]["Label"] == finding["FindingProviderFields"]["Severity"]["Label"] == "CRITICAL"
-    assert PUSHER.name in finding["Title"]
-    for said in ("repository/batch/results", "OwnRepository", "ecr:", "batch"):
-        assert said in finding["Description"], finding["Description"]
+    assert_annotation(finding["Title"], PUSHER.name, "ecr:")
+    for part in ("repository/batch/results", "OwnRepository", "ecr:", "batch"):
+        assert part in finding["Description"], finding["Description"]
     advice = finding["Remediation"]["Recommendation"]
     assert "own-repository" in advice["Text"] and advice["Url"].startswith("https://docs.aws.amazon.com/")
     (resource,) = finding["Resources"]
@@ -121,9 +116,9 @@ def test_a_role_that_can_do_more_than_read(lab, rule):
     assert finding["UpdatedAt"] == finding["CreatedAt"] <= now()
 
 
-def test_a_role_that_only_reads(lab, rule):
+def test_compliant_role_has_a_passed_finding(lab, rule):
     send(lab, changed(NODE), rule)
-    (finding,) = found(lab, rule).values()
+    (finding,) = findings_of(lab, rule).values()
     assert states(lab, rule) == {NODE.id: ("ACTIVE", "PASSED")}
     assert finding["Severity"]["Label"] == "INFORMATIONAL"
 
@@ -137,24 +132,22 @@ def test_a_role_that_only_reads(lab, rule):
         ("media-encode-node", "CRITICAL"),
     ],
 )
-def test_severity_is_of_the_worst_that_the_role_can_do(lab, rule, role, label):
+def test_severity_is_that_of_the_worst_action(lab, rule, role, label):
     send(lab, changed(account.role(role)), rule)
-    assert [f["Severity"]["Label"] for f in found(lab, rule).values()] == [label]
+    assert [f["Severity"]["Label"] for f in findings_of(lab, rule).values()] == [label]
 
 
-def test_a_schedule_imports_a_finding_of_each_node_role_and_archives_what_is_gone(lab, rule):
-    plant(
-        lab, events.finding(rule, "AROAGONE", at=BEFORE), events.finding(rule, account.role("ci-runner").id, at=BEFORE)
-    )
+def test_schedule_imports_node_roles_and_archives_others(lab, rule):
+    store(lab, events.finding(rule, "AROAGONE", at=OLD), events.finding(rule, account.role("ci-runner").id, at=OLD))
     send(lab, scheduled(), rule)
-    gone = {"AROAGONE", account.role("ci-runner").id}
-    of_nodes = {identity: ("ACTIVE", status) for identity, status in NODES.items()}
-    assert states(lab, rule) == of_nodes | dict.fromkeys(gone, ("ARCHIVED", "FAILED"))
-    assert BEFORE == found(lab, rule)["AROAGONE"]["CreatedAt"] < found(lab, rule)["AROAGONE"]["UpdatedAt"]
+    others = {"AROAGONE", account.role("ci-runner").id}
+    of_nodes = {identity: ("ACTIVE", status) for identity, status in NODE_STATUS.items()}
+    assert states(lab, rule) == of_nodes | dict.fromkeys(others, ("ARCHIVED", "FAILED"))
+    assert OLD == findings_of(lab, rule)["AROAGONE"]["CreatedAt"] < findings_of(lab, rule)["AROAGONE"]["UpdatedAt"]
 
 
-def test_what_the_model_asks_of_findings_all_of_them_hold(lab, rule):
-    """The local AWS refuses what breaks it; here it is asked of what was sent, whatever was answered."""
+def test_sent_findings_satisfy_the_sdk_model(lab, rule):
+    """The stand-in refuses violations. This test also checks findings that were sent and failed."""
     send(lab, scheduled(), rule)
     shape = get_session().get_service_model("securityhub").operation_model("BatchImportFindings").input_shape
     sent = imports(lab)
@@ -168,7 +161,7 @@ def test_what_the_model_asks_of_findings_all_of_them_hold(lab, rule):
     ] == []
 
 
-def test_names_and_conditions_of_any_length_are_cut_to_what_security_hub_takes(fresh):
+def test_long_names_and_conditions_are_shortened(fresh):
     long = "n" * 64
     conditions = {"StringLike": {f"aws:RequestTag/{'k' * 100}": ["é" * 200], "aws:UserAgent": "🦀" * 200}}
     statements = [
@@ -187,102 +180,94 @@ def test_names_and_conditions_of_any_length_are_cut_to_what_security_hub_takes(f
     assert states(fresh, events.RULE) == {role.id: ("ACTIVE", "FAILED")}
 
 
-def test_a_role_that_is_put_right_passes_under_the_same_id(lab, rule):
+def test_corrected_role_passes_with_the_same_finding_id(lab, rule):
     send(lab, changed(PUSHER), rule)
-    before = found(lab, rule)[PUSHER.id]
-    with policy_detached(lab, PUSHER, "own-repository"):
+    before = findings_of(lab, rule)[PUSHER.id]
+    with without_inline_policy(lab, PUSHER, "own-repository"):
         send(lab, changed(PUSHER), rule)
-    after = found(lab, rule)[PUSHER.id]
-    assert (after["Id"], after["CreatedAt"]) == (before["Id"], before["CreatedAt"]) and after["UpdatedAt"] > before[
-        "UpdatedAt"
-    ]
+    after = findings_of(lab, rule)[PUSHER.id]
+    assert (after["Id"], after["CreatedAt"]) == (before["Id"], before["CreatedAt"])
+    assert after["UpdatedAt"] > before["UpdatedAt"]
     assert (after["Compliance"]["Status"], after["Severity"]["Label"]) == ("PASSED", "INFORMATIONAL")
     send(lab, changed(PUSHER), rule)
     assert states(lab, rule) == {PUSHER.id: ("ACTIVE", "FAILED")}
 
 
-GONE = {
-    "deleted": lambda: events.event(told(events.deleted_role_item(PUSHER)), ON, left_scope=True),
-    "out of the rule's scope": lambda: events.event(told(events.role_item(PUSHER)), ON, left_scope=True),
+NO_LONGER_EVALUATED = {
+    "deleted": lambda: events.event(item_changed(events.deleted_role_item(PUSHER)), ENABLED, left_scope=True),
+    "out of the rule's scope": lambda: events.event(item_changed(events.role_item(PUSHER)), ENABLED, left_scope=True),
     "exempt by name": lambda: changed(PUSHER, {"ExemptRoles": PUSHER.name}),
-    "of a cluster out of scope": lambda: changed(PUSHER, {"ClusterNames": "shop"}),
-    "exempt, says the schedule": lambda: scheduled({"ExemptRoles": PUSHER.name}),
+    "its cluster is out of scope": lambda: changed(PUSHER, {"ClusterNames": "shop"}),
+    "exempt in a schedule": lambda: scheduled({"ExemptRoles": PUSHER.name}),
 }
 
 
-@pytest.mark.parametrize("event", GONE.values(), ids=GONE)
-def test_the_finding_of_a_role_that_is_not_judged_any_more_is_archived_as_it_was(lab, rule, event):
+@pytest.mark.parametrize("event", NO_LONGER_EVALUATED.values(), ids=NO_LONGER_EVALUATED)
+def test_finding_of_unevaluated_role_is_archived_unchanged(lab, rule, event):
     send(lab, changed(PUSHER), rule)
-    before = found(lab, rule)[PUSHER.id]
+    before = findings_of(lab, rule)[PUSHER.id]
     send(lab, event(), rule)
-    after = found(lab, rule)[PUSHER.id]
-    assert (
-        after == {**before, "RecordState": "ARCHIVED", "UpdatedAt": after["UpdatedAt"]}
-        and after["UpdatedAt"] > before["UpdatedAt"]
-    )
+    after = findings_of(lab, rule)[PUSHER.id]
+    assert after == {**before, "RecordState": "ARCHIVED", "UpdatedAt": after["UpdatedAt"]}
+    assert after["UpdatedAt"] > before["UpdatedAt"]
     lab.forget_calls()
     send(lab, event(), rule)
     assert [finding["Id"] for findings in imports(lab) for finding in findings if finding["Id"] == after["Id"]] == []
 
 
-def test_an_event_that_comes_late_archives_no_finding_of_later(lab, rule):
-    """It says of the role what was once; the finding is of what is."""
+def test_late_event_archives_no_newer_finding(lab, rule):
     send(lab, changed(PUSHER), rule)
-    send(lab, changed(PUSHER, {"ExemptRoles": PUSHER.name}, at=BEFORE), rule)
+    send(lab, changed(PUSHER, {"ExemptRoles": PUSHER.name}, at=OLD), rule)
     assert states(lab, rule) == {PUSHER.id: ("ACTIVE", "FAILED")}
 
 
-def test_of_a_role_that_never_was_a_nodes_nothing_is_imported(lab, rule):
+def test_role_that_was_never_a_node_role_has_no_finding(lab, rule):
     send(lab, changed(account.role("thumbnail-function")), rule)
-    assert found(lab, rule) == {} and imports(lab) == []
+    assert findings_of(lab, rule) == {} and security_hub_calls(lab) == []
 
 
-def test_findings_of_other_rules_and_accounts_are_left_alone(lab, rule):
-    mine = events.finding(rule, "AROAGONE", at=BEFORE)
+def test_findings_of_other_rules_and_accounts_stay(lab, rule):
+    own = events.finding(rule, "AROAGONE", at=OLD)
     others = [
-        events.finding(f"{rule}-2", "AROAGONE", at=BEFORE),
-        {**events.finding(rule, "AROAGONE", at=BEFORE), "Id": f"another/{rule}", "GeneratorId": "another-product"},
+        events.finding(f"{rule}-2", "AROAGONE", at=OLD),
+        {**events.finding(rule, "AROAGONE", at=OLD), "Id": f"another/{rule}", "GeneratorId": "another-product"},
     ]
-    plant(lab, mine, *others)
-    plant(lab, events.finding(rule, "AROAGONE", OTHER, at=BEFORE), account_id=OTHER)
-    untouched = {f["Id"]: lab.findings()[f["Id"]] for f in others}, found(lab, rule, OTHER)
+    store(lab, own, *others)
+    store(lab, events.finding(rule, "AROAGONE", OTHER, at=OLD), account_id=OTHER)
+    before = {f["Id"]: lab.findings()[f["Id"]] for f in others}, findings_of(lab, rule, OTHER)
     send(lab, scheduled(), rule)
     assert states(lab, rule)["AROAGONE"][0] == "ARCHIVED"
-    assert ({identity: lab.findings()[identity] for identity in untouched[0]}, found(lab, rule, OTHER)) == untouched
+    assert ({identity: lab.findings()[identity] for identity in before[0]}, findings_of(lab, rule, OTHER)) == before
 
 
-def test_a_second_schedule_changes_nothing_but_times(lab, rule):
+def test_second_schedule_changes_only_times(lab, rule):
     send(lab, scheduled(), rule)
-    before = found(lab, rule)
+    before = findings_of(lab, rule)
     send(lab, scheduled(), rule)
-    after = found(lab, rule)
+    after = findings_of(lab, rule)
     assert after == {
         identity: {**finding, "UpdatedAt": after[identity]["UpdatedAt"]} for identity, finding in before.items()
     }
     assert all(after[identity]["UpdatedAt"] > finding["UpdatedAt"] for identity, finding in before.items())
 
 
-def test_what_people_say_of_a_finding_stays(lab, rule):
+def test_changes_by_people_stay(lab, rule):
     send(lab, scheduled(), rule)
-    finding = found(lab, rule)[PUSHER.id]
+    finding = findings_of(lab, rule)[PUSHER.id]
     identifier = {"Id": finding["Id"], "ProductArn": finding["ProductArn"]}
-    said = {
+    changes = {
         "Workflow": {"Status": "SUPPRESSED"},
         "Note": {"Text": "known", "UpdatedBy": "me"},
         "Severity": {"Label": "LOW"},
     }
-    lab.client("securityhub").batch_update_findings(FindingIdentifiers=[identifier], **said)
+    lab.client("securityhub").batch_update_findings(FindingIdentifiers=[identifier], **changes)
     send(lab, scheduled(), rule)
-    after = found(lab, rule)[PUSHER.id]
-    assert (after["Workflow"]["Status"], after["Note"]["Text"], after["Severity"]["Label"]) == (
-        "SUPPRESSED",
-        "known",
-        "LOW",
-    )
+    after = findings_of(lab, rule)[PUSHER.id]
+    assert {name: after[name] | changes[name] for name in changes} == {name: after[name] for name in changes}
     assert after["UpdatedAt"] > finding["UpdatedAt"]
 
 
-def test_more_findings_than_a_call_takes_and_more_than_a_page_has(fresh):
+def test_many_findings_take_several_calls_and_pages(fresh):
     names = [f"node-{n:03}" for n in range(101)]
     pushes = {"inline": {"push": account.document(account.allow("ecr:PutImage"))}}
     arns = {name: f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in names}
@@ -295,153 +280,117 @@ def test_more_findings_than_a_call_takes_and_more_than_a_page_has(fresh):
         fresh.forget_calls()
         send(fresh, scheduled(), events.RULE)
         assert sorted(map(len, imports(fresh))) == [1, 100]
-        assert asked_of_security_hub(fresh).count("GetFindings") == pages
+        assert security_hub_calls(fresh).count("GetFindings") == pages
     assert states(fresh, events.RULE) == {unique_id("AROA", name): ("ACTIVE", "FAILED") for name in names}
 
 
-def test_findings_that_fail_are_sent_again(lab, rule):
+def test_failed_findings_are_sent_again(lab, rule):
     lab.control("POST", "faults", {"failed_findings": 3})
     send(lab, scheduled(), rule)
-    assert [len(findings) for findings in imports(lab)] == [len(NODES), 3]
-    assert set(found(lab, rule)) == set(NODES)
+    assert [len(findings) for findings in imports(lab)] == [len(NODE_STATUS), 3]
+    assert set(findings_of(lab, rule)) == set(NODE_STATUS)
 
 
-def fails(lab, event, rule, *naming):
-    """The invocation fails for the sake of Security Hub, and every verdict has been stored."""
+def assert_only_findings_fail(lab, event, rule, *parts):
+    """The invocation fails because of Security Hub. The error has all `parts`, and every verdict is stored."""
     answer = lab.send(event, rule)
     assert not answer.ok and answer.payload["errorType"] == "FindingsNotImported"
-    for name in naming:
-        assert name in answer.error, answer.error
-    held = {identity: e["ComplianceType"] for identity, e in lab.evaluations(rule).items()}
-    assert held == {role.id: role.verdict for role in account.ROLES if role.node}
+    for part in parts:
+        assert part in answer.error, answer.error
+    assert lab.verdicts(rule) == NODE_VERDICTS
 
 
 @pytest.mark.parametrize(("code", "times"), [("InternalError", 4), ("InvalidAccess", 1), ("InvalidInput", 1)])
-def test_findings_that_never_succeed_fail_the_invocation(lab, rule, code, times):
-    """Sent again only where that can help."""
-    for _ in range(ENOUGH):
+def test_finding_that_always_fails_fails_the_invocation(lab, rule, code, times):
+    """The function sends a finding again only after a temporary error."""
+    for _ in range(MORE_THAN_ATTEMPTS):
         lab.control("POST", "faults", {"failed_findings": 1, "code": code})
-    fails(lab, scheduled(), rule, "1 of", code)
+    assert_only_findings_fail(lab, scheduled(), rule, "1 of", code)
     assert len(imports(lab)) == times
-    assert len(found(lab, rule)) == len(NODES) - 1
+    assert len(findings_of(lab, rule)) == len(NODE_STATUS) - 1
     numbers = metrics(lab)
-    assert (numbers["FindingsImported"], numbers["FindingsNotImported"]) == (len(NODES) - 1, 1)
+    assert (numbers["FindingsImported"], numbers["FindingsNotImported"]) == (len(NODE_STATUS) - 1, 1)
 
 
-@pytest.mark.parametrize("operation", ["GetFindings", "BatchImportFindings"])
-def test_a_call_that_fails_fails_the_invocation_after_the_verdicts(lab, rule, operation):
-    lab.control(
-        "POST",
-        "faults",
-        {
-            "service": "securityhub",
-            "operation": operation,
-            "code": "AccessDeniedException",
-            "status": 403,
-            "times": None,
-        },
-    )
-    fails(lab, scheduled(), rule, operation, "AccessDenied")
-    lab.control("DELETE", "faults")
+def test_throttled_get_findings_imports_and_defers_archiving(lab, rule):
     send(lab, scheduled(), rule)
-    assert set(found(lab, rule)) == set(NODES)
-
-
-def test_where_getfindings_is_throttled_an_event_tells_what_it_judged_and_leaves_archiving_to_the_schedule(lab, rule):
-    send(lab, scheduled(), rule)
-    lab.control("POST", "faults", {
-        "service": "securityhub", "operation": "GetFindings", "code": "TooManyRequestsException", "status": 429, "times": None,
-    })  # fmt: skip
+    lab.inject_fault("securityhub", "GetFindings", code="TooManyRequestsException", status=429, times=None)
     assert send(lab, changed(PUSHER), rule).payload["findingsImported"] == 1
     answer = send(lab, changed(NODE, {"ExemptRoles": NODE.name}), rule)
     assert (answer.payload["findingsArchived"], answer.payload["findingsLeftToSchedule"]) == (0, 1)
     assert states(lab, rule)[NODE.id] == ("ACTIVE", "PASSED")
     answer = lab.send(scheduled(), rule)
     assert not answer.ok and answer.payload["errorType"] == "FindingsNotImported"
-    lab.control("DELETE", "faults")
+    lab.remove_faults()
     send(lab, scheduled({"ExemptRoles": NODE.name}), rule)
     assert states(lab, rule)[NODE.id][0] == "ARCHIVED"
 
 
-def test_a_role_that_its_trust_policy_rules_out_asks_nothing_of_security_hub(lab, rule):
-    send(lab, changed(account.role("thumbnail-function")), rule)
-    assert asked_of_security_hub(lab) == []
-
-
-def test_where_time_runs_out_over_findings_the_verdicts_are_known(binary, rule):
+def test_findings_out_of_time_leave_the_verdicts_stored(binary, rule):
     with Lab(binary, emulator=False) as lab:
-        lab.control(
-            "POST",
-            "faults",
-            {"service": "securityhub", "operation": "GetFindings", "kind": "slow", "seconds": 30, "times": None},
-        )
+        lab.inject_fault("securityhub", "GetFindings", kind="slow", seconds=30, times=None)
         answer = lab.send(scheduled(), rule, seconds=8)
         assert answer.payload["errorType"] == "FindingsNotImported"
         assert "before the Lambda timeout" in answer.error
-        held = {identity: e["ComplianceType"] for identity, e in lab.evaluations(rule).items()}
-        assert held == {role.id: role.verdict for role in account.ROLES if role.node}
+        assert lab.verdicts(rule) == NODE_VERDICTS
         numbers = metrics(lab)
-        assert (numbers["RolesEvaluated"], numbers["FindingsNotImported"]) == (len(NODES), len(NODES))
+        assert (numbers["RolesEvaluated"], numbers["FindingsNotImported"]) == (len(NODE_STATUS), len(NODE_STATUS))
 
 
-def test_the_sdks_variable_for_security_hub_alone_counts_too(binary, rule):
+def test_endpoint_variable_for_security_hub_is_used(binary, rule):
     with Lab(binary, environment={"AWS_ENDPOINT_URL_SECURITYHUB": "http://127.0.0.1:1"}) as lab:
         answer = lab.send(changed(PUSHER), rule)
         assert not answer.ok and answer.payload["errorType"] == "FindingsNotImported"
-        assert asked_of_security_hub(lab) == []
+        assert security_hub_calls(lab) == []
 
 
-def test_where_security_hub_is_not_switched_on_the_verdicts_are_stored(lab, rule):
+def test_disabled_security_hub_leaves_the_verdicts_stored(lab, rule):
     hub = lab.client("securityhub")
     hub.disable_security_hub()
     try:
-        fails(lab, scheduled(), rule, "InvalidAccessException")
+        assert_only_findings_fail(lab, scheduled(), rule, "InvalidAccessException")
         answer = lab.send(changed(PUSHER), rule)
         assert not answer.ok and answer.payload["errorType"] == "FindingsNotImported"
     finally:
         hub.enable_security_hub()
 
 
-def test_a_role_that_cannot_be_read_keeps_its_finding(lab, rule):
+def test_unreadable_role_keeps_its_finding(lab, rule):
     send(lab, scheduled(), rule)
-    before = found(lab, rule)
-    fault = {"service": "iam", "operation": "GetRolePolicy", "code": "AccessDenied", "status": 403, "times": None}
-    lab.control("POST", "faults", {**fault, "where": {"RoleName": PUSHER.name}})
+    before = findings_of(lab, rule)
+    denied = {"code": "AccessDenied", "status": 403, "times": None, "where": {"RoleName": PUSHER.name}}
+    lab.inject_fault("iam", "GetRolePolicy", **denied)
     answer = lab.send(scheduled(), rule)
     assert answer.payload["errorType"] == "RolesUnreadable"
-    after = found(lab, rule)
+    after = findings_of(lab, rule)
     assert {identity for identity in before if after[identity] == before[identity]} == {PUSHER.id}
 
 
-def test_in_another_account_they_are_that_accounts(binary, rule):
+def test_findings_for_another_account_are_in_that_account(binary, rule):
     with Lab(binary, seeded=False, emulator=False) as lab:
         node = f"arn:aws:iam::{OTHER}:role/node"
         push = account.document(account.allow("ecr:PutImage"))
-        roles = [{"name": "node", "trust": account.EC2, "inline": {"push": push}}, {"name": "audit", "trust": TRUSTING}]
+        roles = [
+            {"name": "node", "trust": account.EC2, "inline": {"push": push}},
+            {"name": "audit", "trust": TRUSTS_MAIN_ACCOUNT},
+        ]
         clusters = [{"name": "one", "mode": "CONFIG_MAP", "node_groups": {"a": node}}]
         lab.control("POST", "entities", {"account": OTHER, "roles": roles, "clusters": clusters})
-        send(lab, of_account(OTHER, {**ON, "ExecutionRoleName": "audit"}), rule)
-        (finding,) = found(lab, rule, OTHER).values()
-        assert (finding["AwsAccountId"], finding["Resources"][0]["Id"], finding["Compliance"]["Status"]) == (
-            OTHER,
-            node,
-            "FAILED",
-        )
-        assert found(lab, rule) == {}
+        send(lab, event_of_account(OTHER, {**ENABLED, "ExecutionRoleName": "audit"}), rule)
+        (finding,) = findings_of(lab, rule, OTHER).values()
+        assert (finding["AwsAccountId"], finding["Resources"][0]["Id"]) == (OTHER, node)
+        assert finding["Compliance"]["Status"] == "FAILED"
+        assert findings_of(lab, rule) == {}
 
 
-def test_what_the_log_counts(lab, rule):
-    plant(lab, events.finding(rule, "AROAGONE", at=BEFORE))
+def test_metrics_count_findings(lab, rule):
+    store(lab, events.finding(rule, "AROAGONE", at=OLD))
     assert send(lab, scheduled(), rule).payload["findingsArchived"] == 1
     numbers = metrics(lab)
-    assert (numbers["FindingsImported"], numbers["FindingsNotImported"], numbers["ScheduledRuns"]) == (len(NODES), 0, 1)
+    assert (numbers["FindingsImported"], numbers["FindingsNotImported"], numbers["ScheduledRuns"]) == (
+        len(NODE_STATUS),
+        0,
+        1,
+    )
     send(lab, changed(PUSHER), rule)
     assert (metrics(lab)["FindingsImported"], metrics(lab)["ScheduledRuns"]) == (1, 0)
-
-
-def test_annotations_start_with_the_role_name(lab, rule):
-    send(lab, scheduled(), rule)
-    held = lab.evaluations(rule)
-    for role in account.ROLES:
-        if role.node:
-            assert held[role.id]["Annotation"].startswith(f"{role.name} ")

@@ -1,4 +1,4 @@
-"""The local AWS in what tells accounts, regions and pods apart, and in how it fails on demand."""
+"""Accounts, regions, pods, account details, faults and limits in the stand-in."""
 
 import time
 
@@ -7,17 +7,16 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from helpers import evaluation, refusal
+from helpers import OTHER, TRUSTS_MAIN_ACCOUNT, error_code, evaluation
 from local.identifiers import ACCOUNT, FUNCTION_KEY, REGION, REGIONS, issuer
 from local.lab import account
 
-OTHER = "210987654321"
 POD = f"arn:aws:iam::{ACCOUNT}:role/pod"
 
 
 @pytest.fixture
 def eks(lab):
-    """Of a region in which no other test has anything."""
+    """A client for a region that no other test uses, with a cluster `pods`."""
     eks = lab.client("eks", region="us-west-2")
     eks.create_cluster(name="pods", roleArn=POD, resourcesVpcConfig={}, accessConfig={"authenticationMode": "API"})
     yield eks
@@ -26,7 +25,7 @@ def eks(lab):
 
 @pytest.fixture
 def as_function(lab):
-    """Clients with the function's access key, or with those that it got: they meet faults and limits."""
+    """Clients with the function's access key, or with keys from AssumeRole. Faults and limits apply to them."""
 
     def client(service, region=REGION, credentials=None):
         keys = credentials or {"AccessKeyId": FUNCTION_KEY, "SecretAccessKey": "local", "SessionToken": "local"}
@@ -43,7 +42,7 @@ def as_function(lab):
     return client
 
 
-def test_pod_identity_associations(eks):
+def test_pod_identity_associations_are_listed_and_described(eks):
     for number in range(3):
         eks.create_pod_identity_association(
             clusterName="pods",
@@ -57,20 +56,17 @@ def test_pod_identity_associations(eks):
     )
     found = [association for page in pages for association in page["associations"]]
     assert len(found) == 3 and not any("roleArn" in association for association in found)
-    described = eks.describe_pod_identity_association(clusterName="pods", associationId=found[0]["associationId"])[
-        "association"
-    ]
+    answer = eks.describe_pod_identity_association(clusterName="pods", associationId=found[0]["associationId"])
+    described = answer["association"]
     assert described["roleArn"].startswith(f"{POD}-") and described["targetRoleArn"] == f"{POD}-target"
-    assert (
-        refusal(eks.describe_pod_identity_association, clusterName="pods", associationId="a-0")
-        == "ResourceNotFoundException"
-    )
+    unknown = {"clusterName": "pods", "associationId": "a-0"}
+    assert error_code(eks.describe_pod_identity_association, **unknown) == "ResourceNotFoundException"
     again = {"clusterName": "pods", "namespace": "shop", "serviceAccount": "s0", "roleArn": POD}
-    assert refusal(eks.create_pod_identity_association, **again) == "ResourceInUseException"
-    assert refusal(eks.list_pod_identity_associations, clusterName="unheard-of") == "ResourceNotFoundException"
+    assert error_code(eks.create_pod_identity_association, **again) == "ResourceInUseException"
+    assert error_code(eks.list_pod_identity_associations, clusterName="unknown") == "ResourceNotFoundException"
 
 
-def test_addons(eks):
+def test_addons_are_listed_and_described(eks):
     eks.create_addon(clusterName="pods", addonName="vpc-cni", serviceAccountRoleArn=f"{POD}-cni")
     by_pod_identity = [{"serviceAccount": "efs-csi", "roleArn": f"{POD}-efs"}]
     eks.create_addon(clusterName="pods", addonName="aws-efs-csi-driver", podIdentityAssociations=by_pod_identity)
@@ -78,14 +74,13 @@ def test_addons(eks):
     assert [page["addons"] for page in pages] == [["aws-efs-csi-driver"], ["vpc-cni"]]
     assert eks.describe_addon(clusterName="pods", addonName="vpc-cni")["addon"]["serviceAccountRoleArn"] == f"{POD}-cni"
     (association,) = eks.list_pod_identity_associations(clusterName="pods")["associations"]
-    assert eks.describe_addon(clusterName="pods", addonName="aws-efs-csi-driver")["addon"][
-        "podIdentityAssociations"
-    ] == [association["associationArn"]]
-    assert refusal(eks.describe_addon, clusterName="pods", addonName="unheard-of") == "ResourceNotFoundException"
-    assert refusal(eks.create_addon, clusterName="pods", addonName="vpc-cni") == "ResourceInUseException"
+    addon = eks.describe_addon(clusterName="pods", addonName="aws-efs-csi-driver")["addon"]
+    assert addon["podIdentityAssociations"] == [association["associationArn"]]
+    assert error_code(eks.describe_addon, clusterName="pods", addonName="unknown") == "ResourceNotFoundException"
+    assert error_code(eks.create_addon, clusterName="pods", addonName="vpc-cni") == "ResourceInUseException"
 
 
-def test_clusters_are_of_one_region_and_have_an_issuer_of_their_own(lab, eks):
+def test_cluster_has_one_region_and_its_own_issuer(lab, eks):
     assert eks.list_clusters()["clusters"] == ["pods"]
     assert "pods" not in lab.client("eks").list_clusters()["clusters"]
     described = eks.describe_cluster(name="pods")["cluster"]
@@ -93,47 +88,43 @@ def test_clusters_are_of_one_region_and_have_an_issuer_of_their_own(lab, eks):
     assert described["status"] == "ACTIVE"
 
 
-def test_regions_come_in_pages_with_their_status(lab):
+def test_regions_are_paginated_with_their_status(lab):
     client = lab.client("account")
     pages = list(client.get_paginator("list_regions").paginate(PaginationConfig={"PageSize": 4}))
     assert {r["RegionName"]: r["RegionOptStatus"] for page in pages for r in page["Regions"]} == REGIONS
     assert len(pages) == 2
     enabled = client.list_regions(RegionOptStatusContains=["ENABLED", "ENABLED_BY_DEFAULT"])["Regions"]
     assert {r["RegionName"] for r in enabled} == {name for name, status in REGIONS.items() if status != "DISABLED"}
-    assert refusal(client.list_regions, RegionOptStatusContains=["OPEN"]) == "ValidationException"
-    assert refusal(client.list_regions, MaxResults=51) == "ValidationException"
+    assert error_code(client.list_regions, RegionOptStatusContains=["OPEN"]) == "ValidationException"
+    assert error_code(client.list_regions, MaxResults=51) == "ValidationException"
 
 
-def test_a_region_that_is_not_enabled_knows_no_credentials(lab):
-    assert refusal(lab.client("eks", region="me-south-1").list_clusters) == "UnrecognizedClientException"
+def test_disabled_region_refuses_credentials(lab):
+    assert error_code(lab.client("eks", region="me-south-1").list_clusters) == "UnrecognizedClientException"
 
 
-def test_a_role_is_assumed_if_it_trusts_the_account_and_leads_into_its_own(lab, as_function):
-    trusting = account.document(
-        {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
-    )
+def test_only_a_role_that_trusts_the_account_is_assumed(lab, as_function):
     lab.control("POST", "entities", {"account": OTHER, "roles": [
-        {"name": "audit", "trust": trusting}, {"name": "linked", "trust": account.trusted_by("config.amazonaws.com")},
+        {"name": "audit", "trust": TRUSTS_MAIN_ACCOUNT}, {"name": "linked", "trust": account.trusted_by("config.amazonaws.com")},
     ]})  # fmt: skip
     sts = as_function("sts", "eu-west-1")
 
     def assume(name):
         return sts.assume_role(RoleArn=f"arn:aws:iam::{OTHER}:role/{name}", RoleSessionName="audit")["Credentials"]
 
-    for name in ("linked", "unheard-of"):
-        assert refusal(assume, name=name) == "AccessDenied"
+    for name in ("linked", "unknown"):
+        assert error_code(assume, name=name) == "AccessDenied"
     there = as_function("iam", credentials=assume("audit"))
     assert sorted(role["RoleName"] for role in there.list_roles()["Roles"]) == ["audit", "linked"]
     calls = [(call["operation"], call["account"], call["region"]) for call in lab.calls()]
     assert calls[-2:] == [("AssumeRole", ACCOUNT, "eu-west-1"), ("ListRoles", OTHER, "us-east-1")]
 
 
-def test_a_token_is_good_in_its_own_account_only(lab, rule):
+def test_result_token_is_valid_in_its_account_only(lab, rule):
     config = lab.client("config")
     token = lab.new_token(rule, OTHER)
-    assert (
-        refusal(config.put_evaluations, ResultToken=token, Evaluations=[evaluation()]) == "InvalidResultTokenException"
-    )
+    code = error_code(config.put_evaluations, ResultToken=token, Evaluations=[evaluation()])
+    assert code == "InvalidResultTokenException"
     assert lab.evaluations(rule, OTHER) == {}
 
 
@@ -143,45 +134,40 @@ class TestAccountDetails:
         iam = lab.client("iam")
 
         def details(*kinds, size=1000):
-            asked = {"Filter": list(kinds)} if kinds else {}
+            filters = {"Filter": list(kinds)} if kinds else {}
             pages = iam.get_paginator("get_account_authorization_details").paginate(
-                **asked, PaginationConfig={"PageSize": size}
+                **filters, PaginationConfig={"PageSize": size}
             )
             return list(pages)
 
         return details
 
-    def test_what_a_filter_leaves_out_is_not_told(self, details):
+    def test_filter_selects_roles_or_policies(self, details):
         roles, policies = details("Role"), details("LocalManagedPolicy")
         assert roles[0]["RoleDetailList"] and not roles[0]["Policies"]
         assert policies[0]["Policies"] and not policies[0]["RoleDetailList"]
         assert all("::aws:policy/" not in policy["Arn"] for policy in policies[0]["Policies"])
         assert all("::aws:policy/" in policy["Arn"] for policy in details("AWSManagedPolicy")[0]["Policies"])
 
-    def test_a_role_is_told_with_all_that_bears_on_it(self, details):
-        told = {role["RoleName"]: role for page in details("Role", size=3) for role in page["RoleDetailList"]}
+    def test_role_details_are_complete(self, details):
+        details_of = {role["RoleName"]: role for page in details("Role", size=3) for role in page["RoleDetailList"]}
         for role in account.ROLES:
-            detail = told[role.name]
-            assert {
-                policy["PolicyName"]: policy["PolicyDocument"] for policy in detail["RolePolicyList"]
-            } == role.inline
+            detail = details_of[role.name]
+            inline = {policy["PolicyName"]: policy["PolicyDocument"] for policy in detail["RolePolicyList"]}
+            assert inline == role.inline
             assert {policy["PolicyName"] for policy in detail["AttachedManagedPolicies"]} == set(role.managed)
             assert bool(detail.get("PermissionsBoundary")) == bool(role.boundary)
             assert {tag["Key"]: tag["Value"] for tag in detail["Tags"]} == role.tags
             assert detail["AssumeRolePolicyDocument"] == role.trust
 
-    def test_policies_are_told_with_all_versions(self, details):
-        told = {
+    def test_policy_details_have_all_versions(self, details):
+        details_of = {
             policy["PolicyName"]: policy
             for page in details("LocalManagedPolicy", size=2)
             for policy in page["Policies"]
         }
-        versions = {version["VersionId"]: version for version in told["image-cache"]["PolicyVersionList"]}
-        assert (
-            set(versions) == {"v1", "v2"}
-            and versions["v2"]["IsDefaultVersion"]
-            and not versions["v1"]["IsDefaultVersion"]
-        )
+        versions = {version["VersionId"]: version for version in details_of["image-cache"]["PolicyVersionList"]}
+        assert {name: version["IsDefaultVersion"] for name, version in versions.items()} == {"v1": False, "v2": True}
         assert versions["v2"]["Document"] == account.policy("image-cache").versions[-1]
 
     def test_documents_are_percent_encoded(self, lab):
@@ -192,21 +178,21 @@ class TestAccountDetails:
         iam.list_roles()
         assert [text.count('{"Version"') + text.count("&quot;Version&quot;") for text in seen] == [0, 0]
 
-    def test_a_marker_that_was_not_given_is_refused(self, lab):
-        assert refusal(lab.client("iam").get_account_authorization_details, Marker="made-up") == "InvalidInput"
+    def test_unknown_marker_is_refused(self, lab):
+        assert error_code(lab.client("iam").get_account_authorization_details, Marker="unknown") == "InvalidInput"
 
 
-def test_only_get_instance_profile_tells_tags(lab):
+def test_only_get_instance_profile_returns_tags(lab):
     iam = lab.client("iam")
     lab.control("POST", "entities", {"roles": [
-        {"name": "tagged", "trust": account.EC2, "instance_profile": {"name": "tagged-profile", "tags": {"kubernetes.io/cluster/shop": "owned"}}}
+        {"name": "tagged", "trust": account.EC2, "instance_profile": {"name": "tagged-profile", "tags": {"kubernetes.io/cluster/shop": "owned"}}},
     ]})  # fmt: skip
     try:
         (listed,) = iam.list_instance_profiles_for_role(RoleName="tagged")["InstanceProfiles"]
         assert listed["InstanceProfileName"] == "tagged-profile" and not listed.get("Tags")
-        told = iam.get_instance_profile(InstanceProfileName="tagged-profile")["InstanceProfile"]
-        assert told["Tags"] == [{"Key": "kubernetes.io/cluster/shop", "Value": "owned"}]
-        assert [role["RoleName"] for role in told["Roles"]] == ["tagged"]
+        profile = iam.get_instance_profile(InstanceProfileName="tagged-profile")["InstanceProfile"]
+        assert profile["Tags"] == [{"Key": "kubernetes.io/cluster/shop", "Value": "owned"}]
+        assert [role["RoleName"] for role in profile["Roles"]] == ["tagged"]
         detail = iam.get_account_authorization_details(Filter=["Role"], MaxItems=1000)["RoleDetailList"][-1]
         assert [profile["InstanceProfileName"] for profile in detail["InstanceProfileList"]] == ["tagged-profile"]
     finally:
@@ -216,81 +202,78 @@ def test_only_get_instance_profile_tells_tags(lab):
 
 
 class TestFaults:
-    """Faults and limits meet the function's calls alone."""
+    """Faults and limits apply only to calls of the function."""
 
     @pytest.fixture
-    def plant(self, lab):
-        def plant(**fault):
-            lab.control("POST", "faults", {"service": "iam", "operation": "GetRole", **fault})
-
-        return plant
+    def inject(self, lab):
+        return lambda operation="GetRole", **fault: lab.inject_fault("iam", operation, **fault)
 
     @pytest.fixture
-    def ask(self, as_function):
+    def read(self, as_function):
         return lambda role=account.ROLES[0]: as_function("iam").get_role(RoleName=role.name)["Role"]["RoleId"]
 
-    def test_an_error_as_often_as_said_and_where_said(self, lab, plant, ask):
-        plant(code="Throttling", status=400, where={"RoleName": account.ROLES[1].name})
-        assert ask() == account.ROLES[0].id
-        assert refusal(ask, role=account.ROLES[1]) == "Throttling"
-        assert ask(account.ROLES[1]) == account.ROLES[1].id
+    def test_error_occurs_once_for_matching_parameters(self, lab, inject, read):
+        inject(code="Throttling", status=400, where={"RoleName": account.ROLES[1].name})
+        assert read() == account.ROLES[0].id
+        assert error_code(read, role=account.ROLES[1]) == "Throttling"
+        assert read(account.ROLES[1]) == account.ROLES[1].id
         assert [fault["fired"] for fault in lab.control("GET", "faults")] == [1]
 
-    def test_nobody_else_meets_it(self, lab, plant):
-        plant(code="Throttling", status=400, times=None)
+    def test_calls_of_others_get_no_error(self, lab, inject):
+        inject(code="Throttling", status=400, times=None)
         assert lab.client("iam").get_role(RoleName=account.ROLES[0].name)
 
-    def test_a_connection_that_breaks(self, plant, ask):
-        plant(kind="reset")
+    def test_reset_breaks_the_connection_once(self, inject, read):
+        inject(kind="reset")
         with pytest.raises((ConnectionError, HTTPClientError)):
-            ask()
-        assert ask() == account.ROLES[0].id
+            read()
+        assert read() == account.ROLES[0].id
 
-    def test_an_answer_cut_in_half(self, plant, ask):
-        plant(kind="malformed")
+    def test_malformed_answer_is_cut_short(self, inject, read):
+        inject(kind="malformed")
         with pytest.raises(Exception, match=r"invalid XML|parse"):
-            ask()
+            read()
 
-    def test_an_answer_that_comes_late(self, plant, ask):
-        plant(kind="slow", seconds=0.5)
+    def test_slow_answer_comes_late(self, inject, read):
+        inject(kind="slow", seconds=0.5)
         begun = time.monotonic()
-        assert ask() == account.ROLES[0].id
+        assert read() == account.ROLES[0].id
         assert time.monotonic() - begun > 0.5
 
-    def test_only_pages_after_the_first(self, lab, plant, as_function):
-        plant(operation="ListRoles", code="ServiceFailure", status=500, later_pages=True, times=None)
+    def test_later_pages_fails_only_after_the_first(self, lab, inject, as_function):
+        inject(operation="ListRoles", code="ServiceFailure", status=500, later_pages=True, times=None)
         iam = as_function("iam")
         first = iam.list_roles(MaxItems=1)
-        assert refusal(iam.list_roles, Marker=first["Marker"]) == "ServiceFailure"
+        assert error_code(iam.list_roles, Marker=first["Marker"]) == "ServiceFailure"
 
-    def test_what_is_asked_about_goes_first_and_comes_back(self, lab, plant, ask):
+    def test_deleted_object_is_restored_from_the_snapshot(self, lab, inject, read):
         lab.control("POST", "snapshot")
-        plant(kind="deleted")
+        inject(kind="deleted")
         try:
-            assert refusal(ask) == "NoSuchEntity"
-            assert refusal(ask) == "NoSuchEntity"
+            assert error_code(read) == "NoSuchEntity"
+            assert error_code(read) == "NoSuchEntity"
         finally:
             lab.control("PUT", "snapshot")
-        assert ask() == account.ROLES[0].id
-        held = lab.client("iam").list_attached_role_policies(RoleName=account.ROLES[0].name)["AttachedPolicies"]
-        assert {policy["PolicyName"] for policy in held} == set(account.ROLES[0].managed)
+        assert read() == account.ROLES[0].id
+        attached = lab.client("iam").list_attached_role_policies(RoleName=account.ROLES[0].name)["AttachedPolicies"]
+        assert {policy["PolicyName"] for policy in attached} == set(account.ROLES[0].managed)
 
-    def test_limits(self, lab, ask):
+    def test_limits_delay_and_throttle_calls(self, lab, read):
         lab.control("POST", "limits", {"latency_ms": 100, "per_second": {"iam": 2}, "burst": 1})
         try:
             begun = time.monotonic()
-            assert ask() == account.ROLES[0].id
+            assert read() == account.ROLES[0].id
             assert time.monotonic() - begun >= 0.1
             with pytest.raises(ClientError, match="Rate exceeded"):
-                ask()
+                read()
             time.sleep(0.5)
-            assert ask() == account.ROLES[0].id
+            assert read() == account.ROLES[0].id
         finally:
             lab.control("POST", "limits", {})
 
 
-def test_entities_by_the_hundred_are_like_those_made_one_by_one(lab):
-    """Bulk seeding goes past the API: what it makes must read the same."""
+def test_bulk_entities_read_like_api_entities(lab):
+    """Bulk creation does not use the API, but its objects must read the same."""
     lab.control("POST", "snapshot")
     try:
         roles = [

@@ -1,10 +1,10 @@
-"""The local AWS refuses what AWS refuses, so that a pass against it means something."""
+"""The stand-in refuses what AWS refuses, and its answers have pages. Otherwise a passing test would prove little."""
 
 import json
 
 import pytest
 
-from helpers import evaluation, refusal
+from helpers import error_code, evaluation
 from local.lab import account
 
 
@@ -35,7 +35,7 @@ def iam(lab):
         ([evaluation(verdict="INSUFFICIENT_DATA")], "InvalidParameterValueException"),
     ],
     ids=[
-        "101 of them",
+        "101 evaluations",
         "empty annotation",
         "long annotation",
         "long id",
@@ -44,75 +44,69 @@ def iam(lab):
         "INSUFFICIENT_DATA",
     ],
 )
-def test_put_evaluations_refuses(lab, config, rule, evaluations, code):
-    assert refusal(config.put_evaluations, ResultToken=lab.new_token(rule), Evaluations=evaluations) == code
+def test_invalid_put_evaluations_is_refused(lab, config, rule, evaluations, code):
+    assert error_code(config.put_evaluations, ResultToken=lab.new_token(rule), Evaluations=evaluations) == code
     assert lab.evaluations(rule) == {}
 
 
-def test_put_evaluations_takes_100_with_annotations_of_256(lab, config, rule):
+def test_put_evaluations_accepts_the_maximum(lab, config, rule):
     config.put_evaluations(
         ResultToken=lab.new_token(rule), Evaluations=[evaluation(n, Annotation="x" * 256) for n in range(100)]
     )
     assert len(lab.evaluations(rule)) == 100
 
 
-def test_a_token_must_have_been_minted(config):
-    assert (
-        refusal(config.put_evaluations, ResultToken="made-up", Evaluations=[evaluation()])
-        == "InvalidResultTokenException"
-    )
+def test_unknown_result_token_is_refused(config):
+    code = error_code(config.put_evaluations, ResultToken="unknown", Evaluations=[evaluation()])
+    assert code == "InvalidResultTokenException"
 
 
-def test_test_mode_stores_nothing_and_takes_any_token(lab, config, rule):
+def test_test_mode_accepts_any_token_and_stores_nothing(lab, config, rule):
     lab.new_token(rule)
-    assert (
-        config.put_evaluations(ResultToken="TESTMODE", TestMode=True, Evaluations=[evaluation()])["FailedEvaluations"]
-        == []
-    )
+    answer = config.put_evaluations(ResultToken="TESTMODE", TestMode=True, Evaluations=[evaluation()])
+    assert answer["FailedEvaluations"] == []
     assert lab.evaluations(rule) == {}
 
 
 def test_failed_evaluations_are_not_stored(lab, config, rule):
     lab.control("POST", "faults", {"failed_evaluations": 1})
-    failed = config.put_evaluations(ResultToken=lab.new_token(rule), Evaluations=[evaluation(1), evaluation(2)])[
-        "FailedEvaluations"
-    ]
-    assert [e["ComplianceResourceId"] for e in failed] == ["AROA1"]
+    answer = config.put_evaluations(ResultToken=lab.new_token(rule), Evaluations=[evaluation(1), evaluation(2)])
+    assert [e["ComplianceResourceId"] for e in answer["FailedEvaluations"]] == ["AROA1"]
     assert set(lab.evaluations(rule)) == {"AROA2"}
 
 
-def test_compliance_details_come_in_pages_without_what_is_not_applicable(lab, config, rule):
+def test_compliance_details_are_paginated(lab, config, rule):
     verdicts = ["COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE"]
     config.put_evaluations(
         ResultToken=lab.new_token(rule), Evaluations=[evaluation(n, verdicts[n % 3]) for n in range(60)]
     )
-    ask = config.get_compliance_details_by_config_rule
-    assert len(ask(ConfigRuleName=rule)["EvaluationResults"]) == 10
-    first = ask(ConfigRuleName=rule, Limit=30)
-    second = ask(ConfigRuleName=rule, Limit=30, NextToken=first["NextToken"])
+    call = config.get_compliance_details_by_config_rule
+    assert len(call(ConfigRuleName=rule)["EvaluationResults"]) == 10
+    first = call(ConfigRuleName=rule, Limit=30)
+    second = call(ConfigRuleName=rule, Limit=30, NextToken=first["NextToken"])
     assert "NextToken" not in second
     kinds = [e["ComplianceType"] for e in first["EvaluationResults"] + second["EvaluationResults"]]
     assert (len(kinds), set(kinds)) == (40, {"COMPLIANT", "NON_COMPLIANT"})
-    assert len(ask(ConfigRuleName=rule, Limit=100, ComplianceTypes=["NON_COMPLIANT"])["EvaluationResults"]) == 20
+    assert len(call(ConfigRuleName=rule, Limit=100, ComplianceTypes=["NON_COMPLIANT"])["EvaluationResults"]) == 20
 
 
 @pytest.mark.parametrize(
     "parameters, code",
     [
         ({"Limit": 101}, "ValidationException"),
-        ({"NextToken": "made-up"}, "InvalidNextTokenException"),
-        ({"ConfigRuleName": "unheard-of"}, "NoSuchConfigRuleException"),
+        ({"NextToken": "unknown"}, "InvalidNextTokenException"),
+        ({"ConfigRuleName": "unknown"}, "NoSuchConfigRuleException"),
         ({"ComplianceTypes": ["INSUFFICIENT_DATA"]}, "InvalidParameterValueException"),
     ],
     ids=str,
 )
-def test_compliance_details_refuses(lab, config, rule, parameters, code):
+def test_invalid_compliance_details_is_refused(lab, config, rule, parameters, code):
     lab.new_token(rule)
-    assert refusal(config.get_compliance_details_by_config_rule, **{"ConfigRuleName": rule, **parameters}) == code
+    assert error_code(config.get_compliance_details_by_config_rule, **{"ConfigRuleName": rule, **parameters}) == code
 
 
-def test_access_entries(eks):
-    """Those asked for, and those that EKS makes by itself for Auto Mode, node groups and Fargate profiles."""
+def test_access_entries_include_automatic_ones(eks):
+    """The created entries, and those that EKS adds for Auto Mode, node groups and Fargate profiles."""
     pages = eks.get_paginator("list_access_entries").paginate(clusterName="payments", PaginationConfig={"PageSize": 2})
     found = {
         arn.rsplit("/", 1)[-1]: eks.describe_access_entry(clusterName="payments", principalArn=arn)["accessEntry"][
@@ -144,36 +138,36 @@ def test_access_entries(eks):
         ),
         (
             "create_access_entry",
-            {"clusterName": "shop", "principalArn": "arn:x", "type": "EC2_BEOS"},
+            {"clusterName": "shop", "principalArn": "arn:x", "type": "EC2_UNKNOWN"},
             "InvalidParameterException",
         ),
         ("describe_access_entry", {"clusterName": "shop", "principalArn": "arn:x"}, "ResourceNotFoundException"),
-        ("list_access_entries", {"clusterName": "unheard-of"}, "ResourceNotFoundException"),
+        ("list_access_entries", {"clusterName": "unknown"}, "ResourceNotFoundException"),
         ("list_nodegroups", {"clusterName": "shop", "maxResults": 101}, "InvalidParameterException"),
-        ("list_clusters", {"nextToken": "made-up"}, "InvalidParameterException"),
-        ("describe_cluster", {"name": "unheard-of"}, "ResourceNotFoundException"),
+        ("list_clusters", {"nextToken": "unknown"}, "InvalidParameterException"),
+        ("describe_cluster", {"name": "unknown"}, "ResourceNotFoundException"),
     ],
 )
-def test_eks_refuses(eks, operation, parameters, code):
-    assert refusal(getattr(eks, operation), **parameters) == code
+def test_invalid_eks_call_is_refused(eks, operation, parameters, code):
+    assert error_code(getattr(eks, operation), **parameters) == code
 
 
 @pytest.mark.parametrize("cluster", account.CLUSTERS, ids=lambda cluster: cluster.name)
-def test_clusters_keep_their_modes(lab, cluster):
-    held = lab.client("eks", region=cluster.region).describe_cluster(name=cluster.name)["cluster"]
-    assert held["accessConfig"]["authenticationMode"] == cluster.mode
-    node_role = held.get("computeConfig", {}).get("nodeRoleArn")
+def test_cluster_has_its_mode_and_auto_mode_role(lab, cluster):
+    described = lab.client("eks", region=cluster.region).describe_cluster(name=cluster.name)["cluster"]
+    assert described["accessConfig"]["authenticationMode"] == cluster.mode
+    node_role = described.get("computeConfig", {}).get("nodeRoleArn")
     assert node_role == (account.role(cluster.auto_mode).arn if cluster.auto_mode else None)
 
 
-def test_every_eks_list_comes_in_pages(eks):
+def test_eks_lists_are_paginated(eks):
     groups = eks.get_paginator("list_nodegroups").paginate(clusterName="shop", PaginationConfig={"PageSize": 4})
     assert [len(page["nodegroups"]) for page in groups] == [4, 2]
     clusters = eks.get_paginator("list_clusters").paginate(PaginationConfig={"PageSize": 1})
     assert [page["clusters"] for page in clusters] == [["batch"], ["payments"], ["shop"]]
 
 
-def test_entities_for_policy_tells_attachments_from_boundaries(iam):
+def test_entities_for_policy_filters_by_usage(iam):
     def users(name, **parameters):
         answer = iam.list_entities_for_policy(PolicyArn=account.policy(name).arn, **parameters)
         return sorted(role["RoleName"] for role in answer["PolicyRoles"])
@@ -186,7 +180,7 @@ def test_entities_for_policy_tells_attachments_from_boundaries(iam):
     assert len(users("node-boundary", MaxItems=1)) == 1
 
 
-def test_account_details_come_in_pages(iam):
+def test_account_details_are_paginated(iam):
     pages = list(iam.get_paginator("get_account_authorization_details").paginate(PaginationConfig={"PageSize": 5}))
     assert all(
         sum(len(page[key]) for key in ("RoleDetailList", "Policies", "UserDetailList", "GroupDetailList")) <= 5
@@ -196,7 +190,7 @@ def test_account_details_come_in_pages(iam):
     assert sorted(names) == sorted(role.name for role in account.ROLES)
 
 
-def test_ids_are_those_in_the_events(iam):
+def test_ids_are_the_same_as_in_the_events(iam):
     for role in account.ROLES:
         assert iam.get_role(RoleName=role.name)["Role"]["RoleId"] == role.id
     for policy in account.POLICIES:
@@ -204,7 +198,7 @@ def test_ids_are_those_in_the_events(iam):
 
 
 def test_documents_are_percent_encoded(lab):
-    """As IAM sends them; boto3 hides it, so this looks at what goes over the wire."""
+    """boto3 decodes the documents, so this test reads the HTTP responses."""
     seen = []
     iam = lab.client("iam")
     iam.meta.events.register("after-call", lambda http_response, **_: seen.append(http_response.text))
@@ -215,11 +209,11 @@ def test_documents_are_percent_encoded(lab):
     assert all("%7B%22Version%22" in text for text in seen)
 
 
-def test_only_the_functions_calls_are_counted(lab, iam):
+def test_calls_of_others_are_not_recorded(lab, iam):
     iam.get_role(RoleName=account.ROLES[0].name)
     assert lab.calls() == []
 
 
-def test_moto_needs_no_completing_for_what_iam_checks(iam):
+def test_invalid_policy_document_is_refused(iam):
     document = json.dumps(account.document({"Effect": "Perhaps", "Action": "ecr:*", "Resource": "*"}))
-    assert refusal(iam.create_policy, PolicyName="odd", PolicyDocument=document) == "MalformedPolicyDocument"
+    assert error_code(iam.create_policy, PolicyName="odd", PolicyDocument=document) == "MalformedPolicyDocument"

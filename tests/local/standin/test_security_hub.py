@@ -1,8 +1,8 @@
-"""The local AWS in its Security Hub: what it refuses, what an update changes and what it does not, what a filter leaves."""
+"""Security Hub in the stand-in: refused findings, updates, workflow, filters and pages."""
 
 import pytest
 
-from helpers import refusal
+from helpers import error_code
 from local.identifiers import ACCOUNT, REGION
 
 PRODUCT = f"arn:aws:securityhub:{REGION}:{ACCOUNT}:product/{ACCOUNT}/default"
@@ -10,8 +10,8 @@ MORNING, NOON = (f"2026-11-20T{hour}:00:00.000Z" for hour in ("08", "12"))
 
 
 def finding(identity, **more):
-    """A finding with what it needs and what a test says; a field that is None is left out."""
-    whole = {
+    """A valid finding with the fields `more`. Fields with the value None are left out."""
+    fields = {
         "SchemaVersion": "2018-10-08",
         "Id": identity,
         "ProductArn": PRODUCT,
@@ -26,7 +26,7 @@ def finding(identity, **more):
         "Resources": [{"Type": "Other", "Id": "a resource"}],
         **more,
     }
-    return {name: value for name, value in whole.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 @pytest.fixture
@@ -36,17 +36,17 @@ def hub(lab):
 
 @pytest.fixture
 def put(hub, rule):
-    """Imports a finding whose id is the test's own, and returns it as Security Hub then holds it."""
+    """Imports a finding with the test's name as id, and returns the stored finding."""
 
     def put(**more):
         answer = hub.batch_import_findings(Findings=[finding(rule, **more)])
         assert (answer["SuccessCount"], answer["FailedFindings"]) == (1, [])
-        return held(hub, rule)
+        return stored_finding(hub, rule)
 
     return put
 
 
-def held(hub, identity):
+def stored_finding(hub, identity):
     (found,) = hub.get_findings(Filters={"Id": [{"Value": identity, "Comparison": "EQUALS"}]})["Findings"]
     return found
 
@@ -68,7 +68,7 @@ def held(hub, identity):
     ],
     ids=[
         "none",
-        "101 of them",
+        "101 findings",
         "no title",
         "an empty title",
         "unknown state",
@@ -77,8 +77,8 @@ def held(hub, identity):
         "more than 6 MB",
     ],
 )
-def test_a_call_is_refused_whole(hub, findings):
-    assert refusal(hub.batch_import_findings, Findings=findings) == "InvalidInputException"
+def test_invalid_call_is_refused(hub, findings):
+    assert error_code(hub.batch_import_findings, Findings=findings) == "InvalidInputException"
 
 
 FAILED = {
@@ -90,8 +90,8 @@ FAILED = {
         "a long recommendation": {"Remediation": {"Recommendation": {"Text": "x" * 513}}},
         "many product fields": {"ProductFields": {str(n): "x" for n in range(51)}},
         "a long product field": {"ProductFields": {"x" * 129: "x"}},
-        "a long value of one": {"ProductFields": {"x": "x" * 2049}},
-        "a product field of AWS's": {"ProductFields": {"aws/securityhub/FindingId": "x"}},
+        "a long value of a product field": {"ProductFields": {"x": "x" * 2049}},
+        "a product field with a reserved prefix": {"ProductFields": {"aws/securityhub/FindingId": "x"}},
         "a product field with a bracket": {"ProductFields": {"action[0]": "x"}},
         "many requirements": {"Compliance": {"Status": "FAILED", "RelatedRequirements": [str(n) for n in range(33)]}},
         "no resource": {"Resources": []},
@@ -106,25 +106,25 @@ FAILED = {
         "another account": {"AwsAccountId": "210987654321"},
         "another account's product": {"ProductArn": PRODUCT.replace(ACCOUNT, "210987654321")},
         "another region's product": {"ProductArn": PRODUCT.replace(REGION, "eu-west-1")},
-        "AWS's product": {"ProductArn": f"arn:aws:securityhub:{REGION}::product/aws/guardduty"},
+        "an AWS product": {"ProductArn": f"arn:aws:securityhub:{REGION}::product/aws/guardduty"},
     },
 }
 
 
 @pytest.mark.parametrize("code, wrong", [(code, wrong) for code, cases in FAILED.items() for wrong in cases.values()],
                          ids=[f"{name}: {code}" for code, cases in FAILED.items() for name in cases])  # fmt: skip
-def test_a_finding_fails_and_the_others_are_imported(hub, rule, code, wrong):
+def test_invalid_finding_fails_alone(hub, rule, code, wrong):
     answer = hub.batch_import_findings(Findings=[finding("wrong", **wrong), finding(rule)])
     assert [failed["ErrorCode"] for failed in answer["FailedFindings"]] == [code]
     assert (answer["FailedCount"], answer["SuccessCount"]) == (1, 1)
-    assert held(hub, rule)
+    assert stored_finding(hub, rule)
 
 
-def test_texts_of_just_the_limits_are_imported(put):
+def test_texts_of_maximum_length_are_imported(put):
     put(Title="é" * 256, Description="é" * 1024, ProductFields={"x" * 128: "é" * 2048})
 
 
-def test_what_security_hub_adds_to_a_new_finding(put):
+def test_new_finding_gets_default_fields(put):
     found = put(ProductFields={"own": "field"})
     assert (found["RecordState"], found["Workflow"], found["Region"]) == ("ACTIVE", {"Status": "NEW"}, REGION)
     assert found["Severity"] == {"Label": "HIGH", "Normalized": 70}
@@ -139,30 +139,30 @@ def test_what_security_hub_adds_to_a_new_finding(put):
     "at, title",
     [(MORNING, "a title"), ("2026-11-20T07:59:59Z", "a title"), (NOON, "new"), ("2026-11-20T09:30:00+01:00", "new")],
 )
-def test_only_a_later_update_is_one(put, at, title):
+def test_only_a_newer_update_changes_the_finding(put, at, title):
     put()
     assert put(UpdatedAt=at, Title="new")["Title"] == title
 
 
-def test_a_field_that_an_update_leaves_out_stays(put):
+def test_field_missing_in_an_update_stays(put):
     put(SourceUrl="https://example.com")
     found = put(UpdatedAt=NOON)
     assert (found["SourceUrl"], found["UpdatedAt"]) == ("https://example.com", NOON)
 
 
-def say(hub, identity, **said):
-    answer = hub.batch_update_findings(FindingIdentifiers=[{"Id": identity, "ProductArn": PRODUCT}], **said)
+def update_as_person(hub, identity, **changes):
+    answer = hub.batch_update_findings(FindingIdentifiers=[{"Id": identity, "ProductArn": PRODUCT}], **changes)
     assert not answer["UnprocessedFindings"]
 
 
-def test_what_people_say_of_a_finding_no_import_changes(hub, put, rule):
+def test_import_keeps_the_changes_by_people(hub, put, rule):
     put()
-    said = {
+    changes = {
         "Workflow": {"Status": "SUPPRESSED"},
         "Note": {"Text": "known", "UpdatedBy": "me"},
         "UserDefinedFields": {"a": "b"},
     }
-    say(hub, rule, Severity={"Label": "LOW"}, **said)
+    update_as_person(hub, rule, Severity={"Label": "LOW"}, **changes)
     found = put(
         UpdatedAt=NOON,
         Workflow={"Status": "NEW"},
@@ -170,18 +170,15 @@ def test_what_people_say_of_a_finding_no_import_changes(hub, put, rule):
         Severity={"Label": "CRITICAL"},
         Types=["TTPs"],
     )
-    assert (found["Workflow"]["Status"], found["Note"]["Text"], found["UserDefinedFields"]) == (
-        "SUPPRESSED",
-        "known",
-        {"a": "b"},
-    )
+    assert (found["Workflow"]["Status"], found["Note"]["Text"]) == ("SUPPRESSED", "known")
+    assert found["UserDefinedFields"] == {"a": "b"}
     assert (found["Severity"]["Label"], found["FindingProviderFields"]["Severity"]["Label"]) == ("LOW", "CRITICAL")
     assert found["Types"] == found["FindingProviderFields"]["Types"] == ["TTPs"]
 
 
-def test_of_a_finding_that_is_not_there_nothing_is_said(hub):
+def test_update_of_an_unknown_finding_is_unprocessed(hub):
     answer = hub.batch_update_findings(
-        FindingIdentifiers=[{"Id": "unheard-of", "ProductArn": PRODUCT}], Workflow={"Status": "NEW"}
+        FindingIdentifiers=[{"Id": "unknown", "ProductArn": PRODUCT}], Workflow={"Status": "NEW"}
     )
     assert len(answer["UnprocessedFindings"]) == 1
 
@@ -193,9 +190,9 @@ def test_of_a_finding_that_is_not_there_nothing_is_said(hub):
         (None, "LOW", ("LOW", "LOW"), ("LOW", "LOW")),
         ("HIGH", "LOW", ("LOW", "LOW"), ("HIGH", "LOW")),
     ],
-    ids=["at the top alone", "in FindingProviderFields alone", "in both"],
+    ids=["only top-level", "only in FindingProviderFields", "in both"],
 )
-def test_severity_at_the_top_and_in_finding_provider_fields(put, top, provided, first, then):
+def test_severity_comes_from_both_places(put, top, provided, first, then):
     given = {
         "Severity": {"Label": top} if top else None,
         "FindingProviderFields": {"Severity": {"Label": provided}} if provided else None,
@@ -222,40 +219,40 @@ ACTIVE_PASSED = {"RecordState": "ACTIVE", "Compliance": {"Status": "PASSED"}}
     ],
     ids=["active again", "failed again", "suppressed", "still failed", "now passed", "now archived"],
 )
-def test_workflow_is_new_again(hub, put, rule, before, workflow, then, expected):
+def test_workflow_is_reset_to_new(hub, put, rule, before, workflow, then, expected):
     put(**before)
-    say(hub, rule, Workflow={"Status": workflow})
+    update_as_person(hub, rule, Workflow={"Status": workflow})
     assert put(UpdatedAt=NOON, **then)["Workflow"]["Status"] == expected
 
 
-def test_a_filter_leaves_what_all_of_its_attributes_match(hub, rule):
+def test_filter_needs_all_attributes_to_match(hub, rule):
     states = ("ACTIVE", "ARCHIVED")
     hub.batch_import_findings(
         Findings=[finding(f"{rule}-{n}", GeneratorId=f"{rule}-{n % 3}", RecordState=states[n % 2]) for n in range(12)]
     )
 
-    def ask(**filters):
-        asked = {
+    def matching(**filters):
+        request = {
             name: [{"Comparison": comparison, "Value": value} for comparison, value in each]
             for name, each in filters.items()
         }
-        asked["Id"] = [{"Comparison": "PREFIX", "Value": f"{rule}-"}]
-        return [f["Id"].removeprefix(f"{rule}-") for f in hub.get_findings(Filters=asked)["Findings"]]
+        request["Id"] = [{"Comparison": "PREFIX", "Value": f"{rule}-"}]
+        return [f["Id"].removeprefix(f"{rule}-") for f in hub.get_findings(Filters=request)["Findings"]]
 
-    assert len(ask()) == 12
-    assert ask(RecordState=[("EQUALS", "ACTIVE")], GeneratorId=[("EQUALS", f"{rule}-0")]) == ["0", "6"]
-    assert ask(
+    assert len(matching()) == 12
+    assert matching(RecordState=[("EQUALS", "ACTIVE")], GeneratorId=[("EQUALS", f"{rule}-0")]) == ["0", "6"]
+    assert matching(
         GeneratorId=[("EQUALS", f"{rule}-0"), ("EQUALS", f"{rule}-1")], RecordState=[("EQUALS", "ARCHIVED")]
     ) == ["1", "3", "7", "9"]
-    assert ask(GeneratorId=[("NOT_EQUALS", f"{rule}-0"), ("NOT_EQUALS", f"{rule}-1")]) == ["2", "5", "8", "11"]
-    assert ask(AwsAccountId=[("EQUALS", "210987654321")]) == []
+    assert matching(GeneratorId=[("NOT_EQUALS", f"{rule}-0"), ("NOT_EQUALS", f"{rule}-1")]) == ["2", "5", "8", "11"]
+    assert matching(AwsAccountId=[("EQUALS", "210987654321")]) == []
 
 
-def test_findings_come_in_pages(hub, rule):
+def test_findings_are_paginated(hub, rule):
     for first in (0, 100):
         hub.batch_import_findings(Findings=[finding(f"{rule}-{n}") for n in range(first, first + 75)])
-    asked = {"Filters": {"Id": [{"Comparison": "PREFIX", "Value": f"{rule}-"}]}}
-    pages = list(hub.get_paginator("get_findings").paginate(**asked, PaginationConfig={"PageSize": 100}))
+    request = {"Filters": {"Id": [{"Comparison": "PREFIX", "Value": f"{rule}-"}]}}
+    pages = list(hub.get_paginator("get_findings").paginate(**request, PaginationConfig={"PageSize": 100}))
     assert [len(page["Findings"]) for page in pages] == [100, 50]
     assert len({f["Id"] for page in pages for f in page["Findings"]}) == 150
     assert "NextToken" not in pages[-1]
@@ -265,40 +262,40 @@ EQUALS, NOT = {"Comparison": "EQUALS", "Value": "a"}, {"Comparison": "NOT_EQUALS
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "request_",
     [
         {"MaxResults": 101},
-        {"NextToken": "made-up"},
+        {"NextToken": "unknown"},
         {"Filters": {"Id": [EQUALS] * 21}},
         {"Filters": {"Id": [EQUALS, NOT]}},
         {"Filters": {"Keyword": [{"Value": "a"}]}},
         {"Filters": {"Id": [{"Comparison": "LIKE", "Value": "a"}]}},
     ],
     ids=[
-        "101 a page",
-        "a made-up token",
+        "101 per page",
+        "an unknown token",
         "21 values",
         "EQUALS and NOT_EQUALS",
-        "a filter unknown here",
-        "an unknown comparison",
+        "an unsupported filter",
+        "an unsupported comparison",
     ],
 )
-def test_get_findings_refuses(hub, asked):
-    assert refusal(hub.get_findings, **asked) == "InvalidInputException"
+def test_invalid_get_findings_is_refused(hub, request_):
+    assert error_code(hub.get_findings, **request_) == "InvalidInputException"
 
 
-def test_regions_and_accounts_have_findings_of_their_own(lab, put, rule):
+def test_findings_are_separate_by_region_and_account(lab, put, rule):
     put()
     assert rule in lab.findings()
     assert rule not in lab.findings(region="eu-west-1") and rule not in lab.findings("210987654321")
 
 
-def test_where_it_is_switched_off_nothing_is_answered(lab):
+def test_disabled_security_hub_refuses_calls(lab):
     hub = lab.client("securityhub", region="eu-west-1")
     hub.disable_security_hub()
     try:
-        assert refusal(hub.get_findings) == "InvalidAccessException"
-        assert refusal(hub.batch_import_findings, Findings=[finding("a")]) == "InvalidAccessException"
+        assert error_code(hub.get_findings) == "InvalidAccessException"
+        assert error_code(hub.batch_import_findings, Findings=[finding("a")]) == "InvalidAccessException"
     finally:
         hub.enable_security_hub()
     assert hub.get_findings()["Findings"] == []

@@ -1,9 +1,10 @@
-"""What is not understood is an error that names it. Nothing is stored, and the function answers the next event."""
+"""Invalid input is an error that names the problem. Nothing is stored, and the next event is answered."""
 
 import json
 
 import pytest
 
+from helpers import send
 from local.lab import account, events
 
 NODE = account.role("batch-worker-node")
@@ -20,6 +21,8 @@ def without(event, field):
 
 
 SCHEDULED = events.event(events.scheduled())
+UNKNOWN_EFFECT = account.document({**NODE.trust["Statement"][0], "Effect": "Perhaps"})
+# Each event, and a name or value that the error must contain.
 MALFORMED = {
     "no invokingEvent": (without(SCHEDULED, "invokingEvent"), "invokingEvent"),
     "an invokingEvent that is not JSON": ({**SCHEDULED, "invokingEvent": '{"messageType": "Sched'}, "invokingEvent"),
@@ -38,53 +41,47 @@ MALFORMED = {
         item_event(rolePolicyList=[{"policyName": "p", "policyDocument": events.encoded(NODE.trust)[:40]}]),
         "rolePolicyList[0].policyDocument",
     ),
-    "a document with an unknown Effect": (
-        item_event(
-            assumeRolePolicyDocument=json.dumps(account.document({**NODE.trust["Statement"][0], "Effect": "Perhaps"}))
-        ),
-        "Perhaps",
-    ),
+    "a document with an unknown Effect": (item_event(assumeRolePolicyDocument=json.dumps(UNKNOWN_EFFECT)), "Perhaps"),
 }
 
 
-def assert_refused(lab, rule, event, naming):
+def assert_refused(lab, rule, event, name):
     answer = lab.send(event, rule)
     assert not answer.ok
     assert answer.payload["errorType"]
-    assert naming in answer.payload["errorMessage"]
-    assert naming in lab.function_log()
+    assert name in answer.payload["errorMessage"]
+    assert name in lab.function_log()
     assert lab.evaluations(rule) == {}
 
 
 def assert_still_answers(lab, rule):
-    answer = lab.send(events.event(events.changed(events.role_item(account.role("thumbnail-function")))), rule)
-    assert answer.ok, answer.error
+    send(lab, events.event(events.changed(events.role_item(account.role("thumbnail-function")))), rule)
 
 
-@pytest.mark.parametrize("event, naming", MALFORMED.values(), ids=MALFORMED)
-def test_malformed_event(lab, rule, event, naming):
-    assert_refused(lab, rule, event, naming)
+@pytest.mark.parametrize("event, name", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_event_is_refused(lab, rule, event, name):
+    assert_refused(lab, rule, event, name)
     assert_still_answers(lab, rule)
 
 
-def test_no_result_token(lab, rule):
+def test_event_without_result_token_is_refused(lab, rule):
     answer = lab.invoke(without(SCHEDULED, "resultToken"))
     assert not answer.ok and "resultToken" in answer.payload["errorMessage"]
     assert_still_answers(lab, rule)
 
 
 @pytest.mark.parametrize("payload", [b"null", b"[]", b'"text"', b"7"], ids=bytes.decode)
-def test_a_payload_that_is_no_object(lab, rule, payload):
+def test_payload_that_is_no_object_is_refused(lab, rule, payload):
     assert not lab.invoke(payload).ok
     assert_still_answers(lab, rule)
 
 
-def test_all_wrong_parameters_are_named_at_once(lab, rule):
+def test_error_names_all_wrong_parameters(lab, rule):
     wrong = {
         "AllowedAccess": "write",
         "RequirePullAccess": "maybe",
         "AdditionalAllowedActions": "ecr:*",
-        "Unheard": "of",
+        "Unknown": "parameter",
     }
     message = lab.send(events.event(events.scheduled(), wrong), rule).payload["errorMessage"]
     assert [name for name in wrong if name not in message] == []
@@ -99,41 +96,39 @@ STORED = {
 
 
 @pytest.mark.parametrize("document", STORED.values(), ids=STORED)
-def test_a_policy_that_iam_should_not_have_stored(lab, rule, document):
-    """The error names the role and the policy; the other roles of a schedule get their verdicts."""
+def test_invalid_stored_policy_fails_only_its_role(lab, rule, document):
+    """The error names the role and the policy. The other roles of a schedule get their verdicts."""
     (name,) = NODE.inline
-    lab.control("POST", "document", {"role": NODE.name, "policy_name": name, "document": document})
+    stored = {"role": NODE.name, "policy_name": name}
+    lab.control("POST", "document", {**stored, "document": document})
     try:
         assert_refused(lab, rule, events.event(events.changed(events.role_item(NODE))), name)
         answer = lab.send(SCHEDULED, rule)
         assert not answer.ok and NODE.name in answer.payload["errorMessage"]
-        held = lab.evaluations(rule)
-        assert NODE.id not in held and account.role("shop-web-node").id in held
+        evaluations = lab.evaluations(rule)
+        assert NODE.id not in evaluations and account.role("shop-web-node").id in evaluations
     finally:
-        lab.control(
-            "POST", "document", {"role": NODE.name, "policy_name": name, "document": json.dumps(NODE.inline[name])}
-        )
+        lab.control("POST", "document", {**stored, "document": json.dumps(NODE.inline[name])})
     assert_still_answers(lab, rule)
 
 
-def test_a_truncated_default_version(lab, rule):
-    policy, whole = account.policy("image-cache"), json.dumps(account.policy("image-cache").versions[-1])
-    lab.control("POST", "document", {"policy_arn": policy.arn, "document": whole[:50]})
-    lab.cold_start()  # a version never changes in AWS, so one that was read is remembered
+def test_truncated_policy_version_is_refused(lab, rule):
+    policy, complete = account.policy("image-cache"), json.dumps(account.policy("image-cache").versions[-1])
+    changed = events.event(events.changed(events.role_item(account.role("shop-cache-node"))))
+    lab.control("POST", "document", {"policy_arn": policy.arn, "document": complete[:50]})
+    lab.cold_start()  # a policy version never changes in AWS, so the function caches it
     try:
-        assert_refused(
-            lab, rule, events.event(events.changed(events.role_item(account.role("shop-cache-node")))), policy.name
-        )
+        assert_refused(lab, rule, changed, policy.name)
     finally:
-        lab.control("POST", "document", {"policy_arn": policy.arn, "document": whole})
+        lab.control("POST", "document", {"policy_arn": policy.arn, "document": complete})
 
 
 @pytest.mark.parametrize(
     "write", [events.encoded, json.dumps, events.nested], ids=["percent-encoded", "plain", "nested"]
 )
-def test_documents_in_every_spelling_are_understood(lab, rule, write):
-    """Shown by the role that its trust policy alone rules out: to read it costs no other call."""
+def test_document_in_any_encoding_is_read(lab, rule, write):
+    """The trust policy in the item excludes this role. If it is read, PutEvaluations is the only call."""
     role = account.role("thumbnail-function")
-    assert lab.send(events.event(events.changed(events.role_item(role, write=write))), rule).ok
+    send(lab, events.event(events.changed(events.role_item(role, write=write))), rule)
     assert [call["operation"] for call in lab.calls()] == ["PutEvaluations"]
-    assert lab.evaluations(rule)[role.id]["ComplianceType"] == account.NOT_APPLICABLE
+    assert lab.verdicts(rule)[role.id] == account.NOT_APPLICABLE

@@ -1,11 +1,11 @@
-"""One function serves several accounts: which role it assumes there, which never, and that nothing of one reaches another.
+"""One function serves several accounts: the role that it assumes, and that accounts do not affect each other.
 
-These run under `local/lab/lambda_runtime.py`, which says in which account the function is.
+The tests run under `local/lab/lambda_runtime.py`, which sets the account of the function.
 """
 
 import pytest
 
-from helpers import OTHER, TRUSTING, of_account
+from helpers import OTHER, TRUSTS_MAIN_ACCOUNT, event_of_account, send
 from local.identifiers import ACCOUNT
 from local.lab import account, events
 from local.lab.account import COMPLIANT, NON_COMPLIANT
@@ -17,7 +17,10 @@ PUSH, PULL = account.document(account.allow("ecr:PutImage")), account.document(a
 
 @pytest.fixture(scope="module")
 def accounts(binary):
-    """The same names everywhere: cluster `one`, role `node`, policy `team`, which pushes in the other accounts and here not."""
+    """Three accounts with the same names: cluster `one`, role `node`, policy `team`.
+
+    The policy can push in the other accounts, but not in the function's account.
+    """
     with Lab(binary, seeded=False, emulator=False) as lab:
         for number, document in ((ACCOUNT, PULL), (OTHER, PUSH), (THIRD, PUSH)):
             role = f"arn:aws:iam::{number}:role/node"
@@ -26,7 +29,7 @@ def accounts(binary):
                 "policies": [{"name": "team", "document": document}],
                 "roles": [
                     {"name": "node", "trust": account.EC2, "managed": [f"arn:aws:iam::{number}:policy/team"]},
-                    {"name": "audit", "trust": TRUSTING},
+                    {"name": "audit", "trust": TRUSTS_MAIN_ACCOUNT},
                     {"name": "closed", "trust": account.trusted_by("config.amazonaws.com")},
                 ],
                 "clusters": [{"name": "one", "mode": "CONFIG_MAP", "node_groups": {"a": role}}],
@@ -36,108 +39,90 @@ def accounts(binary):
 
 @pytest.fixture
 def lab(accounts):
-    accounts.control("DELETE", "faults")
+    accounts.remove_faults()
     accounts.cold_start()
     accounts.forget_calls()
     return accounts
 
 
 def verdicts(lab, rule, number):
-    return {e["ComplianceType"] for e in lab.evaluations(rule, number).values()}
+    return set(lab.verdicts(rule, number).values())
+
+
+def called_accounts(lab):
+    """The accounts of all calls but AssumeRole."""
+    return {call["account"] for call in lab.calls() if call["operation"] != "AssumeRole"}
 
 
 BY_NAME = {"ExecutionRoleName": "audit"}
 BY_EVENT = {"AssumeRoleMode": "true"}
+READ = {
+    "its own account": (ACCOUNT, {}, None, COMPLIANT),
+    "its own account, in assume mode": (ACCOUNT, BY_EVENT, None, COMPLIANT),
+    "its own account, by name": (ACCOUNT, BY_NAME, None, COMPLIANT),
+    "another account, by name": (OTHER, BY_NAME, None, NON_COMPLIANT),
+    "another account, by name and event": (OTHER, {**BY_NAME, **BY_EVENT}, None, NON_COMPLIANT),
+    "another account, by the role of the event": (OTHER, BY_EVENT, f"arn:aws:iam::{OTHER}:role/audit", NON_COMPLIANT),
+}
 
 
-@pytest.mark.parametrize(
-    "number, parameters, role, verdict",
-    [
-        (ACCOUNT, {}, None, COMPLIANT),
-        (ACCOUNT, BY_EVENT, None, COMPLIANT),
-        (ACCOUNT, BY_NAME, None, COMPLIANT),
-        (OTHER, BY_NAME, None, NON_COMPLIANT),
-        (OTHER, {**BY_NAME, **BY_EVENT}, None, NON_COMPLIANT),
-        (OTHER, BY_EVENT, f"arn:aws:iam::{OTHER}:role/audit", NON_COMPLIANT),
-    ],
-    ids=[
-        "its own",
-        "its own, in assume mode",
-        "its own, by name",
-        "another, by name",
-        "another, by both",
-        "another, by the event's role",
-    ],
-)
-def test_an_account_is_read_and_answered(lab, rule, number, parameters, role, verdict):
-    answer = lab.send(of_account(number, parameters, role), rule)
-    assert answer.ok, answer.error
+@pytest.mark.parametrize("number, parameters, role, verdict", READ.values(), ids=READ)
+def test_account_is_read_and_gets_its_verdict(lab, rule, number, parameters, role, verdict):
+    send(lab, event_of_account(number, parameters, role), rule)
     assert verdicts(lab, rule, number) == {verdict}
     assumed = [call for call in lab.calls() if call["operation"] == "AssumeRole"]
     assert len(assumed) == (number != ACCOUNT)
-    assert {call["account"] for call in lab.calls() if call["operation"] != "AssumeRole"} == {number}
+    assert called_accounts(lab) == {number}
 
 
 REFUSED = {
-    "nothing says which role": (OTHER, {}, f"arn:aws:iam::{OTHER}:role/audit", "ExecutionRoleName"),
+    "no role is configured": (OTHER, {}, f"arn:aws:iam::{OTHER}:role/audit", "ExecutionRoleName"),
     "the service-linked role": (OTHER, BY_EVENT, None, "service-linked"),
     "a role of a third account": (OTHER, BY_EVENT, f"arn:aws:iam::{THIRD}:role/audit", "ExecutionRoleName"),
-    "a role that is not there": (OTHER, {"ExecutionRoleName": "unheard-of"}, None, "unheard-of"),
+    "a role that does not exist": (OTHER, {"ExecutionRoleName": "missing"}, None, "missing"),
     "a role that does not trust the function": (OTHER, {"ExecutionRoleName": "closed"}, None, "closed"),
 }
 
 
-@pytest.mark.parametrize("number, parameters, role, naming", REFUSED.values(), ids=REFUSED)
-def test_an_account_that_cannot_be_read_is_an_error_and_nothing_is_said(lab, rule, number, parameters, role, naming):
-    answer = lab.send(of_account(number, parameters, role), rule)
-    assert not answer.ok and naming in answer.error
+@pytest.mark.parametrize("number, parameters, role, name", REFUSED.values(), ids=REFUSED)
+def test_unreadable_account_is_an_error(lab, rule, number, parameters, role, name):
+    answer = lab.send(event_of_account(number, parameters, role), rule)
+    assert not answer.ok and name in answer.error
     assert lab.evaluations(rule, number) == {}
     assert {call["operation"] for call in lab.calls()} <= {"AssumeRole"}
 
 
-def test_sts_is_asked_in_the_region_that_is_set(lab, rule):
-    assert lab.send(of_account(OTHER, {**BY_NAME, "ExecutionRoleRegion": "eu-west-1"}), rule).ok
+def test_sts_is_called_in_the_configured_region(lab, rule):
+    send(lab, event_of_account(OTHER, {**BY_NAME, "ExecutionRoleRegion": "eu-west-1"}), rule)
     (assumed,) = [call for call in lab.calls() if call["operation"] == "AssumeRole"]
     assert assumed["region"] == "eu-west-1"
 
 
-def test_accounts_keep_their_memories_apart(lab, rule):
-    """Warm, in turn, with the same names of clusters, roles and policies everywhere."""
+def test_caches_of_accounts_are_separate(lab, rule):
+    """One warm function, the accounts in turn, with the same names in each account."""
     item = events.role_item(account.Role("node", "", "", ""))
-    for number, verdict in [
-        (ACCOUNT, COMPLIANT),
-        (OTHER, NON_COMPLIANT),
-        (THIRD, NON_COMPLIANT),
-        (ACCOUNT, COMPLIANT),
-        (OTHER, NON_COMPLIANT),
-    ]:
-        event = of_account(number, BY_NAME, invoking=events.changed({**item, "awsAccountId": number}))
+    for number in (ACCOUNT, OTHER, THIRD, ACCOUNT, OTHER):
+        event = event_of_account(number, BY_NAME, invoking=events.changed({**item, "awsAccountId": number}))
         lab.forget_calls()
-        answer = lab.send(event, rule)
-        assert answer.ok, answer.error
-        assert verdicts(lab, rule, number) == {verdict}
-        assert {call["account"] for call in lab.calls() if call["operation"] != "AssumeRole"} == {number}
+        send(lab, event, rule)
+        assert verdicts(lab, rule, number) == {COMPLIANT if number == ACCOUNT else NON_COMPLIANT}
+        assert called_accounts(lab) == {number}
 
 
-def test_one_accounts_failure_is_not_anothers(lab, rule):
-    lab.control("POST", "faults", {
-        "service": "iam", "operation": "GetRole", "code": "AccessDenied", "status": 403, "times": None, "where": {"account": OTHER},
-    })  # fmt: skip
-    assert not lab.send(of_account(OTHER, BY_NAME), rule).ok
-    assert lab.send(of_account(THIRD, BY_NAME), rule).ok
+def test_failure_in_one_account_leaves_others_alone(lab, rule):
+    denied = {"code": "AccessDenied", "status": 403, "times": None, "where": {"account": OTHER}}
+    lab.inject_fault("iam", "GetRole", **denied)
+    assert not lab.send(event_of_account(OTHER, BY_NAME), rule).ok
+    send(lab, event_of_account(THIRD, BY_NAME), rule)
     assert verdicts(lab, rule, OTHER) == set() and verdicts(lab, rule, THIRD) == {NON_COMPLIANT}
 
 
-def test_the_deadline_is_the_functions_own_to_keep(lab, rule):
-    """An invocation that would not be done in time fails by itself, with its log, and says nothing of what it did not read."""
-    lab.control(
-        "POST",
-        "faults",
-        {"service": "eks", "operation": "DescribeNodegroup", "kind": "slow", "seconds": 8, "times": None},
-    )
-    answer = lab.send(of_account(ACCOUNT), rule, seconds=4)
+def test_invocation_fails_before_the_lambda_timeout(lab, rule):
+    """The function gives up in time, writes its log, and stores no verdict that it could not finish."""
+    lab.inject_fault("eks", "DescribeNodegroup", kind="slow", seconds=8, times=None)
+    answer = lab.send(event_of_account(ACCOUNT), rule, seconds=4)
     assert answer.payload["errorType"] == "OutOfTime"
     assert "OutOfTime" in lab.function_log()
     assert lab.evaluations(rule) == {}
-    lab.control("DELETE", "faults")
-    assert lab.send(of_account(ACCOUNT), rule).ok
+    lab.remove_faults()
+    send(lab, event_of_account(ACCOUNT), rule)

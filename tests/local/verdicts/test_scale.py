@@ -1,38 +1,28 @@
-"""Large accounts and long lives, in small: `make scale` and `make replay` run them in full."""
+"""Large accounts and long-lived processes, in small. `make scale`, `make replay` and `make coldstart` run the full size."""
 
 import pytest
 
+from helpers import send
 from local.identifiers import ACCOUNT, unique_id
 from local.lab import account, events
 from local.measure import large_account, scale
 
+
+def size(**numbers):
+    return numbers
+
+
 SIZES = {
-    "many roles with few policies": {
-        "clusters": 20,
-        "regions": 1,
-        "node_roles": 200,
-        "other_roles": 100,
-        "unmarked_roles": 20,
-    },
-    "many roles with many policies": {
-        "clusters": 7,
-        "regions": 3,
-        "node_roles": 1650,
-        "other_roles": 10,
-        "unmarked_roles": 0,
-    },
-    "few known to EKS, many in instance profiles": {
-        "clusters": 2,
-        "regions": 2,
-        "node_roles": 30,
-        "other_roles": 10,
-        "unmarked_roles": 40,
-    },
+    "many roles with few policies": size(clusters=20, regions=1, node_roles=200, other_roles=100, unmarked_roles=20),
+    "many roles with many policies": size(clusters=7, regions=3, node_roles=1650, other_roles=10, unmarked_roles=0),
+    "few EKS roles, many instance profiles": size(
+        clusters=2, regions=2, node_roles=30, other_roles=10, unmarked_roles=40
+    ),
 }
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
-def test_a_schedule_makes_the_least_calls_that_the_account_takes(binary, size):
+def test_schedule_makes_no_unnecessary_call(binary, size):
     with scale.lab_with_large_account(binary, **size, latency_ms=1) as lab:
         figures = scale.schedule(lab, size, 1, None)
     assert figures["other_calls_than_least"] == {}
@@ -41,7 +31,7 @@ def test_a_schedule_makes_the_least_calls_that_the_account_takes(binary, size):
     assert figures["peak_resident_mib"] < 64
 
 
-def test_findings_cost_a_call_for_each_hundred(binary):
+def test_findings_take_one_call_per_hundred(binary):
     size = SIZES["many roles with few policies"]
     with scale.lab_with_large_account(binary, **size, latency_ms=1) as lab:
         figures = scale.schedule(lab, size, 1, None, {"SecurityHubFindings": "true"})
@@ -53,17 +43,17 @@ def test_findings_cost_a_call_for_each_hundred(binary):
     }
 
 
-def test_the_bound_is_the_accounts_and_not_what_the_function_did():
-    """Of the account of `make scale`: 3,808 calls to EKS 64 at a time, 22 others of 20 ms; 217 to IAM at 20 a second."""
-    held = large_account.Account(clusters=200, regions=8, node_roles=2000, other_roles=1000, unmarked_roles=200)
-    others, iam, throttle = scale.least_seconds(held, 20, 20)
-    assert sum(scale.least_calls(held).values()) == 3808 + 22 + 217
+def test_lower_bound_follows_from_the_account():
+    """The account of `make scale` needs 3,808 EKS calls, 64 at a time, 22 others of 20 ms, and 217 IAM calls."""
+    large = large_account.Account(clusters=200, regions=8, node_roles=2000, other_roles=1000, unmarked_roles=200)
+    others, iam, throttle = scale.least_seconds(large, 20, 20)
+    assert sum(scale.least_calls(large).values()) == 3808 + 22 + 217
     assert (others, throttle) == (pytest.approx((3808 / 64 + 22) * 0.02), pytest.approx(217 / 20 - 1))
     assert iam == pytest.approx((9 + 208 / 8) * 0.02)
 
 
-def test_warm_invocations_take_no_more_memory(binary):
-    """The first fifth fills what may be remembered; a leak of a kilobyte an event would show in what follows."""
+def test_warm_invocations_use_constant_memory(binary):
+    """The first fifth of the events fills the caches. After that, a leak of 1 KB per event would be visible."""
     with scale.lab_with_large_account(
         binary, clusters=4, regions=1, node_roles=40, other_roles=10, unmarked_roles=5, latency_ms=0
     ) as lab:
@@ -71,17 +61,17 @@ def test_warm_invocations_take_no_more_memory(binary):
     assert figures["growth_kib"] is None or figures["growth_kib"] < 300, figures["resident_kib"]
 
 
-def test_cold_starts_are_of_each_binary_in_turn(binary):
+def test_cold_starts_measure_each_binary_in_turn(binary):
     with scale.lab_with_large_account(binary, **scale.SMALL, latency_ms=0) as lab:
         figures = scale.cold_start(lab, [lab.binary, lab.binary], 2)
     assert figures["calls"]["config:PutEvaluations"] == figures["calls"]["account:ListRegions"] == 2 * (2 + 1)
     assert all(median["cpu_ms"] > 0 and median["wall_ms"] > 0 for median in figures["medians"])
-    # The same program beside itself: a ratio far from 1 would be of the measurement.
+    # Both are the same binary, so a ratio far from 1 is a measurement error.
     assert 0.5 < figures["ratio"] < 2
 
 
-def test_a_thousand_roles_in_the_local_aws(fresh):
-    """A hundred of node groups, the others self-managed, of four kinds; every verdict is looked at."""
+def test_thousand_roles_get_correct_verdicts(fresh):
+    """100 roles of node groups and 900 of self-managed nodes, with four kinds of permissions."""
     kinds = [
         ({"managed": [managed("AmazonEC2ContainerRegistryPullOnly")]}, account.COMPLIANT),
         ({"inline": {"push": account.document(account.allow("ecr:PutImage"))}}, account.NON_COMPLIANT),
@@ -100,10 +90,8 @@ def test_a_thousand_roles_in_the_local_aws(fresh):
         "clusters": [{"name": "large", "mode": "CONFIG_MAP", "node_groups": {
             name: f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in names[:100]}}],
     })  # fmt: skip
-    answer = fresh.send(events.event(events.scheduled()), seconds=120)
-    assert answer.ok, answer.error
-    held = {identity: e["ComplianceType"] for identity, e in fresh.evaluations().items()}
-    assert held == {unique_id("AROA", name): kinds[n % len(kinds)][1] for n, name in enumerate(names)}
+    send(fresh, events.event(events.scheduled()), seconds=120)
+    assert fresh.verdicts() == {unique_id("AROA", name): kinds[n % len(kinds)][1] for n, name in enumerate(names)}
     puts = [len(c["parameters"]["Evaluations"]) for c in fresh.calls() if c["operation"] == "PutEvaluations"]
     assert sum(puts) == 1000 and max(puts) <= 100
 

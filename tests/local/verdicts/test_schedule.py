@@ -1,43 +1,46 @@
-"""The schedule, the fan-out of a policy, batches, pages and timestamps."""
+"""The schedule, changes of policies, batches, pages, timestamps, and the parameters that change verdicts."""
+
+import json
 
 import pytest
 
+from helpers import send
 from local.lab import account, events, seed
 
 SCHEDULED = events.event(events.scheduled())
-NODES = {role.id for role in account.ROLES if role.node}
+NODE_VERDICTS = {role.id: role.verdict for role in account.ROLES if role.node}
 
 
-def plain_role(name, **more):
-    return account.Role(name, "", account.COMPLIANT, "", managed=("AmazonEC2ContainerRegistryPullOnly",), **more)
+def pulling_role(name):
+    return account.Role(name, "", account.COMPLIANT, "", managed=("AmazonEC2ContainerRegistryPullOnly",))
 
 
-def test_a_schedule_evaluates_every_node_role_and_no_other(lab, rule):
-    assert lab.send(SCHEDULED, rule).ok
-    assert set(lab.evaluations(rule)) == NODES
+def changed(role, parameters=None):
+    return events.event(events.changed(events.role_item(role)), parameters)
 
 
-def test_short_pages_are_followed_to_the_end(lab, rule):
+def test_schedule_evaluates_all_node_roles_and_no_other(lab, rule):
+    send(lab, SCHEDULED, rule)
+    assert lab.verdicts(rule) == NODE_VERDICTS
+
+
+def test_short_pages_give_the_same_verdicts(lab, rule):
     lab.control("POST", "page-size", {"size": 1})
-    assert lab.send(SCHEDULED, rule).ok
-    held = lab.evaluations(rule)
-    assert {role.id: held[role.id]["ComplianceType"] for role in account.ROLES if role.node} == {
-        role.id: role.verdict for role in account.ROLES if role.node
-    }
+    send(lab, SCHEDULED, rule)
+    assert lab.verdicts(rule) == NODE_VERDICTS
 
 
-@pytest.mark.parametrize("name", ["image-cache", "node-boundary"])
-def test_a_policy_fans_out_to_the_node_roles_that_use_it(lab, rule, name):
-    """image-cache is attached; node-boundary is a permissions boundary only."""
+@pytest.mark.parametrize("name", ["image-cache", "node-boundary"], ids=["attached", "permissions boundary"])
+def test_changed_policy_evaluates_the_node_roles_with_it(lab, rule, name):
     policy = account.policy(name)
-    assert lab.send(events.event(events.changed(events.policy_item(policy))), rule).ok
+    send(lab, events.event(events.changed(events.policy_item(policy))), rule)
     users = {role.id for role in account.ROLES if name in role.managed or name == role.boundary}
-    held = lab.evaluations(rule)
-    assert users and set(held) == users | {policy.id}
-    assert {held[identity]["ComplianceType"] for identity in users} == {account.COMPLIANT}
+    verdicts = lab.verdicts(rule)
+    assert users and set(verdicts) == users | {policy.id}
+    assert {verdicts[identity] for identity in users} == {account.COMPLIANT}
 
 
-def test_a_new_default_version_changes_the_verdict(fresh):
+def test_new_default_version_changes_the_verdict(fresh):
     iam, eks = fresh.client("iam"), fresh.client("eks")
     policy = account.Policy("team", (account.document(account.allow(account.PULL_ACTIONS)),))
     seed.create_policy(iam, policy)
@@ -46,58 +49,57 @@ def test_a_new_default_version_changes_the_verdict(fresh):
     iam.attach_role_policy(RoleName=role.name, PolicyArn=policy.arn)
     seed.create_cluster(eks, account.Cluster("team", "CONFIG_MAP"))
     seed.create_node_group(eks, "team", "all", role.arn)
-    changed = events.event(events.changed(events.policy_item(policy)))
-    assert fresh.send(changed).ok
-    assert fresh.evaluations()[role.id]["ComplianceType"] == account.COMPLIANT
+    policy_changed = events.event(events.changed(events.policy_item(policy)))
+    send(fresh, policy_changed)
+    assert fresh.verdicts()[role.id] == account.COMPLIANT
 
-    document = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecr:PutImage","Resource":"*"}]}'
-    iam.create_policy_version(PolicyArn=policy.arn, PolicyDocument=document, SetAsDefault=True)
-    assert fresh.send(changed).ok
-    assert fresh.evaluations()[role.id]["ComplianceType"] == account.NON_COMPLIANT
+    push = json.dumps(account.document(account.allow("ecr:PutImage")))
+    iam.create_policy_version(PolicyArn=policy.arn, PolicyDocument=push, SetAsDefault=True)
+    send(fresh, policy_changed)
+    assert fresh.verdicts()[role.id] == account.NON_COMPLIANT
 
 
-def test_the_schedule_clears_what_is_no_longer_a_node_role(fresh):
-    """More than one page of earlier verdicts, and more than one batch of answers."""
+def test_schedule_clears_roles_that_are_no_longer_node_roles(fresh):
+    """With more than one page of earlier verdicts, and more than one batch of evaluations."""
     iam, eks = fresh.client("iam"), fresh.client("eks")
-    roles = [plain_role(f"team-{number:03}-node") for number in range(101)]
+    roles = [pulling_role(f"team-{number:03}-node") for number in range(101)]
     seed.create_cluster(eks, account.Cluster("kept", "CONFIG_MAP"))
     for number, role in enumerate(roles):
         seed.create_role(iam, role)
         seed.create_node_group(eks, "kept", f"group-{number:03}", role.arn)
-    assert fresh.send(SCHEDULED).ok
+    send(fresh, SCHEDULED)
     sizes = [len(c["parameters"]["Evaluations"]) for c in fresh.calls() if c["operation"] == "PutEvaluations"]
     assert sorted(sizes) == [1, 100]
-    assert {e["ComplianceType"] for e in fresh.evaluations().values()} == {account.COMPLIANT}
+    assert set(fresh.verdicts().values()) == {account.COMPLIANT}
 
     for number in range(1, 101):
         eks.delete_nodegroup(clusterName="kept", nodegroupName=f"group-{number:03}")
     fresh.cold_start()
-    assert fresh.send(SCHEDULED).ok
-    held = {identity: e["ComplianceType"] for identity, e in fresh.evaluations().items()}
-    assert held.pop(roles[0].id) == account.COMPLIANT
-    assert len(held) == 100 and set(held.values()) == {account.NOT_APPLICABLE}
+    send(fresh, SCHEDULED)
+    verdicts = fresh.verdicts()
+    assert verdicts.pop(roles[0].id) == account.COMPLIANT
+    assert len(verdicts) == 100 and set(verdicts.values()) == {account.NOT_APPLICABLE}
 
 
-def test_an_account_without_clusters(fresh):
+def test_account_without_clusters_has_no_evaluations(fresh):
     fresh.new_token()
-    answer = fresh.send(SCHEDULED)
-    assert answer.ok, answer.error
+    send(fresh, SCHEDULED)
     assert fresh.evaluations() == {}
 
 
-@pytest.mark.parametrize(
-    "event, instant",
-    [
-        (SCHEDULED, events.NOTIFIED),
-        (events.event(events.changed(events.role_item(account.role("shop-web-node")))), events.CAPTURED),
-        (events.event(events.oversized(events.role_item(account.role("shop-web-node")))), events.CAPTURED),
-        (events.event(events.changed(events.deleted_role_item(account.role("shop-web-node")))), events.CAPTURED),
-    ],
-    ids=["schedule: when the notification was made", "change: when the item was captured", "oversized", "deleted"],
-)
-def test_ordering_timestamp(lab, rule, event, instant):
-    assert lab.send(event, rule).ok
-    assert lab.evaluations(rule)[account.role("shop-web-node").id]["OrderingTimestamp"].startswith(instant[:-1])
+WEB_NODE = account.role("shop-web-node")
+ORDERING = {
+    "schedule: time of the notification": (SCHEDULED, events.NOTIFIED),
+    "change: time of the item": (changed(WEB_NODE), events.CAPTURED),
+    "oversized: time of the item": (events.event(events.oversized(events.role_item(WEB_NODE))), events.CAPTURED),
+    "deleted: time of the item": (events.event(events.changed(events.deleted_role_item(WEB_NODE))), events.CAPTURED),
+}
+
+
+@pytest.mark.parametrize("event, time", ORDERING.values(), ids=ORDERING)
+def test_ordering_timestamp_is_the_time_of_the_event(lab, rule, event, time):
+    send(lab, event, rule)
+    assert lab.evaluations(rule)[WEB_NODE.id]["OrderingTimestamp"].startswith(time[:-1])
 
 
 @pytest.mark.parametrize(
@@ -110,16 +112,14 @@ def test_ordering_timestamp(lab, rule, event, instant):
         ({"AdditionalAllowedActions": "ecr:CreateRepository"}, "shop-gateway-node", account.COMPLIANT),
     ],
 )
-def test_parameters(lab, rule, parameters, name, verdict):
+def test_parameter_changes_the_verdict(lab, rule, parameters, name, verdict):
     role = account.role(name)
-    assert lab.send(events.event(events.changed(events.role_item(role)), parameters), rule).ok
-    assert lab.evaluations(rule)[role.id]["ComplianceType"] == verdict
+    send(lab, changed(role, parameters), rule)
+    assert lab.verdicts(rule)[role.id] == verdict
 
 
-def test_a_role_replaced_under_its_name_gets_no_verdict_of_the_other(lab, rule):
-    role = account.role("shop-web-node")
-    item = events.role_item(role)
-    item["resourceId"] = item["configuration"]["roleId"] = "AROAOLDOLDOLDOLDOLDOL"
-    assert lab.send(events.event(events.changed(item)), rule).ok
-    assert role.id not in lab.evaluations(rule)
-    assert lab.evaluations(rule)["AROAOLDOLDOLDOLDOLDOL"]["ComplianceType"] == account.NOT_APPLICABLE
+def test_replaced_role_gets_no_verdict_of_the_old_role(lab, rule):
+    item, old_id = events.role_item(WEB_NODE), "AROAOLDOLDOLDOLDOLDOL"
+    item["resourceId"] = item["configuration"]["roleId"] = old_id
+    send(lab, events.event(events.changed(item)), rule)
+    assert lab.verdicts(rule) == {old_id: account.NOT_APPLICABLE}
