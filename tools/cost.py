@@ -1,21 +1,21 @@
-"""What the rule costs a month, as docs/reference/cost.md shows it: `python3 tools/cost.py`.
+"""Prints the monthly cost of the rule, as in docs/reference/cost.md: `python3 tools/cost.py`.
 
-Prices are those of us-east-1 in US dollars; the page links their sources. The bytes that an event writes to the log
+Prices are for us-east-1 in US dollars. The page links their sources. The bytes that an event writes to the log
 were measured in the demo. The time that an event runs is an assumption: the stand-in for AWS cannot show it.
 """
 
 DAYS = 30
 CHANGES_A_DAY = (100, 1_000, 10_000)
 
-# The account.
+# The example account.
 NODE_ROLES = 50
-NODE_SHARE = 0.05  # of the changed roles
+NODE_SHARE = 0.05  # share of node roles among the changed roles
 SCHEDULES_A_DAY = 1
 
-# Bytes of the log: the function's lines and Lambda's own three.
+# Bytes of the log per role: the lines of the function, and three lines of Lambda.
 LOG_OTHER_ROLE, LOG_NODE_ROLE, LOG_SCHEDULED_ROLE = 2_500, 10_000, 6_000
 
-# Seconds that are billed.
+# Billed seconds per event.
 SECONDS_OTHER_ROLE, SECONDS_NODE_ROLE, SECONDS_SCHEDULE = 0.1, 1.0, 30.0
 GIBIBYTES = 0.25
 
@@ -39,7 +39,7 @@ def tiered(count, tiers):
 
 
 def month(changes_a_day):
-    """Dollars by line of the bill."""
+    """The cost of a month in US dollars, by item."""
     changes = changes_a_day * DAYS
     nodes = changes * NODE_SHARE
     others = changes - nodes

@@ -333,12 +333,12 @@ def _check_filters(filters):
 
 def _matches(finding, attribute, values):
     """Whether a finding matches: at least one positive comparison, and every negative one."""
-    stored, wanted, unwanted = FILTERS[attribute](finding), [], []
+    fields, positive, negative = FILTERS[attribute](finding), [], []
     for value in values:
         compare, all_of_them = COMPARISONS[value["Comparison"]]
-        holds = [compare(each, value["Value"]) for each in stored]
-        (unwanted if all_of_them else wanted).append(all(holds) if all_of_them else any(holds))
-    return all(unwanted) and (any(wanted) or not wanted)
+        holds = [compare(each, value["Value"]) for each in fields]
+        (negative if all_of_them else positive).append(all(holds) if all_of_them else any(holds))
+    return all(negative) and (any(positive) or not positive)
 
 
 def extend_moto():

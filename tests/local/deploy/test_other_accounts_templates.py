@@ -1,4 +1,4 @@
-"""The templates of `deploy/` for other accounts: member role, invoke permissions, organisation rule, conformance pack."""
+"""Templates of `deploy/` for other accounts: member role, invoke permissions, organisation rule, conformance pack."""
 
 import json
 

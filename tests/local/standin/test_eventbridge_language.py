@@ -1,4 +1,4 @@
-"""`local/templates/eventbridge_language.py` matches and transforms as EventBridge documents, and refuses everything else.
+"""`local/templates/eventbridge_language.py` matches and transforms as EventBridge documents, and refuses the rest.
 
 moto's own matcher, which shares no code with it, must agree about the patterns.
 """

@@ -1,4 +1,4 @@
-"""Every AWS managed policy in moto's data, each on its own role. The policies that exceed read-only are a reviewed list.
+"""Each AWS managed policy in moto's data on its own role. The policies that exceed read-only are a reviewed list.
 
 If the list changes, either moto's data or a verdict has changed. Review each line, then update the list with
 `UPDATE_SNAPSHOT=1 make test`.

@@ -1,4 +1,4 @@
-"""Large accounts and long-lived processes, in small. `make scale`, `make replay` and `make coldstart` run the full size."""
+"""Large accounts, long runs and cold starts, in small. `make scale`, `make replay`, `make coldstart` run the full size."""
 
 import pytest
 
