@@ -1,8 +1,8 @@
 //! The Lambda function: an AWS Config custom rule.
 //!
-//! Connects the rule to AWS and to Lambda. It makes the clients and the cache once, reads the clock, and writes the log and
-//! the metrics. It decides nothing. The log has one line for each evaluation that is sent and one for the invocation. The
-//! result token and policy documents are never logged.
+//! Connects the rule to AWS and to Lambda. It makes the clients and the cache once, reads the clock, and writes the log
+//! and the metrics. It decides nothing. The log has one line for each evaluation that is sent and one for the
+//! invocation. The result token and policy documents are never logged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,8 +25,8 @@ mod logging;
 mod metrics;
 mod summary;
 
-/// How long before the Lambda timeout an invocation gives up. This leaves time to report the failure and to write the log and
-/// the metrics. If less than twice this time is left, it is half of that.
+/// How long before the Lambda timeout an invocation gives up. This leaves time to report the failure and to write the
+/// log and the metrics. If less than twice this time is left, it is half of that.
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// The state that invocations share.
@@ -62,8 +62,8 @@ impl Function {
             Ok(invocation) => self.evaluate_in_time(&invocation, context).await,
             Err(error) => Err(error.into()),
         };
-        let answer = answer(&result);
-        let (report, failure) = (result.as_ref().ok(), answer.as_ref().err());
+        let response = response(&result);
+        let (report, failure) = (result.as_ref().ok(), response.as_ref().err());
         log(report, failure, &context.request_id, account_id.as_deref());
         let measured = Measured {
             request_id: &context.request_id,
@@ -78,7 +78,7 @@ impl Function {
             // The result of the invocation stays the same.
             warn!(requestId = context.request_id, error = %cause, "metrics not written");
         }
-        answer
+        response
     }
 
     /// Evaluates, then sends findings. If time runs out while findings are sent, the report of the evaluation is kept.
@@ -125,16 +125,16 @@ async fn in_time<T>(context: &Context, future: impl Future<Output = T>) -> Resul
     }
 }
 
-/// The time that the invocation may take from now on, and the time between that and its deadline. `None` if the deadline has
-/// passed: some emulators of Lambda send a meaningless one.
+/// The time that the invocation may take from now on, and the time between that and its deadline. `None` if the
+/// deadline has passed: some emulators of Lambda send a meaningless one.
 fn time_limit(deadline: SystemTime, now: SystemTime) -> Option<(Duration, Duration)> {
     let left = deadline.duration_since(now).ok().filter(|left| !left.is_zero())?;
     let margin = MARGIN.min(left / 2);
     Some((left - margin, margin))
 }
 
-/// The answer to Lambda: the summary, or the failure.
-fn answer(result: &Result<Report, EvaluationError>) -> Result<Summary, Diagnostic> {
+/// The response to Lambda: the summary, or the failure.
+fn response(result: &Result<Report, EvaluationError>) -> Result<Summary, Diagnostic> {
     let (error_type, error_message) = match result {
         Ok(report) => match report.failure() {
             None => return Ok(Summary::of(report)),
@@ -152,10 +152,11 @@ fn log(report: Option<&Report>, failure: Option<&Diagnostic>, request_id: &str, 
             log_answer(answer, request_id);
         }
         for role in report.unreadable() {
-            warn!(requestId = request_id, role = role.name, roleId = role.id.as_deref(), cause = %role.cause, "no verdict");
+            let (id, cause) = (role.id.as_deref(), &role.cause);
+            warn!(requestId = request_id, role = role.name, roleId = id, cause = %cause, "no verdict");
         }
         for resource in &outcome.left_to_schedule {
-            warn!(requestId = request_id, resource = %resource, "evaluation not stored; the next scheduled evaluation sends it again");
+            warn!(requestId = request_id, resource = %resource, "evaluation deferred to the next scheduled run");
         }
         Summary::of(report).log(outcome, request_id);
     }

@@ -1,4 +1,5 @@
-//! The function's metrics: one line in embedded metric format for each invocation. CloudWatch Logs turns it into metrics.
+//! The function's metrics: one line in embedded metric format for each invocation. CloudWatch Logs turns it into
+//! metrics.
 //!
 //! API operations are a property of the line, not a dimension: a dimension would make a metric, with a price, for each
 //! operation.
@@ -97,9 +98,9 @@ impl Metrics {
             .map(|(operation, count)| (operation.clone(), json!({ "calls": count.calls, "retries": count.retries })))
             .collect::<serde_json::Map<_, _>>()
             .into();
-        // Lambda drops lines below the configured level, and treats a line without level and time as INFO
-        // (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>). So this line has the
-        // configured level, which keeps the metrics.
+        // Lambda drops lines below the configured level, and treats a line without level and time as INFO. So this line
+        // has the configured level, which keeps the metrics
+        // (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>).
         let now = OffsetDateTime::now_utc().format(&Rfc3339).map_err(std::io::Error::other)?;
         self.collector
             .set_property("level", self.level.as_str())

@@ -147,7 +147,8 @@ fn undocumented_behaviour_is_reported_as_an_assumption() {
     let statement = json!({ "policy": "inline", "kind": "inline", "sid": null, "statement": 0, "matches": true });
     assert_eq!(roles[0]["excess"][0]["assumed"], json!([statement]));
     let text = String::from_utf8(run(&[], &file.to_string()).stdout).unwrap();
-    let assumption = "        assuming that policy inline, statement 0, matches: AWS does not document it\n";
+    let assumption =
+        "        assuming that policy inline, statement 0, matches; AWS does not document whether it does\n";
     assert!(text.contains(assumption), "{text}");
 }
 

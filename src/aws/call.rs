@@ -78,8 +78,8 @@ impl Call {
 
 /// The meaning of AWS's error codes and messages.
 ///
-/// A region that is not enabled in the account does not know the account's credentials; services use different codes for
-/// that (<https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html>). Only the message shows an
+/// A region that is not enabled in the account rejects the account's credentials; services use different codes for that
+/// (<https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html>). Only the message shows an
 /// explicit deny (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>).
 fn kind(code: Option<&str>, message: Option<&str>) -> PortErrorKind {
     match code {

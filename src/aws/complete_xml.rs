@@ -1,6 +1,6 @@
 //! Checks that XML responses are complete.
 //!
-//! The SDK reads XML that was cut short as if it were complete, and what followed is lost: policies of a role, roles of a
+//! The SDK reads XML that was cut short as if it were complete. The lost part may hold policies of a role or roles of a
 //! policy. So a response must end with its outermost element, `</GetRoleResponse>` for GetRole
 //! (<https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>). Incomplete JSON is an error in the SDK already.
 

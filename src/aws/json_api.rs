@@ -1,7 +1,7 @@
 //! Calls a JSON API of AWS without its SDK crate. Calls are signed, retried, timed out and counted as the SDK's are.
 //!
-//! Security Hub's SDK crate has a type for every resource of AWS, as a part of a finding. With it the zip has 5.2 MB
-//! instead of 3.7 MB, and a debug build overflows its stack. Errors are read as the protocol defines them
+//! For Security Hub. Its SDK crate has a type for every resource of AWS, as a part of a finding: with it the zip has 5.2
+//! MB instead of 3.7 MB, and a debug build overflows its stack. Errors are read as the protocol defines them
 //! (<https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>). Dual-stack host names are not supported.
 
 use std::fmt;
@@ -161,7 +161,8 @@ fn from_http(response: &HttpResponse) -> Result<Value, OrchestratorError<Service
     }
     let body = body.unwrap_or_default();
     let text = |names: &[&str]| names.iter().find_map(|name| body.get(name).and_then(Value::as_str));
-    // The code may have a namespace and a URL: `aws.protocoltests#InvalidAccessException:http://internal.amazon.com/coral/`.
+    // The code may have a namespace and a URL:
+    // `aws.protocoltests#InvalidAccessException:http://internal.amazon.com/coral/`.
     let code = response
         .headers()
         .get("x-amzn-errortype")

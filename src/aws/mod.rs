@@ -1,8 +1,8 @@
 //! The traits of [`crate::rule::ports`], implemented with the AWS SDK.
 //!
 //! Only this folder uses the SDK. It deals with pages, throttling, resources that are gone, and fields that AWS omits.
-//! Region, endpoints and credentials come from the environment alone, so the same code runs in Lambda and against the local
-//! AWS.
+//! Region, endpoints and credentials come from the environment alone. So the same code runs in Lambda and against the
+//! local stand-in for AWS.
 
 mod call;
 mod call_counter;
@@ -49,9 +49,9 @@ const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
 /// The most accounts whose clients are kept. At one more, all are dropped and made again when needed.
 const MAX_ACCOUNTS: usize = 32;
 
-/// Attempts per call, the first one included. IAM throttles all calls of an account together, those of other users too. With
-/// 8 attempts, and waits that double from 1 second, the calls in flight share the rate that IAM allows. The SDK's adaptive
-/// retry mode is slower: 26 s for calls that take at least 4.6 s at IAM's rate, where standard mode takes 5 s
+/// Attempts per call, the first one included. IAM throttles all calls of an account together, those of other users too.
+/// With 8 attempts, and waits that double from 1 second, the calls in flight share the rate that IAM allows. The SDK's
+/// adaptive retry mode is slower: 26 s for calls that take at least 4.6 s at IAM's rate, where standard mode takes 5 s
 /// (`python -m local.measure.scale schedule --node-roles 30 --other-roles 100 --clusters 5`).
 const ATTEMPTS: u32 = 8;
 
@@ -268,8 +268,8 @@ mod tests {
             response(
                 200,
                 &format!(
-                    "<ListRolePoliciesResponse><ListRolePoliciesResult><PolicyNames><member>{name}</member></PolicyNames>\
-                     {more}</ListRolePoliciesResult></ListRolePoliciesResponse>"
+                    "<ListRolePoliciesResponse><ListRolePoliciesResult>\
+                     <PolicyNames><member>{name}</member></PolicyNames>{more}</ListRolePoliciesResult></ListRolePoliciesResponse>"
                 ),
             )
         };

@@ -12,8 +12,8 @@ use crate::rule::ports::{Page, PortError};
 
 /// All items of a list.
 ///
-/// `request` sends the request for one page, with the token of that page. `read` takes the items and the token of the next
-/// page from a response. `token` is the service's name of the token, for errors.
+/// `request` sends the request for one page, with the token of that page. `read` takes the items and the token of the
+/// next page from a response. `token` is the service's name of the token, for errors.
 ///
 /// # Errors
 /// A failed call, an error of `read`, or a page that leads back to itself.

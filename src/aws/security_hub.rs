@@ -1,6 +1,6 @@
 //! AWS Security Hub: imports findings, and reads the active ones.
 //!
-//! Findings are in the AWS Security Finding Format (ASFF). They are written and read by one definition, [`AsffFinding`]: a
+//! Findings are in the AWS Security Finding Format (ASFF). One definition, [`AsffFinding`], writes and reads them: a
 //! finding that was read can be imported again, archived and otherwise unchanged.
 
 use std::collections::BTreeMap;
@@ -28,8 +28,8 @@ const SECURITY_HUB: JsonApi = JsonApi { service_id: "SecurityHub", signing_name:
 /// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>).
 const FINDINGS_PER_PAGE: usize = 100;
 
-/// Attempts of GetFindings when an event asks for a few findings. Security Hub allows three calls a second, and a change
-/// of many roles causes one from each event. An event can do without the response, so it gives up early
+/// Attempts of GetFindings when an event needs the findings of a few roles. Security Hub allows three calls a second,
+/// and a change of many roles causes one call from each event. An event can do without the response, so it gives up early
 /// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>).
 const ATTEMPTS_FOR_SOME: u32 = 3;
 
@@ -159,9 +159,9 @@ fn read<T: DeserializeOwned>(call: &Call, response: Value) -> Result<T, PortErro
 /// A finding in the AWS Security Finding Format
 /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format.html>).
 ///
-/// Members with `skip_deserializing` follow from the rule and the role, so they are not read. Members with `if_valid` are
-/// optional in the format: somebody else may import a finding under the rule's names without them, and that must not stop
-/// the rule from sending its own.
+/// Members with `skip_deserializing` follow from the rule and the role, so they are not read. Members with `if_valid`
+/// are optional in the format: somebody else may import a finding under the rule's names without them, and that must not
+/// stop the rule from sending its own.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct AsffFinding {

@@ -31,9 +31,10 @@ pub(crate) enum CheckError {
 
 /// Writes the report and returns the exit status.
 pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<ExitStatus, CheckError> {
-    let path = match is_standard_input(options) {
-        true => "standard input".to_owned(),
-        false => options.account_details.display().to_string(),
+    let path = if is_standard_input(options) {
+        "standard input".to_owned()
+    } else {
+        options.account_details.display().to_string()
     };
     let text = read(options).map_err(|error| CheckError::Input { path: path.clone(), error })?;
     let account = AccountDetails::parse(&text).map_err(|error| CheckError::Details { path: path.clone(), error })?;

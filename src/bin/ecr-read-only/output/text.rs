@@ -43,7 +43,7 @@ fn request(Access { action, access_level, witness }: &Access, out: &mut impl Wri
     }
     for Assumption { statement, matches } in &witness.assumed {
         let matches = if *matches { "matches" } else { "does not match" };
-        writeln!(out, "        assuming that {statement}, {matches}: AWS does not document it")?;
+        writeln!(out, "        assuming that {statement}, {matches}; AWS does not document whether it does")?;
     }
     Ok(())
 }
