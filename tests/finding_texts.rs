@@ -239,8 +239,7 @@ fn product_fields_hold_facts_by_name() {
     let undecided_only = with(passed, &json!({ "UndecidedActions": "ecr:FutureWrite" }));
     assert_eq!(facts(finding("nodes", &json!({}), &undecided("ecr:FutureWrite"))), undecided_only);
     let all = finding("nodes", &json!({}), &statement);
-    let assumption =
-        "AWS's documentation allows two readings; the worse one is assumed: policy own, statement Push matches.";
+    let assumption = "AWS does not document it, so this is assumed: policy own, statement Push matches.";
     assert!(all.description.ends_with(assumption), "{}", all.description);
 }
 

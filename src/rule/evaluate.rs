@@ -44,8 +44,8 @@ pub struct Ports<'a, I, E, S> {
     pub store: &'a S,
 }
 
-/// Evaluates the roles that the invocation is about and sends the answers to AWS Config. `at` is the time of the
-/// evaluation: requests are assumed to be made then or later. `cache` holds what earlier invocations read.
+/// Evaluates the roles that the invocation is about, and sends the answers to AWS Config. `cache` has what earlier
+/// invocations read. `at` is the time of the evaluation: no request is made before it.
 ///
 /// # Errors
 /// No answer could be given. Problems that leave some answers are in the [`Report`].

@@ -108,7 +108,7 @@ fn description(role: &EvaluatedRole) -> String {
     let assumptions = verdict.excess.first().map_or(&[][..], |worst| &worst.witness.assumed);
     if !assumptions.is_empty() {
         let assumptions = list(assumptions.iter().map(assumption), "; ", SENTENCE_CHARACTERS);
-        sentences.push(format!("AWS's documentation allows two readings; the worse one is assumed: {assumptions}."));
+        sentences.push(format!("AWS does not document it, so this is assumed: {assumptions}."));
     }
     sentences.iter().map(|sentence| cut(sentence, SENTENCE_CHARACTERS)).collect::<Vec<_>>().join(" ")
 }
