@@ -67,25 +67,7 @@ async fn send(
     at: OffsetDateTime,
 ) -> Result<(), NotImported> {
     let scheduled = invocation.trigger.is_all_roles();
-    let known_at = known_at(invocation, at);
-    // Without a verdict: the ids of findings, and up to which update a finding is out of date.
-    let (mut findings, mut without_verdict) = (Vec::new(), BTreeMap::new());
-    for answer in &report.outcome.answers {
-        let resource = &answer.evaluation.resource;
-        if resource.resource_type != ROLE || report.outcome.left_to_schedule.contains(resource) {
-            continue;
-        }
-        let out_of_date_until = match &answer.basis {
-            Basis::Verdict(role) => {
-                findings.push(finding_of(source, &resource.id, role, &invocation.parameters.criteria, at));
-                continue;
-            }
-            Basis::NoVerdict(NotApplicable::TrustPolicy) if !scheduled => continue,
-            Basis::NoVerdict(_) => known_at,
-            Basis::NoCluster { listed_at } => known_at.min(*listed_at),
-        };
-        without_verdict.insert(source.finding_id(&resource.id), out_of_date_until);
-    }
+    let (mut findings, without_verdict) = from_answers(source, invocation, report, at);
     let mut counts = FindingCounts::default();
     let ids: Vec<String> =
         findings.iter().map(|finding| finding.id.clone()).chain(without_verdict.keys().cloned()).collect();
@@ -142,6 +124,35 @@ async fn send(
     }
     report.outcome.findings = Some(counts);
     result.map_err(|(problem, _)| problem)
+}
+
+/// The findings of evaluated roles; and for roles without a verdict the ids of their findings, each with the time up to which
+/// an earlier finding is out of date.
+fn from_answers(
+    source: &FindingSource,
+    invocation: &Invocation,
+    report: &Report,
+    at: OffsetDateTime,
+) -> (Vec<Finding>, BTreeMap<String, OffsetDateTime>) {
+    let known_at = known_at(invocation, at);
+    let (mut findings, mut without_verdict) = (Vec::new(), BTreeMap::new());
+    for answer in &report.outcome.answers {
+        let resource = &answer.evaluation.resource;
+        if resource.resource_type != ROLE || report.outcome.left_to_schedule.contains(resource) {
+            continue;
+        }
+        let out_of_date_until = match &answer.basis {
+            Basis::Verdict(role) => {
+                findings.push(finding_of(source, &resource.id, role, &invocation.parameters.criteria, at));
+                continue;
+            }
+            Basis::NoVerdict(NotApplicable::TrustPolicy) if !invocation.trigger.is_all_roles() => continue,
+            Basis::NoVerdict(_) => known_at,
+            Basis::NoCluster { listed_at } => known_at.min(*listed_at),
+        };
+        without_verdict.insert(source.finding_id(&resource.id), out_of_date_until);
+    }
+    (findings, without_verdict)
 }
 
 /// The `UpdatedAt` of the next update of a finding: the time of the evaluation. Security Hub ignores an update that is not
