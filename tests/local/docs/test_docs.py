@@ -13,6 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from helpers import actions, role_policies
 from local import ROOT
+from local.lab import account
 from local.templates import resolve
 
 DOCS = ROOT / "docs"
@@ -252,6 +253,16 @@ def test_cli_page_has_every_option():
     assert len(options) > 8
     page = (DOCS / "reference" / "cli.md").read_text()
     assert [option for option in options if f"`{option}" not in page] == []
+
+
+def test_annotation_on_a_page_is_one_of_the_demo(demo):
+    names = "|".join(role.name for role in account.ROLES)
+    shown = {
+        (page.name, line) for page in PAGES for line in re.findall(rf"^(?:{names}) .*$", page.read_text(), re.MULTILINE)
+    }
+    assert len(shown) > 1
+    annotations = {evaluation.get("Annotation") for evaluation in demo.evaluations().values()}
+    assert [line for line in shown if line[1] not in annotations] == []
 
 
 def names(command):
