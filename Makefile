@@ -101,7 +101,7 @@ differential: $(DIFFERENTIAL)/node_modules/.stamp ## Compare the verdicts with t
 compare: ROLES := 1000
 compare: FIRST_SEED := 1
 compare: SET := any
-compare: $(VENVS)/cloudsplaining.stamp $(VENVS)/iamspy.stamp $(DIFFERENTIAL)/node_modules/.stamp $(VENVS)/local.stamp ## Ask cloudsplaining, IAMSpy and iam-simulate about 1,000 roles (20 minutes; ROLES=100: 3; SET=any|ordinary|managed)
+compare: $(VENVS)/cloudsplaining.stamp $(VENVS)/iamspy.stamp $(DIFFERENTIAL)/node_modules/.stamp $(VENVS)/local.stamp ## Compare with cloudsplaining, IAMSpy and iam-simulate on 1,000 roles (20 minutes; ROLES=100, SET=any|ordinary|managed)
 	@echo "==> the command line and the verifier, release build (2 minutes the first time)"
 	cargo build --locked --release $(WITHOUT_SDK) --bin ecr-read-only --example comparison
 	@$(LOCAL)/python tools/compare/compare.py --set $(SET) --roles $(ROLES) --first-seed $(FIRST_SEED) \
@@ -143,7 +143,7 @@ deploy: package ## Deploy the stack STACK (PARAMETERS='AllowedAccess=cis Alarms=
 	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
 		--parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
-delete: $(VENVS)/validate.stamp ## Delete the stack STACK, after a question
+delete: $(VENVS)/validate.stamp ## Delete the stack STACK; asks first
 	$(SAM) delete --stack-name $(STACK)
 
 # The stack makes its own log group, so SAM cannot derive the name.

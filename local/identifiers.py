@@ -4,6 +4,8 @@ import base64
 import hashlib
 
 ACCOUNT = "123456789012"
+# An account that the function can read with a role there.
+OTHER_ACCOUNT = "210987654321"
 REGION = "us-east-1"
 # Some AWS regions with their status in this account: enabled by default, enabled by opt-in, disabled.
 REGIONS = {
@@ -17,6 +19,7 @@ REGIONS = {
 # Access key ids: 20 capital letters and digits, as moto requires. They separate the function's calls from all others.
 FUNCTION_KEY = "LOCALFUNCTIONKEY0001"
 OPERATOR_KEY = "LOCALOPERATORKEY0001"
+SUBNETS = ("subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002")
 
 
 def unique_id(prefix, name):

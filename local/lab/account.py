@@ -51,6 +51,10 @@ def trusted_by_service_account(region, cluster, service_account):
     )
 
 
+# The trust policy of a role for principals of the account, for example a person or a function.
+ACCOUNT_TRUST = document(
+    {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+)
 EC2 = trusted_by("ec2.amazonaws.com")
 POD = document(
     {
@@ -351,9 +355,7 @@ ROLES = (
         NOT_APPLICABLE,
         "an access entry of type STANDARD is for a person, not a node",
         inline={"registry": document(allow("ecr:*", sid="Registry"))},
-        trust=document(
-            {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
-        ),
+        trust=ACCOUNT_TRUST,
     ),
 )
 

@@ -9,10 +9,8 @@ import sys
 import boto3
 from botocore.config import Config
 
-from local.identifiers import ACCOUNT, OPERATOR_KEY, REGION
+from local.identifiers import ACCOUNT, OPERATOR_KEY, REGION, SUBNETS
 from local.lab import account
-
-NETWORK = {"subnetIds": ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]}
 
 
 def client(service, endpoint, region=REGION, key=OPERATOR_KEY):
@@ -66,7 +64,7 @@ def create_cluster(eks, cluster):
         name=cluster.name,
         version="1.34",
         roleArn=f"arn:aws:iam::{ACCOUNT}:role/{cluster.name}-cluster",
-        resourcesVpcConfig=NETWORK,
+        resourcesVpcConfig={"subnetIds": SUBNETS},
         accessConfig={"authenticationMode": cluster.mode},
         **compute,
     )
@@ -77,7 +75,7 @@ def create_cluster(eks, cluster):
             clusterName=cluster.name,
             fargateProfileName=profile,
             podExecutionRoleArn=account.role(role).arn,
-            subnets=NETWORK["subnetIds"],
+            subnets=SUBNETS,
             selectors=[{"namespace": profile}],
         )
     for role, kind in cluster.access_entries.items():
@@ -93,7 +91,7 @@ def create_cluster(eks, cluster):
 
 
 def create_node_group(eks, cluster, group, role_arn):
-    eks.create_nodegroup(clusterName=cluster, nodegroupName=group, nodeRole=role_arn, subnets=NETWORK["subnetIds"])
+    eks.create_nodegroup(clusterName=cluster, nodegroupName=group, nodeRole=role_arn, subnets=SUBNETS)
 
 
 def seed(endpoint):

@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from local.identifiers import ACCOUNT, REGION, unique_id
+from local.identifiers import ACCOUNT, OTHER_ACCOUNT, REGION, unique_id
 from local.lab import account, events
 from local.lab.account import Role, allow, document
 from local.lab.lab import TIMED_OUT, Lab, default_binary
@@ -146,11 +146,7 @@ def bulk(roles):
 
 
 # Another account, which the function reads with a role there. It has one node role, which can push.
-OTHER_ACCOUNT = "210987654321"
-OTHER_ACCOUNT_TRUST = document(
-    {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
-)
-OTHER_ACCOUNT_ROLES = {"audit": {"trust": OTHER_ACCOUNT_TRUST}, "there": {"inline": {"a-pull": PULL, "b-push": PUSH}}}
+OTHER_ACCOUNT_ROLES = {"audit": {"trust": account.ACCOUNT_TRUST}, "there": {"inline": {"a-pull": PULL, "b-push": PUSH}}}
 OTHER_ACCOUNT_CLUSTERS = [
     {"name": "there", "mode": "CONFIG_MAP", "node_groups": {"a": arn("there").replace(ACCOUNT, OTHER_ACCOUNT)}}
 ]
@@ -217,8 +213,8 @@ class Fault:
     """A fault: `inject(service)` is the body of `POST /local/faults`, without the calls that it matches."""
 
     inject: Callable
-    # The SDK's retries must succeed.
-    passes: bool = False
+    # A retry succeeds, so the invocation must succeed.
+    temporary: bool = False
     # The SDK retries for seconds, so tests run it for few operations.
     retried: bool = False
     # The timeout of the invocation in seconds.
@@ -227,14 +223,14 @@ class Fault:
 
 # All faults by name.
 FAULTS = {
-    "throttled once": Fault(lambda service: _throttled(service, 1), passes=True, retried=True),
+    "throttled once": Fault(lambda service: _throttled(service, 1), temporary=True, retried=True),
     "always throttled": Fault(lambda service: _throttled(service, None), retried=True, timeout=SHORT_TIMEOUT),
     "error 500": Fault(lambda service: {"code": BROKEN[service], "status": 500, "times": None}, retried=True),
     "access denied": Fault(
         lambda service: {"code": DENIED.get(service, "AccessDeniedException"), "status": 403, "times": None}
     ),
-    "unknown token": Fault(lambda service: _unknown_token(service)),
-    "connection reset once": Fault(lambda _: {"kind": "reset"}, passes=True),
+    "unknown token": Fault(_unknown_token),
+    "connection reset once": Fault(lambda _: {"kind": "reset"}, temporary=True),
     "connection always reset": Fault(lambda _: {"kind": "reset", "times": None}, retried=True),
     "too slow": Fault(
         lambda _: {"kind": "slow", "seconds": SLOW_SECONDS, "times": None}, retried=True, timeout=SHORT_TIMEOUT
@@ -348,7 +344,7 @@ class Table:
             truths.append(self._send(cell.trigger)[1])
             self.lab.control("PUT", "snapshot")
         outcome = judge(cell, answer, stored, truths, [call for call in calls if call.get("fault")], self._roles_of)
-        if fault.passes and not answer.ok:
+        if fault.temporary and not answer.ok:
             outcome.wrong.append(f"a temporary fault fails the invocation: {answer.error}")
         outcome.seconds = time.monotonic() - begun
         return outcome

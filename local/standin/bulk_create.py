@@ -15,11 +15,9 @@ import json
 from moto.eks.models import eks_backends
 from moto.iam.models import iam_backends
 
-from local.identifiers import ACCOUNT, REGION
+from local.identifiers import ACCOUNT, REGION, SUBNETS
 from local.standin.eks import add_automatic_entry, set_modes
 from local.standin.eks_pods import put_addon, put_association
-
-SUBNETS = ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"]
 
 
 def create(account=ACCOUNT, region=REGION, policies=(), roles=(), clusters=()):
@@ -50,13 +48,13 @@ def _create_cluster(
     eks, name, mode, node_groups=None, fargate_profiles=None, access_entries=None, pod_identities=None, addons=None
 ):
     role = f"arn:{eks.partition}:iam::{eks.account_id}:role/{name}-cluster"
-    cluster = eks.create_cluster(name, role, {"subnetIds": SUBNETS})
+    cluster = eks.create_cluster(name, role, {"subnetIds": list(SUBNETS)})
     set_modes(eks, cluster, {"authenticationMode": mode})
     for group, arn in (node_groups or {}).items():
-        eks.create_nodegroup(cluster_name=name, node_role=arn, nodegroup_name=group, subnets=SUBNETS)
+        eks.create_nodegroup(cluster_name=name, node_role=arn, nodegroup_name=group, subnets=list(SUBNETS))
         add_automatic_entry(eks, cluster, arn, "EC2_LINUX")
     for profile, arn in (fargate_profiles or {}).items():
-        eks.create_fargate_profile(profile, name, [{"namespace": profile}], arn, subnets=SUBNETS)
+        eks.create_fargate_profile(profile, name, [{"namespace": profile}], arn, subnets=list(SUBNETS))
         add_automatic_entry(eks, cluster, arn, "FARGATE_LINUX")
     for service_account, arn in (pod_identities or {}).items():
         put_association(eks, cluster, *service_account.split(":"), arn)

@@ -9,14 +9,8 @@ from botocore.exceptions import ClientError
 
 from local import ROOT
 from local.identifiers import ACCOUNT
-from local.lab import account, events
+from local.lab import events
 from local.templates.resolve import listed
-
-OTHER = "210987654321"
-SERVICE_LINKED = "arn:aws:iam::{}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
-TRUSTS_MAIN_ACCOUNT = account.document(
-    {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
-)
 
 
 def run_example(name, given=None):
@@ -48,7 +42,11 @@ def event_of_account(number, parameters=None, role=None, invoking=None):
     """An event of account `number`. Without `role`, the event has the service-linked role of AWS Config."""
     invoking = invoking or {**events.scheduled(), "awsAccountId": number}
     event = events.event(invoking, {"ClusterRegions": "us-east-1", **(parameters or {})})
-    return {**event, "accountId": number, "executionRoleArn": role or SERVICE_LINKED.format(number)}
+    return {
+        **event,
+        "accountId": number,
+        "executionRoleArn": role or events.SERVICE_LINKED_ROLE.replace(ACCOUNT, number),
+    }
 
 
 def metrics(lab):

@@ -15,7 +15,7 @@ import pytest
 
 from helpers import run_example
 from local import ROOT
-from local.identifiers import ACCOUNT, unique_id
+from local.identifiers import ACCOUNT, OTHER_ACCOUNT, unique_id
 from local.lab import account
 from local.lab.lab import Lab
 from local.measure import fault_table
@@ -155,14 +155,14 @@ def function_role():
 def member_role(function_role):
     parameters = {**ON, "FunctionRoleArn": function_role["arn"], "OrganizationId": OURS, "RoleName": "audit"}
     return role_of(
-        resolve.resolved(ROOT / "deploy" / "member-role.yaml", parameters, account=fault_table.OTHER_ACCOUNT),
+        resolve.resolved(ROOT / "deploy" / "member-role.yaml", parameters, account=OTHER_ACCOUNT),
         "ExecutionRole",
     )
 
 
 def there(data):
     """The same data for the other account."""
-    return json.loads(json.dumps(data).replace(ACCOUNT, fault_table.OTHER_ACCOUNT))
+    return json.loads(json.dumps(data).replace(ACCOUNT, OTHER_ACCOUNT))
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def calls_there(binary):
     with Lab(binary, seeded=False, emulator=False) as lab:
         audit = {"audit": fault_table.OTHER_ACCOUNT_ROLES["audit"]}
         entities = {
-            "account": fault_table.OTHER_ACCOUNT,
+            "account": OTHER_ACCOUNT,
             "policies": fault_table.POLICIES,
             "roles": there(fault_table.bulk(fault_table.ROLES)) + fault_table.bulk(audit),
         }
@@ -180,7 +180,7 @@ def calls_there(binary):
             lab.control(
                 "POST",
                 "entities",
-                {"account": fault_table.OTHER_ACCOUNT, "region": region, "clusters": there(clusters)},
+                {"account": OTHER_ACCOUNT, "region": region, "clusters": there(clusters)},
             )
         for trigger, event in fault_table.TRIGGERS.items():
             parameters = {**json.loads(event["ruleParameters"]), "ExecutionRoleName": "audit"}
@@ -193,7 +193,7 @@ def calls_there(binary):
 @pytest.fixture(scope="module")
 def made(demo, table, calls_there):
     """The different requests of the function's calls, by account."""
-    by_account = {ACCOUNT: {}, fault_table.OTHER_ACCOUNT: {}}
+    by_account = {ACCOUNT: {}, OTHER_ACCOUNT: {}}
     calls = [(call, account.ROLES) for call in demo.made]
     calls += [(call, ()) for call in [*itertools.chain(*table.calls.values()), *calls_there]]
     for call, roles in calls:
@@ -205,7 +205,7 @@ def made(demo, table, calls_there):
 @pytest.fixture(scope="module", params=["the function's role", "the role in another account"])
 def role_and_requests(request, made, function_role, member_role):
     of_function = request.param == "the function's role"
-    return (function_role, made[ACCOUNT]) if of_function else (member_role, made[fault_table.OTHER_ACCOUNT])
+    return (function_role, made[ACCOUNT]) if of_function else (member_role, made[OTHER_ACCOUNT])
 
 
 def test_every_call_is_permitted(role_and_requests):
@@ -304,9 +304,7 @@ def test_request_on_another_resource_is_refused(function_role, made, concerned, 
 
 
 def test_member_role_is_refused_in_other_accounts(member_role, made):
-    asked = [
-        moved(request, fields={4: OTHER}) for request in made[fault_table.OTHER_ACCOUNT] if of_the_account(request)
-    ]
+    asked = [moved(request, fields={4: OTHER}) for request in made[OTHER_ACCOUNT] if of_the_account(request)]
     assert asked
     assert [
         request for request, decision in zip(asked, decide(member_role, asked), strict=True) if decision["allowed"]

@@ -11,11 +11,10 @@ import pytest
 from moto import mock_aws
 
 from local import ROOT, invoke
-from local.identifiers import ACCOUNT
+from local.identifiers import ACCOUNT, OTHER_ACCOUNT
 from local.lab import account
 from local.lab.lab import default_binary
 
-OTHER = "210987654321"
 SAMPLE = ROOT / "events" / "04-role-changed-non-compliant.json"
 
 
@@ -73,7 +72,7 @@ class Function:
 def deployed(monkeypatch):
     """A stack with the output `FunctionName`, one without it, and the function. The caller is in another account."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setenv("MOTO_ACCOUNT_ID", OTHER)
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", OTHER_ACCOUNT)
     function, client = Function(), boto3.client
     with mock_aws():
         cloudformation = client("cloudformation")
@@ -109,7 +108,7 @@ def test_deployed_function_gets_the_callers_account_id(deployed, send):
     assert code == 0
     assert deployed.request["FunctionName"] == "the-function" and deployed.request["LogType"] == "Tail"
     sent = json.loads(deployed.request["Payload"])
-    assert sent["accountId"] == OTHER and sent["resultToken"] == "TESTMODE"
+    assert sent["accountId"] == OTHER_ACCOUNT and sent["resultToken"] == "TESTMODE"
     assert ACCOUNT not in json.dumps(sent)
     assert '"rolesEvaluated": 1' in shown and "a line of the log" in shown
 

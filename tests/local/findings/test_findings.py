@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 import pytest
 from botocore.session import get_session
 
-from helpers import OTHER, TRUSTS_MAIN_ACCOUNT, assert_annotation, event_of_account, metrics, send
-from local.identifiers import ACCOUNT, unique_id
+from helpers import assert_annotation, event_of_account, metrics, send
+from local.identifiers import ACCOUNT, OTHER_ACCOUNT, unique_id
 from local.lab import account, events, seed
 from local.lab.account import COMPLIANT, NON_COMPLIANT
 from local.lab.lab import Lab
@@ -233,11 +233,14 @@ def test_findings_of_other_rules_and_accounts_stay(lab, rule):
         {**events.finding(rule, "AROAGONE", at=OLD), "Id": f"another/{rule}", "GeneratorId": "another-product"},
     ]
     store(lab, own, *others)
-    store(lab, events.finding(rule, "AROAGONE", OTHER, at=OLD), account_id=OTHER)
-    before = {f["Id"]: lab.findings()[f["Id"]] for f in others}, findings_of(lab, rule, OTHER)
+    store(lab, events.finding(rule, "AROAGONE", OTHER_ACCOUNT, at=OLD), account_id=OTHER_ACCOUNT)
+    before = {f["Id"]: lab.findings()[f["Id"]] for f in others}, findings_of(lab, rule, OTHER_ACCOUNT)
     send(lab, scheduled(), rule)
     assert states(lab, rule)["AROAGONE"][0] == "ARCHIVED"
-    assert ({identity: lab.findings()[identity] for identity in before[0]}, findings_of(lab, rule, OTHER)) == before
+    assert (
+        {identity: lab.findings()[identity] for identity in before[0]},
+        findings_of(lab, rule, OTHER_ACCOUNT),
+    ) == before
 
 
 def test_second_schedule_changes_only_times(lab, rule):
@@ -368,17 +371,17 @@ def test_unreadable_role_keeps_its_finding(lab, rule):
 
 def test_findings_for_another_account_are_in_that_account(binary, rule):
     with Lab(binary, seeded=False, emulator=False) as lab:
-        node = f"arn:aws:iam::{OTHER}:role/node"
+        node = f"arn:aws:iam::{OTHER_ACCOUNT}:role/node"
         push = account.document(account.allow("ecr:PutImage"))
         roles = [
             {"name": "node", "trust": account.EC2, "inline": {"push": push}},
-            {"name": "audit", "trust": TRUSTS_MAIN_ACCOUNT},
+            {"name": "audit", "trust": account.ACCOUNT_TRUST},
         ]
         clusters = [{"name": "one", "mode": "CONFIG_MAP", "node_groups": {"a": node}}]
-        lab.control("POST", "entities", {"account": OTHER, "roles": roles, "clusters": clusters})
-        send(lab, event_of_account(OTHER, {**ENABLED, "ExecutionRoleName": "audit"}), rule)
-        (finding,) = findings_of(lab, rule, OTHER).values()
-        assert (finding["AwsAccountId"], finding["Resources"][0]["Id"]) == (OTHER, node)
+        lab.control("POST", "entities", {"account": OTHER_ACCOUNT, "roles": roles, "clusters": clusters})
+        send(lab, event_of_account(OTHER_ACCOUNT, {**ENABLED, "ExecutionRoleName": "audit"}), rule)
+        (finding,) = findings_of(lab, rule, OTHER_ACCOUNT).values()
+        assert (finding["AwsAccountId"], finding["Resources"][0]["Id"]) == (OTHER_ACCOUNT, node)
         assert finding["Compliance"]["Status"] == "FAILED"
         assert findings_of(lab, rule) == {}
 

@@ -7,8 +7,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from helpers import OTHER, TRUSTS_MAIN_ACCOUNT, error_code, evaluation
-from local.identifiers import ACCOUNT, FUNCTION_KEY, REGION, REGIONS, issuer
+from helpers import error_code, evaluation
+from local.identifiers import ACCOUNT, FUNCTION_KEY, OTHER_ACCOUNT, REGION, REGIONS, issuer
 from local.lab import account
 
 POD = f"arn:aws:iam::{ACCOUNT}:role/pod"
@@ -104,28 +104,30 @@ def test_disabled_region_refuses_credentials(lab):
 
 
 def test_only_a_role_that_trusts_the_account_is_assumed(lab, as_function):
-    lab.control("POST", "entities", {"account": OTHER, "roles": [
-        {"name": "audit", "trust": TRUSTS_MAIN_ACCOUNT}, {"name": "linked", "trust": account.trusted_by("config.amazonaws.com")},
+    lab.control("POST", "entities", {"account": OTHER_ACCOUNT, "roles": [
+        {"name": "audit", "trust": account.ACCOUNT_TRUST}, {"name": "linked", "trust": account.trusted_by("config.amazonaws.com")},
     ]})  # fmt: skip
     sts = as_function("sts", "eu-west-1")
 
     def assume(name):
-        return sts.assume_role(RoleArn=f"arn:aws:iam::{OTHER}:role/{name}", RoleSessionName="audit")["Credentials"]
+        return sts.assume_role(RoleArn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/{name}", RoleSessionName="audit")[
+            "Credentials"
+        ]
 
     for name in ("linked", "unknown"):
         assert error_code(assume, name=name) == "AccessDenied"
     there = as_function("iam", credentials=assume("audit"))
     assert sorted(role["RoleName"] for role in there.list_roles()["Roles"]) == ["audit", "linked"]
     calls = [(call["operation"], call["account"], call["region"]) for call in lab.calls()]
-    assert calls[-2:] == [("AssumeRole", ACCOUNT, "eu-west-1"), ("ListRoles", OTHER, "us-east-1")]
+    assert calls[-2:] == [("AssumeRole", ACCOUNT, "eu-west-1"), ("ListRoles", OTHER_ACCOUNT, "us-east-1")]
 
 
 def test_result_token_is_valid_in_its_account_only(lab, rule):
     config = lab.client("config")
-    token = lab.new_token(rule, OTHER)
+    token = lab.new_token(rule, OTHER_ACCOUNT)
     code = error_code(config.put_evaluations, ResultToken=token, Evaluations=[evaluation()])
     assert code == "InvalidResultTokenException"
-    assert lab.evaluations(rule, OTHER) == {}
+    assert lab.evaluations(rule, OTHER_ACCOUNT) == {}
 
 
 class TestAccountDetails:

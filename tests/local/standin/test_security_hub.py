@@ -3,7 +3,7 @@
 import pytest
 
 from helpers import error_code
-from local.identifiers import ACCOUNT, REGION
+from local.identifiers import ACCOUNT, OTHER_ACCOUNT, REGION
 
 PRODUCT = f"arn:aws:securityhub:{REGION}:{ACCOUNT}:product/{ACCOUNT}/default"
 MORNING, NOON = (f"2026-11-20T{hour}:00:00.000Z" for hour in ("08", "12"))
@@ -103,8 +103,8 @@ FAILED = {
         "more than 240 KB": {"Resources": [{"Type": "Other", "Id": "x" * 250_000}]},
     },
     "InvalidAccess": {
-        "another account": {"AwsAccountId": "210987654321"},
-        "another account's product": {"ProductArn": PRODUCT.replace(ACCOUNT, "210987654321")},
+        "another account": {"AwsAccountId": OTHER_ACCOUNT},
+        "another account's product": {"ProductArn": PRODUCT.replace(ACCOUNT, OTHER_ACCOUNT)},
         "another region's product": {"ProductArn": PRODUCT.replace(REGION, "eu-west-1")},
         "an AWS product": {"ProductArn": f"arn:aws:securityhub:{REGION}::product/aws/guardduty"},
     },
@@ -245,7 +245,7 @@ def test_filter_needs_all_attributes_to_match(hub, rule):
         GeneratorId=[("EQUALS", f"{rule}-0"), ("EQUALS", f"{rule}-1")], RecordState=[("EQUALS", "ARCHIVED")]
     ) == ["1", "3", "7", "9"]
     assert matching(GeneratorId=[("NOT_EQUALS", f"{rule}-0"), ("NOT_EQUALS", f"{rule}-1")]) == ["2", "5", "8", "11"]
-    assert matching(AwsAccountId=[("EQUALS", "210987654321")]) == []
+    assert matching(AwsAccountId=[("EQUALS", OTHER_ACCOUNT)]) == []
 
 
 def test_findings_are_paginated(hub, rule):
@@ -287,7 +287,7 @@ def test_invalid_get_findings_is_refused(hub, request_):
 def test_findings_are_separate_by_region_and_account(lab, put, rule):
     put()
     assert rule in lab.findings()
-    assert rule not in lab.findings(region="eu-west-1") and rule not in lab.findings("210987654321")
+    assert rule not in lab.findings(region="eu-west-1") and rule not in lab.findings(OTHER_ACCOUNT)
 
 
 def test_disabled_security_hub_refuses_calls(lab):

@@ -3,13 +3,13 @@
 import pytest
 
 from helpers import assert_annotation, send
-from local.identifiers import ACCOUNT, REGIONS
+from local.identifiers import ACCOUNT, REGION, REGIONS
 from local.lab import account, events
 from local.lab.account import NOT_APPLICABLE
 
 NODES = {role.name for role in account.ROLES if role.node}
-IN_OTHER_REGION = {"media-encode-node"}
-POD_ROLES = {"shop-cart-pod", "batch-builder-pod"}
+IN_OTHER_REGION = {role for c in account.CLUSTERS if c.region != REGION for role in c.node_groups.values()}
+POD_ROLES = {role for c in account.CLUSTERS for role in (*c.pod_identities.values(), *c.addons.values())}
 
 
 def of_clusters(*names):

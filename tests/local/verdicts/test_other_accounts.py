@@ -5,8 +5,8 @@ The tests run under `local/lab/lambda_runtime.py`, which sets the account of the
 
 import pytest
 
-from helpers import OTHER, TRUSTS_MAIN_ACCOUNT, event_of_account, send
-from local.identifiers import ACCOUNT
+from helpers import event_of_account, send
+from local.identifiers import ACCOUNT, OTHER_ACCOUNT
 from local.lab import account, events
 from local.lab.account import COMPLIANT, NON_COMPLIANT
 from local.lab.lab import Lab
@@ -22,14 +22,14 @@ def accounts(binary):
     The policy can push in the other accounts, but not in the function's account.
     """
     with Lab(binary, seeded=False, emulator=False) as lab:
-        for number, document in ((ACCOUNT, PULL), (OTHER, PUSH), (THIRD, PUSH)):
+        for number, document in ((ACCOUNT, PULL), (OTHER_ACCOUNT, PUSH), (THIRD, PUSH)):
             role = f"arn:aws:iam::{number}:role/node"
             lab.control("POST", "entities", {
                 "account": number,
                 "policies": [{"name": "team", "document": document}],
                 "roles": [
                     {"name": "node", "trust": account.EC2, "managed": [f"arn:aws:iam::{number}:policy/team"]},
-                    {"name": "audit", "trust": TRUSTS_MAIN_ACCOUNT},
+                    {"name": "audit", "trust": account.ACCOUNT_TRUST},
                     {"name": "closed", "trust": account.trusted_by("config.amazonaws.com")},
                 ],
                 "clusters": [{"name": "one", "mode": "CONFIG_MAP", "node_groups": {"a": role}}],
@@ -60,9 +60,14 @@ READ = {
     "its own account": (ACCOUNT, {}, None, COMPLIANT),
     "its own account, in assume mode": (ACCOUNT, BY_EVENT, None, COMPLIANT),
     "its own account, by name": (ACCOUNT, BY_NAME, None, COMPLIANT),
-    "another account, by name": (OTHER, BY_NAME, None, NON_COMPLIANT),
-    "another account, by name and event": (OTHER, {**BY_NAME, **BY_EVENT}, None, NON_COMPLIANT),
-    "another account, by the role of the event": (OTHER, BY_EVENT, f"arn:aws:iam::{OTHER}:role/audit", NON_COMPLIANT),
+    "another account, by name": (OTHER_ACCOUNT, BY_NAME, None, NON_COMPLIANT),
+    "another account, by name and event": (OTHER_ACCOUNT, {**BY_NAME, **BY_EVENT}, None, NON_COMPLIANT),
+    "another account, by the role of the event": (
+        OTHER_ACCOUNT,
+        BY_EVENT,
+        f"arn:aws:iam::{OTHER_ACCOUNT}:role/audit",
+        NON_COMPLIANT,
+    ),
 }
 
 
@@ -76,11 +81,11 @@ def test_account_is_read_and_gets_its_verdict(lab, rule, number, parameters, rol
 
 
 REFUSED = {
-    "no role is configured": (OTHER, {}, f"arn:aws:iam::{OTHER}:role/audit", "ExecutionRoleName"),
-    "the service-linked role": (OTHER, BY_EVENT, None, "service-linked"),
-    "a role of a third account": (OTHER, BY_EVENT, f"arn:aws:iam::{THIRD}:role/audit", "ExecutionRoleName"),
-    "a role that does not exist": (OTHER, {"ExecutionRoleName": "missing"}, None, "missing"),
-    "a role that does not trust the function": (OTHER, {"ExecutionRoleName": "closed"}, None, "closed"),
+    "no role is configured": (OTHER_ACCOUNT, {}, f"arn:aws:iam::{OTHER_ACCOUNT}:role/audit", "ExecutionRoleName"),
+    "the service-linked role": (OTHER_ACCOUNT, BY_EVENT, None, "service-linked"),
+    "a role of a third account": (OTHER_ACCOUNT, BY_EVENT, f"arn:aws:iam::{THIRD}:role/audit", "ExecutionRoleName"),
+    "a role that does not exist": (OTHER_ACCOUNT, {"ExecutionRoleName": "missing"}, None, "missing"),
+    "a role that does not trust the function": (OTHER_ACCOUNT, {"ExecutionRoleName": "closed"}, None, "closed"),
 }
 
 
@@ -93,7 +98,7 @@ def test_unreadable_account_is_an_error(lab, rule, number, parameters, role, nam
 
 
 def test_sts_is_called_in_the_configured_region(lab, rule):
-    send(lab, event_of_account(OTHER, {**BY_NAME, "ExecutionRoleRegion": "eu-west-1"}), rule)
+    send(lab, event_of_account(OTHER_ACCOUNT, {**BY_NAME, "ExecutionRoleRegion": "eu-west-1"}), rule)
     (assumed,) = [call for call in lab.calls() if call["operation"] == "AssumeRole"]
     assert assumed["region"] == "eu-west-1"
 
@@ -101,7 +106,7 @@ def test_sts_is_called_in_the_configured_region(lab, rule):
 def test_caches_of_accounts_are_separate(lab, rule):
     """One warm function, the accounts in turn, with the same names in each account."""
     item = events.role_item(account.Role("node", "", "", ""))
-    for number in (ACCOUNT, OTHER, THIRD, ACCOUNT, OTHER):
+    for number in (ACCOUNT, OTHER_ACCOUNT, THIRD, ACCOUNT, OTHER_ACCOUNT):
         event = event_of_account(number, BY_NAME, invoking=events.changed({**item, "awsAccountId": number}))
         lab.forget_calls()
         send(lab, event, rule)
@@ -110,11 +115,11 @@ def test_caches_of_accounts_are_separate(lab, rule):
 
 
 def test_failure_in_one_account_leaves_others_alone(lab, rule):
-    denied = {"code": "AccessDenied", "status": 403, "times": None, "where": {"account": OTHER}}
+    denied = {"code": "AccessDenied", "status": 403, "times": None, "where": {"account": OTHER_ACCOUNT}}
     lab.inject_fault("iam", "GetRole", **denied)
-    assert not lab.send(event_of_account(OTHER, BY_NAME), rule).ok
+    assert not lab.send(event_of_account(OTHER_ACCOUNT, BY_NAME), rule).ok
     send(lab, event_of_account(THIRD, BY_NAME), rule)
-    assert verdicts(lab, rule, OTHER) == set() and verdicts(lab, rule, THIRD) == {NON_COMPLIANT}
+    assert verdicts(lab, rule, OTHER_ACCOUNT) == set() and verdicts(lab, rule, THIRD) == {NON_COMPLIANT}
 
 
 def test_invocation_fails_before_the_lambda_timeout(lab, rule):
