@@ -1,12 +1,28 @@
-//! Is there a request that satisfies all of some clauses? The search over the unknowns of a request.
+//! Searches for values of the unknowns of a request that satisfy all of some clauses.
 //!
-//! An unknown ([`Slot`]) is a part of the resource's ARN or a context key: absent, or one value, or several.
-//! A [`Clause`] is a choice between cubes, a cube is a conjunction of [`Literal`]s, and a literal asks something
-//! of a single slot. The search keeps values that satisfy all literals taken on so far and branches only on
-//! clauses that these values fail. It is complete: it ends with values, with the certainty that there are none,
-//! or over the budget.
+//! An unknown has a [`Slot`]: a part of the resource's ARN, or a context key. It is absent, or has one value or several.
+//! A [`Clause`] holds if one of its cubes holds, a cube holds if all its [`Literal`]s hold, and a literal is a
+//! requirement on one slot. The search is complete: it ends with values, with the proof that there are none, or with an
+//! open answer because the budget is spent or a slot cannot be decided.
 //!
-//! Knows nothing of policies' effects, of ECR or of roles.
+//! Worst case: exponential in the number of clauses. In practice few clauses need a branch.
+//!
+//! Knows nothing of Allow and Deny, of ECR or of roles.
+
+// INVARIANT: `Found::Nothing` is a proof.
+//
+// `taken` holds requirements, and `values` satisfies those of each slot on which the search has settled. A literal is
+// about one slot, so the slots can be settled one by one; the one exception, two instants of which one is not later than
+// the other, is in `assign`. If `values` satisfy every clause, they are a solution.
+//
+// If they fail a clause, every solution satisfies one of its cubes. The search takes on the requirements of one cube
+// after the other, settles the slots again, and goes on from there. So it visits every combination of cubes that a
+// solution can satisfy, and leaves out only combinations for which a slot has no value: a proof by `value_of`. When
+// the search comes back from a cube that is a single literal, no solution with this literal is left. Its negation is
+// taken on for the cubes that follow, which shortens the search and removes no solution.
+//
+// Each step takes on a cube of a clause that was not satisfied, and a clause stays satisfied while its cube is taken. So
+// the depth is at most the number of clauses, and the search ends.
 
 use std::sync::Arc;
 
@@ -21,7 +37,7 @@ use crate::policy::comparison::{Comparison, Order};
 use crate::policy::operator::Quantifier;
 use crate::policy::requirement::{IfPresent, Requirement};
 
-/// What is asked of one slot.
+/// A requirement on one slot.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::access) struct Literal {
     pub(in crate::access) slot: usize,
@@ -42,23 +58,23 @@ impl Literal {
     }
 }
 
-/// Literals that hold together.
+/// A cube holds if all its literals hold.
 pub(in crate::access) type Cube = Vec<Literal>;
 
-/// Cubes of which one has to hold.
+/// A clause holds if one of its cubes holds.
 pub(in crate::access) type Clause = Vec<Cube>;
 
 /// The value of each slot, by its number.
 pub(in crate::access) type Values = Vec<SlotValue>;
 
-/// What the search found.
+/// The result of the search.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::access) enum Found {
     /// Values that satisfy every clause.
     Values(Values),
-    /// There are none.
+    /// There are no such values.
     Nothing,
-    /// The budget was spent, or the literals on a slot are of kinds that cannot be decided together.
+    /// The budget was spent, or a slot could not be decided.
     Unknown,
 }
 
@@ -89,18 +105,18 @@ struct Search<'s> {
     slots: &'s [Slot],
     clauses: &'s [&'s Clause],
     budget: &'s Budget,
-    /// The requirements taken on, by slot.
+    /// By slot, the requirements that the search has taken on.
     taken: Vec<Vec<Requirement>>,
-    /// Values that satisfy them.
+    /// By slot, a value that satisfies them.
     values: Values,
-    /// What was done to the two above, to be undone.
+    /// The changes to `taken` and `values`, so that they can be undone.
     trail: Vec<Change>,
 }
 
 enum Change {
-    /// A requirement was taken on for this slot.
+    /// A requirement on this slot was taken on.
     Taken(usize),
-    /// This slot had this value.
+    /// This slot had this value before.
     Value(usize, SlotValue),
 }
 
@@ -136,7 +152,7 @@ impl Search<'_> {
                 unknown = true;
                 break;
             }
-            // The cubes tried before hold nowhere in what is left: their negations stay, where they are literals.
+            // No solution with this cube is left, so its negation holds from here on.
             if let [only] = cube.as_slice() {
                 self.take_on(only.slot, only.requirement.clone().negated());
             }
@@ -179,7 +195,7 @@ impl Search<'_> {
         }
     }
 
-    /// Finds new values for the slots given.
+    /// Finds values for these slots, and moves the instants that depend on them.
     fn assign(&mut self, touched: &[usize]) -> Settled {
         for &index in touched {
             match self.settle(index, None) {
@@ -187,8 +203,9 @@ impl Search<'_> {
                 other => return other,
             }
         }
-        // An instant that is not to be after another: it takes the earliest value that it may have, and where the
-        // other one is earlier still, that has to move.
+        // INVARIANT: one instant is not later than another. The candidates for the first are the start of the second's
+        // period, which is never too late, and then instants in ascending order. So if the value found is later than the
+        // second, only a later value of the second can help.
         for (index, slot) in self.slots.iter().enumerate() {
             let Kind::InstantUntil(limit) = slot.kind else { continue };
             if let (Some(value), Some(latest)) = (self.seconds(index), self.seconds(limit))
@@ -207,7 +224,7 @@ impl Search<'_> {
         self.values.get(slot)?.first()?.parse().ok()
     }
 
-    /// Finds a value for one slot, for an instant not before `from`.
+    /// Finds a value for one slot; for an instant, one that is not before `from`.
     fn settle(&mut self, index: usize, from: Option<f64>) -> Settled {
         let (Some(slot), Some(taken)) = (self.slots.get(index), self.taken.get(index)) else { return Settled::No };
         let mut requirements: Vec<&Requirement> = taken.iter().collect();

@@ -1,16 +1,16 @@
-//! An unknown of a request, and which values it may have.
+//! An unknown of a request, and the values that it can have.
 
 use super::universe::Universe;
 
-/// An unknown of the request.
+/// An unknown of a request.
 #[derive(Debug, Clone)]
 pub(in crate::access) struct Slot {
     pub(in crate::access) kind: Kind,
-    /// Whether the request may have no such key.
+    /// Whether a request may lack the key.
     pub(in crate::access) optional: bool,
-    /// Whether the key may have several values.
+    /// Whether a request may have several values for the key.
     pub(in crate::access) multivalued: bool,
-    /// Values to try first, so that witnesses read like requests.
+    /// Values to try first, so that a witness looks like a real request.
     pub(in crate::access) preferred: Vec<String>,
 }
 
@@ -42,18 +42,18 @@ impl SlotValue {
     }
 }
 
-/// What values an unknown may have.
+/// The values that an unknown can have.
 #[derive(Debug, Clone)]
 pub(in crate::access) enum Kind {
     /// The strings of a universe.
     Text(Universe),
-    /// One of these.
+    /// One of these texts.
     Choice(&'static [&'static str]),
     /// A number.
     Number,
     /// An instant in seconds since 1970, not before this one.
     InstantFrom(f64),
-    /// An instant in seconds since 1970, not after the one in the slot with this number.
+    /// An instant in seconds since 1970, not after the value of the slot with this number.
     InstantUntil(usize),
     /// An IP address.
     Address,

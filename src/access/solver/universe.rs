@@ -1,17 +1,18 @@
-//! The values that a part of a request can have at all: well-formed repository names, regions, accounts,
-//! session names.
+//! Sets of well-formed texts: repository names, regions, accounts, session names.
+//!
+//! Each universe is an automaton over characters ([`Domain`]); the states are numbers that only its own functions use.
 //!
 //! Sources: SDK models of ECR and ECR Public (`RepositoryName`), IAM and STS API references (`AccountId`,
 //! `RoleSessionName`), SDK partition metadata (region names).
 
 use crate::policy::language::Domain;
 
-/// A set of well-formed strings.
+/// A set of well-formed texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::access) enum Universe {
     /// Any text.
     Text,
-    /// Any text but the empty one: the keys of tags, services, paths of organizations.
+    /// Any text except the empty one: the keys of tags, services, paths of organizations.
     Member,
     /// An ARN of any service.
     Arn,
@@ -21,29 +22,29 @@ pub(in crate::access) enum Universe {
     PublicRepository,
     /// `registry/` and a registry's id.
     Registry,
-    /// A word, a slash and more, of a resource whose type nobody knows: no repository, and no registry.
+    /// A word, a slash and more: a resource of a type that the catalogue does not have, so no repository and no registry.
     Other,
     /// An account's id.
     Account,
-    /// A region's code, with the prefix that its partition gives it; none in partition `aws`.
+    /// A region's code, with the prefix of its partition; `None` in partition `aws`.
     Region(Option<&'static str>),
-    /// The role's id, a colon and a session name; an instance's id where only EC2 starts sessions.
+    /// The role's id, a colon and a session name. Where only EC2 starts sessions, the session name is an instance id.
     UserId {
         /// The role's id and the colon.
         prefix: String,
-        /// Whether the session name is an instance's id.
+        /// Whether the session name is an instance id.
         instance: bool,
     },
-    /// All ways to write a number, and more.
+    /// Every spelling of a number, and other texts.
     Number,
-    /// All ways to write an IP address, and more.
+    /// Every spelling of an IP address, and other texts.
     Address,
-    /// All ways to write an instant as a date in UTC to the second, and more.
+    /// Every instant as a date in UTC to the second, and other texts.
     Date,
 }
 
 impl Universe {
-    /// Whether none of the strings is a number, an instant or an IP address.
+    /// Whether none of the texts is a number, an instant or an IP address.
     pub(in crate::access) fn is_text_only(&self) -> bool {
         match self {
             Self::Text | Self::Member | Self::Account | Self::Number | Self::Address | Self::Date => false,
@@ -99,23 +100,23 @@ impl Domain for Universe {
             Self::Number => (c.is_ascii_digit() || "+-.eE".contains(c)).then_some(0),
             Self::Address => (c.is_ascii_hexdigit() || ".:".contains(c)).then_some(0),
             Self::Date => {
-                let as_it_has_to_be = match state {
+                let well_formed = match state {
                     4 | 7 => c == '-',
                     10 => c == 'T',
                     13 | 16 => c == ':',
                     19 => c == 'Z',
                     _ => c.is_ascii_digit() && state < 19,
                 };
-                as_it_has_to_be.then_some(state + 1)
+                well_formed.then_some(state + 1)
             }
-            // The colons passed, and 5 in the resource.
+            // 0 to 3: so many colons read. 4: at the start of the resource. 5: in the resource.
             Self::Arn => match (state, c) {
                 (0..=3, ':') => Some(state + 1),
                 (0..=3, _) => Some(state),
                 _ => Some(5),
             },
             Self::Account | Self::Registry => (c.is_ascii_digit() && state < 12).then_some(state + 1),
-            // 0 start, 1 one character, 2 in a word, 3 after a separator, 4 after `_`, 5 after `-`.
+            // 0: start. 1: one character. 2: in a word. 3: after a separator. 4: after `_`. 5: after `-`.
             Self::Repository => match (state, c) {
                 (0, _) if word => Some(1),
                 (1..=5, _) if word => Some(2),
@@ -125,8 +126,8 @@ impl Domain for Universe {
                 (1 | 2 | 5, '-') => Some(5),
                 _ => None,
             },
-            // 0 start, up to 10 so many letters of `repository`, 12 after `reg`, up to 17 the rest of `registry`, 20 in
-            // another word, 21 after the slash, 22 beyond.
+            // 0: start. 1 to 10: so many letters of `repository`. 12 to 17: `reg` and more letters of `registry`.
+            // 20: in another word. 21: after the slash. 22: after that.
             Self::Other => match (state, c) {
                 (0..=20, 'a'..='z') => Some(match (state, c) {
                     (0..=9, _) if "repository".chars().nth(state.into()) == Some(c) => state + 1,
@@ -146,8 +147,8 @@ impl Domain for Universe {
                 (1 | 2, '.' | '/' | '_' | '-') => Some(3),
                 _ => None,
             },
-            // `xx-name-n`: 0 start, 1 one letter, 2 the letter `c`, 3 two letters, 4 `-`, 5 name, 6 `-`, 7 number.
-            // `cn` is another partition's.
+            // `xx-name-n`. 0: start. 1: one letter. 2: the letter `c`. 3: two letters. 4: `-`. 5: name. 6: `-`. 7: number.
+            // `cn` belongs to another partition.
             Self::Region(None) => match (state, c) {
                 (0, 'c') => Some(2),
                 (0, _) if c.is_ascii_lowercase() => Some(1),
@@ -194,7 +195,7 @@ impl Domain for Universe {
             Self::Number => &["0123456789", "+-.", "eE"],
             Self::Address => &["0123456789abcdefABCDEF", ".", ":"],
             Self::Date => &["0123456789", "-", "T", ":", "Z"],
-            // Each letter of the two words is a class of its own: it leads elsewhere.
+            // Each letter of `repository` and `registry` leads to another state, so it is a class.
             Self::Other => {
                 &["abcdfhjklmnquvwxz", "r", "e", "p", "o", "s", "i", "t", "y", "g", "0123456789", "-", "_", ".", "/"]
             }
@@ -215,7 +216,7 @@ impl Domain for Universe {
 
     fn max_len(&self) -> usize {
         match self {
-            // A tag's value or any other text of a request: longer than any pattern that a policy can hold.
+            // For the value of a tag or another text of a request: longer than any pattern that fits in a policy.
             Self::Text | Self::Member | Self::Arn | Self::Number => 16_384,
             Self::Address => 45,
             Self::Date => 20,

@@ -1,10 +1,40 @@
-//! A value for one unknown of the request that satisfies all that is asked of it, or the certainty that there is none.
+//! A value for one slot that satisfies all requirements on it, or the proof that there is none.
 //!
-//! Each kind of unknown has its own way: texts by the patterns' algebra, numbers, instants and addresses by one candidate
-//! of each stretch between the constants named. Where something of another type is asked too (a number that has to look
-//! like `7*`), candidates are tried; finding none then proves nothing unless the texts alone leave none.
+//! Texts are decided by `policy/language.rs`. For numbers, instants and addresses a few candidates stand for all values.
+//! If operators of another family are used on such a slot (a number that has to match `7*`), candidates are tried
+//! too, and finding none is a proof only in the cases below.
 //!
-//! Knows nothing of the other unknowns, but for the names of their kinds.
+//! Knows nothing of the other slots.
+
+// INVARIANT: `Ok(None)` is a proof that no value satisfies the requirements.
+//
+// One value at a time. A requirement on a slot with several values asks that every value passes a test, or that some
+// value does. Values satisfy all requirements if each of them passes every test of the first kind, and if there is one
+// for each test of the second kind. So `value_of` looks for one value for each test of the second kind, which has to
+// pass this test and all tests of the first kind. The values found satisfy the requirements together. If one of them
+// does not exist, there is no solution.
+//
+// Why candidates are enough. A comparison names constants: numbers, instants, or the first and last addresses of
+// networks. Its result is the same for all values between two neighbouring constants. So one value of each stretch
+// between neighbouring constants, the constants themselves, and one value beyond the first and the last constant stand
+// for all values. `numbers`, `instants` and `addresses` return these. Instants are whole seconds, so the first second
+// after a constant stands for the stretch that follows it. This covers
+// - numbers with numeric operators,
+// - instants with date operators, and with numeric operators on `aws:EpochTime`,
+// - addresses with address operators,
+// - any text with operators of one of these families: a text that is no number, instant or address is a candidate too.
+//
+// Other cases:
+// - A test that lists texts without wildcards, and has to match, leaves only these texts: all of them are tried.
+// - Texts with text operators alone are decided exactly by `shortest`.
+// - If no text of a universe is a number, an instant or an address, each other comparison has the same result for all of
+//   its texts. If that is the wanted result, only the text tests remain; if not, there is no value.
+// - Where text operators and others meet, candidates may find a value, and the text tests alone may rule out every
+//   value. If neither happens, the answer is `Undecidable`.
+//
+// Not covered: a key on which operators of two of the families numeric, date and address meet, and texts that are a
+// network (`10.0.0.0/8`) or an instant before 1970. There the candidates do not stand for all values, and `Ok(None)` may
+// be wrong.
 
 use super::slot::{Kind, Slot, SlotValue};
 use super::universe::Universe;
@@ -15,10 +45,10 @@ use crate::policy::language::{contains, shortest};
 use crate::policy::operator::Quantifier;
 use crate::policy::requirement::{IfPresent, Requirement};
 
-/// How many listed values are looked at in the time of a step of the budget.
+/// How many listed values cost one step of the budget.
 const VALUES_PER_STEP: usize = 8;
 
-/// The values asked for are neither found nor ruled out.
+/// A value was neither found nor ruled out.
 pub(in crate::access) struct Undecidable;
 
 impl From<OverBudget> for Undecidable {
@@ -27,10 +57,34 @@ impl From<OverBudget> for Undecidable {
     }
 }
 
-/// One comparison and how it has to come out.
-type Test<'r> = (&'r Comparison, bool);
+/// A comparison of a slot's value, and its wanted result.
+#[derive(Debug, Clone, Copy)]
+struct Test<'r> {
+    comparison: &'r Comparison,
+    wanted: bool,
+}
 
-/// A state of the slot that satisfies all requirements; `None` if there is none.
+impl<'r> Test<'r> {
+    fn passes(&self, value: &str, budget: &Budget) -> bool {
+        self.comparison.matches(value, budget) == self.wanted
+    }
+
+    /// The text patterns that the comparison lists, for the value itself or for the date that it is written as.
+    fn texts(&self) -> Option<&'r Texts> {
+        let mut comparison = self.comparison;
+        while let Comparison::AsDate(inner) = comparison {
+            comparison = inner;
+        }
+        if let Comparison::Text(texts) = comparison { Some(texts) } else { None }
+    }
+
+    /// The text patterns that the value itself has to match or to miss.
+    fn own_texts(&self) -> Option<&'r Texts> {
+        if let Comparison::Text(texts) = self.comparison { Some(texts) } else { None }
+    }
+}
+
+/// A value of the slot that satisfies all requirements; `None` if there is none.
 pub(in crate::access) fn value_of(
     slot: &Slot,
     requirements: &[&Requirement],
@@ -45,9 +99,9 @@ pub(in crate::access) fn value_of(
             IfPresent::Holds(true) => {}
             IfPresent::Holds(false) => return Ok(None),
             IfPresent::Values { quantifier: Quantifier::Any, comparison, positive } if slot.multivalued => {
-                some.push((&**comparison, *positive));
+                some.push(Test { comparison, wanted: *positive });
             }
-            IfPresent::Values { comparison, positive, .. } => every.push((&**comparison, *positive)),
+            IfPresent::Values { comparison, positive, .. } => every.push(Test { comparison, wanted: *positive }),
         }
     }
     if some.is_empty() {
@@ -69,65 +123,59 @@ pub(in crate::access) fn value_of(
 
 /// One value that passes all tests; `None` if there is none.
 fn one_value(slot: &Slot, tests: &[Test<'_>], budget: &Budget) -> Result<Option<String>, Undecidable> {
-    let listed: usize = tests.iter().map(|(comparison, _)| comparison.value_count()).sum();
+    let listed: usize = tests.iter().map(|test| test.comparison.value_count()).sum();
     budget.spend(1 + tests.len() + listed / VALUES_PER_STEP)?;
-    if let Some(value) = first(slot.preferred.iter().cloned(), tests, budget)? {
+    if let Some(value) = first_passing(slot.preferred.iter().cloned(), tests, budget)? {
         return Ok(Some(value));
     }
     match &slot.kind {
-        Kind::Choice(choices) => first(choices.iter().map(|choice| (*choice).to_owned()), tests, budget),
-        Kind::Number => among(slot, numbers(tests), tests, budget),
-        Kind::InstantFrom(from) => among(slot, instants(tests, *from), tests, budget),
-        Kind::InstantUntil(_) => among(slot, instants(tests, 0.0), tests, budget),
-        Kind::Address => among(slot, addresses(tests), tests, budget),
-        Kind::Text(universe) => {
-            let possible = |value: &String| contains(universe, value);
-            if let Some(texts) = listed_texts(tests) {
-                return first(texts.filter(possible), tests, budget);
-            }
-            if let Some(value) = first(filled(tests, "app", 'a').filter(possible), tests, budget)? {
-                return Ok(Some(value));
-            }
-            let on_text: Vec<Test<'_>> =
-                tests.iter().filter(|(one, _)| matches!(one, Comparison::Text(_))).copied().collect();
-            let others = || tests.iter().filter(|(one, _)| !matches!(one, Comparison::Text(_)));
-            if universe.is_text_only()
-                && others().all(|(comparison, positive)| comparison.matches_unreadable() == *positive)
-                || on_text.len() == tests.len()
-            {
-                return Ok(shortest_text(universe, &on_text, budget)?);
-            }
-            // A text that is also asked to be a number, an instant or an address.
-            if universe.is_text_only() { Ok(None) } else { among(slot, other_texts(tests), tests, budget) }
-        }
+        Kind::Choice(choices) => first_passing(choices.iter().map(|choice| (*choice).to_owned()), tests, budget),
+        Kind::Number => value_among(slot, numbers(tests), tests, budget),
+        Kind::InstantFrom(from) => value_among(slot, instants(tests, *from), tests, budget),
+        Kind::InstantUntil(_) => value_among(slot, instants(tests, 0.0), tests, budget),
+        Kind::Address => value_among(slot, addresses(tests), tests, budget),
+        Kind::Text(universe) => one_text(slot, universe, tests, budget),
     }
 }
 
-/// The texts that a comparison lists, be it for the date that the value is written as.
-fn of_texts(comparison: &Comparison) -> Option<&Texts> {
-    match comparison {
-        Comparison::Text(texts) => Some(texts),
-        Comparison::AsDate(inner) => of_texts(inner),
-        Comparison::Number { .. } | Comparison::Networks { .. } => None,
+/// One text of the universe that passes all tests; `None` if there is none.
+fn one_text(
+    slot: &Slot,
+    universe: &Universe,
+    tests: &[Test<'_>],
+    budget: &Budget,
+) -> Result<Option<String>, Undecidable> {
+    let possible = |value: &String| contains(universe, value);
+    if let Some(texts) = listed_texts(tests) {
+        return first_passing(texts.filter(possible), tests, budget);
     }
+    if let Some(value) = first_passing(filled(tests, "app", 'a').filter(possible), tests, budget)? {
+        return Ok(Some(value));
+    }
+    let (on_text, others): (Vec<Test<'_>>, Vec<Test<'_>>) = tests.iter().partition(|test| test.own_texts().is_some());
+    let unreadable_passes = |test: &Test<'_>| test.comparison.matches_unreadable() == test.wanted;
+    if others.is_empty() || universe.is_text_only() && others.iter().all(unreadable_passes) {
+        return Ok(shortest_text(universe, &on_text, budget)?);
+    }
+    if universe.is_text_only() { Ok(None) } else { value_among(slot, other_texts(tests), tests, budget) }
 }
 
-/// A shortest text of the universe that passes the tests, those that are on text.
+/// A shortest text of the universe that passes the text tests; `None` if there is none.
 fn shortest_text(universe: &Universe, tests: &[Test<'_>], budget: &Budget) -> Result<Option<String>, OverBudget> {
     let texts = |wanted: bool| -> Vec<&Texts> {
-        tests.iter().filter(|(_, positive)| *positive == wanted).filter_map(|(one, _)| of_texts(one)).collect()
+        tests.iter().filter(|test| test.wanted == wanted).filter_map(Test::texts).collect()
     };
     shortest(universe, &texts(true), &texts(false), budget)
 }
 
 /// The first of the candidates that passes all tests.
-fn first(
+fn first_passing(
     candidates: impl Iterator<Item = String>,
     tests: &[Test<'_>],
     budget: &Budget,
 ) -> Result<Option<String>, Undecidable> {
     for value in candidates {
-        if tests.iter().all(|(comparison, positive)| comparison.matches(&value, budget) == *positive) {
+        if tests.iter().all(|test| test.passes(&value, budget)) {
             return Ok(Some(value));
         }
         budget.spend(1)?;
@@ -135,7 +183,7 @@ fn first(
     Ok(None)
 }
 
-/// Whether an unknown of this kind can have the value at all.
+/// Whether the slot can have the value at all, whatever the requirements are.
 pub(in crate::access) fn is_possible(slot: &Slot, value: &str) -> bool {
     match &slot.kind {
         Kind::Text(universe) => contains(universe, value),
@@ -147,29 +195,28 @@ pub(in crate::access) fn is_possible(slot: &Slot, value: &str) -> bool {
     }
 }
 
-/// The first of the candidates that passes; where some of the tests are on the text, the candidates do not stand
-/// for all values, and finding none proves nothing unless no text at all would do.
-fn among(
+/// The first of the candidates that passes all tests. If none passes, the answer is `None` where the candidates stand for
+/// all values, or where the text tests alone rule out every value, and `Undecidable` elsewhere.
+fn value_among(
     slot: &Slot,
     candidates: Vec<String>,
     tests: &[Test<'_>],
     budget: &Budget,
 ) -> Result<Option<String>, Undecidable> {
-    let of_text = |test: &&Test<'_>| of_texts(test.0).is_some();
-    let listed = listed_texts(tests);
-    let lists = |(comparison, positive): &Test<'_>| *positive && of_texts(comparison).is_some_and(Texts::only_literals);
-    let complete = tests.iter().any(lists)
+    let lists_values = |test: &Test<'_>| test.wanted && test.texts().is_some_and(Texts::only_literals);
+    let complete = tests.iter().any(lists_values)
         || match &slot.kind {
             Kind::Choice(_) => false,
-            // A text may be a number and an address only of one kind, or none.
             Kind::Text(universe) => {
+                let all = |family: fn(&Comparison) -> bool| tests.iter().all(|test| family(test.comparison));
                 matches!(universe, Universe::Text | Universe::Member)
-                    && (tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Number { .. }))
-                        || tests.iter().all(|(comparison, _)| matches!(comparison, Comparison::Networks { .. })))
+                    && (all(|comparison| matches!(comparison, Comparison::Number { .. }))
+                        || all(|comparison| matches!(comparison, Comparison::Networks { .. })))
             }
-            _ => !tests.iter().any(|test| of_text(&test)),
+            _ => tests.iter().all(|test| test.texts().is_none()),
         };
     let possible = |value: &String| is_possible(slot, value);
+    // Pieces of numbers, dates and addresses, to be put in the place of wildcards.
     let fillings = [
         ("0", '0'),
         ("1", '1'),
@@ -181,54 +228,47 @@ fn among(
         ("0.0.1", '2'),
     ];
     let filled = fillings.iter().flat_map(|(word, letter)| filled(tests, word, *letter));
-    let candidates = candidates.into_iter().chain(listed.into_iter().flatten()).chain(filled);
-    if let Some(value) = first(candidates.filter(possible), tests, budget)? {
+    let candidates = candidates.into_iter().chain(listed_texts(tests).into_iter().flatten()).chain(filled);
+    if let Some(value) = first_passing(candidates.filter(possible), tests, budget)? {
         return Ok(Some(value));
     }
-    if complete {
-        return Ok(None);
-    }
-    // What the texts alone rule out, nothing can be; the universes hold all ways to write the kind, and more.
-    let written = match &slot.kind {
-        Kind::Text(universe) => universe,
+    if complete || ruled_out_by_texts(slot, tests, budget)? { Ok(None) } else { Err(Undecidable) }
+}
+
+/// Whether no spelling of any value of the slot passes the text tests. The universes hold every spelling, and more.
+fn ruled_out_by_texts(slot: &Slot, tests: &[Test<'_>], budget: &Budget) -> Result<bool, Undecidable> {
+    let with_texts = tests.iter().filter(|test| test.texts().is_some()).copied();
+    let groups: Vec<(&Universe, Vec<Test<'_>>)> = match &slot.kind {
         Kind::Choice(_) => return Err(Undecidable),
-        Kind::Number => &Universe::Number,
-        Kind::Address => &Universe::Address,
-        Kind::InstantFrom(_) | Kind::InstantUntil(_) => &Universe::Date,
-    };
-    let seconds = |test: &&Test<'_>| matches!(test.0, Comparison::Text(_));
-    let instant = matches!(slot.kind, Kind::InstantFrom(_) | Kind::InstantUntil(_));
-    let groups: Vec<(&Universe, Vec<Test<'_>>)> = if instant {
-        let (seconds, dates) = tests.iter().filter(of_text).partition(seconds);
-        vec![(&Universe::Number, seconds), (written, dates)]
-    } else {
-        vec![(written, tests.iter().filter(of_text).copied().collect())]
+        Kind::Text(universe) => vec![(universe, with_texts.collect())],
+        Kind::Number => vec![(&Universe::Number, with_texts.collect())],
+        Kind::Address => vec![(&Universe::Address, with_texts.collect())],
+        Kind::InstantFrom(_) | Kind::InstantUntil(_) => {
+            // `aws:EpochTime` is compared as seconds, the other keys as dates.
+            let (seconds, dates) = with_texts.partition(|test| test.own_texts().is_some());
+            vec![(&Universe::Number, seconds), (&Universe::Date, dates)]
+        }
     };
     for (universe, tests) in groups {
         if shortest_text(universe, &tests, budget)?.is_none() {
-            return Ok(None);
+            return Ok(true);
         }
     }
-    Err(Undecidable)
+    Ok(false)
 }
 
-/// The texts that a test lists without wildcards, if one does: then the value is one of them.
+/// The texts of the first test that lists texts without wildcards and has to match: the value is one of them. `None` if
+/// there is no such test.
 fn listed_texts(tests: &[Test<'_>]) -> Option<impl Iterator<Item = String>> {
-    tests.iter().find_map(|(comparison, positive)| match comparison {
-        Comparison::Text(texts) if *positive && texts.only_literals() => {
-            Some(texts.globs().iter().filter_map(Glob::as_literal))
-        }
-        _ => None,
-    })
+    let texts =
+        tests.iter().filter(|test| test.wanted).filter_map(Test::own_texts).find(|texts| texts.only_literals())?;
+    Some(texts.globs().iter().filter_map(Glob::as_literal))
 }
 
-/// Texts made from the patterns by putting a word for each `*` and a letter for each `?`.
+/// Texts made from the patterns that have to match: a word replaces each `*` and a letter each `?`.
 fn filled(tests: &[Test<'_>], word: &str, letter: char) -> impl Iterator<Item = String> {
-    let globs = tests.iter().filter(|(_, positive)| *positive).flat_map(|(comparison, _)| match comparison {
-        Comparison::Text(union) => union.globs(),
-        Comparison::Number { .. } | Comparison::Networks { .. } | Comparison::AsDate(_) => &[],
-    });
-    globs.map(move |glob| {
+    let texts = tests.iter().filter(|test| test.wanted).filter_map(Test::own_texts);
+    texts.flat_map(Texts::globs).map(move |glob| {
         let mut text = String::new();
         for symbol in &glob.0 {
             match symbol {
@@ -241,46 +281,45 @@ fn filled(tests: &[Test<'_>], word: &str, letter: char) -> impl Iterator<Item = 
     })
 }
 
-/// One number of each stretch between the numbers that the tests name, and these themselves.
+/// The numbers that the tests name, and one number of each stretch between and beyond them.
 fn numbers(tests: &[Test<'_>]) -> Vec<String> {
     let mut named = vec![0.0];
-    for (comparison, _) in tests {
-        if let Comparison::Number { numbers, .. } = comparison {
+    for test in tests {
+        if let Comparison::Number { numbers, .. } = test.comparison {
             named.extend(numbers);
         }
     }
     named.sort_by(f64::total_cmp);
     let between =
         named.windows(2).filter_map(|pair| if let [low, high] = pair { Some((low + high) / 2.0) } else { None });
-    // Beyond 2^53 a step of one is none.
+    // Beyond 2^53, adding 1 to a number does not change it.
     let around = named.iter().flat_map(|n| [*n, n + 1.0, n - 1.0, n.abs() * 2.0 + 1.0, -(n.abs() * 2.0 + 1.0)]);
     let all: Vec<f64> = around.chain(between).collect();
-    // Padded too: four digits may be read as a year, and accounts have twelve.
+    // Also with leading zeros: four digits may be read as a year, and account ids have twelve digits.
     let padded = all.iter().filter(|n| n.fract() == 0.0 && (0.0..1e12).contains(*n));
     let padded: Vec<String> = padded.flat_map(|n| [format!("{n:010}"), format!("{n:012}")]).collect();
     all.iter().map(f64::to_string).chain(padded).collect()
 }
 
-/// One instant of each stretch between the instants that the tests name, and some that are written as they ask.
+/// The instants that the tests name, and one of each stretch between and beyond them, in ascending order from `from`;
+/// then instants whose spelling may match the text tests.
 #[expect(clippy::cast_possible_truncation, reason = "the numbers of policies and instants fit 64 bits")]
 fn instants(tests: &[Test<'_>], from: f64) -> Vec<String> {
     const YEAR: f64 = 31_536_000.0;
     let mut numbers = vec![from];
-    for (comparison, _) in tests {
-        if let Comparison::Number { numbers: named, .. } = comparison {
+    for test in tests {
+        if let Comparison::Number { numbers: named, .. } = test.comparison {
             numbers.extend(named.iter().flat_map(|n| [n.floor() - 1.0, n.floor(), n.floor() + 1.0, n.ceil() + 1.0]));
         }
     }
     numbers.retain(|n| *n >= from);
     numbers.sort_by(f64::total_cmp);
-    // Padded, because four digits would be read as a year.
+    // With leading zeros, because four digits would be read as a year.
     let written = |n: f64| format!("{:010}", n as i64);
     let mut instants: Vec<String> = numbers.iter().copied().map(written).collect();
-    let texts = tests
-        .iter()
-        .filter(|(_, positive)| *positive)
-        .filter_map(|(comparison, _)| Some((matches!(comparison, Comparison::AsDate(_)), of_texts(comparison)?)));
-    // The beginning of a pattern, and the rest as another instant has it.
+    let wanted = tests.iter().filter(|test| test.wanted);
+    let texts = wanted.filter_map(|test| Some((test.own_texts().is_none(), test.texts()?)));
+    // The start of the pattern, completed with the end of another instant.
     for (as_date, texts) in texts {
         for glob in texts.globs() {
             let whole = |like: &str| begun_as(glob, like);
@@ -296,17 +335,17 @@ fn instants(tests: &[Test<'_>], from: f64) -> Vec<String> {
             }
         }
     }
-    if tests.iter().any(|(comparison, _)| of_texts(comparison).is_some()) {
+    if tests.iter().any(|test| test.texts().is_some()) {
         instants.extend((1..12).map(|years| written(from + f64::from(years) * YEAR)));
     }
     instants
 }
 
-/// One address of each stretch between the networks that the tests name.
+/// The first address of each stretch that starts at, or after, a network that the tests name; one list for IPv4 and IPv6.
 fn addresses(tests: &[Test<'_>]) -> Vec<String> {
     let (mut v4, mut v6) = (vec![0_u32], vec![0_u128]);
-    for (comparison, _) in tests {
-        let Comparison::Networks { networks, .. } = comparison else { continue };
+    for test in tests {
+        let Comparison::Networks { networks, .. } = test.comparison else { continue };
         for network in networks {
             for edge in [Some(network.first), network.last.checked_add(1)].into_iter().flatten() {
                 if network.v6 {
@@ -323,17 +362,17 @@ fn addresses(tests: &[Test<'_>]) -> Vec<String> {
     v4.chain(v6.into_iter().map(|n| std::net::Ipv6Addr::from(n).to_string())).collect()
 }
 
-/// Texts for tests of numbers, instants and networks on a slot that may have any text.
+/// Candidates for a slot that may have any text, with tests of numbers, instants or networks.
 fn other_texts(tests: &[Test<'_>]) -> Vec<String> {
     let mut texts = vec!["app".to_owned()];
     texts.extend(numbers(tests));
     texts.extend(addresses(tests));
-    let wanted = tests.iter().filter(|(_, positive)| *positive).filter_map(|(comparison, _)| of_texts(comparison));
+    let wanted = tests.iter().filter(|test| test.wanted).filter_map(Test::texts);
     texts.extend(wanted.flat_map(Texts::globs).filter_map(|glob| begun_as(glob, "2030-01-01T00:00:00Z")));
     texts
 }
 
-/// A text that begins as the pattern does before its first wildcard, and goes on like another.
+/// A text that starts like the pattern, up to its first wildcard, and ends like another text.
 fn begun_as(glob: &Glob, like: &str) -> Option<String> {
     let start = glob.0.iter().map_while(|symbol| if let Symbol::Char(c) = symbol { Some(*c) } else { None });
     let start: String = start.collect();
