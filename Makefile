@@ -97,16 +97,15 @@ differential: $(DIFFERENTIAL)/node_modules/.stamp ## Compare the verdicts with t
 	DIFFERENTIAL_NODE=node DIFFERENTIAL_ROLES=$(ROLES) DIFFERENTIAL_FIRST_SEED=$(FIRST_SEED) DIFFERENTIAL_PROBES=$(PROBES) \
 		cargo test --locked --no-default-features --features cli --test differential -- --nocapture
 
-# SET=any: every kind of odd role. SET=ordinary: what people write. SET=managed: AWS managed policies.
 compare: ROLES := 1000
 compare: FIRST_SEED := 1
-compare: SET := any
-compare: $(VENVS)/cloudsplaining.stamp $(VENVS)/iamspy.stamp $(DIFFERENTIAL)/node_modules/.stamp $(VENVS)/local.stamp ## Compare with cloudsplaining, IAMSpy and iam-simulate on 1,000 roles (20 minutes; ROLES=100, SET=any|ordinary|managed)
+compare: SET := generated
+compare: $(VENVS)/cloudsplaining.stamp $(VENVS)/iamspy.stamp $(DIFFERENTIAL)/node_modules/.stamp $(VENVS)/local.stamp ## Compare with cloudsplaining, IAMSpy and iam-simulate on 1,000 roles (20 minutes; SET=managed, ROLE=generated-173)
 	@echo "==> the command line and the verifier, release build (2 minutes the first time)"
 	cargo build --locked --release $(WITHOUT_SDK) --bin ecr-read-only --example comparison
 	@$(LOCAL)/python tools/compare/compare.py --set $(SET) --roles $(ROLES) --first-seed $(FIRST_SEED) \
 		--folder $(TARGET)/compare --cli $(TARGET)/release/ecr-read-only --verifier $(TARGET)/release/examples/comparison \
-		--cloudsplaining $(VENVS)/cloudsplaining/bin --iamspy $(VENVS)/iamspy/bin --node node $(COMPARE_OPTIONS)
+		--cloudsplaining $(VENVS)/cloudsplaining/bin --iamspy $(VENVS)/iamspy/bin --node node $(if $(ROLE),--role $(ROLE))
 
 fuzz: FUZZ_SECONDS := 60
 fuzz: $(VENVS)/fuzz.stamp ## Fuzz documents, patterns and decisions, 60 seconds each (FUZZ_SECONDS=60; needs a C++ compiler)

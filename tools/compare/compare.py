@@ -1,7 +1,9 @@
 """Asks several tools the same question about the same roles: can the role do more to Amazon ECR than read?
 
-`make compare` runs it on generated roles, `make compare SET=managed` on every AWS managed policy, each alone on a role. What is right
-is decided by the tests' evaluator of single requests (`examples/comparison.rs`), which shares no code with the product:
+`make compare` runs it on generated roles. `make compare SET=managed` runs it on every AWS managed policy, each alone on a role.
+`make compare ROLE=generated-173` shows the answers on one role.
+
+The tests' evaluator of single requests (`examples/comparison.rs`) decides who is right. It shares no code with the product:
 
 - *can*: it allows a request that it knows to be possible, in the role's own account, under every reading of AWS's documentation;
 - *cannot*: our search finds no request, and the evaluator refuses each of many random requests;
@@ -15,6 +17,7 @@ import json
 import re
 import resource
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -136,15 +139,16 @@ def roles_of(details):
     return [Role(role, policies) for role in details["RoleDetailList"]]
 
 
-def generated(options):
-    command = [options.verifier, "roles", str(options.roles), str(options.first_seed), options.set]
+def generated(options, kind):
+    """`any` kind of role, or `ordinary` ones alone, which have only what people write."""
+    command = [options.verifier, "roles", str(options.roles), str(options.first_seed), kind]
     details = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     # The AWS CLI joins the pages, and prints no mark of their end.
     del details["IsTruncated"]
     return details
 
 
-def managed(options):
+def managed():
     """Every AWS managed policy that moto carries, each alone on the role of an EC2 instance."""
     from moto.iam.aws_managed_policies import aws_managed_policies_data
 
@@ -152,7 +156,7 @@ def managed(options):
     trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     date = "2025-01-01T00:00:00+00:00"
     details = {"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": [], "Policies": []}
-    for number, (name, policy) in enumerate(sorted(data.items())[: options.roles]):
+    for number, (name, policy) in enumerate(sorted(data.items())):
         arn = f"arn:aws:iam::aws:policy{policy['Path']}{name}"
         version = {"VersionId": "v1", "IsDefaultVersion": True, "CreateDate": date, "Document": policy["Document"]}
         details["Policies"].append({
@@ -161,8 +165,8 @@ def managed(options):
             "CreateDate": date, "UpdateDate": date, "PolicyVersionList": [version],
         })  # fmt: skip
         details["RoleDetailList"].append({
-            "Path": "/", "RoleName": f"role-{number:04}", "RoleId": f"AROA{number:017}", "CreateDate": date,
-            "Arn": f"arn:aws:iam::111122223333:role/role-{number:04}", "RoleLastUsed": {}, "InstanceProfileList": [], "Tags": [],
+            "Path": "/", "RoleName": name, "RoleId": f"AROA{number:017}", "CreateDate": date,
+            "Arn": f"arn:aws:iam::111122223333:role/{name}", "RoleLastUsed": {}, "InstanceProfileList": [], "Tags": [],
             "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
             "RolePolicyList": [], "AttachedManagedPolicies": [{"PolicyName": name, "PolicyArn": arn}],
         })  # fmt: skip
@@ -294,14 +298,19 @@ def main():
     options = arguments()
     folder = options.folder / options.set
     folder.mkdir(parents=True, exist_ok=True)
-    details = managed(options) if options.set == "managed" else generated(options)
+    details = managed() if options.set == "managed" else generated(options, "any")
+    if options.role:
+        details["RoleDetailList"] = [role for role in details["RoleDetailList"] if role["RoleName"] == options.role]
     file = folder / "account.json"
     file.write_text(json.dumps(details, indent=1))
     roles = roles_of(details)
     report, ours = ask_ours(options, file)
     answers = verified(options, roles, report)
     truth = Truth(answers)
-    show_truth(options, file, roles, truth)
+    if options.role:
+        show_role(options, file, details)
+    else:
+        show_truth(options, file, roles, truth)
     tools = [("ecr-read-only check", lambda: ours)]
     if options.cloudsplaining:
         tools.append(("cloudsplaining scan", partial(ask_cloudsplaining, options, roles, folder)))
@@ -314,21 +323,30 @@ def main():
         for mode in ("Strict", "Discovery"):
             command = [options.node, HERE / "ask_iam_simulate.mjs", mode]
             tools.append((f"iam-simulate {mode}", partial(ask_each, command, roles, report)))
-    print(f"{'':32}   right  missed  too many  failed       time")
-    kept = {}
+    found = {}
     for name, ask in tools:
+        print(f"asking: {name.strip()}", file=sys.stderr)
         try:
-            found = ask()
+            found[name] = ask()
         except RuntimeError as problem:
             print(f"{name:32} {problem}")
-            continue
-        kept[name.strip()] = show(name, found, truth, ours)
+    if options.role:
+        for name, answers in found.items():
+            print(f"{name:32} {answer(answers, options.role)}")
+        return
+    print()
+    kept = show_table(found, truth, ours)
+    if options.set == "generated":
+        ordinary = {role["RoleName"] for role in generated(options, "ordinary")["RoleDetailList"]}
+        truth.can, truth.cannot = truth.can & ordinary, truth.cannot & ordinary
+        print(f"\nof these, the {len(truth.can | truth.cannot)} that have only what people write:")
+        show_table(found, truth)
     (folder / "answers.json").write_text(json.dumps(kept, indent=1))
-    print(f"Which roles these are, with an example each, is in {folder / 'answers.json'}.")
+    print(f"\nWhich roles these are, with an example each, is in {folder / 'answers.json'}.")
 
 
 def show_truth(options, file, roles, truth):
-    what = f"generated roles ({options.set}) from seed {options.first_seed}"
+    what = f"generated roles from seed {options.first_seed}"
     what = "AWS managed policies, each alone on a role" if options.set == "managed" else what
     print(f"{len(roles):,} {what}, in {file}")
     print(f"  {len(truth.can)} can do more to ECR than read: each has a request that the evaluator allows")
@@ -342,15 +360,42 @@ def show_truth(options, file, roles, truth):
     )
 
 
+def answer(found, role):
+    """What a tool says of one role."""
+    if role in found.reported:
+        return "can: " + ", ".join(found.reported[role])
+    return found.errors.get(role, "cannot")
+
+
+def show_role(options, file, details):
+    """The role's policies, and what our command line says of it."""
+    for policy in details["RoleDetailList"][0]["RolePolicyList"]:
+        print(f"{policy['PolicyName']}: {json.dumps(policy['PolicyDocument'], indent=2)}")
+    attached = [policy["PolicyArn"] for policy in details["RoleDetailList"][0]["AttachedManagedPolicies"]]
+    bound = details["RoleDetailList"][0].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+    for policy in details["Policies"]:
+        if policy["Arn"] in (*attached, bound):
+            kind = "permissions boundary" if policy["Arn"] == bound else "managed policy"
+            print(f"{kind} {policy['PolicyName']}: {json.dumps(default_version(policy), indent=2)}")
+    command = [options.cli, "check", "--account-details", str(file), "--all-roles", "--refused", "--at", AT]
+    print(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+
+
+def show_table(found, truth, ours=None):
+    print(f"{'':32}   right  missed  too many  failed{'       time' if ours else ''}")
+    return {name.strip(): show(name, answers, truth, ours) for name, answers in found.items()}
+
+
 def show(name, found, truth, ours):
+    """One line of the table. The time is a multiple of ours."""
     failed = set(found.errors) - set(found.reported)
     reported = set(found.reported)
     missed = truth.can - reported - failed
     wrong = truth.cannot & reported
     counted = truth.can | truth.cannot
     right = len(counted) - len(missed) - len(wrong) - len(failed & counted)
-    ratio = found.seconds / ours.seconds
-    print(f"{name:32} {right:7} {len(missed):7} {len(wrong):9} {len(failed & counted):7} {ratio:9,.0f}x", flush=True)
+    ratio = f" {found.seconds / ours.seconds:9,.0f}x" if ours else ""
+    print(f"{name:32} {right:7} {len(missed):7} {len(wrong):9} {len(failed & counted):7}{ratio}")
     return {
         "missed": sorted(missed),
         "too many": {role: found.reported[role] for role in sorted(wrong)},
@@ -361,7 +406,8 @@ def show(name, found, truth, ours):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", choices=("any", "ordinary", "managed"), default="any")
+    parser.add_argument("--set", choices=("generated", "managed"), default="generated")
+    parser.add_argument("--role", help="show the answers on this role alone")
     parser.add_argument("--roles", type=int, default=1000)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--probes", type=int, default=100, help="random requests per action of a role")

@@ -12,8 +12,7 @@ def error_of(documents):
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             for document in documents:
-                policy = PolicyDocument(document)
-                _ = policy.infrastructure_modification, policy.service_wildcard
+                _ = PolicyDocument(document).service_wildcard
     except Exception as problem:  # any failure of the tool is a result of the comparison
         return f"{type(problem).__name__}: {problem}"
     return None
