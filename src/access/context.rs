@@ -1,7 +1,6 @@
-//! What is known of the requests that a node role's sessions make: the keys of their context and the values
-//! these can have.
+//! The context of a role's requests: which condition keys they have, and which values these can have.
 //!
-//! Knows the role's facts and the global condition keys. Knows nothing of statements.
+//! Knows the role's ARN, tags and trust policy, and the global condition keys. Knows nothing of statements.
 //!
 //! Sources: IAM User Guide, "AWS global condition context keys"; Service Authorization Reference of Amazon ECR.
 
@@ -12,36 +11,36 @@ use crate::policy::TrustPolicy;
 use crate::policy::arn::Arn;
 use crate::policy::tag::Tag;
 
-/// What all actions have in common that are requested in the same way.
+/// The properties of a request that depend on its action. Actions with the same target have the same requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) service: Service,
     pub(super) resource: ResourceType,
-    /// The condition keys of the action alone, as the catalogue has them; `None` where the catalogue does not know
-    /// the action.
+    /// The condition keys that the catalogue lists for the action; `None` if the catalogue does not know the action.
     pub(super) keys: Option<&'static [&'static str]>,
-    /// Whether the action is also requested on the string `…:repository/*`.
+    /// Whether a request for the action can also name `…:repository/*`, which stands for all repositories.
     pub(super) all_repositories: bool,
 }
 
 impl Target {
-    fn lists(&self, key: &str) -> bool {
+    /// Whether a request for the action can have this key.
+    fn may_have(&self, key: &str) -> bool {
         self.keys.is_none_or(|keys| keys.contains(&key))
     }
 }
 
-/// An unknown of the request.
+/// A part of a request whose value is not known before the search.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Unknown {
     /// The region in the resource's ARN.
     Region,
     /// The account in the resource's ARN.
     Account,
-    /// What follows the account in the resource's ARN.
+    /// The part after the account in the resource's ARN.
     Resource,
-    /// The instant of the request.
+    /// The time of the request.
     Now,
-    /// A context key, in lower case; `aws:resourcetag/…` stands for the service's own form of it too.
+    /// A condition key in lower case. `aws:resourcetag/…` also stands for `ecr:resourcetag/…`.
     Key(String),
 }
 
@@ -68,32 +67,32 @@ pub(super) struct UnknownValue {
 /// Values that unknowns have during a search, because variables stand for them.
 pub(super) type FixedValues = Vec<UnknownValue>;
 
-/// What is known of a context key.
+/// What is known about a condition key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Knowledge {
-    /// The request has not the key.
+    /// The request does not have the key.
     Absent,
     /// The key has this value.
     Value(String),
-    /// The key is, or is tied to, an unknown.
+    /// The key has the value of this unknown.
     Unknown(Unknown),
 }
 
-/// Whether a key, given in lower case, may have several values.
+/// Whether a request may have several values for the key, which is given in lower case.
 pub(super) fn is_multivalued(key: &str) -> bool {
-    // Names of tags are the user's: nothing is made of them.
+    // Users choose the keys of tags, so these say nothing about the values.
     !key.contains("tag/")
         && (key == "aws:tagkeys" || key == "aws:calledvia" || key.ends_with(":amr") || key.ends_with("orgpaths"))
 }
 
-/// The facts of a role that its requests carry.
+/// The facts about a role that decide what is in the context of its requests.
 #[derive(Debug, Clone)]
 pub(super) struct RoleContext<'r> {
     pub(super) arn: &'r str,
     pub(super) id: &'r str,
     pub(super) tags: &'r [Tag],
     pub(super) trust: &'r TrustPolicy,
-    /// Seconds since 1970 before which no request is made.
+    /// No request is made before this time, in seconds since 1970.
     pub(super) at: f64,
 }
 
@@ -106,7 +105,7 @@ impl RoleContext<'_> {
         Arn::parse(self.arn).map_or("", |arn| arn.account)
     }
 
-    /// What is known of a key, given in lower case.
+    /// What is known about a key, which is given in lower case.
     pub(super) fn knowledge(&self, target: &Target, key: &str) -> Knowledge {
         let free = || Knowledge::Unknown(Unknown::Key(key.to_owned()));
         let free_if = |possible: bool| if possible { free() } else { Knowledge::Absent };
@@ -123,8 +122,8 @@ impl RoleContext<'_> {
             };
         }
         if service == target.service.prefix() {
-            let known_elsewhere = name == "accountsetting";
-            return free_if(!known_elsewhere || target.lists(key));
+            let only_where_listed = name == "accountsetting";
+            return free_if(!only_where_listed || target.may_have(key));
         }
         match key {
             "aws:principalarn" => value(self.arn),
@@ -141,7 +140,7 @@ impl RoleContext<'_> {
             },
             "aws:currenttime" | "aws:epochtime" => Knowledge::Unknown(Unknown::Now),
             "aws:multifactorauthage" => free_if(self.trust.admits_aws_principal()),
-            "aws:tagkeys" => free_if(target.lists(key)),
+            "aws:tagkeys" => free_if(target.may_have(key)),
             "ec2:sourceinstancearn"
             | "ec2:roledelivery"
             | "aws:ec2instancesourcevpc"
@@ -154,7 +153,7 @@ impl RoleContext<'_> {
             "aws:username" | "aws:sourcearn" | "aws:sourceaccount" => Knowledge::Absent,
             "aws:federatedprovider" => free_if(self.trust.admits_federated()),
             _ if name.starts_with("sourceorg") || name.starts_with("principalservicename") => Knowledge::Absent,
-            _ if key.starts_with("aws:requesttag/") => free_if(target.lists("aws:requesttag/")),
+            _ if key.starts_with("aws:requesttag/") => free_if(target.may_have("aws:requesttag/")),
             _ if key.starts_with("aws:principaltag/") => {
                 if self.trust.admits_session_tags() {
                     return free();
@@ -164,13 +163,13 @@ impl RoleContext<'_> {
                 own.map_or(Knowledge::Absent, |own| value(&own.value))
             }
             _ if service == "aws" => free(),
-            // The keys of SAML and of OIDC providers, whose prefix is the provider's host and path.
+            // The keys of SAML and of OIDC providers. The prefix of the latter is the provider's host and path.
             _ if service == "saml" || service.contains('.') => free_if(self.trust.admits_federated()),
             _ => Knowledge::Absent,
         }
     }
 
-    /// What every value of the unknown looks like, with `*` and `?`; `None` where nothing is known.
+    /// A pattern that every value of the unknown matches; `None` if there is no useful one.
     pub(super) fn form(&self, unknown: &Unknown) -> Option<String> {
         let text = |form: &str| Some(form.to_owned());
         match unknown {
@@ -187,22 +186,11 @@ impl RoleContext<'_> {
         }
     }
 
-    /// The unknown as the search sees it; `now` is the slot of [`Unknown::Now`].
+    /// The slot of the unknown; `now` is the number of the slot of [`Unknown::Now`].
     pub(super) fn slot(&self, target: &Target, unknown: &Unknown, now: usize) -> Slot {
-        let always = |kind: Kind, preferred: Vec<String>| Slot { kind, optional: false, multivalued: false, preferred };
-        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let example_regions = || {
-            texts(match self.partition() {
-                "aws" => &["us-east-1", "us-west-2", "eu-west-1"],
-                "aws-us-gov" => &["us-gov-west-1", "us-gov-east-1"],
-                "aws-cn" => &["cn-north-1", "cn-northwest-1"],
-                _ => &[],
-            })
-        };
         let example_names = || texts(&["repository/app", "repository/base"]);
-        let at = || vec![format!("{:.0}", self.at.ceil())];
         match unknown {
-            Unknown::Region => always(Kind::Text(Universe::region(self.partition())), example_regions()),
+            Unknown::Region => always(Kind::Text(Universe::region(self.partition())), self.example_regions()),
             Unknown::Account => always(Kind::Text(Universe::Account), texts(&[self.account(), "210987654321"])),
             Unknown::Resource => match (target.resource, target.service) {
                 (ResourceType::Other, _) => always(Kind::Text(Universe::Other), texts(&["other/app"])),
@@ -218,47 +206,72 @@ impl RoleContext<'_> {
                     always(Kind::Text(Universe::Repository), preferred)
                 }
             },
-            Unknown::Now => always(Kind::InstantFrom(self.at.ceil()), at()),
-            Unknown::Key(key) => {
-                let free = |kind: Kind| Slot { kind, optional: true, multivalued: false, preferred: Vec::new() };
-                let word = || texts(&["app", "base"]);
-                let multivalued = unknown.is_multivalued();
-                let universe = || if multivalued { Universe::Member } else { Universe::Text };
-                let text = || Slot { kind: Kind::Text(universe()), optional: true, multivalued, preferred: word() };
-                match key.as_str() {
-                    "aws:userid" => {
-                        let instance = self.trust.admits_only_ec2();
-                        let prefix = format!("{}:", self.id);
-                        let preferred = vec![format!("{prefix}i-0123456789abcdef0")];
-                        always(Kind::Text(Universe::UserId { prefix, instance }), preferred)
-                    }
-                    "aws:requestedregion" if target.service == Service::EcrPublic => {
-                        always(Kind::Choice(&["us-east-1", "us-west-2"]), Vec::new())
-                    }
-                    "aws:requestedregion" => always(Kind::Text(Universe::region(self.partition())), example_regions()),
-                    "aws:tokenissuetime" => always(Kind::InstantUntil(now), at()),
-                    "aws:viaawsservice" => always(Kind::Choice(&["false", "true"]), Vec::new()),
-                    "aws:useragent" => always(Kind::Text(Universe::Text), word()),
-                    "aws:multifactorauthpresent" if self.trust.admits_aws_principal() => {
-                        free(Kind::Choice(&["false", "true"]))
-                    }
-                    "aws:multifactorauthpresent" => free(Kind::Choice(&["false"])),
-                    "aws:multifactorauthage" | "ec2:roledelivery" => free(Kind::Number),
-                    "aws:sourceip" | "aws:vpcsourceip" | "aws:ec2instancesourceprivateipv4" => {
-                        Slot { preferred: vec!["203.0.113.10".to_owned()], ..free(Kind::Address) }
-                    }
-                    // Before anything is made of a key's name: names of tags are the user's.
-                    _ if key.contains("tag/") => text(),
-                    "aws:assumedroot" | "aws:viaawsmcpservice" | "aws:ismcpserviceaction" => {
-                        free(Kind::Choice(&["false", "true"]))
-                    }
-                    _ if key.ends_with("arn") => {
-                        let example = format!("arn:{}:ec2:us-east-1:{}:app", self.partition(), self.account());
-                        Slot { preferred: vec![example], ..free(Kind::Text(Universe::Arn)) }
-                    }
-                    _ => text(),
-                }
-            }
+            Unknown::Now => always(Kind::InstantFrom(self.at.ceil()), self.earliest()),
+            Unknown::Key(key) => self.key_slot(target, key, unknown.is_multivalued(), now),
         }
     }
+
+    /// The slot of a condition key, which is given in lower case.
+    fn key_slot(&self, target: &Target, key: &str, multivalued: bool, now: usize) -> Slot {
+        let optional = |kind: Kind| Slot { kind, optional: true, multivalued: false, preferred: Vec::new() };
+        let words = || texts(&["app", "base"]);
+        let universe = || if multivalued { Universe::Member } else { Universe::Text };
+        let text = || Slot { kind: Kind::Text(universe()), optional: true, multivalued, preferred: words() };
+        match key {
+            "aws:userid" => {
+                let instance = self.trust.admits_only_ec2();
+                let prefix = format!("{}:", self.id);
+                let preferred = vec![format!("{prefix}i-0123456789abcdef0")];
+                always(Kind::Text(Universe::UserId { prefix, instance }), preferred)
+            }
+            "aws:requestedregion" if target.service == Service::EcrPublic => {
+                always(Kind::Choice(&["us-east-1", "us-west-2"]), Vec::new())
+            }
+            "aws:requestedregion" => always(Kind::Text(Universe::region(self.partition())), self.example_regions()),
+            "aws:tokenissuetime" => always(Kind::InstantUntil(now), self.earliest()),
+            "aws:viaawsservice" => always(Kind::Choice(&["false", "true"]), Vec::new()),
+            "aws:useragent" => always(Kind::Text(Universe::Text), words()),
+            "aws:multifactorauthpresent" if self.trust.admits_aws_principal() => {
+                optional(Kind::Choice(&["false", "true"]))
+            }
+            "aws:multifactorauthpresent" => optional(Kind::Choice(&["false"])),
+            "aws:multifactorauthage" | "ec2:roledelivery" => optional(Kind::Number),
+            "aws:sourceip" | "aws:vpcsourceip" | "aws:ec2instancesourceprivateipv4" => {
+                Slot { preferred: vec!["203.0.113.10".to_owned()], ..optional(Kind::Address) }
+            }
+            // Before the keys that are recognized by their name, because users choose the keys of tags.
+            _ if key.contains("tag/") => text(),
+            "aws:assumedroot" | "aws:viaawsmcpservice" | "aws:ismcpserviceaction" => {
+                optional(Kind::Choice(&["false", "true"]))
+            }
+            _ if key.ends_with("arn") => {
+                let example = format!("arn:{}:ec2:us-east-1:{}:app", self.partition(), self.account());
+                Slot { preferred: vec![example], ..optional(Kind::Text(Universe::Arn)) }
+            }
+            _ => text(),
+        }
+    }
+
+    /// The earliest time of a request: the preferred value of a slot for an instant.
+    fn earliest(&self) -> Vec<String> {
+        vec![format!("{:.0}", self.at.ceil())]
+    }
+
+    fn example_regions(&self) -> Vec<String> {
+        texts(match self.partition() {
+            "aws" => &["us-east-1", "us-west-2", "eu-west-1"],
+            "aws-us-gov" => &["us-gov-west-1", "us-gov-east-1"],
+            "aws-cn" => &["cn-north-1", "cn-northwest-1"],
+            _ => &[],
+        })
+    }
+}
+
+/// A slot that is present in every request and has one value.
+fn always(kind: Kind, preferred: Vec<String>) -> Slot {
+    Slot { kind, optional: false, multivalued: false, preferred }
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
 }

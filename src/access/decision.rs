@@ -1,4 +1,4 @@
-//! The answer for one action: permitted with a witness, refused, or undecided; and why an action is refused.
+//! The decision for one action: permitted with a witness, refused, or undecided; and why an action is refused.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::policy::arn::Arn;
 
-/// Where a policy bears on a role.
+/// How a policy is attached to a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GrantKind {
@@ -21,14 +21,14 @@ pub enum GrantKind {
     Boundary,
 }
 
-/// A statement that bears on a request.
+/// A statement of one of the role's policies.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Grant {
     /// The inline policy's name or the managed policy's ARN.
     pub policy: String,
-    /// Where the policy bears on the role.
+    /// How the policy is attached to the role.
     pub kind: GrantKind,
-    /// The statement's `Sid`.
+    /// The statement's `Sid`, if it has one.
     pub sid: Option<String>,
     /// The statement's place in the document, from 0.
     pub statement: usize,
@@ -54,8 +54,8 @@ pub struct StatementName {
 impl StatementName {
     const SEPARATOR: &str = ", statement ";
 
-    /// The name of a statement. IAM takes letters and digits as a Sid; one with other characters is not used, so that
-    /// a Sid never looks like another part of a text. A Sid of digits alone is not used, because it looks like a place.
+    /// The name of a statement: its Sid, if that is one word and not only digits. Otherwise its place is used. IAM accepts
+    /// only letters and digits in a Sid; an account file may hold other characters, which could look like more text.
     pub(super) fn of(grant: &Grant) -> Self {
         let name = Arn::parse(&grant.policy).and_then(|arn| arn.name()).unwrap_or(&grant.policy);
         let unusual = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '(' | ')');
@@ -84,45 +84,45 @@ impl FromStr for StatementName {
     }
 }
 
-/// The text is not a policy's name and a statement's.
+/// The text does not name a policy and a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a policy and a statement such as `Push, statement 0`")]
 pub struct NotAStatementName;
 
-/// A request that IAM would allow, and the statements that do.
+/// A request that IAM would allow, and the statements that allow it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Witness {
-    /// One ARN; `*` for an action without resource type.
+    /// The ARN of the resource; `*` for an action without resource type.
     pub resource: String,
-    /// The keys that the request needs, with their values. Keys not listed are absent, or have any value where
-    /// they are always present.
+    /// The condition keys that the request needs, with their values. A key that is not listed is absent, or has any value
+    /// if it is always present.
     pub context: BTreeMap<String, Vec<String>>,
-    /// The Allow statements that match the request, the boundary's included.
+    /// The Allow statements that match the request, including those of the boundary.
     pub grants: Vec<Grant>,
-    /// The account of the resource, where that is not the role's own: a policy there has to agree too.
+    /// The account of the resource if it is not the role's account. A policy of that account has to allow the request too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_account: Option<String>,
-    /// What the request takes for granted where AWS's documentation leaves two readings; mostly nothing.
+    /// The statements for which AWS's documentation leaves open whether they match the request. Mostly empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assumed: Vec<Assumption>,
 }
 
-/// A statement of which the documentation does not say whether it matches a request.
+/// A statement for which AWS's documentation leaves open whether it matches a request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Assumption {
     /// The statement.
     #[serde(flatten)]
     pub statement: Grant,
-    /// Whether it is taken to match, as an Allow is, or not to, as a Deny is.
+    /// The assumption: an Allow matches, a Deny does not match.
     pub matches: bool,
 }
 
-/// What is known of an action.
+/// Whether the role can call an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Some request is allowed.
+    /// IAM would allow this request.
     Permitted(Arc<Witness>),
-    /// No request is allowed; [`refusals`] tells why.
+    /// IAM would allow no request. `permissions::refusals` gives the reason.
     Refused,
     /// Not decided within the budget.
     Undecided,
@@ -134,8 +134,8 @@ pub enum Decision {
 pub enum Refusal {
     /// No Allow of an identity-based policy matches any request for the action.
     NoAllow,
-    /// The identity-based policies allow, the permissions boundary does not.
+    /// The identity-based policies allow a request, but the permissions boundary allows none of them.
     Boundary,
-    /// What is allowed, these Deny statements refuse; without one of them some request would be left.
+    /// These Deny statements refuse every request that is allowed. Without any one of them, IAM would allow a request.
     Denied(Vec<Grant>),
 }

@@ -1,7 +1,7 @@
 //! What a role may do to Amazon ECR, and the verdict on it.
 //!
-//! Knows ECR, roles and how IAM evaluates requests. Does no I/O and reads no clock; knows nothing of AWS Config
-//! beyond the length of an annotation.
+//! Knows ECR, roles and how IAM evaluates requests. Does no I/O and reads no clock. Of AWS Config it knows only the
+//! compliance types and the annotation.
 
 mod annotation;
 pub mod catalogue;

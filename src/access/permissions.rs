@@ -1,6 +1,6 @@
-//! What a role may do to ECR: for each action, whether there is a request that IAM would allow it, and the request.
+//! What a role may do to ECR: a decision for each action, within one budget.
 //!
-//! Knows the answers and what they are made of. How they are found is [`super::decider`]'s.
+//! Knows which actions are decided and how the budget is shared. `decider.rs` makes the decisions.
 
 use time::OffsetDateTime;
 
@@ -12,23 +12,23 @@ use super::role::Role;
 use super::statements::{role_statements, unknown_actions};
 use crate::policy::budget::Budget;
 
-/// Steps of work for one role, all its actions together.
+/// The budget for one role, in steps, for all its actions together.
 pub const STEPS_PER_ROLE: u64 = 2_000_000;
 
-/// Steps that each action gets at first, so that one that is hard to decide leaves enough for the others.
+/// The steps that each action gets at first, so that a hard one leaves enough for the others.
 const STEPS_AT_FIRST: u64 = 20_000;
 
 /// What a role may do to ECR.
 #[derive(Debug, Clone, Default)]
 pub struct Permissions {
-    /// By the catalogue's order of actions.
+    /// The actions of the catalogue, in its order.
     pub catalogued: Vec<Decision>,
-    /// Literal actions under ECR's prefixes that the catalogue does not know, as the policies spell them.
+    /// Literal actions with ECR's prefixes that the catalogue does not know, as the policies spell them.
     pub unknown: Vec<(String, Decision)>,
 }
 
-/// Decides every action of the catalogue, and the literal actions that it does not know, for requests made at
-/// `at` or later.
+/// Decides every action of the catalogue, and every unknown literal action in the policies, for requests made at `at` or
+/// later.
 pub fn permissions(role: &Role, at: OffsetDateTime) -> Permissions {
     let context = context(role, at);
     let statements = role_statements(role);
@@ -54,10 +54,10 @@ pub fn permissions(role: &Role, at: OffsetDateTime) -> Permissions {
     Permissions { catalogued, unknown: unknown.collect() }
 }
 
-/// Why each refused action of the catalogue is refused, for requests made at `at` or later.
+/// The reason for each refused action of the catalogue, for requests made at `at` or later.
 ///
-/// Decides the role once more, and under a budget of its own. What that does not suffice to narrow down names every
-/// Deny that bears on the action.
+/// Decides the role again, with a new budget. If the budget is not enough to find the Deny statements that matter, the
+/// reason lists every Deny that matches the action.
 pub fn refusals(role: &Role, at: OffsetDateTime) -> Vec<(&'static Action, Refusal)> {
     let context = context(role, at);
     let statements = role_statements(role);
@@ -83,7 +83,7 @@ pub fn refusals(role: &Role, at: OffsetDateTime) -> Vec<(&'static Action, Refusa
     refusals
 }
 
-/// The first whole second that is not before the instant.
+/// Seconds since 1970, rounded up.
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in an f64")]
 fn seconds(at: OffsetDateTime) -> f64 {
     (at.unix_timestamp() + i64::from(at.nanosecond() > 0)) as f64

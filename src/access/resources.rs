@@ -1,7 +1,7 @@
-//! Resource patterns: their shapes, and what they ask of the unknown parts of a request's resource.
+//! Resource patterns as cubes over the unknown parts of a request's ARN.
 //!
-//! Knows how a pattern with fewer than six fields is read, and where wildcards and variables have no place. Knows nothing
-//! of conditions.
+//! Knows how a pattern with fewer than six fields is read, and where wildcards and variables are not permitted. Knows
+//! nothing of conditions.
 //!
 //! Source: IAM User Guide, "IAM JSON policy elements: Resource".
 
@@ -19,10 +19,10 @@ use crate::policy::reading::Reading;
 use crate::policy::requirement::{IfPresent, Requirement};
 use crate::policy::variable::{Token, resolve};
 
-/// How many symbols of a pattern are read in the time of a step of the budget.
+/// How many characters of a pattern cost one step of the budget.
 const SYMBOLS_PER_STEP: usize = 8;
 
-/// The parts of an ARN that are unknown, with the patterns that each has to match.
+/// The unknown parts of an ARN, each with the globs that all have to match it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct ArnTerms {
     region: Vec<Glob>,
@@ -33,18 +33,18 @@ struct ArnTerms {
 /// A pattern of six fields.
 pub(super) type SixFields<'t> = Vec<&'t str>;
 
-/// Wildcards in the resource type are documented as not allowed, `*` for the whole resource aside: doubt. So are
-/// variables there.
+/// Whether the resource type contains a wildcard or a variable. AWS documents that it may not, except for `*` as the
+/// whole resource. So it is open whether such a pattern matches.
 pub(super) fn has_doubtful_type(resource: &str) -> bool {
     let everything = resource.bytes().all(|c| c == b'*');
     !everything && resource.split('/').next().is_some_and(|kind| kind.contains(['*', '?']) || kind.contains("${"))
 }
 
-/// A pattern as patterns of six fields: alternatives, each of one or more patterns that all have to match.
+/// A pattern as patterns of six fields: a list of alternatives, each a list of patterns that all have to match.
 ///
-/// A pattern of more fields matches nothing. One of fewer is completed with `*`; but a `*` that ends a field may
-/// also run over colons, and which of the two IAM does is not documented: the wide reading takes either, the
-/// narrow one both.
+/// A pattern with more fields matches nothing. One with fewer fields may be completed with `*`, or a `*` at the end of a
+/// field may match colons too. AWS does not document which: in the wide reading one of them has to match, in the narrow
+/// reading both.
 pub(super) fn six_fields(fields: Vec<&str>, reading: Reading) -> Vec<Vec<SixFields<'_>>> {
     let star = || "*";
     let missing = match 6_usize.checked_sub(fields.len()) {
@@ -159,7 +159,7 @@ fn add_terms(
     terms: &mut ArnTerms,
 ) -> bool {
     let [arn, partition, service, region, account, resource] = fields.as_slice() else { return false };
-    // Variables have meaning in the last field only; AWS's own policies also use one for the account.
+    // Variables are documented for the last field only. AWS's own policies also have one for the account.
     let plain = |field: &str| {
         let tokens = if pattern.has_variables() { pattern.tokens_of(field) } else { Vec::new() };
         let variable = tokens.iter().any(|token| matches!(token, Token::Variable(_)));

@@ -1,4 +1,4 @@
-//! A role with all that bears on its permissions.
+//! A role with everything that its permissions depend on.
 
 use std::sync::Arc;
 
@@ -14,28 +14,28 @@ pub enum PolicySource {
     Managed(String),
 }
 
-/// A policy that bears on a role.
+/// A policy of a role.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// Where the policy is attached.
     pub source: PolicySource,
-    /// The document; of a managed policy the default version's.
+    /// The document; for a managed policy, its default version.
     pub document: Arc<Document>,
 }
 
-/// All that IAM knows of a role that bears on its permissions.
+/// A role, its trust policy, its tags and its policies, as IAM has them.
 #[derive(Debug, Clone)]
 pub struct Role {
-    /// The ARN, path included.
+    /// The ARN, with the path.
     pub arn: String,
     /// The unique id, `AROA…`.
     pub id: String,
-    /// Who may assume the role.
+    /// Who can assume the role.
     pub trust_policy: TrustPolicy,
     /// The role's tags.
     pub tags: Vec<Tag>,
-    /// The identity-based policies: inline and attached.
+    /// The identity-based policies: inline and attached managed ones.
     pub policies: Vec<Policy>,
-    /// The permissions boundary.
+    /// The permissions boundary, if the role has one.
     pub permissions_boundary: Option<Policy>,
 }

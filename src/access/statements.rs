@@ -1,7 +1,7 @@
-//! The statements of a role that bear on ECR.
+//! The statements of a role that concern ECR.
 //!
-//! Knows which actions a statement matches, where it stands, and that an Allow is read in the wide reading and a Deny
-//! in the narrow one where the documentation leaves two. Knows nothing of requests.
+//! Knows which actions a statement matches, where it is, and in which reading it is used: wide for an Allow, narrow for a
+//! Deny. Knows nothing of requests.
 
 use super::catalogue::{self, ActionSet, Service};
 use super::context::is_multivalued;
@@ -15,7 +15,7 @@ use crate::policy::pattern::ResourcePattern;
 use crate::policy::reading::Reading;
 use crate::policy::{Effect, Statement};
 
-/// A statement that bears on ECR, and where it stands.
+/// A statement that concerns ECR, and where it is.
 pub(super) struct RoleStatement<'r> {
     pub(super) body: &'r Statement,
     policy: &'r Policy,
@@ -23,8 +23,9 @@ pub(super) struct RoleStatement<'r> {
     index: usize,
     pub(super) keys: Vec<ContextKey>,
     /// The actions of the catalogue that it matches, in the reading that finds more access.
+    /// Those for which the two readings differ are in `doubtful` too.
     pub(super) actions: ActionSet,
-    /// Those of which the other reading says otherwise.
+    /// The actions of the catalogue for which the two readings differ.
     pub(super) doubtful: ActionSet,
 }
 
@@ -52,11 +53,12 @@ impl RoleStatement<'_> {
         self.kind() == StatementKind::Deny
     }
 
+    /// The reading that finds more access.
     pub(super) fn reading(&self) -> Reading {
         reading(self.body.effect)
     }
 
-    /// Whether a condition or a variable names a key that only some actions' requests have.
+    /// Whether a condition or a variable names a key that only the requests for some actions have.
     pub(super) fn names_keys_of_actions(&self) -> bool {
         let single = |key: &ContextKey| {
             catalogue::actions().iter().flat_map(|action| action.keys).any(|own| key.lower().starts_with(own))
@@ -64,8 +66,8 @@ impl RoleStatement<'_> {
         self.keys.iter().any(single)
     }
 
-    /// Whether both readings see alike which requests the statement matches, its actions apart: true of what most
-    /// statements are, and quickly found out.
+    /// Whether both readings match the same requests, actions aside. A quick check: true for most statements, and false for
+    /// some for which the readings do not differ.
     pub(super) fn is_plain(&self) -> bool {
         let plain = |pattern: &ResourcePattern| {
             pattern.is_everything()
@@ -76,8 +78,8 @@ impl RoleStatement<'_> {
         self.body.conditions.is_empty() && !patterns.is_empty() && patterns.iter().all(plain)
     }
 
-    /// Whether a Deny refuses all that this Allow allows because it says no more than that: all of its conditions are the
-    /// Allow's, and so are its resources, or all.
+    /// Whether the Deny evidently refuses every request that this Allow matches: each of its conditions is also one of the
+    /// Allow, and its resources are those of the Allow, or all resources.
     pub(super) fn is_undone_by(&self, deny: &RoleStatement<'_>) -> bool {
         let (own, other) = (&self.body.resources, &deny.body.resources);
         let same_meaning = |pattern: &ResourcePattern| {
@@ -98,7 +100,7 @@ impl RoleStatement<'_> {
         (everywhere || same_resources) && deny.body.conditions.iter().all(same_condition)
     }
 
-    /// Whether it matches an action that the catalogue does not know.
+    /// Whether it matches this action, which the catalogue does not know.
     pub(super) fn matches_action(&self, service: Service, name: &str, reading: Reading, budget: &Budget) -> bool {
         let scope = &self.body.actions;
         budget.charge(1 + scope.patterns.len());
@@ -106,6 +108,7 @@ impl RoleStatement<'_> {
         scope.patterns.iter().any(|pattern| pattern.matches(service.prefix(), name, inner)) != scope.negated
     }
 
+    /// The statement as reports show it.
     pub(super) fn grant(&self) -> Grant {
         let policy = match &self.policy.source {
             PolicySource::Inline(name) => name.clone(),
@@ -115,8 +118,8 @@ impl RoleStatement<'_> {
     }
 }
 
-/// The statements that bear on an action of the catalogue or may bear on an unknown one, in an order that does not
-/// depend on where they stand.
+/// The role's statements that match an action of ECR or may match an unknown one. They are sorted by content, so that the
+/// order of policies and statements does not change a verdict.
 pub(super) fn role_statements(role: &Role) -> Vec<RoleStatement<'_>> {
     let kind = |policy: &Policy| match policy.source {
         PolicySource::Inline(_) => GrantKind::Inline,
@@ -157,8 +160,8 @@ fn reading(effect: Effect) -> Reading {
     }
 }
 
-/// The literal actions under ECR's prefixes that an identity-based policy allows and the catalogue does not know,
-/// each in one spelling.
+/// The literal actions with ECR's prefixes that an identity-based policy allows and the catalogue does not know. Actions
+/// that differ only in letter case are one action.
 pub(super) fn unknown_actions(role: &Role) -> Vec<String> {
     let statements = role.policies.iter().flat_map(|policy| &policy.document.statements);
     let allows = statements.filter(|statement| statement.effect == Effect::Allow && !statement.actions.negated);
@@ -169,7 +172,7 @@ pub(super) fn unknown_actions(role: &Role) -> Vec<String> {
     names
 }
 
-/// The keys that a statement mentions: in conditions and as variables.
+/// The condition keys that a statement mentions, in conditions and as variables.
 fn keys(statement: &Statement) -> Vec<ContextKey> {
     let mut keys = Vec::new();
     for condition in &statement.conditions {

@@ -18,20 +18,20 @@ use crate::policy::pattern::ActionPattern;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AllowedAccess {
-    /// Read and List actions of `ecr` and `ecr-public`, and `ecr:BatchImportUpstreamImage`, which AWS's own pull-only
-    /// policy grants.
+    /// Read and List actions of `ecr` and `ecr-public`, and `ecr:BatchImportUpstreamImage`, which AWS's pull-only policy
+    /// allows.
     #[default]
     ReadOnly,
-    /// What a pull needs, through a pull-through cache and from ECR Public too.
+    /// The actions that a pull needs, including pulls through a pull-through cache and from ECR Public.
     PullOnly,
-    /// The four actions of the CIS EKS Benchmark 5.1.3, exactly.
+    /// Exactly the four actions of the CIS EKS Benchmark 5.1.3.
     Cis,
 }
 
 const CIS: [&str; 4] =
     ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"];
 
-/// Access level Write, but all it writes is what a pull-through cache fetches on a pull.
+/// Its access level is Write, but it writes only the image that a pull-through cache fetches during a pull.
 const IMPORT_UPSTREAM: &str = "ecr:BatchImportUpstreamImage";
 
 const PUBLIC_PULL: [&str; 2] = ["ecr-public:BatchCheckLayerAvailability", "ecr-public:GetAuthorizationToken"];
@@ -52,13 +52,13 @@ impl FromStr for AllowedAccess {
     }
 }
 
-/// A setting that is not accepted.
+/// A value of a parameter that is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{value}` is not accepted, expected {accepted}")]
 pub struct NotAccepted {
-    /// The setting, or the parts of it that are wrong.
+    /// The value, or the wrong parts of it.
     pub value: String,
-    /// What is accepted.
+    /// The accepted values.
     pub accepted: &'static str,
 }
 
@@ -73,22 +73,22 @@ impl AllowedAccess {
     }
 }
 
-/// What a role is judged by.
+/// The parameters of a verdict.
 #[derive(Debug, Clone, Default)]
 pub struct Criteria {
-    /// The set of actions allowed.
+    /// The set of allowed actions.
     pub allowed_access: AllowedAccess,
-    /// Further actions allowed, literal `service:Name`, matched without regard to case.
+    /// More allowed actions, as literal `service:Name`. Letter case does not matter.
     pub additional_allowed_actions: Vec<String>,
     /// Whether a role that cannot pull is NON_COMPLIANT.
     pub require_pull_access: bool,
 }
 
 impl Criteria {
-    /// Reads additional allowed actions: literal ones, separated by commas, blanks around them ignored.
+    /// Reads a list of literal actions, separated by commas. Spaces around them are ignored.
     ///
     /// # Errors
-    /// The parts that are no literal actions, such as those with wildcards.
+    /// The parts that are not literal actions, such as those with wildcards.
     pub fn parse_actions(text: &str) -> Result<Vec<String>, NotAccepted> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let literal = |part: &&str| ActionPattern::new(part).as_literal().is_some();
@@ -110,32 +110,33 @@ impl Criteria {
         self.allowed_access.includes(action) || self.additional(action.full_name)
     }
 
-    /// Whether all that AWS's AmazonEC2ContainerRegistryPullOnly grants is allowed
+    /// Whether every action of AWS's policy AmazonEC2ContainerRegistryPullOnly is allowed
     /// (<https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEC2ContainerRegistryPullOnly.html>).
     pub fn allows_pull_only_policy(&self) -> bool {
         self.allowed_access != AllowedAccess::Cis || self.additional(IMPORT_UPSTREAM)
     }
 
-    /// The additional actions that the catalogue does not know; accepted, but worth a warning.
+    /// The additional actions that the catalogue does not know. They are accepted; callers warn about them.
     pub fn unknown_actions(&self) -> impl Iterator<Item = &str> {
         self.additional_allowed_actions.iter().map(String::as_str).filter(|name| catalogue::find(name).is_none())
     }
 }
 
-/// The values of AWS Config's compliance type that a rule may report.
+/// AWS Config's compliance types that a rule can report
+/// (<https://docs.aws.amazon.com/config/latest/APIReference/API_Evaluation.html>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Compliance {
-    /// The role can do nothing to ECR beyond the allowed set: proved.
+    /// It is proved that the role can call no action outside the allowed set.
     Compliant,
-    /// It can, or it is not known that it cannot.
+    /// The role can call such an action, or the proof was not finished.
     NonCompliant,
-    /// The rule has nothing to say of the resource.
+    /// The resource gets no verdict.
     NotApplicable,
 }
 
 impl Compliance {
-    /// The value as AWS Config spells it.
+    /// The value as AWS Config spells it, such as `NON_COMPLIANT`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Compliant => "COMPLIANT",
@@ -145,7 +146,7 @@ impl Compliance {
     }
 }
 
-/// An action that some request may perform.
+/// An action that the role can call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Access {
     /// The action, in the catalogue's spelling.
@@ -166,13 +167,13 @@ fn the_witness<S: Serializer>(witness: &Arc<Witness>, serializer: S) -> Result<S
 pub struct Verdict {
     /// COMPLIANT or NON_COMPLIANT.
     pub compliance: Compliance,
-    /// Permitted actions outside the allowed set, worst first.
+    /// Permitted actions outside the allowed set, the worst first.
     pub excess: Vec<Access>,
-    /// All permitted actions of the catalogue, in its order.
+    /// All permitted actions of the catalogue, in the catalogue's order.
     pub permitted: Vec<Access>,
-    /// Actions needed to pull that no request may perform.
+    /// Actions that a pull needs and the role cannot call.
     pub missing: Vec<&'static str>,
-    /// Actions that the budget did not suffice to decide, in the catalogue's order.
+    /// Actions that were not decided within the budget, in the catalogue's order.
     pub undecided: Vec<String>,
     #[serde(skip)]
     undecided_excess: Vec<String>,
@@ -182,7 +183,7 @@ pub struct Verdict {
     only_reads: bool,
 }
 
-/// Judges a role at the instant `at`, before which none of its requests is made.
+/// The verdict on a role, for requests made at `at` or later.
 pub fn judge(role: &Role, criteria: &Criteria, at: OffsetDateTime) -> Verdict {
     Verdict::new(permissions(role, at), criteria)
 }
@@ -258,7 +259,7 @@ impl Verdict {
         &self.undecided_excess
     }
 
-    /// Whether the role has to be able to pull and is not.
+    /// Whether the parameters require that the role can pull, and it cannot.
     pub fn cannot_pull(&self) -> bool {
         self.require_pull_access && !self.missing.is_empty()
     }
