@@ -88,3 +88,31 @@ impl fmt::Display for Failure<'_> {
         self.others.iter().try_for_each(|problem| write!(f, "; also {problem}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::ports::error::PortError;
+    use crate::rule::report::problem::{NotImported, NotStored};
+
+    #[test]
+    fn failure_is_named_by_its_most_severe_problem() {
+        let cause = || PortError::new("iam:GetRole", "role `nodes`", "AccessDenied");
+        let unreadable = || UnreadableRole { name: "nodes".to_owned(), id: None, cause: cause().into() };
+        let by_severity = [
+            Problem::EvaluationsNotStored(NotStored::Refused { resources: Vec::new(), total: 1, attempts: 4 }),
+            Problem::FindingsNotImported(NotImported::Unknown { cause: cause() }),
+            Problem::ReportedRolesUnknown(cause()),
+            Problem::RolesUnreadable(vec![unreadable()]),
+        ];
+        for (index, most_severe) in by_severity.iter().enumerate() {
+            let problems: Vec<Problem> = by_severity.iter().skip(index).rev().cloned().collect();
+            let texts: Vec<String> = by_severity.iter().skip(index).map(ToString::to_string).collect();
+            let report = Report { outcome: Outcome::default(), problems };
+            let failure = report.failure().unwrap();
+            assert_eq!(failure.error_type(), most_severe.error_type());
+            assert_eq!(failure.to_string(), texts.join("; also "));
+        }
+        assert!(Report { outcome: Outcome::default(), problems: Vec::new() }.failure().is_none());
+    }
+}

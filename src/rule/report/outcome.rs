@@ -11,7 +11,7 @@ use crate::rule::ports::config::{Evaluation, ResourceId};
 use crate::rule::ports::iam::role_name;
 
 /// The outcome of an evaluation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// The trigger in a few words, see [`Trigger::label`](crate::rule::Trigger::label).
     pub trigger: &'static str,
@@ -34,11 +34,7 @@ impl Outcome {
         Self {
             trigger: invocation.trigger.label(),
             scheduled: invocation.trigger.is_all_roles() && !invocation.result_token.asks_for_test_mode(),
-            answers: Vec::new(),
-            facts_elsewhere: 0,
-            closed_regions: Vec::new(),
-            left_to_schedule: Vec::new(),
-            findings: None,
+            ..Self::default()
         }
     }
 
