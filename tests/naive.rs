@@ -1,4 +1,4 @@
-//! Tests of the oracle itself: the naive evaluator by cases, the generator by what it must reach.
+//! Tests of the test tools: the naive evaluator on written cases, and the coverage of the generator.
 
 use crate::support::generate::Rng;
 use crate::support::generate::account::{account, role_docs, role_names};
@@ -16,9 +16,9 @@ fn actions() -> Vec<CatalogueAction> {
     catalogue(&serde_json::from_str(include_str!("support/catalogue.json")).unwrap()).unwrap()
 }
 
-/// The object's fields; any that is not known, and any missing of the first ones, is a fault of the case.
+/// The object's fields. Panics on a field that is in neither list, and on a missing needed one.
 fn fields<'a>(value: &'a Value, needed: &[&str], optional: &[&str]) -> &'a Map<String, Value> {
-    let object = value.as_object().unwrap_or_else(|| panic!("no object: {value}"));
+    let object = value.as_object().unwrap_or_else(|| panic!("not an object: {value}"));
     for key in object.keys() {
         assert!(needed.contains(&key.as_str()) || optional.contains(&key.as_str()), "unknown field `{key}` in {value}");
     }
@@ -78,7 +78,7 @@ fn shown(answer: &Result<Answer, String>) -> &'static str {
 }
 
 #[test]
-fn every_case_is_decided_as_documented() {
+fn naive_evaluator_decides_cases_as_documented() {
     let catalogue = actions();
     let cases: Vec<Value> = serde_json::from_str(include_str!("support/naive/cases.json")).unwrap();
     let mut names = BTreeSet::new();
@@ -89,7 +89,7 @@ fn every_case_is_decided_as_documented() {
         assert!(names.insert(name), "two cases are named `{name}`");
         assert!(
             case["because"].as_str().unwrap().starts_with("https://docs.aws.amazon.com/"),
-            "`{name}` stands on no page"
+            "`{name}` names no page of the documentation"
         );
         let expected = fields(&case["expected"], &["answer", "well_formed"], &[]);
         let (role, request) = (role_of(&case["given"]), request_of(&case["request"]));
@@ -107,7 +107,7 @@ fn every_case_is_decided_as_documented() {
 }
 
 #[test]
-fn the_catalogue_has_all_actions_of_both_services() {
+fn naive_catalogue_has_all_actions_of_both_services() {
     let catalogue = actions();
     let of = |service: &str| catalogue.iter().filter(|action| action.service() == service).count();
     assert_eq!((of("ecr"), of("ecr-public")), (64, 23));
@@ -115,7 +115,7 @@ fn the_catalogue_has_all_actions_of_both_services() {
 }
 
 #[test]
-fn a_seed_gives_the_same_role_alone_and_among_others() {
+fn generated_role_depends_only_on_its_seed() {
     let many = account(100, 5);
     let alone = account(103, 1);
     assert_eq!(many["RoleDetailList"][3], alone["RoleDetailList"][0]);
@@ -123,7 +123,7 @@ fn a_seed_gives_the_same_role_alone_and_among_others() {
 }
 
 #[test]
-fn generated_roles_are_understood_and_their_requests_can_exist() {
+fn generated_requests_can_exist_and_are_decided() {
     let catalogue = actions();
     let (mut probes, mut found, mut doubtful, mut surely) = (0, 0, 0, 0);
     for seed in 0..150 {
@@ -142,13 +142,13 @@ fn generated_roles_are_understood_and_their_requests_can_exist() {
             surely += usize::from(answer.allowed && answer.certain);
         }
     }
-    // Seldom nothing is found (a role of China has no public registries); both kinds of answers are common.
+    // A probe seldom finds no request (roles in China have no public registries). Both kinds of answers are common.
     assert!(found * 10 > probes * 9, "{found} requests of {probes} probes");
-    assert!(surely > probes / 10 && doubtful > 5, "{surely} allowed, {doubtful} in doubt, of {probes}");
+    assert!(surely > probes / 10 && doubtful > 5, "{surely} allowed, {doubtful} depend on the reading, of {probes}");
 }
 
 #[test]
-fn generated_roles_reach_every_operator_and_every_shape() {
+fn generated_roles_have_every_operator_and_shape() {
     let mut seen = BTreeMap::new();
     let text: String = (0..3_000).map(|seed| account(seed, 1).to_string()).collect();
     let kinds = [
@@ -210,7 +210,7 @@ fn generated_roles_reach_every_operator_and_every_shape() {
 }
 
 #[test]
-fn more_denies_never_allow_more_and_more_allows_never_less() {
+fn naive_deny_only_removes_and_allow_only_adds() {
     let catalogue = actions();
     for seed in 0..80 {
         let details = account(seed, 1);
@@ -236,9 +236,9 @@ fn more_denies_never_allow_more_and_more_allows_never_less() {
         for action in catalogue.iter().step_by(7) {
             let Some(request) = probe(&mut rng, &interest, action, &catalogue, AT) else { continue };
             let before = allowed(&role, &request).unwrap().allowed;
-            // The other role's policies may ask for keys that this request does not list.
+            // The other role's policies may mention keys that this request does not list.
             if let Ok(after) = allowed(&denied, &request) {
-                assert!(before || !after.allowed, "seed {seed}: a Deny granted {request:?}");
+                assert!(before || !after.allowed, "seed {seed}: a Deny permitted {request:?}");
             }
             if let Ok(after) = allowed(&granted, &request) {
                 assert!(!before || after.allowed, "seed {seed}: an Allow refused {request:?}");

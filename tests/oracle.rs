@@ -1,7 +1,7 @@
-//! The solver against the naive evaluator, on generated roles.
+//! Compares the solver with the naive evaluator on generated roles.
 //!
-//! `ORACLE_ROLES` (default 150), `ORACLE_FIRST_SEED` (default 1) and `ORACLE_PROBES` (default 6, per refused action)
-//! choose the size; a failure prints the role's seed.
+//! `ORACLE_ROLES` (default 150), `ORACLE_FIRST_SEED` (default 1) and `ORACLE_PROBES` (default 6, for each refused action)
+//! choose the size. A failure prints the role's seed.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 #[test]
-fn the_solver_agrees_with_the_naive_evaluator() {
+fn solver_agrees_with_the_naive_evaluator() {
     let actions = actions();
     let (first, roles) = (setting("ORACLE_FIRST_SEED", 1), setting("ORACLE_ROLES", 150));
     let probes = setting("ORACLE_PROBES", 6);
@@ -29,7 +29,7 @@ fn the_solver_agrees_with_the_naive_evaluator() {
         if tally.undecided > undecided {
             undecided_roles.insert(seed);
         }
-        // The actions of a role tend to fail together: the first one tells.
+        // One disagreement for each role is enough: its actions tend to fail for the same reason.
         failures.extend(tally.disagreements.drain(..).take(1).map(|problem| format!("seed {seed}: {problem}")));
     }
     let Tally { permitted, refused, undecided, probes, .. } = tally;

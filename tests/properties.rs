@@ -1,8 +1,8 @@
-//! What holds of every role, held against generated ones: what may be rewritten without changing a decision, and
-//! what may only take away or only add.
+//! Properties of every verdict, tested on generated roles: rewriting that changes no decision, and additions that can
+//! only remove or only add permissions.
 //!
-//! An action that is undecided may be permitted, and counts as such. `PROPERTY_ROLES` (default 60, for each
-//! property) and `PROPERTY_FIRST_SEED` (default 1) choose the size; a failure prints the role's seed.
+//! An undecided action counts as permitted. `PROPERTY_ROLES` (default 60, for each property) and `PROPERTY_FIRST_SEED`
+//! (default 1) choose the size. A failure prints the role's seed.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -35,7 +35,7 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// The role of a seed, its documents as JSON trees.
+/// The generated role of a seed, with its documents as JSON trees.
 fn docs(seed: u64) -> RoleDocs {
     let details = account(seed, 1);
     role_docs(&details, &role_names(&details)[0]).unwrap()
@@ -49,19 +49,19 @@ fn decide(docs: &RoleDocs) -> Permissions {
     permissions(&role(docs), at())
 }
 
-/// Every action with its decision, those that the catalogue does not know in lower case.
+/// Every action with its decision. Actions that the catalogue does not know are in lower case.
 fn decisions(permissions: &Permissions) -> impl Iterator<Item = (String, &Decision)> {
     let catalogued = catalogue::actions().iter().map(|action| action.full_name.to_owned()).zip(&permissions.catalogued);
     catalogued.chain(permissions.unknown.iter().map(|(name, decision)| (name.to_lowercase(), decision)))
 }
 
-/// The actions that are permitted, or may be.
+/// The actions that are permitted or undecided.
 fn may(permissions: &Permissions) -> BTreeSet<String> {
     let refused = |decision: &Decision| matches!(decision, Decision::Refused);
     decisions(permissions).filter(|(_, decision)| !refused(decision)).map(|(name, _)| name).collect()
 }
 
-/// What a decision is, without its evidence.
+/// The decisions without witnesses.
 fn verdicts(permissions: &Permissions) -> Vec<(String, String)> {
     let word = |decision: &Decision| match decision {
         Decision::Permitted(_) => "permitted".to_owned(),
@@ -84,7 +84,7 @@ fn within(smaller: &BTreeSet<String>, larger: &BTreeSet<String>) -> Result<(), S
     if more.is_empty() { Ok(()) } else { Err(format!("{more:?}")) }
 }
 
-/// Holds the property against the roles of some seeds.
+/// Tests the property on the roles of some seeds.
 fn for_roles(property: impl Fn(&RoleDocs, &mut Rng) -> Result<(), String>) {
     let (first, count) = (setting("PROPERTY_FIRST_SEED", 1), setting("PROPERTY_ROLES", 60));
     let mut failures = Vec::new();
@@ -102,12 +102,12 @@ fn shuffle<T>(rng: &mut Rng, items: &mut [T]) {
     }
 }
 
-/// All documents of a role that say what it may do.
+/// The documents of the role's policies and boundary.
 fn documents(docs: &mut RoleDocs) -> impl Iterator<Item = &mut (String, Value)> {
     docs.policies.iter_mut().chain(&mut docs.boundary)
 }
 
-/// The statements of a document, which becomes one with a list of them.
+/// The statements of a document. A single statement becomes a list.
 fn statements_of(document: &mut Value) -> &mut Vec<Value> {
     let statements = &mut document["Statement"];
     if !statements.is_array() {
@@ -116,12 +116,12 @@ fn statements_of(document: &mut Value) -> &mut Vec<Value> {
     statements.as_array_mut().unwrap()
 }
 
-/// A list where there is a single text.
+/// The value as a list.
 fn listed(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
 }
 
-/// Statements such as roles have, of the same partition.
+/// A generated document with resources of the role's partition.
 fn more_statements(rng: &mut Rng, docs: &RoleDocs) -> Value {
     let partition = docs.arn.split(':').nth(1).unwrap_or_default();
     let home = loop {
@@ -134,7 +134,7 @@ fn more_statements(rng: &mut Rng, docs: &RoleDocs) -> Value {
     statements::document(rng, flavour, home, false)
 }
 
-/// The role with one more policy, or with more statements in one of those it has, all of one effect.
+/// The role with one more policy, or with more statements in one of its policies. All new statements have this effect.
 fn with_more(rng: &mut Rng, docs: &RoleDocs, effect: &str) -> RoleDocs {
     let mut docs = docs.clone();
     let mut document = more_statements(rng, &docs);
@@ -168,12 +168,12 @@ fn percent_encoded(text: &str, plain: impl Fn(u8) -> bool, upper: bool) -> Strin
 }
 
 #[test]
-fn the_order_of_policies_statements_and_lists_changes_neither_verdicts_nor_witnesses() {
+fn order_of_policies_and_lists_changes_no_decision() {
     for_roles(|docs, rng| {
         let mut shuffled = docs.clone();
         shuffle(rng, &mut shuffled.policies);
         shuffle(rng, &mut shuffled.tags);
-        // Of each document, where each of its statements stood before.
+        // For each document, the earlier place of each statement.
         let mut places: Vec<(String, bool, Vec<usize>)> = Vec::new();
         let boundary = shuffled.boundary.as_ref().map(|(name, _)| name.clone());
         for (name, document) in documents(&mut shuffled) {
@@ -224,7 +224,7 @@ fn the_order_of_policies_statements_and_lists_changes_neither_verdicts_nor_witne
 }
 
 #[test]
-fn deciding_twice_gives_the_same_bytes() {
+fn second_decision_has_the_same_bytes() {
     for_roles(|docs, _| {
         let at = OffsetDateTime::from_unix_timestamp(AT).unwrap();
         let bytes = || serde_json::to_string(&judge(&role(docs), &Criteria::default(), at)).unwrap();
@@ -234,7 +234,7 @@ fn deciding_twice_gives_the_same_bytes() {
 }
 
 #[test]
-fn percent_encoded_documents_give_the_same_as_plain_ones() {
+fn percent_encoding_changes_no_decision() {
     for_roles(|docs, rng| {
         let plain = decide(docs);
         let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
@@ -247,7 +247,7 @@ fn percent_encoded_documents_give_the_same_as_plain_ones() {
 }
 
 #[test]
-fn the_letter_case_of_actions_does_not_matter() {
+fn letter_case_of_actions_changes_no_decision() {
     for_roles(|docs, rng| {
         let mut changed = docs.clone();
         for (_, document) in documents(&mut changed) {
@@ -270,7 +270,7 @@ fn the_letter_case_of_actions_does_not_matter() {
 }
 
 #[test]
-fn a_further_deny_never_adds_a_permitted_action() {
+fn additional_deny_adds_no_permission() {
     for_roles(|docs, rng| {
         let after = with_more(rng, docs, "Deny");
         within(&may(&decide(&after)), &may(&decide(docs)))
@@ -278,7 +278,7 @@ fn a_further_deny_never_adds_a_permitted_action() {
 }
 
 #[test]
-fn a_further_allow_never_removes_a_permitted_action() {
+fn additional_allow_removes_no_permission() {
     for_roles(|docs, rng| {
         let after = with_more(rng, docs, "Allow");
         within(&may(&decide(docs)), &may(&decide(&after)))
@@ -286,7 +286,7 @@ fn a_further_allow_never_removes_a_permitted_action() {
 }
 
 #[test]
-fn a_boundary_only_shrinks() {
+fn boundary_adds_no_permission() {
     for_roles(|docs, rng| {
         let mut bounded = docs.clone();
         let mut free = docs.clone();
@@ -299,7 +299,7 @@ fn a_boundary_only_shrinks() {
 }
 
 #[test]
-fn a_boundary_that_allows_everything_changes_no_verdict() {
+fn boundary_that_allows_everything_changes_no_decision() {
     for_roles(|docs, _| {
         let mut free = docs.clone();
         free.boundary = None;
@@ -312,7 +312,7 @@ fn a_boundary_that_allows_everything_changes_no_verdict() {
 }
 
 #[test]
-fn a_statement_in_parts_says_what_it_says_in_one() {
+fn statement_split_into_parts_changes_no_decision() {
     for_roles(|docs, _| {
         let mut split = docs.clone();
         for (_, document) in documents(&mut split) {
@@ -341,7 +341,7 @@ fn a_statement_in_parts_says_what_it_says_in_one() {
 }
 
 #[test]
-fn statements_on_other_services_change_neither_verdicts_nor_witnesses() {
+fn statements_on_other_services_change_no_decision() {
     for_roles(|docs, rng| {
         let mut more = docs.clone();
         let others = json!({ "Version": "2012-10-17", "Statement": [
@@ -359,7 +359,7 @@ fn statements_on_other_services_change_neither_verdicts_nor_witnesses() {
 }
 
 #[test]
-fn the_naive_evaluator_allows_every_witness_of_the_written_cases() {
+fn case_witnesses_are_allowed_by_the_naive_evaluator() {
     let actions = naive_catalogue(&serde_json::from_str(include_str!("support/catalogue.json")).unwrap()).unwrap();
     let ec2 = json!({ "Statement":
         { "Effect": "Allow", "Principal": { "Service": "ec2.amazonaws.com" }, "Action": "sts:AssumeRole" } });
@@ -371,7 +371,7 @@ fn the_naive_evaluator_allows_every_witness_of_the_written_cases() {
         for case in cases {
             let given = &case["role"];
             let policies: Vec<Value> = given["policies"].as_array().unwrap().clone();
-            // Documents as text and documents that nobody understands have nothing more to say here.
+            // Cases about text and about errors in documents have no decisions to compare.
             if policies.iter().any(Value::is_string) || case["expect"].get("error").is_some() {
                 continue;
             }
@@ -411,7 +411,7 @@ fn the_naive_evaluator_allows_every_witness_of_the_written_cases() {
     assert!(failures.is_empty(), "{} cases:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// The role without some statements.
+/// The role without these statements.
 fn without(docs: &RoleDocs, leave_out: impl Fn(&str, usize, &Value) -> bool) -> RoleDocs {
     let mut rest = docs.clone();
     for (name, document) in documents(&mut rest) {
@@ -426,7 +426,7 @@ fn without(docs: &RoleDocs, leave_out: impl Fn(&str, usize, &Value) -> bool) -> 
 }
 
 #[test]
-fn a_refusal_names_the_statements_without_any_of_which_some_request_would_be_left() {
+fn refusal_names_exactly_the_deny_statements_needed() {
     let named = std::cell::Cell::new(0);
     for_roles(|docs, _| {
         let decision = |docs: &RoleDocs, action: &Action| {
@@ -436,7 +436,7 @@ fn a_refusal_names_the_statements_without_any_of_which_some_request_would_be_lef
         let denies = |statement: &Value| statement["Effect"] == "Deny";
         let mut seen = BTreeSet::new();
         for (action, refusal) in refusals(&role(docs), at()) {
-            // Actions with the same answer say the same.
+            // Many actions have the same reason. One check of each reason is enough.
             if !seen.insert(refusal.clone()) {
                 continue;
             }
@@ -445,8 +445,8 @@ fn a_refusal_names_the_statements_without_any_of_which_some_request_would_be_lef
             let bounded = without(docs, |_, _, statement| denies(statement));
             let within_bounds = decision(&bounded, action) != Decision::Refused;
             let problem = match &refusal {
-                Refusal::NoAllow => granted.then_some("something is allowed"),
-                Refusal::Boundary => (!granted || within_bounds).then_some("it is not the boundary"),
+                Refusal::NoAllow => granted.then_some("an Allow matches"),
+                Refusal::Boundary => (!granted || within_bounds).then_some("the boundary is not the reason"),
                 Refusal::Denied(statements) => {
                     let is_named = |name: &str, place: usize| {
                         statements.iter().any(|one| one.policy == name && one.statement == place)
@@ -460,13 +460,15 @@ fn a_refusal_names_the_statements_without_any_of_which_some_request_would_be_lef
                         decision(&less, action) != Decision::Refused
                     });
                     named.set(named.get() + statements.len());
-                    (!within_bounds).then_some("it is not the Deny statements").or(if needed.any(|needed| !needed) {
-                        Some("one of them is not needed")
-                    } else if decision(&only, action) != Decision::Refused {
-                        Some("they are not all that refuse it")
-                    } else {
-                        None
-                    })
+                    (!within_bounds).then_some("the Deny statements are not the reason").or(
+                        if needed.any(|needed| !needed) {
+                            Some("one of the statements is not needed")
+                        } else if decision(&only, action) != Decision::Refused {
+                            Some("other statements refuse it too")
+                        } else {
+                            None
+                        },
+                    )
                 }
             };
             if let Some(problem) = problem {
@@ -479,7 +481,7 @@ fn a_refusal_names_the_statements_without_any_of_which_some_request_would_be_lef
 }
 
 #[test]
-fn each_allowed_set_holds_the_stricter_ones() {
+fn wider_allowed_set_contains_the_stricter_ones() {
     let sets = [AllowedAccess::Cis, AllowedAccess::PullOnly, AllowedAccess::ReadOnly];
     let excess = |docs: &RoleDocs| {
         sets.map(|allowed_access| {
@@ -500,7 +502,7 @@ fn each_allowed_set_holds_the_stricter_ones() {
         Ok(())
     });
 
-    // A role that may do everything tells the sets apart.
+    // A role that may do everything shows that the sets differ.
     let mut admin = docs(1);
     let all = json!({ "Statement": { "Effect": "Allow", "Action": "*", "Resource": "*" } });
     (admin.policies, admin.boundary) = (vec![("all".to_owned(), all)], None);

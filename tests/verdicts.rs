@@ -1,5 +1,5 @@
-//! Verdicts of single roles, as data: every file in `tests/cases/` is a list of cases. A case says what it is
-//! (`name`), the page it stands on (`because`), the role's policies and what is to come out.
+//! Verdicts on single roles, as data. Every file in `tests/cases/` is a list of cases. A case has a `name`, the page of the
+//! documentation that supports it (`because`), the role's policies, and the expected verdict.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,16 +29,16 @@ struct Case {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GivenRole {
-    /// The trust policy; EC2 alone where left out.
+    /// The trust policy; by default EC2 can assume the role.
     trust: Option<Value>,
     #[serde(default)]
     arn: Option<String>,
     #[serde(default)]
     tags: BTreeMap<String, String>,
-    /// One inline policy each, named `inline-0` and so on.
+    /// The documents of the inline policies `inline-0`, `inline-1` and so on.
     policies: Vec<Value>,
     boundary: Option<Value>,
-    /// The instant of the evaluation; 2026-11-23T00:00:00Z where left out.
+    /// The time of the evaluation; by default 2026-11-23T00:00:00Z.
     at: Option<String>,
 }
 
@@ -50,12 +50,12 @@ struct GivenCriteria {
     require_pull_access: bool,
 }
 
-/// What has to come out; what is left out may be anything.
+/// The expected verdict. A member that is left out is not compared.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expected {
     compliance: Option<String>,
-    /// All actions of `excess`, in its order.
+    /// The actions of `excess`, in order.
     excess: Option<Vec<String>>,
     #[serde(default)]
     permits: Vec<String>,
@@ -69,11 +69,11 @@ struct Expected {
     /// The witness's context, by action.
     #[serde(default)]
     context: BTreeMap<String, BTreeMap<String, Vec<String>>>,
-    /// The granting statements as `policy#statement`, by action.
+    /// The granting statements, such as `inline-0#1`, by action.
     #[serde(default)]
     grants: BTreeMap<String, Vec<String>>,
     annotation: Option<String>,
-    /// The error of the document that cannot be understood.
+    /// The error of a malformed document.
     error: Option<String>,
 }
 
@@ -123,7 +123,7 @@ fn actions(accesses: &[ecr_read_only::access::Access]) -> Vec<&str> {
     accesses.iter().map(|access| access.action.as_str()).collect()
 }
 
-/// What the verdict has otherwise than the case expects.
+/// The differences between the verdict and the expected one.
 fn differences(expected: &Expected, verdict: &Verdict) -> Vec<String> {
     let mut out = Vec::new();
     let mut differ = |what: &str, expected: String, found: String| {
@@ -193,7 +193,7 @@ fn check(case: &Case) -> Vec<String> {
 }
 
 #[test]
-fn every_case_comes_out_as_it_says() {
+fn case_verdicts_are_as_expected() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();

@@ -343,7 +343,7 @@ fn shortened(text: &str, longest: usize) -> String {
     text.chars().take(longest.saturating_sub(1)).chain([ELLIPSIS]).collect()
 }
 
-/// The text with each of its words shortened; brackets and punctuation around a word stay.
+/// The text with each of its words shortened; brackets and punctuation around it stay.
 fn shortened_words(text: &str, longest: usize) -> String {
     let shorten = |word: &str| {
         let name = word.trim_start_matches('(');

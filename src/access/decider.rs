@@ -17,7 +17,7 @@
 // 2. Variables are wildcards first, which over-approximates. A policy variable may stand for a key whose value is
 //    unknown. The first search reads it as `*` (or as the form that all values of the key have) where that makes an
 //    Allow match more, and as nothing where that makes a Deny match less. So it finds a solution if there is an allowed
-//    request, whatever the value of the key is.
+//    request for any value of the key.
 // 3. A solution is checked with its own values. If variables were read as wildcards, the unknowns that they stand for are
 //    fixed to the values in the solution, the statements are translated again with these values in the place of the
 //    variables, and clauses require that the unknowns have them. What this search finds is a request with exact variables.
@@ -338,26 +338,26 @@ impl<'r> Decider<'r> {
         question: &Question,
         restrictions: &Restrictions,
     ) -> SearchResult {
-        let mut bearing: Vec<(usize, &RoleStatement<'_>)> = Vec::new();
+        let mut relevant: Vec<(usize, &RoleStatement<'_>)> = Vec::new();
         for (place, statement) in self.matching(question) {
             translated.add(place, statement, statement.reading());
             let doubtful = || question.doubtful.contains(&place);
             if !restrictions.both_readings || statement.is_deny() || !doubtful() {
-                bearing.push((place, statement));
+                relevant.push((place, statement));
             }
         }
         // The witness lists the keys of every Deny that may match, so each of them gets its slots.
         for (place, statement) in self.doubtful_denies(question) {
             translated.add(place, statement, statement.reading().other());
             if restrictions.both_readings {
-                bearing.push((place, statement));
+                relevant.push((place, statement));
             }
         }
         let used_reading = |statement: &RoleStatement<'_>| {
             if restrictions.both_readings { statement.reading().other() } else { statement.reading() }
         };
         if restrictions.both_readings {
-            for (place, statement) in &bearing {
+            for (place, statement) in &relevant {
                 translated.add(*place, statement, used_reading(statement));
             }
         }
@@ -367,7 +367,7 @@ impl<'r> Decider<'r> {
         }
         let (mut common, mut allows, mut boundary_allows) = (Vec::new(), Vec::new(), Vec::new());
         let mut open = Vec::new();
-        for (place, statement) in bearing {
+        for (place, statement) in relevant {
             let Some(made) = translated.get(place, used_reading(statement)) else { continue };
             open.extend(&made.open);
             let Some(clauses) = &made.clauses else { continue };
@@ -441,12 +441,12 @@ impl<'r> Decider<'r> {
     /// The statements for which the two readings differ about this request. If several statements allow it, one for which
     /// they agree is enough.
     fn assumptions(&self, translated: &mut TargetClauses<'r>, question: &Question, values: &Values) -> Vec<Assumption> {
-        let mut bearing: Vec<usize> = question.matching.iter().chain(&question.doubtful).copied().collect();
-        bearing.sort_unstable();
-        bearing.dedup();
+        let mut relevant: Vec<usize> = question.matching.iter().chain(&question.doubtful).copied().collect();
+        relevant.sort_unstable();
+        relevant.dedup();
         let mut assumed: Vec<&RoleStatement<'_>> = Vec::new();
         let (mut granted, mut within_boundary) = (false, false);
-        for place in bearing {
+        for place in relevant {
             let Some(statement) = self.statements.get(place) else { continue };
             let made = translated.get(place, statement.reading());
             let holds = made.is_some_and(|made| made.hold(values, self.budget));

@@ -91,7 +91,7 @@ impl<'a> Request<'a> {
         self.slots.len() - 1
     }
 
-    /// The clauses that hold whatever the statements are: which unknowns belong together, the fixed values, and that no
+    /// The clauses that do not depend on statements: which unknowns belong together, the fixed values, and that no
     /// request has all values of one of the `excluded` lists.
     pub(super) fn ties(&mut self, excluded: &[FixedValues]) -> Vec<Clause> {
         let fixed = self.fixed.clone();

@@ -1,9 +1,9 @@
-//! The command line on generated roles, held against evaluators that share nothing with it.
+//! Compares the command line with other evaluators on generated roles.
 //!
-//! Every request that its report calls possible, with the keys that each request carries filled in by chance, can
-//! exist and is allowed by the naive evaluator. With `DIFFERENTIAL_NODE` (a Node.js) `differential.mjs` then asks
-//! another evaluator about the same requests, and about random ones for each action that the report lacks; README.md
-//! tells how. `DIFFERENTIAL_ROLES`, `DIFFERENTIAL_FIRST_SEED` and `DIFFERENTIAL_PROBES` choose the size.
+//! Each request in a report gets random values for the keys that every request has. It can exist, and the naive evaluator
+//! allows it. With `DIFFERENTIAL_NODE` (the path of Node.js), `differential.mjs` asks another evaluator about the same
+//! requests, and about random requests for each action that the report lacks. README.md describes how.
+//! `DIFFERENTIAL_ROLES`, `DIFFERENTIAL_FIRST_SEED` and `DIFFERENTIAL_PROBES` choose the size.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 #[path = "../support/mod.rs"]
@@ -28,14 +28,14 @@ use support::naive::{Judge, Outcome, Request, RoleDocs, Tri, explain};
 /// 2027-01-15T08:00:00Z, the time of evaluation.
 const AT: i64 = 1_800_000_000;
 
-/// How many roles the command line judges at a time.
+/// How many roles one run of the command line gets.
 const BATCH: u64 = 100;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// The report's roles.
+/// The roles of the command line's report.
 fn report(first_seed: u64, count: u64) -> Vec<Value> {
     let details = account(first_seed, usize::try_from(count).unwrap()).to_string();
     let arguments =
@@ -49,23 +49,23 @@ fn report(first_seed: u64, count: u64) -> Vec<Value> {
     serde_json::from_value(report["roles"].take()).unwrap()
 }
 
-/// A generated role with what its documents say.
-struct Subject<'a> {
+/// A generated role with its parsed documents.
+struct Case<'a> {
     docs: &'a RoleDocs,
     trust: Trust,
     judge: Judge<'a>,
     interest: Interest<'a>,
-    /// With whether policy variables stand for something in it.
+    /// Each with whether its document's version has policy variables.
     statements: Vec<(Statement, bool)>,
 }
 
-impl<'a> Subject<'a> {
-    fn new(docs: &'a RoleDocs) -> Subject<'a> {
+impl<'a> Case<'a> {
+    fn new(docs: &'a RoleDocs) -> Case<'a> {
         let statements = |(_, document): &'a (String, Value)| {
             let variables = document["Version"] == "2012-10-17";
             parse(document).unwrap().into_iter().map(move |statement| (statement, variables))
         };
-        Subject {
+        Case {
             docs,
             trust: Trust::of(&docs.trust).unwrap(),
             judge: Judge::new(docs).unwrap(),
@@ -84,7 +84,7 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// The request with every key that all requests carry: where the request leaves the value open, any will do.
+    /// The request with all keys that every request has. A key without a fixed value gets a random one.
     fn completed(&self, rng: &mut Rng, mut request: Request) -> Request {
         for (key, value) in self.carried(rng, &request) {
             request.context.insert(key, vec![value]);
@@ -147,8 +147,8 @@ impl<'a> Subject<'a> {
         carried
     }
 
-    /// What the naive evaluator says of each statement's action, resource and conditions, one letter each: `Y`, `N`, or
-    /// `M` for doubt.
+    /// The naive evaluator's result for each statement's action, resource and conditions, one letter each: `Y` for yes, `N`
+    /// for no, `M` if it depends on the reading.
     fn matches(&self, request: &Request) -> Vec<String> {
         let view = View::new(self.docs, &self.trust, request).unwrap();
         let letter = |outcome: Outcome| match outcome {
@@ -194,12 +194,12 @@ struct Tally {
 }
 
 impl Tally {
-    /// What there is to ask about one role.
+    /// The requests about one role for the other evaluator.
     fn questions(&mut self, seed: u64, report: &Value, actions: &[CatalogueAction], probes: u64) -> Value {
         assert_eq!((&report["role_name"], &report["error"]), (&json!(format!("generated-{seed}")), &Value::Null));
         let details = account(seed, 1);
         let docs = role_docs(&details, &role_names(&details)[0]).unwrap();
-        let subject = Subject::new(&docs);
+        let case = Case::new(&docs);
         let mut rng = Rng::new(seed ^ 0xD1FF);
         let mut questions = Vec::new();
         let mut settled = BTreeSet::new();
@@ -207,7 +207,7 @@ impl Tally {
         self.roles += 1;
         for access in list("permitted").iter().chain(list("excess")) {
             let action = access["action"].as_str().unwrap().to_owned();
-            // Excess repeats what permitted has; only actions that the catalogue does not know are new there.
+            // `excess` repeats actions of `permitted`, except those that the catalogue does not know.
             if !settled.insert(action.clone()) {
                 continue;
             }
@@ -216,13 +216,13 @@ impl Tally {
                 resource: access["resource"].as_str().unwrap().to_owned(),
                 context: serde_json::from_value(access["context"].clone()).unwrap(),
             };
-            let witness = subject.completed(&mut rng, witness);
+            let witness = case.completed(&mut rng, witness);
             self.witnesses += 1;
-            let answer = can_exist(&docs, &subject.trust, &witness, actions, AT)
-                .and_then(|()| subject.judge.allowed(&witness))
+            let answer = can_exist(&docs, &case.trust, &witness, actions, AT)
+                .and_then(|()| case.judge.allowed(&witness))
                 .and_then(|answer| if answer.allowed { Ok(answer) } else { Err("refused".to_owned()) });
             match answer {
-                Ok(answer) if answer.certain => questions.push(subject.asked(&witness, true)),
+                Ok(answer) if answer.certain => questions.push(case.asked(&witness, true)),
                 Ok(_) => self.doubtful += 1,
                 Err(why) => {
                     let explained = explain(&docs, &witness).join("\n");
@@ -233,18 +233,18 @@ impl Tally {
         self.undecided += list("undecided").len();
         settled.extend(list("undecided").iter().map(|action| action.as_str().unwrap().to_owned()));
         for action in actions.iter().filter(|action| !settled.contains(&action.action)) {
-            // Where no Allow covers the action one try is enough.
-            let probes = if subject.covered(action) { probes } else { probes.min(1) };
+            // If no Allow matches the action, one request is enough.
+            let probes = if case.covered(action) { probes } else { probes.min(1) };
             for _ in 0..probes {
-                let Some(request) = probe(&mut rng, &subject.interest, action, actions, AT) else { continue };
-                let request = subject.completed(&mut rng, request);
-                if can_exist(&docs, &subject.trust, &request, actions, AT).is_ok() {
+                let Some(request) = probe(&mut rng, &case.interest, action, actions, AT) else { continue };
+                let request = case.completed(&mut rng, request);
+                if can_exist(&docs, &case.trust, &request, actions, AT).is_ok() {
                     self.probes += 1;
-                    questions.push(subject.asked(&request, false));
+                    questions.push(case.asked(&request, false));
                 }
             }
         }
-        let mut role = subject.document(seed);
+        let mut role = case.document(seed);
         role["requests"] = questions.into();
         role
     }
@@ -268,7 +268,7 @@ fn other_evaluators_agree_with_the_report() {
         let count = BATCH.min(first + roles - start);
         for (seed, report) in (start..).zip(&report(start, count)) {
             let questions = tally.questions(seed, report, &actions, probes);
-            // It reports what goes wrong there itself.
+            // The other evaluator prints its own errors.
             if lines.as_mut().is_some_and(|lines| writeln!(lines, "{questions}").is_err()) {
                 lines = None;
             }
@@ -277,10 +277,10 @@ fn other_evaluators_agree_with_the_report() {
     drop(lines);
     let agrees = other.is_none_or(|mut child| child.wait().unwrap().success());
     println!(
-        "{} roles from seed {first}: {} requests of the report, {} of them in doubt; {} undecided; {} random requests",
+        "{} roles from seed {first}: {} requests of the report, {} of them depend on the reading; {} undecided; {} random requests",
         tally.roles, tally.witnesses, tally.doubtful, tally.undecided, tally.probes
     );
     let shown = tally.failures.iter().take(12).cloned().collect::<Vec<_>>().join("\n\n");
-    assert!(tally.failures.is_empty(), "{} requests of the report cannot be:\n{shown}", tally.failures.len());
+    assert!(tally.failures.is_empty(), "{} requests of the report are wrong:\n{shown}", tally.failures.len());
     assert!(agrees, "the other evaluator disagrees: see above");
 }

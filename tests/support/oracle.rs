@@ -1,7 +1,7 @@
-//! The solver held against the naive evaluator on one role: every witness is a request that can exist and that the naive
-//! evaluator allows, and random search finds no allowed request for an action that the solver refuses.
+//! Compares the solver with the naive evaluator on one role. Every witness is a request that can exist and that the naive
+//! evaluator allows. Random requests for an action that the solver refuses are refused by the naive evaluator too.
 //!
-//! Tests and a fuzz target both use it.
+//! Tests and a fuzz target use it.
 #![allow(clippy::unwrap_used, reason = "clippy takes the helpers of tests for no tests")]
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
@@ -27,7 +27,7 @@ pub fn actions() -> Vec<CatalogueAction> {
     naive_catalogue(&serde_json::from_str(include_str!("catalogue.json")).unwrap()).unwrap()
 }
 
-/// A document as the naive evaluator has it, for the solver: some are text, plain or percent-encoded.
+/// The text of a document. Some documents are JSON strings that contain the text, plain or percent-encoded.
 fn text(document: &Value) -> String {
     document.as_str().map_or_else(|| document.to_string(), str::to_owned)
 }
@@ -37,7 +37,7 @@ pub fn role(docs: &RoleDocs) -> Role {
     role_of(docs, text)
 }
 
-/// The role for the solver, its documents as `text` writes them.
+/// The role for the solver, with documents as `text` writes them.
 pub fn role_of(docs: &RoleDocs, text: impl Fn(&Value) -> String) -> Role {
     let document = |value: &Value| Arc::new(Document::parse(&text(value)).unwrap());
     let source = |name: &str| {
@@ -54,29 +54,29 @@ pub fn role_of(docs: &RoleDocs, text: impl Fn(&Value) -> String) -> Role {
     }
 }
 
-/// What the naive evaluator says of the statements that match the action.
-fn bearing(docs: &RoleDocs, request: &Request) -> String {
+/// The naive evaluator's result for each statement that may match the action.
+fn explained(docs: &RoleDocs, request: &Request) -> String {
     let lines = explain(docs, request);
     lines.into_iter().filter(|line| !line.contains("action Ok(No)")).collect::<Vec<_>>().join("\n")
 }
 
-/// What was seen of some roles.
+/// The counts and disagreements of several roles.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// Actions that some request may perform.
+    /// Permitted actions.
     pub permitted: u64,
-    /// Actions that none may.
+    /// Refused actions.
     pub refused: u64,
-    /// Actions that were not decided.
+    /// Undecided actions.
     pub undecided: u64,
-    /// Requests tried for refused actions.
+    /// Random requests for refused actions.
     pub probes: u64,
-    /// Where the two disagree.
+    /// One text for each action on which the two disagree.
     pub disagreements: Vec<String>,
 }
 
 impl Tally {
-    /// Holds one role's decisions against the naive evaluator, each refused action by so many probes.
+    /// Compares the decisions on one role. Each refused action gets `probes` random requests.
     pub fn judge(&mut self, docs: &RoleDocs, actions: &[CatalogueAction], probes: u64, rng: &mut Rng) {
         let judge = Judge::new(docs).unwrap();
         let interest = Interest::of(docs);
@@ -95,10 +95,10 @@ impl Tally {
                         let answer = judge.allowed(&request)?;
                         let problem = match (answer.allowed, answer.certain == witness.assumed.is_empty()) {
                             (true, true) => return Ok(()),
-                            (true, false) => format!("takes for granted {:?}", witness.assumed),
+                            (true, false) => format!("wrong assumptions {:?}", witness.assumed),
                             (false, _) => "refused".to_owned(),
                         };
-                        Err(format!("{problem}\n{}", bearing(docs, &request)))
+                        Err(format!("{problem}\n{}", explained(docs, &request)))
                     });
                     if let Err(problem) = sound {
                         self.disagreements.push(format!("unsound {request:?}: {problem}"));
@@ -111,8 +111,8 @@ impl Tally {
                         let Some(request) = probe(rng, &interest, known, actions, AT) else { continue };
                         self.probes += 1;
                         if judge.allowed(&request).is_ok_and(|answer| answer.allowed) {
-                            let explained = bearing(docs, &request);
-                            self.disagreements.push(format!("missed {request:?}\n{explained}"));
+                            let explanation = explained(docs, &request);
+                            self.disagreements.push(format!("missed {request:?}\n{explanation}"));
                             break;
                         }
                     }

@@ -183,7 +183,7 @@ fn first_passing(
     Ok(None)
 }
 
-/// Whether the slot can have the value at all, whatever the requirements are.
+/// Whether the slot can have the value, requirements aside.
 pub(in crate::access) fn is_possible(slot: &Slot, value: &str) -> bool {
     match &slot.kind {
         Kind::Text(universe) => contains(universe, value),

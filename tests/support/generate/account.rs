@@ -1,4 +1,4 @@
-//! Whole roles, as `get-account-authorization-details` shows them, and back into what the evaluator reads.
+//! Generated roles in the format of `get-account-authorization-details`, and the way back to the naive evaluator's format.
 
 use super::super::naive::RoleDocs;
 use super::statements::{document, trust_policy};
@@ -13,8 +13,7 @@ const TAGS: &[(&str, &[&str])] = &[
     ("kubernetes.io/cluster/demo", &["owned"]),
 ];
 
-/// The details of one generated account: as many roles as asked for, each from its own seed, so that a role is the same
-/// whether it comes alone or among others.
+/// The details of a generated account. Each role has its own seed and does not depend on the other roles.
 pub fn account(first_seed: u64, roles: usize) -> Value {
     let mut details = Vec::new();
     let mut policies = Vec::new();
@@ -24,7 +23,7 @@ pub fn account(first_seed: u64, roles: usize) -> Value {
     account_of(details, policies)
 }
 
-/// The details of an account of one role, by these choices.
+/// The details of an account with one role, generated from these choices.
 pub fn account_of_one(rng: &mut Rng) -> Value {
     let mut policies = Vec::new();
     let details = role(rng, 0, &mut policies);
@@ -80,7 +79,7 @@ fn role(rng: &mut Rng, seed: u64, policies: &mut Vec<Value>) -> Value {
     role
 }
 
-/// A managed policy with an older version that must not count.
+/// A managed policy with an older version, which must be ignored.
 fn managed(
     rng: &mut Rng,
     flavour: Flavour,
@@ -166,10 +165,10 @@ pub fn role_names(details: &Value) -> Vec<String> {
     roles.filter_map(|role| role["RoleName"].as_str().map(str::to_owned)).collect()
 }
 
-/// What the evaluator reads of one role.
+/// One role in the naive evaluator's format.
 ///
 /// # Errors
-/// No such role, or a policy whose document the details lack.
+/// The details have no such role, or lack the document of one of its policies.
 pub fn role_docs(details: &Value, name: &str) -> Result<RoleDocs, String> {
     let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

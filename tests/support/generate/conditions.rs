@@ -1,9 +1,9 @@
-//! Condition blocks by chance: every operator, with its prefixes and suffixes, on keys of every kind.
+//! Random condition blocks: every operator with its prefixes and suffixes, on keys of every kind.
 
 use super::{Flavour, Home, Rng};
 use serde_json::{Map, Value, json};
 
-/// Keys with the values that policies compare them to. Patterns among them only make sense under `…Like`.
+/// Keys with the values that policies compare with them. Patterns among the values are useful with `…Like` only.
 const TEXTS: &[(&str, &[&str])] = &[
     ("aws:PrincipalTag/team", &["platform", "payments", "team-a", "p*", "${aws:ResourceTag/team}"]),
     ("aws:PrincipalTag/env", &["prod", "dev", "?*"]),
@@ -133,7 +133,7 @@ fn usual(rng: &mut Rng, home: Home) -> (String, String, Value) {
     (operator.to_owned(), key.to_owned(), values)
 }
 
-/// Any operator on any key of its kind, now and then on one of another kind.
+/// Any operator on any key of its kind, sometimes on a key of another kind.
 fn any(rng: &mut Rng, flavour: Flavour) -> (String, String, Value) {
     let kind = rng.below(20);
     let (operators, (key, pool)): (&[&str], (&str, &[&str])) = match kind {
@@ -201,7 +201,7 @@ fn any(rng: &mut Rng, flavour: Flavour) -> (String, String, Value) {
     (operator, key, if one { values.remove(0) } else { Value::from(values) })
 }
 
-/// Policies may write numbers and booleans as such.
+/// Policies can contain numbers and booleans, not only text.
 fn as_json(rng: &mut Rng, pool: &[&str]) -> Value {
     let text = rng.pick(pool);
     if rng.chance(50)
@@ -213,7 +213,7 @@ fn as_json(rng: &mut Rng, pool: &[&str]) -> Value {
     text.into()
 }
 
-/// What the documentation does not know.
+/// Operators and values that AWS does not document.
 fn strange(rng: &mut Rng, operator: String, values: Vec<Value>) -> (String, Vec<Value>) {
     match rng.below(4) {
         0 => ("StringMatches".to_owned(), values),

@@ -1,7 +1,7 @@
-//! Roles and requests by chance, from a seed: the same seed gives the same bytes.
+//! Random roles and requests from a seed. The same seed gives the same bytes.
 //!
-//! Roles come in the shape of `aws iam get-account-authorization-details`. It knows how policies are written, and
-//! nothing of how they are decided.
+//! Roles are in the format of `aws iam get-account-authorization-details`. Knows how policies are written. Must not know how
+//! they are evaluated.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -17,7 +17,7 @@ pub mod conditions;
 pub mod probe;
 pub mod statements;
 
-/// A small generator of numbers (splitmix64). A fuzzer's bytes may stand for its first choices.
+/// A random number generator (splitmix64). The first numbers can come from a fuzzer's bytes.
 #[derive(Debug, Clone)]
 pub struct Rng {
     state: u64,
@@ -25,12 +25,12 @@ pub struct Rng {
 }
 
 impl Rng {
-    /// From a seed.
+    /// A generator with this seed.
     pub fn new(seed: u64) -> Rng {
         Rng { state: seed ^ 0x5DEE_CE66_D1CE_4E5B, script: VecDeque::new() }
     }
 
-    /// One choice for each byte, then by chance.
+    /// A generator whose first numbers are these bytes.
     pub fn scripted(bytes: &[u8]) -> Rng {
         Rng { script: bytes.to_vec().into(), ..Rng::new(0) }
     }
@@ -52,7 +52,7 @@ impl Rng {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
 
-    /// True so many times of a hundred.
+    /// True with this probability in percent.
     pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
@@ -68,10 +68,10 @@ impl Rng {
     }
 }
 
-/// What kind of odd things a role is made of.
+/// The kind of unusual content that a role has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
-    /// What people write.
+    /// Policies that people write.
     Realistic,
     /// Patterns of resources that overlap, short ARNs, wildcards everywhere.
     Resources,
@@ -79,12 +79,12 @@ pub enum Flavour {
     Conditions,
     /// Patterns of actions, `NotAction`.
     Actions,
-    /// All of it at once, and what no grammar knows.
+    /// All of these at once, and text that the grammar does not permit.
     Wild,
 }
 
 impl Flavour {
-    /// One in three is what people write.
+    /// A random flavour; one role in three is realistic.
     pub fn by_chance(rng: &mut Rng) -> Flavour {
         match rng.below(12) {
             0..4 => Flavour::Realistic,
@@ -95,7 +95,7 @@ impl Flavour {
         }
     }
 
-    /// Chance of a condition on a statement, of a hundred.
+    /// The probability of a condition on a statement, in percent.
     pub fn conditions(self) -> usize {
         match self {
             Flavour::Realistic => 25,
@@ -105,35 +105,35 @@ impl Flavour {
         }
     }
 
-    /// Whether it likes odd resources.
+    /// Whether resources are unusual.
     pub fn odd_resources(self) -> bool {
         matches!(self, Flavour::Resources | Flavour::Wild)
     }
 
-    /// Whether it likes odd actions.
+    /// Whether actions are unusual.
     pub fn odd_actions(self) -> bool {
         matches!(self, Flavour::Actions | Flavour::Wild)
     }
 
-    /// Whether it likes odd conditions.
+    /// Whether conditions are unusual.
     pub fn odd_conditions(self) -> bool {
         matches!(self, Flavour::Conditions | Flavour::Wild)
     }
 }
 
-/// Where a role lives.
+/// The partition, account and regions of a role.
 #[derive(Debug, Clone, Copy)]
 pub struct Home {
     /// `aws`, `aws-cn`, `aws-us-gov`.
     pub partition: &'static str,
-    /// The role's own account.
+    /// The role's account.
     pub account: &'static str,
     /// Regions of the partition.
     pub regions: &'static [&'static str],
 }
 
 impl Home {
-    /// Mostly the ordinary partition.
+    /// A random home, mostly in partition `aws`.
     pub fn by_chance(rng: &mut Rng) -> Home {
         let (partition, regions): (_, &[&str]) = match rng.below(20) {
             0 => ("aws-cn", &["cn-north-1", "cn-northwest-1"]),

@@ -1,5 +1,5 @@
-//! Requests by chance that a role's policies make interesting: values from the policies' own constants, wildcards
-//! filled, values near them, keys left out. Only requests that can exist come out.
+//! Random requests that fit a role's policies: values from the policies, with wildcards filled, values near them, and keys
+//! left out. All requests can exist.
 
 use super::super::naive::catalogue::CatalogueAction;
 use super::super::naive::context::{Kind, Knowledge, Trust, View, multivalued, of_vpc_endpoint};
@@ -11,18 +11,18 @@ use super::super::naive::{Request, RoleDocs, Tri};
 use super::Rng;
 use std::collections::BTreeMap;
 
-/// What a role's policies say, kept for many requests.
+/// The constants in a role's policies, collected for many requests.
 pub struct Interest<'a> {
     role: &'a RoleDocs,
     trust: Trust,
     allows: Vec<Statement>,
     resources: Vec<String>,
-    /// Key (as first written) → the values that conditions compare it to.
+    /// By key, in its first spelling, the values that conditions compare it with.
     keys: BTreeMap<String, (String, Vec<String>)>,
 }
 
 impl<'a> Interest<'a> {
-    /// Of a role; documents that cannot be read add nothing.
+    /// The constants of a role. Malformed documents are ignored.
     pub fn of(role: &'a RoleDocs) -> Interest<'a> {
         let trust = Trust::of(&role.trust).unwrap_or_default();
         let mut interest = Interest { role, trust, allows: Vec::new(), resources: Vec::new(), keys: BTreeMap::new() };
@@ -57,7 +57,7 @@ impl<'a> Interest<'a> {
         }
     }
 
-    /// A key that only a variable asks for matters too.
+    /// Adds a key that only a variable mentions.
     fn variables(&mut self, text: &str) {
         for part in parts(text, true) {
             if let Part::Variable { key, .. } = part {
@@ -67,7 +67,7 @@ impl<'a> Interest<'a> {
     }
 }
 
-/// A request for this action; `None` where chance found none that can exist.
+/// A random request for this action; `None` if all attempts gave requests that cannot exist.
 pub fn probe(
     rng: &mut Rng,
     interest: &Interest<'_>,
@@ -90,7 +90,7 @@ pub fn probe(
     None
 }
 
-/// Mostly an Allow that covers the action: its resources and its constants are worth more than others.
+/// A statement to take values from, mostly an Allow that matches the action.
 fn target<'a>(rng: &mut Rng, interest: &'a Interest<'_>, request: &Request) -> Option<&'a Statement> {
     let view = View::new(interest.role, &interest.trust, request).ok()?;
     let covering: Vec<&Statement> =
@@ -124,7 +124,7 @@ fn resource(rng: &mut Rng, interest: &Interest<'_>, action: &CatalogueAction, ta
     };
     let entry = if entries.is_empty() || rng.chance(10) { "*" } else { rng.choose(entries) };
     let mut fields: Vec<String> = colon_fields(entry).iter().map(|field| filled(rng, role, field)).collect();
-    // A short entry may lack its first fields' neighbours or its last: try the last field as the name.
+    // In an entry with fewer fields, the last one may be the name.
     if fields.len() < 6 {
         let last = fields.pop().unwrap_or_default();
         fields.resize(5, String::new());
@@ -161,7 +161,7 @@ fn resource(rng: &mut Rng, interest: &Interest<'_>, action: &CatalogueAction, ta
     format!("arn:{partition}:{}:{region}:{account}:repository/{name}", action.service())
 }
 
-/// The fields of an entry; the colons of variables are not separators.
+/// The fields of an entry. A colon inside a variable does not split.
 fn colon_fields(entry: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut depth = 0_u32;
@@ -180,7 +180,7 @@ fn colon_fields(entry: &str) -> Vec<String> {
     fields
 }
 
-/// A text that a pattern might match: variables by the role's tags or their defaults, wildcards by chance.
+/// A text that a pattern may match: variables become tags of the role or defaults, wildcards become random text.
 fn filled(rng: &mut Rng, role: &RoleDocs, pattern: &str) -> String {
     let mut text = String::new();
     for part in parts(pattern, true) {
@@ -212,7 +212,7 @@ fn variable(rng: &mut Rng, role: &RoleDocs, key: &str, default: Option<String>) 
     }
 }
 
-/// A character more, less or other.
+/// The text with one character added, removed or changed.
 fn nudged(rng: &mut Rng, text: &str) -> String {
     let mut characters: Vec<char> = text.chars().collect();
     let at = rng.below(characters.len() + 1);
@@ -228,7 +228,7 @@ fn nudged(rng: &mut Rng, text: &str) -> String {
     characters.into_iter().collect()
 }
 
-/// The keys that some condition or variable asks for, each absent or with a value, then what is tied to them.
+/// The keys that a condition or variable mentions, each absent or with a value, and the keys that depend on them.
 fn context(
     rng: &mut Rng,
     interest: &Interest<'_>,
@@ -240,7 +240,7 @@ fn context(
     let role = interest.role;
     let Ok(view) = View::new(role, &interest.trust, request) else { return BTreeMap::new() };
     let mut context = BTreeMap::new();
-    // Through an endpoint, from an address, or neither.
+    // The request comes through an endpoint, from an address, or neither is known.
     let way = rng.below(5);
     let absent_by_chance = *rng.choose(&[10, 40, 80]);
     for (lower, (key, constants)) in &interest.keys {
@@ -256,7 +256,7 @@ fn context(
             Knowledge::Free(kind) => (kind, false),
         };
         let wrong_way = (lower == "aws:sourceip" && way > 1) || (of_vpc_endpoint(lower) && !(2..4).contains(&way));
-        // A role's own tags are mostly there even where a session could pass others.
+        // The role's tags are mostly present, even if a session could pass others.
         let own_tag = lower.strip_prefix("aws:principaltag/").and_then(|tag| {
             role.tags.iter().find(|(name, _)| name.to_lowercase() == tag).map(|(_, value)| value.clone())
         });
@@ -277,13 +277,13 @@ fn context(
     context
 }
 
-/// The values that a statement compares a key to.
+/// The values that a statement compares with a key.
 fn wanted(target: Option<&Statement>, key: &str) -> Vec<String> {
     let conditions = target.map_or(&[][..], Statement::conditions).iter();
     conditions.filter(|one| one.key.to_lowercase() == key).flat_map(|one| one.values.clone()).collect()
 }
 
-/// A value of a key's type: a constant of the policies (filled), one near it, or any.
+/// A value of a key's type: a constant of the policies, a value near it, or any value.
 fn value(rng: &mut Rng, role: &RoleDocs, kind: Kind, constants: &[String], at: i64) -> String {
     let constant = if constants.is_empty() || rng.chance(15) { None } else { Some(rng.choose(constants)) };
     let text = constant.map(|constant| filled(rng, role, constant));
@@ -328,7 +328,7 @@ fn value(rng: &mut Rng, role: &RoleDocs, kind: Kind, constants: &[String], at: i
     }
 }
 
-/// Makes tied keys agree: one instant, a session issued before it, calls through a service, the keys of tags.
+/// Makes dependent keys agree: one time of the request, a session issued before it, calls by a service, the keys of tags.
 fn tie(rng: &mut Rng, context: &mut BTreeMap<String, Vec<String>>, at: i64) {
     let find = |context: &BTreeMap<String, Vec<String>>, name: &str| {
         context.keys().find(|key| key.to_lowercase() == name).cloned()
@@ -365,12 +365,12 @@ fn tie(rng: &mut Rng, context: &mut BTreeMap<String, Vec<String>>, at: i64) {
     if !tags.is_empty() {
         let key = find(context, "aws:tagkeys").unwrap_or_else(|| "aws:TagKeys".to_owned());
         let mut all = context.remove(&key).unwrap_or_default();
-        // Sometimes nothing but what must be there.
+        // Sometimes only the keys that must be present.
         if rng.chance(50) {
             all.clear();
         }
         for tag in tags {
-            // A key's name may have been written in capitals; the tag itself is what a list would hold.
+            // The policy may spell the key in capitals. The list holds the tag's key.
             let tag = if rng.chance(50) { tag.to_lowercase() } else { tag };
             if !all.iter().any(|one| one.eq_ignore_ascii_case(&tag)) {
                 all.push(tag);

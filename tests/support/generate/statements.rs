@@ -1,4 +1,4 @@
-//! Documents, statements, actions, resources and trust policies by chance.
+//! Random documents, statements, actions, resources and trust policies.
 
 use super::conditions::condition_block;
 use super::{Flavour, Home, Rng};
@@ -235,13 +235,13 @@ fn name(rng: &mut Rng, flavour: Flavour) -> String {
         return rng.pick(ODD_NAMES).to_owned();
     }
     if flavour == Flavour::Resources && rng.chance(50) {
-        // A small alphabet, so that patterns meet.
+        // A small alphabet, so that patterns overlap.
         return (0..=rng.below(6)).map(|_| *rng.choose(&['a', 'b', '1', '-', '/', '*', '*', '?'])).collect();
     }
     rng.pick(NAMES).to_owned()
 }
 
-/// Who may become the role.
+/// A trust policy.
 pub fn trust_policy(rng: &mut Rng, flavour: Flavour, home: Home) -> Value {
     let account = home.account;
     let oidc = format!("arn:{}:iam::{account}:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/ABC", home.partition);

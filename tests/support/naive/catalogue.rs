@@ -1,4 +1,4 @@
-//! The catalogue of actions as the evaluator needs it. It knows the file's shape, and nothing of policies.
+//! The naive evaluator's own catalogue of actions.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ pub struct CatalogueAction {
     pub access_level: String,
     /// `repository`, `registry`, or none.
     pub resource_types: Vec<String>,
-    /// The condition keys that the reference lists for this action alone, such as `aws:RequestTag/${TagKey}`.
+    /// The condition keys that the reference lists for this action, such as `aws:RequestTag/${TagKey}`.
     pub condition_keys: Vec<String>,
 }
 
@@ -21,7 +21,7 @@ impl CatalogueAction {
         self.action.split(':').next().unwrap_or_default()
     }
 
-    /// Only the literal `*` is ever asked for.
+    /// Whether its requests name only the literal `*`.
     pub fn without_resource_type(&self) -> bool {
         self.resource_types.is_empty()
     }

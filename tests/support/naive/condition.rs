@@ -36,23 +36,23 @@ struct Operator {
     if_exists: bool,
 }
 
-/// Whether one operator with one key and its values holds.
+/// Whether one operator holds for one key and the listed values.
 ///
 /// # Errors
-/// The answer depends on a key that every request carries and that this request does not list.
+/// The answer depends on a key that every request has and this request does not list.
 pub fn holds(operator: &str, key: &str, values: &[String], variables: bool, view: &View<'_>) -> Outcome {
     if operator == "Null" {
         return Ok(null(values, view.present(key)));
     }
     let Some(operator) = parse(operator) else {
-        // An operator that is not documented: nobody knows.
+        // AWS does not document the operator.
         return Ok(Tri::Maybe);
     };
-    // A negated operator that lists nothing would always hold, which nobody can have meant.
+    // A negated operator with no values would always hold. AWS does not document it.
     if operator.negated && values.is_empty() {
         return Ok(Tri::Maybe);
     }
-    // A present key's value may be unknown; its absence is always known.
+    // The value of a present key may be unknown. Whether a key is absent is always known.
     if !view.present(key) {
         return Ok(missing(operator));
     }
@@ -73,7 +73,7 @@ pub fn holds(operator: &str, key: &str, values: &[String], variables: bool, view
             evaluated
         }
         Set::None if present.len() == 1 => test(&present[0]),
-        // "Multivalued context keys require a condition set operator": what happens without one is not documented.
+        // "Multivalued context keys require a condition set operator". AWS does not document the result without one.
         Set::None => {
             let (all, any) = (all_of(present.iter().map(test))?, any_of(present.iter().map(test))?);
             Ok(if all == any { all } else { Tri::Maybe })
@@ -81,7 +81,7 @@ pub fn holds(operator: &str, key: &str, values: &[String], variables: bool, view
     }
 }
 
-/// `true`: the key must be missing; `false`: it must be there.
+/// `Null`: with `true` the key must be missing, with `false` it must be present.
 fn null(values: &[String], present: bool) -> Tri {
     values
         .iter()
@@ -96,7 +96,7 @@ fn null(values: &[String], present: bool) -> Tri {
         .unwrap_or(Tri::No)
 }
 
-/// What an operator says of a key that the request does not have.
+/// The result of an operator on a key that the request does not have.
 fn missing(operator: Operator) -> Tri {
     match (operator.if_exists, operator.set, operator.negated) {
         (true, ..) | (false, Set::ForAllValues, _) | (false, Set::None, true) => Tri::Yes,
@@ -111,7 +111,7 @@ const LESS_EQUAL: &[Ordering] = &[Ordering::Less, Ordering::Equal];
 const GREATER: &[Ordering] = &[Ordering::Greater];
 const GREATER_EQUAL: &[Ordering] = &[Ordering::Greater, Ordering::Equal];
 
-/// Names are as documented, to the letter. `Null` takes neither prefix nor suffix.
+/// Parses an operator's name. Letter case matters. `Null` has neither prefix nor suffix.
 fn parse(name: &str) -> Option<Operator> {
     let (set, name) = if let Some(rest) = name.strip_prefix("ForAllValues:") {
         (Set::ForAllValues, rest)
@@ -152,7 +152,7 @@ fn parse(name: &str) -> Option<Operator> {
     Some(Operator { set, kind, negated, if_exists })
 }
 
-/// One value of the request against all values of the policy: one must match, or under a negated operator none.
+/// Compares one value of the request with all values of the policy. One must match; for a negated operator, none.
 fn one_value(operator: Operator, value: &str, constants: &[String], variables: bool, view: &View<'_>) -> Outcome {
     let matched = any_of(constants.iter().map(|constant| {
         let readings = compare(operator.kind, value, constant, variables, view)?;
@@ -160,7 +160,7 @@ fn one_value(operator: Operator, value: &str, constants: &[String], variables: b
             .into_iter()
             .map(|reading| match reading {
                 Some(matches) => Tri::from(matches),
-                // What cannot be compared does not match; whether it therefore "does not match" is doubt.
+                // A value that cannot be compared does not match. Whether a negated operator then holds is not documented.
                 None if operator.negated => Tri::Maybe,
                 None => Tri::No,
             })
@@ -171,7 +171,7 @@ fn one_value(operator: Operator, value: &str, constants: &[String], variables: b
     if operator.negated { negate(matched) } else { matched }
 }
 
-/// Each reading of "this value of the request fits this value of the policy"; `None` where they cannot be compared.
+/// Whether a value of the request matches a value of the policy, in each reading. `None` if they cannot be compared.
 fn compare(
     kind: Kind,
     value: &str,
@@ -244,7 +244,7 @@ fn arn(value: &str, constant: &str, variables: bool, view: &View<'_>) -> Result<
         match (six.len() == 6, value_is_arn) {
             (true, true) => readings.push(Some(by_part(&six))),
             (true, false) => readings.push(None),
-            // A pattern that is no ARN: taken as a string, completed as in Resource, or not to be compared.
+            // The pattern is not an ARN. It may be compared as text, be completed as in Resource, or match nothing.
             (false, true) => {
                 let whole = glob(&pattern, value);
                 six.resize(6, pieces("*"));

@@ -1,4 +1,4 @@
-//! What is known of the request's context before the request says anything.
+//! The keys of a request's context: which are always present, which may be, and with which values.
 //!
 //! Sources: IAM User Guide, "AWS global condition context keys" and "Pass session tags in AWS STS"; Service
 //! Authorization Reference for Amazon ECR.
@@ -15,7 +15,7 @@ pub enum Kind {
     Text,
     /// `true` or `false`.
     Bool,
-    /// `false` and nothing else.
+    /// Only `false`.
     False,
     /// A number.
     Number,
@@ -35,7 +35,7 @@ pub enum Kind {
     UserId,
 }
 
-/// What is known of a key.
+/// What is known about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Knowledge {
     /// Present with this value.
@@ -48,7 +48,7 @@ pub enum Knowledge {
     Absent,
 }
 
-/// What the trust policy says about who may come in. Conditions and denials in it are ignored: this errs towards more.
+/// Who can assume the role. Conditions and Deny statements of the trust policy are ignored, so the result may be too wide.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact about the policy")]
 pub struct Trust {
@@ -56,7 +56,7 @@ pub struct Trust {
     everybody: bool,
     people: bool,
     federated: bool,
-    /// Somebody may pass session tags.
+    /// Someone can pass session tags.
     pub session_tags: bool,
 }
 
@@ -64,7 +64,7 @@ impl Trust {
     /// Reads a trust policy.
     ///
     /// # Errors
-    /// A document that is none.
+    /// The document is malformed.
     pub fn of(document: &Value) -> Result<Trust, String> {
         let mut trust = Trust::default();
         let statements = document.get("Statement").ok_or("trust policy: no Statement")?;
@@ -85,7 +85,7 @@ impl Trust {
 
     fn admit(&mut self, statement: &Value) {
         let Some(principal) = statement.get("Principal") else {
-            // NotPrincipal admits everybody else.
+            // NotPrincipal admits all other principals.
             self.everybody = true;
             return;
         };
@@ -117,7 +117,7 @@ impl Trust {
         self.everybody || self.federated
     }
 
-    /// Only EC2 starts sessions of this role: their names are instance identifiers.
+    /// Whether only EC2 starts sessions of this role. Then session names are instance ids.
     pub fn only_ec2(&self) -> bool {
         let others = self.everybody || self.people || self.federated;
         !others && self.services.iter().all(|name| name.starts_with("ec2.amazonaws.com"))
@@ -159,7 +159,7 @@ pub fn of_vpc_endpoint(key: &str) -> bool {
         || key.starts_with("aws:vpce")
 }
 
-/// The request with what is known around it.
+/// A request together with its role.
 pub struct View<'a> {
     role: &'a RoleDocs,
     request: &'a Request,
@@ -168,10 +168,10 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// Puts a request before a role.
+    /// Combines a request with a role.
     ///
     /// # Errors
-    /// A key that is listed twice.
+    /// The request lists a key twice.
     pub fn new(role: &'a RoleDocs, trust: &'a Trust, request: &'a Request) -> Result<View<'a>, String> {
         let mut listed = BTreeMap::new();
         for (key, values) in &request.context {
@@ -202,12 +202,12 @@ impl<'a> View<'a> {
         self.role
     }
 
-    /// What the request lists for a key.
+    /// The values that the request lists for a key.
     pub fn listed(&self, key: &str) -> Option<&'a Vec<String>> {
         self.listed.get(&key.to_lowercase()).copied()
     }
 
-    /// Whether the request has the key. An empty set of values is none.
+    /// Whether the request has the key. A key with no values is absent.
     pub fn present(&self, key: &str) -> bool {
         match self.listed(key) {
             Some(values) => !values.is_empty(),
@@ -215,10 +215,10 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The values of a key; none if it is absent.
+    /// The values of a key; `None` if it is absent.
     ///
     /// # Errors
-    /// A key that every request carries, whose value is not known, and that the request does not list.
+    /// Every request has the key, its value is unknown, and the request does not list it.
     pub fn values(&self, key: &str) -> Result<Vec<String>, String> {
         if let Some(values) = self.listed(key) {
             return Ok(values.clone());
@@ -232,7 +232,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The value of a policy variable: only single-valued keys have one.
+    /// The value of a policy variable. Keys with several values have none.
     ///
     /// # Errors
     /// As [`View::values`].
@@ -244,7 +244,7 @@ impl<'a> View<'a> {
         Ok(if values.len() == 1 { values.pop() } else { None })
     }
 
-    /// `aws:CurrentTime` and `aws:EpochTime` are one instant: either tells the other.
+    /// `aws:CurrentTime` and `aws:EpochTime` are the same instant, so one gives the other.
     fn tied_instant(&self, key: &str) -> Option<String> {
         match key.to_lowercase().as_str() {
             "aws:currenttime" => {
@@ -259,8 +259,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What is known of a key in requests of this action on this resource, whatever this request lists. Which keys an
-    /// action's catalogue entry lists is looked at by `well_formed`.
+    /// What is known about a key in all requests for this action and resource. `well_formed` checks the keys that the
+    /// catalogue lists for an action.
     pub fn knowledge(&self, key: &str) -> Knowledge {
         let key = key.to_lowercase();
         let fields: Vec<&str> = self.request.resource.split(':').collect();
@@ -327,7 +327,7 @@ impl<'a> View<'a> {
             "aws:chatbotsourcearn" | "aws:signinsessionarn" => Knowledge::Free(Kind::Arn),
             _ => match key.split_once(':') {
                 Some((prefix, _)) if prefix == "aws" || prefix == service => Knowledge::Free(Kind::Text),
-                // Keys of SAML, and of OIDC providers, whose prefix is a host name.
+                // The keys of SAML and of OIDC providers. The prefix of the latter is a host name.
                 Some((prefix, _)) if prefix == "saml" || prefix.contains('.') => {
                     free_if(self.trust.federated(), Kind::Text)
                 }

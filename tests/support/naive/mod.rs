@@ -1,10 +1,10 @@
-//! A naive evaluator of one request: the oracle against which the solver is tested.
+//! A naive evaluator of single requests, with which the solver is compared.
 //!
-//! It is written from the rules alone (IAM User Guide, Service Authorization Reference) and shares nothing with the
-//! crate: no set algebra, no search, one function per rule. It knows one role, one request and nothing else.
+//! It follows the documentation (IAM User Guide, Service Authorization Reference) and shares no code with the crate: one
+//! function for each rule, no search. It decides one request of one role.
 //!
-//! Where AWS's documentation leaves two readings, a rule answers [`Tri::Maybe`]: an Allow takes that as a match, a
-//! Deny does not.
+//! Where AWS's documentation leaves two readings, the answer is [`Tri::Maybe`]. An Allow with this answer matches, a Deny
+//! does not.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -28,21 +28,22 @@ use std::collections::BTreeMap;
 use context::{Trust, View};
 use statement::{Effect, Statement};
 
-/// What somebody asks of AWS: one action on one resource, in one context.
+/// A request: one action on one resource in one context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// `service:Name`.
     pub action: String,
     /// An ARN, or `*` for an action without resource type.
     pub resource: String,
-    /// The condition keys with their values. What is not listed is absent, or known, or always present.
+    /// The condition keys with their values. A key that is not listed is absent, or the role determines its value, or it is
+    /// always present.
     pub context: BTreeMap<String, Vec<String>>,
 }
 
-/// A role with everything that decides what it may do.
+/// A role with its documents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoleDocs {
-    /// The role's ARN, path included.
+    /// The role's ARN, with the path.
     pub arn: String,
     /// The role's unique identifier, `AROA…`.
     pub id: String,
@@ -56,19 +57,19 @@ pub struct RoleDocs {
     pub boundary: Option<(String, Value)>,
 }
 
-/// Yes, no, or "one reading says yes and the other no".
+/// An answer that may depend on the reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tri {
-    /// Under every reading no.
+    /// No in every reading.
     No,
-    /// Under one reading yes, under another no.
+    /// Yes in one reading, no in another.
     Maybe,
-    /// Under every reading yes.
+    /// Yes in every reading.
     Yes,
 }
 
 impl Tri {
-    /// The opposite: doubt stays doubt.
+    /// The opposite. `Maybe` stays `Maybe`.
     pub fn negate(self) -> Tri {
         match self {
             Tri::No => Tri::Yes,
@@ -77,7 +78,7 @@ impl Tri {
         }
     }
 
-    /// What several readings of one question come to.
+    /// The answer for the results of several readings.
     pub fn of_readings(readings: &[bool]) -> Tri {
         if readings.iter().all(|reading| *reading) {
             Tri::Yes
@@ -95,10 +96,10 @@ impl From<bool> for Tri {
     }
 }
 
-/// An answer, or what the request would have had to list for there to be one.
+/// An answer, or the key that the request has to list for an answer.
 pub type Outcome = Result<Tri, String>;
 
-/// One of them is enough. A missing value matters only where nothing else decides.
+/// Whether one of the outcomes is yes. A missing value matters only if no other outcome decides.
 pub fn any_of(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
     let mut best = Ok(Tri::No);
     for outcome in outcomes {
@@ -112,7 +113,7 @@ pub fn any_of(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
     best
 }
 
-/// All of them are needed. A missing value matters only where nothing else decides.
+/// Whether all outcomes are yes. A missing value matters only if no other outcome decides.
 pub fn all_of(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
     negate(any_of(outcomes.into_iter().map(negate)))
 }
@@ -122,7 +123,7 @@ pub fn negate(outcome: Outcome) -> Outcome {
     outcome.map(Tri::negate)
 }
 
-/// Where a statement stands.
+/// The policy that contains a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// In one of the role's identity-based policies.
@@ -142,33 +143,32 @@ pub struct Matched {
     pub statement: usize,
     /// The statement's `Sid`.
     pub sid: Option<String>,
-    /// It matches under every reading.
+    /// Whether it matches in every reading.
     pub certain: bool,
 }
 
 /// The decision on one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// IAM would allow it, under the reading that finds more access.
+    /// Whether IAM would allow it, in the reading that finds more access.
     pub allowed: bool,
-    /// The decision is the same under every reading.
+    /// Whether the decision is the same in every reading.
     pub certain: bool,
-    /// Allow statements that match, of the identity-based policies and of the boundary.
+    /// The Allow statements that match, of the identity-based policies and of the boundary.
     pub allows: Vec<Matched>,
-    /// Deny statements that match under every reading.
+    /// The Deny statements that match in every reading.
     pub denies: Vec<Matched>,
 }
 
 /// Whether IAM would allow this request to a session of this role.
 ///
 /// # Errors
-/// A policy that cannot be understood, or a key that the decision depends on, that every request carries and that the
-/// request does not list.
+/// A policy is malformed, or the decision depends on a key that every request has and this request does not list.
 pub fn allowed(role: &RoleDocs, request: &Request) -> Result<Answer, String> {
     Judge::new(role)?.allowed(request)
 }
 
-/// A role whose documents have been read, for many requests.
+/// A role with parsed documents, to decide many requests.
 pub struct Judge<'a> {
     role: &'a RoleDocs,
     trust: Trust,
@@ -179,7 +179,7 @@ impl<'a> Judge<'a> {
     /// Reads a role's documents.
     ///
     /// # Errors
-    /// One that cannot be understood.
+    /// A document is malformed.
     pub fn new(role: &'a RoleDocs) -> Result<Judge<'a>, String> {
         let identity = role.policies.iter().map(|policy| (Place::Identity, policy));
         let boundary = role.boundary.iter().map(|policy| (Place::Boundary, policy));
@@ -191,15 +191,15 @@ impl<'a> Judge<'a> {
         Ok(Judge { role, trust: Trust::of(&role.trust)?, sources })
     }
 
-    /// What the trust policy says.
+    /// Who can assume the role.
     pub fn trust(&self) -> &Trust {
         &self.trust
     }
 
-    /// [`allowed`] for one more request.
+    /// The same as [`allowed`].
     ///
     /// # Errors
-    /// A key that the decision depends on, that every request carries and that the request does not list.
+    /// The decision depends on a key that every request has and this request does not list.
     pub fn allowed(&self, request: &Request) -> Result<Answer, String> {
         let view = View::new(self.role, &self.trust, request)?;
         let mut allows = Vec::new();
@@ -228,7 +228,7 @@ impl<'a> Judge<'a> {
                         if outcome == Ok(Tri::Yes) {
                             denies.push(matched(true));
                         }
-                        // What is in doubt for its action or resource does not deny, whatever its condition says.
+                        // A Deny that matches the action or resource in one reading only does not deny.
                         let doubtful = [statement.action(&view), statement.resource(&view)].contains(&Ok(Tri::Maybe));
                         deny.push(if doubtful && outcome.is_err() { Ok(Tri::Maybe) } else { outcome });
                     }
@@ -238,7 +238,7 @@ impl<'a> Judge<'a> {
 
         let bounded = if self.role.boundary.is_some() { possible(boundary) } else { Ok(Tri::Yes) };
         let granted = all_of([possible(identity), bounded]);
-        // `allowed` asks only whether the Allow may match and the Deny need not; `certain` looks at the doubt as well.
+        // `allowed` asks if an Allow matches and no Deny does in some reading; `certain` asks if all readings agree.
         let (allowed, certain) = match (granted, any_of(deny)) {
             (Ok(Tri::No), _) | (_, Ok(Tri::Yes)) => (false, true),
             (Err(text), _) | (_, Err(text)) => return Err(text),
@@ -248,7 +248,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// An Allow that may match settles the question, even where another one cannot be decided.
+/// One Allow that matches is enough, even if another one cannot be decided.
 fn possible(outcomes: Vec<Outcome>) -> Outcome {
     let doubtful = outcomes.contains(&Ok(Tri::Maybe));
     match any_of(outcomes) {
@@ -257,7 +257,7 @@ fn possible(outcomes: Vec<Outcome>) -> Outcome {
     }
 }
 
-/// What each statement says to a request, for a reader of a failed test.
+/// The result of each statement for a request, for the message of a failed test.
 pub fn explain(role: &RoleDocs, request: &Request) -> Vec<String> {
     let judge = match Judge::new(role) {
         Ok(judge) => judge,

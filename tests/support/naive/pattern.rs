@@ -1,8 +1,8 @@
-//! Text of policies: wildcards and policy variables. It knows how they are written, not where they are allowed.
+//! Patterns of policies: wildcards and policy variables.
 //!
 //! Sources: IAM User Guide, "IAM policy elements: Variables and tags" and "IAM JSON policy elements: Resource".
 
-/// A stretch of a policy's text before anything is substituted.
+/// A piece of a pattern before variables are replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// Text in which `*` and `?` may be wildcards.
@@ -20,7 +20,7 @@ pub enum Part {
     },
 }
 
-/// One step of a pattern after substitution.
+/// One symbol of a pattern after variables are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
     /// This character.
@@ -33,7 +33,7 @@ pub enum Piece {
     WideStar,
 }
 
-/// Takes a text apart. Without `variables` (Version 2008-10-17, or none) it is all plain.
+/// Splits a text. Without `variables` (Version 2008-10-17, or none), `${…}` is plain text.
 pub fn parts(text: &str, variables: bool) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut plain = String::new();
@@ -89,15 +89,15 @@ fn variable(text: &str) -> Option<(Part, usize)> {
     Some((part, end + 3))
 }
 
-/// Where the values of variables come from: `None` is a variable without value.
+/// Looks up the value of a variable; `None` for one without value.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, String>;
 
-/// Puts the values in. `None` where a variable has neither value nor default.
+/// Replaces the variables. `None` if one has neither value nor default.
 ///
-/// `inserted_wildcards` is the doubtful reading in which a `*` or `?` of an inserted value acts as a wildcard.
+/// With `inserted_wildcards`, a `*` or `?` in an inserted value is a wildcard. AWS does not document which it is.
 ///
 /// # Errors
-/// What the lookup answers.
+/// The error of the lookup.
 pub fn substitute(parts: &[Part], inserted_wildcards: bool, lookup: Lookup<'_>) -> Result<Option<Vec<Piece>>, String> {
     let mut pieces = Vec::new();
     for part in parts {
@@ -114,15 +114,15 @@ pub fn substitute(parts: &[Part], inserted_wildcards: bool, lookup: Lookup<'_>) 
     Ok(Some(pieces))
 }
 
-/// Whether values are put in at all: then a wildcard in one of them is read in two ways.
+/// Whether the pattern has variables. A wildcard in the value of one is read in two ways.
 pub fn inserts(parts: &[Part]) -> &'static [bool] {
     if parts.iter().any(|part| matches!(part, Part::Variable { .. })) { &[false, true] } else { &[false] }
 }
 
-/// The text with its variables' values and without any wildcards.
+/// The text with the values of its variables. Wildcards are plain text.
 ///
 /// # Errors
-/// What the lookup answers.
+/// The error of the lookup.
 pub fn literal(parts: &[Part], lookup: Lookup<'_>) -> Result<Option<String>, String> {
     let mut text = String::new();
     for part in parts {
@@ -138,7 +138,7 @@ pub fn literal(parts: &[Part], lookup: Lookup<'_>) -> Result<Option<String>, Str
     Ok(Some(text))
 }
 
-/// The parts as they were written: variables are text here.
+/// The pieces as written, with variables as plain text.
 pub fn unsubstituted(parts: &[Part]) -> Vec<Piece> {
     parts
         .iter()
@@ -163,9 +163,9 @@ fn wildcard(character: char) -> Piece {
     }
 }
 
-/// Whether a pattern matches the whole of a text: which prefixes it can have eaten, piece by piece.
+/// Whether a pattern matches a whole text. Goes through the pattern and keeps the prefixes of the text that it can match.
 pub fn glob(pattern: &[Piece], text: &str) -> bool {
-    // What stands before the first star decides most cases.
+    // The symbols before the first `*` decide most cases.
     let mut characters = text.chars();
     let fixed = pattern.iter().take_while(|piece| matches!(piece, Piece::Text(_) | Piece::One)).count();
     let (before, pattern) = pattern.split_at(fixed);

@@ -1,5 +1,4 @@
-//! Can this request exist at all? The resource is in the action's universe, the context is one that a session of the
-//! role can have.
+//! Whether a request can exist: its action can name the resource, and a session of the role can have its context.
 //!
 //! Sources: Service Authorization Reference for Amazon ECR and Amazon ECR Public, the API models (repository names),
 //! IAM User Guide, "AWS global condition context keys".
@@ -13,15 +12,15 @@ use std::net::IpAddr;
 /// Whether a session of this role could send this request at or after `at` (seconds since 1970).
 ///
 /// # Errors
-/// Why it could not.
+/// The reason why it cannot exist.
 pub fn well_formed(role: &RoleDocs, request: &Request, catalogue: &[CatalogueAction], at: i64) -> Result<(), String> {
     can_exist(role, &Trust::of(&role.trust)?, request, catalogue, at)
 }
 
-/// [`well_formed`] with the trust policy already read.
+/// [`well_formed`] for a trust policy that is already parsed.
 ///
 /// # Errors
-/// As there.
+/// The same as [`well_formed`].
 pub fn can_exist(
     role: &RoleDocs,
     trust: &Trust,
@@ -53,7 +52,7 @@ fn service(action: &str) -> &str {
     action.split(':').next().unwrap_or_default()
 }
 
-/// Whether the resource is in the universe of the action.
+/// Whether a request for the action can name the resource.
 fn resource(action: &str, entry: Option<&CatalogueAction>, resource: &str, partition: &str) -> Result<(), String> {
     let service = service(action);
     if service == "ecr-public" && partition != "aws" {
@@ -61,7 +60,7 @@ fn resource(action: &str, entry: Option<&CatalogueAction>, resource: &str, parti
     }
     let types: Vec<&str> = match entry {
         Some(entry) => entry.resource_types.iter().map(String::as_str).collect(),
-        // An action that the catalogue does not know may have any of its service's types, or none.
+        // A request for an unknown action may name a resource of any type of its service, or `*`.
         None if resource == "*" => Vec::new(),
         None if service == "ecr-public" => vec!["repository", "registry"],
         None => vec!["repository"],
@@ -80,11 +79,11 @@ fn resource(action: &str, entry: Option<&CatalogueAction>, resource: &str, parti
     if arn != "arn" || of != partition || named != service || !region_fits || !is_account(account) {
         return Err(format!("`{resource}` is no ARN of `{service}` in partition `{partition}`"));
     }
-    // Without names this action is requested on all repositories, as one string.
+    // This action can be requested for all repositories: the resource is then one string.
     if action.eq_ignore_ascii_case("ecr:DescribeRepositories") && last == "repository/*" {
         return Ok(());
     }
-    // A new action may come with a new type of resource.
+    // A new action may have a new resource type.
     let other = last.split_once('/').filter(|(kind, name)| {
         let word = kind.starts_with(|c: char| c.is_ascii_lowercase());
         let word = word && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
@@ -152,7 +151,7 @@ fn listed(
 ) -> Result<(), String> {
     let knowledge = knowledge(view, entry, key);
     if multivalued(&key.to_lowercase()) && values.iter().any(String::is_empty) {
-        // A tag's key has at least one character, and so have services and paths of organizations.
+        // The keys of tags, services and paths of organizations have at least one character.
         return Err("an empty value in a list".to_owned());
     }
     if values.len() != 1 && !multivalued(&key.to_lowercase()) {
@@ -171,7 +170,7 @@ fn listed(
     }
 }
 
-/// What is known of a key in a request of this action; keys of other actions are absent.
+/// What is known about a key in a request for this action. Keys of other actions are absent.
 pub fn knowledge(view: &View<'_>, entry: Option<&CatalogueAction>, key: &str) -> Knowledge {
     match entry {
         Some(entry) if !of_the_action(entry, &key.to_lowercase()) => Knowledge::Absent,
@@ -179,7 +178,7 @@ pub fn knowledge(view: &View<'_>, entry: Option<&CatalogueAction>, key: &str) ->
     }
 }
 
-/// Keys of single actions are there only where the catalogue lists them; all other keys are not its business.
+/// Whether the catalogue permits the key. Keys of single actions are present only for the actions that list them.
 fn of_the_action(entry: &CatalogueAction, key: &str) -> bool {
     let listed = |name: &str| entry.condition_keys.iter().any(|one| one.to_lowercase() == name);
     if key.starts_with("aws:requesttag/") {
@@ -222,7 +221,7 @@ fn is_session(name: &str, of_instance: bool) -> bool {
     (2..=64).contains(&name.len()) && name.chars().all(in_name)
 }
 
-/// One instant, not before the time of evaluation; the session was issued before it.
+/// Whether the times agree: one time of the request, not before the evaluation, and a session issued before it.
 fn time(view: &View<'_>, at: i64) -> Result<(), String> {
     let instant = |key: &str| view.listed(key).and_then(|values| dates(&values[0])[0]);
     let seconds = |instant: Fixed| instant.div_euclid(1_000_000_000);
@@ -244,7 +243,7 @@ fn time(view: &View<'_>, at: i64) -> Result<(), String> {
     }
 }
 
-/// Through a VPC endpoint, or from an address, or neither.
+/// Whether the request does not come both through a VPC endpoint and from an internet address.
 fn network(request: &Request) -> Result<(), String> {
     let keys: Vec<String> = request.context.keys().map(|key| key.to_lowercase()).collect();
     if keys.iter().any(|key| key == "aws:sourceip") && keys.iter().any(|key| of_vpc_endpoint(key)) {
@@ -253,7 +252,7 @@ fn network(request: &Request) -> Result<(), String> {
     Ok(())
 }
 
-/// `aws:TagKeys` holds the key of every `aws:RequestTag`.
+/// Whether `aws:TagKeys` holds the key of every `aws:RequestTag`.
 fn tag_keys(view: &View<'_>, request: &Request) -> Result<(), String> {
     let all = view.listed("aws:TagKeys").cloned().unwrap_or_default();
     for key in request.context.keys().map(|key| key.to_lowercase()) {

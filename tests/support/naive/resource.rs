@@ -1,4 +1,4 @@
-//! Does an entry of Action or Resource cover the requested one?
+//! Whether an entry of Action or Resource matches the request.
 //!
 //! Sources: IAM User Guide, "IAM JSON policy elements: Action", "… Resource", "IAM identifiers" (incomplete ARNs),
 //! "IAM policy elements: Variables and tags".
@@ -7,15 +7,14 @@ use super::context::View;
 use super::pattern::{self, Part, Piece, glob, inserts, parts, pieces, substitute};
 use super::{Outcome, Tri};
 
-/// Whether an entry of `Action` covers an action. Both ignore case.
+/// Whether an entry of `Action` matches an action. Letter case does not matter.
 pub fn action(entry: &str, requested: &str) -> Tri {
     let entry = entry.to_lowercase();
     let requested = requested.to_lowercase();
     if entry == "*" {
         return Tri::Yes;
     }
-    // Blanks and commas are not in the grammar: either the entry is what it says (no action's name holds them), or it
-    // was meant as a list.
+    // The grammar has no spaces or commas. Either the entry is one action, which then matches nothing, or a list.
     if entry.contains(|character: char| character == ',' || character.is_whitespace()) {
         let meant = entry.split(',').any(|piece| {
             let piece: String = piece.chars().filter(|character| !character.is_whitespace()).collect();
@@ -26,15 +25,15 @@ pub fn action(entry: &str, requested: &str) -> Tri {
     let covers = glob(&pieces(&entry), &requested);
     match entry.split_once(':') {
         Some((service, _)) if !service.contains(['*', '?']) => Tri::from(covers),
-        // A wildcard in the service prefix, or no service prefix: not in the grammar.
+        // The grammar permits neither a wildcard in the service prefix nor a missing prefix.
         _ => Tri::of_readings(&[covers, false]),
     }
 }
 
-/// Whether an entry of `Resource` covers the requested resource.
+/// Whether an entry of `Resource` matches the resource of the request.
 ///
 /// # Errors
-/// A variable of the entry needs a key that the request should have listed.
+/// A variable in the entry needs a key that every request has and this request does not list.
 pub fn resource(entry: &str, variables: bool, view: &View<'_>) -> Outcome {
     if entry == "*" {
         return Ok(Tri::Yes);
@@ -52,14 +51,14 @@ pub fn resource(entry: &str, variables: bool, view: &View<'_>) -> Outcome {
                 readings.extend(reading.completed(&fields, requested)?);
                 readings.extend(reading.run_on(&fields, requested)?);
             }
-            // The requested ARN has five colons, a pattern of more never matches it.
+            // The ARN of the request has six fields, so a pattern with more never matches it.
             _ => readings.push(false),
         }
     }
     Ok(Tri::of_readings(&readings))
 }
 
-/// The fields of an entry, at its colons. A variable's own colons are not among them.
+/// The fields of an entry, split at colons. A colon inside a variable does not split.
 fn fields(parts: Vec<Part>) -> Vec<Vec<Part>> {
     let mut fields = vec![Vec::new()];
     for part in parts {
@@ -92,7 +91,7 @@ impl Reading<'_> {
         substitute(field, self.inserted_wildcards, &|key| self.view.variable(key))
     }
 
-    /// Field by field. More than one answer where it is in doubt.
+    /// Compares field by field. Two answers if the readings differ.
     fn six_fields(&self, fields: &[Vec<Part>], requested: &str) -> Result<Vec<bool>, String> {
         let requested: Vec<&str> = requested.split(':').collect();
         if requested.len() != 6 {
@@ -101,7 +100,7 @@ impl Reading<'_> {
         let mut doubt = false;
         for (index, (field, text)) in fields.iter().zip(&requested).enumerate() {
             let plain = !field.iter().any(|part| matches!(part, Part::Variable { .. } | Part::Escaped(_)));
-            // Variables belong into the last field. AWS's own policies have one in the account field: two readings.
+            // Variables are documented for the last field. AWS's own policies have one in the account field: two readings.
             let pattern = match index {
                 LAST => self.substituted(field)?,
                 ACCOUNT if !plain => {
@@ -114,7 +113,7 @@ impl Reading<'_> {
             if !glob(&pattern, text) {
                 return Ok(vec![false]);
             }
-            // A wildcard in the resource type is documented as not allowed.
+            // The documentation does not permit a wildcard in the resource type.
             if index == LAST && wildcard_in_type(&pattern) {
                 doubt = true;
             }
@@ -130,7 +129,7 @@ impl Reading<'_> {
     }
 
     /// "If the `*` wildcard is the last character of a resource ARN segment, it can expand to match beyond the colon
-    /// boundaries." A pattern in which no `*` ends a field has no such reading.
+    /// boundaries." A pattern without a `*` at the end of a field has no such reading.
     fn run_on(&self, fields: &[Vec<Part>], requested: &str) -> Result<Option<bool>, String> {
         let mut whole = Vec::new();
         let mut runs_on = false;

@@ -1,4 +1,4 @@
-//! Policy documents and their statements. It refuses what IAM would not have stored.
+//! Policy documents and their statements. Refuses documents that IAM would not store.
 //!
 //! Source: IAM User Guide, "Grammar of the IAM JSON policy language".
 
@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 /// `Allow` or `Deny`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Grants.
+    /// Allows requests.
     Allow,
-    /// Refuses.
+    /// Denies requests.
     Deny,
 }
 
@@ -36,7 +36,7 @@ struct List {
 }
 
 impl List {
-    /// `NotAction: []` would cover everything, which nobody can have meant.
+    /// `NotAction: []` would match every action. AWS does not document it.
     fn lists_nothing_out(&self) -> bool {
         self.not && self.entries.is_empty()
     }
@@ -45,18 +45,18 @@ impl List {
 /// One operator with one key and its values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
-    /// As it is written.
+    /// As written in the policy.
     pub operator: String,
-    /// As it is written.
+    /// As written in the policy.
     pub key: String,
-    /// Numbers and booleans as text.
+    /// The listed values; numbers and booleans as text.
     pub values: Vec<String>,
 }
 
 /// Reads a document.
 ///
 /// # Errors
-/// What IAM would not have stored, with the path to the place.
+/// IAM would not store the document. The text names the path.
 pub fn parse(document: &Value) -> Result<Vec<Statement>, String> {
     let object = document.as_object().ok_or("not a JSON object")?;
     known_keys(object, &["Version", "Id", "Statement"], "")?;
@@ -152,7 +152,7 @@ fn conditions(object: &Map<String, Value>, path: &str) -> Result<Vec<Condition>,
 impl Statement {
     /// Whether the statement applies to the request.
     pub fn matches(&self, view: &View<'_>) -> Outcome {
-        // In this order, so that a statement about something else asks for no key.
+        // In this order, so that a statement on another action needs no condition key.
         let action = self.action(view);
         if action == Ok(Tri::No) {
             return action;
@@ -160,7 +160,7 @@ impl Statement {
         all_of([action, self.resource(view), self.condition(view)])
     }
 
-    /// Whether `Action` or `NotAction` covers the request.
+    /// Whether `Action` or `NotAction` matches the request.
     pub fn action(&self, view: &View<'_>) -> Outcome {
         if self.actions.lists_nothing_out() {
             return Ok(Tri::Maybe);
@@ -169,7 +169,7 @@ impl Statement {
         if self.actions.not { negate(listed) } else { listed }
     }
 
-    /// Whether `Resource` or `NotResource` covers the request.
+    /// Whether `Resource` or `NotResource` matches the request.
     pub fn resource(&self, view: &View<'_>) -> Outcome {
         if self.resources.lists_nothing_out() {
             return Ok(Tri::Maybe);
@@ -178,7 +178,7 @@ impl Statement {
         if self.resources.not { negate(listed) } else { listed }
     }
 
-    /// Whether every operator and key of Condition holds.
+    /// Whether every condition holds.
     pub fn condition(&self, view: &View<'_>) -> Outcome {
         all_of(
             self.conditions

@@ -1,7 +1,6 @@
 //! Values of conditions: numbers, dates, booleans, addresses, bytes.
 //!
-//! A value that cannot be read as its operator's type has no meaning (`None`); a value that can be read in two ways has
-//! two. Source: IAM User Guide, "IAM JSON policy elements: Condition operators".
+//! A value that is not of its operator's type gives `None`. A value with two readings gives two results. Source: IAM User Guide, "IAM JSON policy elements: Condition operators".
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -20,7 +19,7 @@ pub fn number(text: &str) -> Option<Fixed> {
     if whole.len() > 18 || !all_digits(whole) || !all_digits(fraction) {
         return None;
     }
-    // Beyond nine places only zeros can be kept.
+    // A unit is 10⁻⁹, so only zeros can follow the ninth decimal place.
     let (kept, cut) = fraction.split_at(fraction.len().min(9));
     if cut.bytes().any(|digit| digit != b'0') {
         return None;
@@ -36,14 +35,14 @@ fn all_digits(text: &str) -> bool {
 /// The readings of a date: W3C's profile of ISO 8601, or seconds since 1970.
 pub fn dates(text: &str) -> Vec<Option<Fixed>> {
     if let Some(seconds) = number(text) {
-        // `2020` is a year and a moment of 1970.
+        // `2020` may be a year, or seconds since 1970.
         let year = if text.len() == 4 { w3c_date(text) } else { None };
         return year.into_iter().chain([seconds]).map(Some).collect();
     }
     if let Some(instant) = w3c_date(text) {
         return vec![Some(instant)];
     }
-    // Without a time zone it is not in W3C's profile; people mean UTC.
+    // W3C's profile requires a time zone. Without one, UTC is probably meant.
     match w3c_date(&format!("{text}Z")) {
         Some(instant) => vec![Some(instant), None],
         None => vec![None],
@@ -146,7 +145,7 @@ pub fn show_instant(epoch_seconds: i64) -> String {
     format!("{year:04}-{month:02}-{:02}T{hours:02}:{minutes:02}:{:02}Z", days + 1, seconds % 60)
 }
 
-/// The readings of a boolean: only `true` and `false` are documented, other spellings are doubt.
+/// The readings of a boolean. Only `true` and `false` are documented; `True` may or may not be read.
 pub fn booleans(text: &str) -> Vec<Option<bool>> {
     match (text, text.to_lowercase().as_str()) {
         ("true", _) => vec![Some(true)],
@@ -157,7 +156,7 @@ pub fn booleans(text: &str) -> Vec<Option<bool>> {
     }
 }
 
-/// A network: an address and how many of its leading bits count.
+/// A network: an address and the length of its prefix in bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -184,7 +183,7 @@ pub fn networks(text: &str) -> Vec<Option<Network>> {
     vec![network()]
 }
 
-/// Whether a network holds an address of its own family.
+/// Whether a network contains an address of the same IP version.
 pub fn holds(network: Network, address: IpAddr) -> bool {
     match (network.address, address) {
         (IpAddr::V4(net), IpAddr::V4(one)) => first_bits_v4(net, network.prefix) == first_bits_v4(one, network.prefix),
@@ -201,7 +200,7 @@ fn first_bits_v6(address: Ipv6Addr, count: u32) -> Option<u128> {
     u128::from(address).checked_shr(128 - count)
 }
 
-/// The bytes that a Base64 text stands for.
+/// The bytes of a Base64 text.
 pub fn base64(text: &str) -> Option<Vec<u8>> {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     if !text.len().is_multiple_of(4) {
