@@ -1,9 +1,8 @@
-//! How long the command line takes for a file of 10,000 roles, beside how long `serde_json` takes to read the same bytes
-//! into a `Value`, and the most memory that it is resident with:
-//! `cargo bench --no-default-features --features cli --bench account`.
+//! Time and memory of the command line for a file of 10,000 roles, compared with the time of `serde_json` to read the file
+//! into a `Value`: `cargo bench --no-default-features --features cli --bench account`.
 //!
-//! One account is of ordinary roles, the other of the odd ones that the tests generate. Each figure is the median of
-//! some rounds; the two sides alternate, so that a noisy machine slows both.
+//! One account has ordinary roles, the other the unusual ones that the tests generate. Each time is the median of several
+//! rounds. The two sides alternate, so that other load on the machine slows both.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -54,7 +53,7 @@ fn managed(name: &str, statements: Value) -> Value {
     })
 }
 
-/// Roles of nodes, functions and tasks with the policies that such roles have; one in ten can push.
+/// Roles of nodes, functions and tasks with typical policies. One role in ten can push.
 fn ordinary() -> Value {
     let allow = |actions: Value, resource: Value| json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
     let mut policies = vec![
@@ -107,7 +106,7 @@ fn ordinary() -> Value {
     json!({ "RoleDetailList": (0..ROLES).map(role).collect::<Vec<_>>(), "Policies": policies, "IsTruncated": false })
 }
 
-/// Runs the command; how long it took, and the most kilobytes that it was resident with.
+/// Runs the command. Returns its time, and the most memory that it used, in kilobytes.
 fn check(file: &Path) -> (Duration, u64) {
     let start = Instant::now();
     let mut child = Command::new(env!("CARGO_BIN_EXE_ecr-read-only"))

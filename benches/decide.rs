@@ -1,7 +1,7 @@
-//! How long deciding takes, beside how long `serde_json` takes to read the same documents into a `Value`:
+//! The time to decide one role, compared with the time of `serde_json` to read its documents into a `Value`:
 //! `cargo bench --no-default-features --bench decide`.
 //!
-//! Each figure is the median of many rounds; the two sides of a ratio alternate, so that a noisy machine slows both.
+//! Each time is the median of many rounds. The two sides alternate, so that other load on the machine slows both.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
 
 use std::hint::black_box;
@@ -16,7 +16,7 @@ const AT: i64 = 1_800_000_000;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;
 
-/// AWS's three recommended policies for nodes, shortened where they do not speak of ECR, and one inline policy.
+/// AWS's three recommended policies for nodes, shortened where they are about other services, and one inline policy.
 const TYPICAL: [&str; 4] = [
     r#"{"Version":"2012-10-17","Statement":[{"Sid":"WorkerNodePermissions","Effect":"Allow","Action":["ec2:DescribeInstances","ec2:DescribeInstanceTypes","ec2:DescribeRouteTables","ec2:DescribeSecurityGroups","ec2:DescribeSubnets","ec2:DescribeVolumes","ec2:DescribeVolumesModifications","ec2:DescribeVpcs","eks:DescribeCluster","eks-auth:AssumeRoleForPodIdentity"],"Resource":"*"}]}"#,
     r#"{"Version":"2012-10-17","Statement":[{"Sid":"AmazonEKSCNIPolicy","Effect":"Allow","Action":["ec2:AssignPrivateIpAddresses","ec2:AttachNetworkInterface","ec2:CreateNetworkInterface","ec2:DeleteNetworkInterface","ec2:DescribeInstances","ec2:DescribeTags","ec2:DescribeNetworkInterfaces","ec2:DescribeInstanceTypes","ec2:DescribeSubnets","ec2:DetachNetworkInterface","ec2:ModifyNetworkInterfaceAttribute","ec2:UnassignPrivateIpAddresses"],"Resource":"*"},{"Sid":"AmazonEKSCNIPolicyENITag","Effect":"Allow","Action":["ec2:CreateTags"],"Resource":["arn:aws:ec2:*:*:network-interface/*"]}]}"#,
@@ -24,8 +24,8 @@ const TYPICAL: [&str; 4] = [
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:ListBucket"],"Resource":["arn:aws:s3:::logs","arn:aws:s3:::logs/*"]},{"Effect":"Deny","Action":"ecr:*","Resource":"*","Condition":{"StringNotEquals":{"aws:RequestedRegion":"eu-west-1"}}}]}"#,
 ];
 
-/// As much as IAM's size limits permit: 24 managed policies of 6,144 characters, and as many statements of one kind as
-/// they hold. `statement` makes the one with this number in the policy with that number.
+/// The largest role that IAM's limits permit: 24 managed policies of 6,144 characters, full of statements. `statement` gets
+/// the number of the policy and of the statement in it.
 fn full(statement: impl Fn(usize, usize) -> String) -> Vec<String> {
     let policy = |policy| {
         let mut statements = Vec::new();
@@ -43,7 +43,7 @@ fn full(statement: impl Fn(usize, usize) -> String) -> Vec<String> {
     (0..24).map(policy).collect()
 }
 
-/// Roles that are hard in different ways.
+/// Roles that are hard to decide for different reasons.
 fn worst() -> Vec<(&'static str, Vec<String>)> {
     let on = |effect: &str, name: &str| {
         format!(r#"{{"Effect":"{effect}","Action":"ecr:*","Resource":"arn:aws:ecr:*:*:repository/{name}""#)

@@ -73,7 +73,7 @@ fn shown(answer: &Result<Answer, String>) -> &'static str {
         Err(_) => "error",
         Ok(answer) if !answer.allowed => "refused",
         Ok(answer) if answer.certain => "allowed",
-        Ok(_) => "allowed in doubt",
+        Ok(_) => "allowed in one reading",
     }
 }
 

@@ -1,6 +1,6 @@
-// Asks iam-simulate about requests and compares. README.md tells what is compared and what standard input holds.
+// Asks iam-simulate about requests and compares the answers. README.md describes the comparison and the standard input.
 //
-// Exit status: 0 nothing but agreement and exceptions, 1 a disagreement.
+// Exit status: 0 if there are only agreements and exceptions, 1 if there is a disagreement.
 
 import { createInterface } from 'node:readline'
 import { createValidatedPolicy, validateIdentityPolicy } from '@cloud-copilot/iam-policy'
@@ -13,7 +13,7 @@ const GRAMMATICAL_ACTION = /^([a-z0-9-]+:[^\s,:]+|\*)$/i
 
 const asList = (value) => (Array.isArray(value) ? value : [value])
 
-/** A statement without the actions that the grammar lacks: that they cover nothing is one of their two readings. */
+/** A statement without the actions that the grammar does not permit. In one of their readings they match nothing. */
 function grammatical(statement) {
   const name = 'Action' in statement ? 'Action' : 'NotAction'
   return { ...statement, [name]: asList(statement[name]).filter((entry) => GRAMMATICAL_ACTION.test(entry)) }
@@ -25,7 +25,7 @@ function prepared({ name, policy }) {
   return { name, policy: createValidatedPolicy(document, validateIdentityPolicy, { name }) }
 }
 
-/** The statements of a policy, taken apart in the order of their `matches`. */
+/** The statements of a policy, split into parts in the order of their `matches`. */
 function statementsOf({ name, policy }) {
   return asList(policy.Statement).map((statement, index) => ({
     policy: name,
@@ -54,14 +54,14 @@ function readRole(line) {
 }
 
 function simulated(role, request) {
-  // An empty set of values is a missing key; a key that no policy names cannot matter.
+  // A key without values is a missing key. A key that no policy mentions does not matter.
   const matters = ([key, values]) => values.length > 0 && role.text.includes(key.toLowerCase())
   return runSimulation(
     {
       request: {
         principal: role.arn,
         action: request.action,
-        // Identity-based policies do not ask whose the resource is; another account's own policy is not looked at.
+        // Identity-based policies do not depend on the owner of the resource. Policies of another account are not compared.
         resource: { resource: request.resource, accountId: role.arn.split(':')[4] },
         contextVariables: Object.fromEntries(Object.entries(request.context).filter(matters))
       },
@@ -74,7 +74,7 @@ function simulated(role, request) {
   )
 }
 
-/** The statements' parts of which the simulation says the opposite of what is certain. */
+/** The parts of statements for which the simulation gives the opposite of an answer that is the same in all readings. */
 function differences(role, request, result) {
   const { identityAnalysis, permissionBoundaryAnalysis } = result.analysis
   const analysed = [identityAnalysis, permissionBoundaryAnalysis].flatMap((one) =>
@@ -82,7 +82,7 @@ function differences(role, request, result) {
   )
   return role.statements.flatMap((about, at) => {
     const certain = request.matches[at]
-    // It counts statements from 1.
+    // iam-simulate counts statements from 1.
     const theirs = analysed.find((one) => one.policyId === about.policy && one.statement.index() === about.index + 1)
     const conditions = (theirs.explain.conditions ?? []).map(({ matches }) => matches)
     const says = [theirs.actionMatch, theirs.resourceMatch, ...conditions]

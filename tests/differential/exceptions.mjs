@@ -1,5 +1,5 @@
-// Where iam-simulate is known to depart from AWS's documentation: each exception with its rule, its page, and how a
-// statement's part in which the two differ is recognised to fall under it.
+// Known differences of iam-simulate from AWS's documentation. Each exception has the rule, the page, and a test that
+// recognizes the part of a statement for which the two differ.
 
 const GUIDE = 'https://docs.aws.amazon.com/IAM/latest/UserGuide/'
 
@@ -23,8 +23,8 @@ const isSeconds = (text) => /^\d+$/.test(text)
 
 const EXCEPTIONS = [
   {
-    name: 'keys that it drops',
-    rule: 'A key of the session travels to every service. It drops what its data does not list for the action.',
+    name: 'keys that are dropped',
+    rule: 'A key of the session is in the requests to every service. iam-simulate drops keys that its data does not list for the action.',
     page: 'reference_policies_condition-keys.html',
     recognises: ({ resources, condition, part }, { ignored }) => {
       const asked = part === 'resource' ? variables(resources) : [condition?.key, ...variables(condition?.values ?? [])]
@@ -33,21 +33,21 @@ const EXCEPTIONS = [
   },
   {
     name: 'variables without Version 2012-10-17',
-    rule: 'Without Version 2012-10-17 `${…}` is literal text. It puts values in.',
+    rule: 'Without Version 2012-10-17 `${…}` is literal text. iam-simulate replaces it with a value.',
     page: 'reference_policies_elements_version.html',
     recognises: ({ part, resources, condition, variables: known }) =>
       !known && (part === 'resource' ? resources : (condition?.values ?? [])).some((text) => text.includes('${'))
   },
   {
     name: '${*}, ${?}, ${$} under String…Equals',
-    rule: 'They stand for the character. Where there are no wildcards it takes them for literal text.',
+    rule: 'They stand for the character. iam-simulate reads them as literal text if the operator has no wildcards.',
     page: 'reference_policies_variables.html#policy-vars-specialchars',
     recognises: ({ condition }) =>
       /String(Not)?Equals/.test(condition?.operator) && condition.values.some((value) => /\$\{[*?$]\}/.test(value))
   },
   {
     name: 'empty values of variables',
-    rule: 'A tag may be empty, and then its variable is. It takes that for a missing key.',
+    rule: 'A tag may be empty, and then its variable is empty. iam-simulate reads that as a missing key.',
     page: 'reference_policies_variables.html',
     recognises: ({ part, resources, condition }, { context }) =>
       variables(part === 'resource' ? resources : (condition?.values ?? [])).some((key) =>
@@ -56,7 +56,7 @@ const EXCEPTIONS = [
   },
   {
     name: 'unresolved variables in NotResource',
-    rule: 'An entry whose variable has no value matches nothing, so NotResource excludes nothing by it. It lets such a statement match nothing.',
+    rule: 'An entry whose variable has no value matches nothing, so NotResource does not exclude anything with it. In iam-simulate the statement matches nothing.',
     page: 'reference_policies_variables.html#policy-vars-no-value',
     recognises: ({ part, statement, resources }, { context }) =>
       part === 'resource' &&
@@ -65,41 +65,41 @@ const EXCEPTIONS = [
   },
   {
     name: 'unresolved variables under negated operators',
-    rule: 'A value whose variable has no value equals nothing, so a negated operator holds. It says that it does not.',
+    rule: 'A value whose variable has no value equals nothing, so a negated operator holds. In iam-simulate it does not hold.',
     page: 'reference_policies_variables.html#policy-vars-no-value',
     recognises: ({ condition }, { context }) =>
       /Not/.test(condition?.operator) && variables(condition.values).some((key) => valuesOf(context, key).length === 0)
   },
   {
     name: 'short ARNs in NotResource',
-    rule: 'A short ARN is completed with wildcards, in NotResource too. What such an entry does not exclude it excludes nevertheless.',
+    rule: 'A short ARN is completed with wildcards, in NotResource too. iam-simulate excludes more resources with it.',
     page: 'reference_policies_elements_resource.html',
     recognises: ({ part, statement, resources, matches }) =>
       part === 'resource' && 'NotResource' in statement && !matches && resources.some(isShort)
   },
   {
     name: 'networks of /0',
-    rule: '0.0.0.0/0 is every IPv4 address. It takes it for the one address 0.0.0.0.',
+    rule: '0.0.0.0/0 is every IPv4 address. iam-simulate reads it as the one address 0.0.0.0.',
     page: 'reference_policies_elements_condition_operators.html#Conditions_IPAddress',
     recognises: ({ condition }) =>
       /IpAddress/.test(condition?.operator) && condition.values.some((value) => /^[\d.]+\/0$/.test(value))
   },
   {
     name: 'IPv6 addresses that end in ::',
-    rule: '2001:db8:: is an address (RFC 4291). It does not read it, and then lets NotIpAddress match nothing.',
+    rule: '2001:db8:: is an address (RFC 4291). iam-simulate cannot read it, and then NotIpAddress matches nothing.',
     page: 'reference_policies_elements_condition_operators.html#Conditions_IPAddress',
     recognises: ({ condition }, { context }) =>
       /IpAddress/.test(condition?.operator) && valuesOf(context, condition.key).some((value) => value.endsWith('::'))
   },
   {
     name: 'BinaryEquals',
-    rule: 'The policy holds the Base64 of the bytes. It compares the two texts.',
+    rule: 'The policy holds the bytes in Base64. iam-simulate compares the two texts.',
     page: 'reference_policies_elements_condition_operators.html#Conditions_BinaryEquals',
     recognises: ({ condition }) => /BinaryEquals/.test(condition?.operator)
   },
   {
     name: 'seconds beside dates',
-    rule: 'Dates may be written as seconds since 1970. It compares them with the milliseconds of other dates.',
+    rule: 'Dates may be written as seconds since 1970. iam-simulate compares them with the milliseconds of other dates.',
     page: 'reference_policies_elements_condition_operators.html#Conditions_Date',
     recognises: ({ condition }, { context }) => {
       if (!/Date/.test(condition?.operator)) {
@@ -111,27 +111,27 @@ const EXCEPTIONS = [
   },
   {
     name: 'ForAnyValue:…IfExists without the key',
-    rule: 'With IfExists a missing key makes the condition true. It looks at ForAnyValue first.',
+    rule: 'With IfExists a missing key makes the condition true. iam-simulate applies ForAnyValue first.',
     page: 'reference_policies_elements_condition_operators.html#Conditions_IfExists',
     recognises: ({ condition }, { context }) =>
       /^ForAnyValue:.*IfExists$/.test(condition?.operator) && valuesOf(context, condition.key).length === 0
   },
   {
     name: 'multivalued keys without a set operator',
-    rule: 'They need a set operator; that a single value fails without one is not documented. It lets them fail.',
+    rule: 'They need a set operator. It is not documented that a single value fails without one. In iam-simulate it fails.',
     page: 'reference_policies_condition-single-vs-multi-valued-context-keys.html',
     recognises: ({ condition }) => MULTIVALUED.test(condition?.key) && !condition.operator.includes(':')
   },
   {
     name: 'colons of variables in ARNs',
-    rule: 'The colon in `${aws:PrincipalAccount}` does not end a field of the ARN. It splits there.',
+    rule: 'The colon in `${aws:PrincipalAccount}` does not end a field of the ARN. iam-simulate splits there.',
     page: 'reference_policies_variables.html',
     recognises: ({ condition }) =>
       /Arn/.test(condition?.operator) && condition.values.some((value) => /^([^:]*:){2,4}\$\{[^}]*:/.test(value))
   },
   {
     name: 'wildcards before the first /',
-    rule: 'A `*` may stand for the whole last field. It takes what precedes the first `/` literally.',
+    rule: 'A `*` may stand for the whole last field. iam-simulate reads the part before the first `/` literally.',
     page: 'reference-arns.html',
     recognises: ({ part, resources }) =>
       part === 'resource' && resources.some((arn) => /^([^:]*:){5}[^/]*[*?]/.test(arn))
