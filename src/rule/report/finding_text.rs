@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use crate::access::catalogue::Level;
-use crate::access::{Annotation, Assumption, Criteria, GrantKind, Verdict, Witness};
+use crate::access::{Annotation, Assumption, Criteria, Grant, GrantKind, Verdict, Witness};
 use crate::policy::arn::Arn;
 use crate::rule::ports::iam::role_name;
 use crate::rule::ports::security_hub::{Finding, FindingSource, NOTHING_TO_CHANGE, Severity};
@@ -183,7 +183,7 @@ fn product_fields(source: &FindingSource, role: &EvaluatedRole) -> BTreeMap<Stri
             ("AccessLevel", worst.access_level.as_str().to_owned()),
             ("Resource", witness.resource.clone()),
             ("Context", context(witness)),
-            ("Grants", list(witness.grants.iter().map(ToString::to_string), "; ", FIELD_CHARACTERS)),
+            ("Grants", list(witness.grants.iter().map(with_arn), "; ", FIELD_CHARACTERS)),
             ("OtherAccount", witness.other_account.clone().unwrap_or_default()),
             ("Assumed", list(witness.assumed.iter().map(assumption), "; ", FIELD_CHARACTERS)),
         ]);
@@ -203,8 +203,16 @@ fn context(witness: &Witness) -> String {
     list(witness.context.iter().map(key), "; ", FIELD_CHARACTERS)
 }
 
+/// The statement, and the ARN of a managed policy: a program that reads the field needs it.
+fn with_arn(grant: &Grant) -> String {
+    match grant.kind {
+        GrantKind::Inline => grant.to_string(),
+        GrantKind::Managed | GrantKind::Boundary => format!("{grant} ({})", grant.policy),
+    }
+}
+
 fn assumption(assumption: &Assumption) -> String {
-    format!("{} {}", assumption.statement, if assumption.matches { "matches" } else { "does not match" })
+    format!("{} {}", with_arn(&assumption.statement), if assumption.matches { "matches" } else { "does not match" })
 }
 
 /// The text in at most `most` characters.
