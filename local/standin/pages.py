@@ -13,7 +13,7 @@ from moto.core.exceptions import ServiceException
 class AwsError(ServiceException):
     """An AWS error with its code and message.
 
-    moto finds the service model of its own exceptions by their module. This class is outside moto, so moto uses the
+    moto finds the service model of an exception by the exception's module. This class is outside moto, so moto uses the
     model of the service that answers.
     """
 

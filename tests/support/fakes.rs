@@ -316,7 +316,7 @@ pub fn account() -> FakeAws {
     FakeAws::new().role("nodes", "AROANODES").node("nodes")
 }
 
-/// Node roles `nodes-0000` (`AROA0000`) and so on, each of its own node group.
+/// Node roles `nodes-0000` (`AROA0000`) and so on, each with its node group.
 pub fn many(count: usize) -> FakeAws {
     (0..count).fold(FakeAws::new(), |aws, index| {
         let name = format!("nodes-{index:04}");

@@ -39,7 +39,7 @@ def member_role():
         return client("iam").get_role(RoleName=stack.ids["ExecutionRole"])["Role"]
 
 
-def test_member_role_trusts_only_the_function_in_its_organisation(member_role):
+def test_member_role_trusts_only_the_organisations_function(member_role):
     (statement,) = member_role["AssumeRolePolicyDocument"]["Statement"]
     assert statement == {
         "Effect": "Allow",

@@ -60,7 +60,7 @@ SESSIONS = [(page.name, *session) for page in PAGES for session in sessions(page
 
 @pytest.fixture(scope="module")
 def cli():
-    """Runs an AWS CLI command on a moto of its own."""
+    """Runs an AWS CLI command on a separate moto."""
     program = os.environ.get("AWS_CLI")
     if not program:
         pytest.fail("AWS_CLI names no AWS CLI: `make test` installs one")
@@ -192,7 +192,7 @@ def test_table_row_stands_on_one_page_only():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_path_on_a_page_exists(page):
-    """ARCHITECTURE.md's code map, whose paths are relative, has a test of its own: `tests/code_map.rs`."""
+    """ARCHITECTURE.md's code map, whose paths are relative, has a separate test: `tests/code_map.rs`."""
     folders = "src|tests|local|docs|deploy|tools|events|examples|benches|fuzz"
     named = re.findall(rf"`((?:{folders})/[\w./*-]*)`", page.read_text())
     assert page.name != "CONTRIBUTING.md" or len(named) > 30
