@@ -1,6 +1,7 @@
 """Functions and values that several test modules use. This module has no tests."""
 
 import json
+import re
 import subprocess
 import time
 
@@ -70,6 +71,13 @@ def error_code(call, **parameters):
     with pytest.raises(ClientError) as refused:
         call(**parameters)
     return refused.value.response["Error"]["Code"]
+
+
+def called_actions():
+    """The actions of the AWS calls that the code in `src/aws/` makes, such as `iam:GetRole`."""
+    sources = [path.read_text() for path in (ROOT / "src" / "aws").glob("*.rs")]
+    code = "".join(source.split("#[cfg(test)]\nmod tests")[0] for source in sources)
+    return set(re.findall(r'"([a-z]+:[A-Z][A-Za-z]+)"', code))
 
 
 def role_policies(resources, role):

