@@ -299,11 +299,15 @@ class Table:
         )
         self._role_ids = {name: unique_id("AROA", name) for name in (*ROLES, *OTHER_ACCOUNT_ROLES)}
         lab.control("POST", "snapshot", {})
-        self._deletable = {tuple(each) for each in lab.control("GET", "deletable")}
+        deletable = {tuple(each) for each in lab.control("GET", "deletable")}
+        self._deletable = set()
         for trigger in TRIGGERS:
             answer, self.truth[trigger], calls = self._send(trigger)
             assert answer.ok, f"{trigger} fails without a fault: {answer.error}"
             self.calls[trigger] = calls
+            self._deletable |= {
+                row_of(c) for c in calls if any((c["service"], name) in deletable for name in c["parameters"])
+            }
             answer, verdicts, calls = self._send(trigger, page_size=1)
             assert answer.ok and verdicts == self.truth[trigger], f"{trigger} gives other verdicts with short pages"
             self._paged[trigger] = {row_of(c) for c in calls if _later(c)}
@@ -323,7 +327,7 @@ class Table:
                 triggers = [first]
                 if fault == "page 2 fails":
                     triggers = [trigger for trigger in TRIGGERS if row in self._paged[trigger]][:1]
-                if fault == "deleted" and row[:2] not in self._deletable:
+                if fault == "deleted" and row not in self._deletable:
                     triggers = []
                 for trigger in triggers:
                     yield Cell(fault, trigger, *row)

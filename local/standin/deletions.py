@@ -10,12 +10,17 @@ from moto.iam.models import iam_backends
 
 
 def delete(call):
-    """Deletes the object that `call` reads."""
-    DELETIONS[call["service"], call["operation"]](call["account"], call["region"], call["parameters"])
+    """Deletes the object that the parameters of `call` name. A policy of a role is deleted, not the role."""
+    deletion = next(
+        deletion
+        for (service, parameter), deletion in DELETIONS.items()
+        if service == call["service"] and parameter in call["parameters"]
+    )
+    deletion(call["account"], call["region"], call["parameters"])
 
 
 def deletable():
-    """The calls whose object can be deleted, as (service, operation)."""
+    """The parameters that name an object to delete, as (service, parameter)."""
     return set(DELETIONS)
 
 
@@ -61,30 +66,19 @@ def _part_of_cluster(collection, key):
     return delete
 
 
+# By (service, parameter). If a call has several of these parameters, the first one in this order decides.
 DELETIONS = {
-    **{
-        ("iam", f): _role
-        for f in ("GetRole", "ListRolePolicies", "ListAttachedRolePolicies", "ListInstanceProfilesForRole")
-    },
-    ("iam", "GetRolePolicy"): _inline_policy,
-    **{("iam", f): _managed_policy for f in ("GetPolicy", "GetPolicyVersion", "ListEntitiesForPolicy")},
-    ("iam", "GetInstanceProfile"): _instance_profile,
-    **{
-        ("eks", f): _cluster
-        for f in (
-            "DescribeCluster",
-            "ListNodegroups",
-            "ListFargateProfiles",
-            "ListAccessEntries",
-            "ListPodIdentityAssociations",
-            "ListAddons",
-        )
-    },
-    ("eks", "DescribeNodegroup"): _part_of_cluster("nodegroups", "nodegroupName"),
-    ("eks", "DescribeFargateProfile"): _part_of_cluster("fargate_profiles", "fargateProfileName"),
-    ("eks", "DescribeAccessEntry"): _part_of_cluster("access_entries", "principalArn"),
-    ("eks", "DescribePodIdentityAssociation"): _part_of_cluster("pod_identity_associations", "associationId"),
-    ("eks", "DescribeAddon"): _part_of_cluster("addons", "addonName"),
+    ("iam", "PolicyName"): _inline_policy,
+    ("iam", "RoleName"): _role,
+    ("iam", "PolicyArn"): _managed_policy,
+    ("iam", "InstanceProfileName"): _instance_profile,
+    ("eks", "nodegroupName"): _part_of_cluster("nodegroups", "nodegroupName"),
+    ("eks", "fargateProfileName"): _part_of_cluster("fargate_profiles", "fargateProfileName"),
+    ("eks", "principalArn"): _part_of_cluster("access_entries", "principalArn"),
+    ("eks", "associationId"): _part_of_cluster("pod_identity_associations", "associationId"),
+    ("eks", "addonName"): _part_of_cluster("addons", "addonName"),
+    ("eks", "clusterName"): _cluster,
+    ("eks", "name"): _cluster,
 }
 
 

@@ -21,7 +21,7 @@ prints its address and serves until it is stopped. Beside the AWS APIs it has co
                                 document without IAM's checks
     POST   /local/entities      creates roles, policies and clusters by the thousand, as in `bulk_create.py`
     POST   /local/snapshot      saves IAM and EKS; PUT restores them
-    GET    /local/deletable     the operations that support a fault of kind "deleted"
+    GET    /local/deletable     the parameters that name an object which a fault of kind "deleted" can delete
 
 The limits come from the SDK's models. A test that passes here is no evidence about AWS itself.
 """
