@@ -14,8 +14,6 @@ from local.templates.stack import Stack
 
 MEMBER = "210987654321"
 DEPLOY = {path: ROOT / path for path in EVERY_PART if path.startswith("deploy/")}
-# Policies of the function's role that it needs in its own account only: log, queue, traces, assuming other roles.
-AT_HOME = {"write-log", "keep-failed-events", "write-traces", "assume-execution-role"}
 
 
 def every_part(path, account=ACCOUNT, **more):
@@ -58,10 +56,10 @@ def test_member_role_has_the_default_name_of_the_rules(member_role):
     assert names == {member_role["RoleName"]}
 
 
-def test_member_role_has_the_permissions_of_the_function():
+def test_member_role_reads_what_the_function_reads():
+    """`test_permissions.py` compares the actions of both roles with the code, this test the resources."""
     member = role_policies(every_part("deploy/member-role.yaml"), "ExecutionRole")
     home = role_policies(every_part("template.yaml"), "FunctionRole")
-    assert actions(member.values()) == actions(document for name, document in home.items() if name not in AT_HOME)
     for name in ("find-node-roles", "read-role-policies"):
         assert member[name] == home[name]
 

@@ -231,11 +231,20 @@ def test_actions_of_lambda_are_granted_to_its_role_only(function_role, member_ro
     assert not OF_LAMBDA.keys() & actions(member_role)
 
 
-def test_granted_actions_are_those_that_the_code_calls(function_role, member_role, made):
+def test_both_templates_grant_exactly_the_called_actions(function_role, member_role):
+    """Names every missing or unused action, with its template and role."""
     called = called_actions()
-    assert actions(function_role) - OF_LAMBDA.keys() == called
-    assert actions(member_role) == called - {"sts:AssumeRole"}
-    assert {request["action"] for requests in made.values() for request in requests} == called
+    roles = {
+        "FunctionRole of template.yaml": (actions(function_role) - OF_LAMBDA.keys(), called),
+        "ExecutionRole of deploy/member-role.yaml": (actions(member_role), called - {"sts:AssumeRole"}),
+    }
+    wrong = [f"{role} lacks {action}" for role, (granted, needed) in roles.items() for action in needed - granted]
+    wrong += [f"{role} has unused {action}" for role, (granted, needed) in roles.items() for action in granted - needed]
+    assert not wrong, "\n".join(sorted(wrong))
+
+
+def test_triggers_make_every_call_of_the_code(made):
+    assert {request["action"] for requests in made.values() for request in requests} == called_actions()
 
 
 def moved(request, **changes):
