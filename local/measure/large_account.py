@@ -5,8 +5,8 @@
 
 moto answers about 300 calls per second on one core, which would limit the measurement. This server answers only the
 calls that the function makes, from a generated account. Each answer takes the latency; IAM has a token bucket. The only
-errors are throttling and "not found". Every eighth node role can push. `GET /local/stats` shows the calls, and whether
-the stored verdicts are correct.
+errors are throttling, "not found", and "not served" for any other call. Every eighth node role can push.
+`GET /local/stats` shows the calls, and whether the stored verdicts are correct.
 """
 
 import argparse
@@ -43,6 +43,10 @@ ROLES_TO_A_POLICY = 50
 
 class NotFound(Exception):
     """The call names an object that does not exist."""
+
+
+class NotServed(Exception):
+    """This server has no answer for the call. It is not NotFound, which the function accepts for deleted objects."""
 
 
 class Account:
@@ -131,7 +135,7 @@ def encoded(policy):
 
 
 class Service:
-    """The answers of the AWS services. Raises NotFound for an unknown object or operation."""
+    """The answers of the AWS services. Raises NotFound for an unknown object, NotServed for an unknown operation."""
 
     def __init__(self, account):
         self.account = account
@@ -139,7 +143,7 @@ class Service:
 
     def list_regions(self, path):
         if path != "/listRegions":
-            raise NotFound(path)
+            raise NotServed(path)
         return {
             "Regions": [{"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"} for name in self.account.regions]
         }
@@ -176,7 +180,7 @@ class Service:
                 "FailedFindings": [],
             }
         if path != "/findings":
-            raise NotFound(path)
+            raise NotServed(path)
         filters = {
             name: [each["Value"] for each in body["Filters"][name]]
             for name in ("RecordState", "Id")
@@ -225,7 +229,7 @@ class Service:
                 return "ListPodIdentityAssociations", {"associations": []}
             case ["addons"]:
                 return "ListAddons", {"addons": []}
-        raise NotFound(path)
+        raise NotServed(path)
 
     @staticmethod
     def _page(key, items, query):
@@ -280,7 +284,7 @@ class Service:
                 )
             case "GetAccountAuthorizationDetails":
                 return self._details(operation, parameters)
-        raise NotFound(operation)
+        raise NotServed(operation)
 
     def _list(self, operation, key, items, parameters):
         found, more = self._page_of(items, parameters)
@@ -436,15 +440,18 @@ class Server:
                 case "account":
                     operation, answer = "ListRegions", self._service.list_regions(path)
                 case _:
-                    raise NotFound(service)
+                    raise NotServed(service)
             self._calls[f"{service}:{operation}"] += 1
             return 200, kind, (answer if isinstance(answer, str) else json.dumps(answer)).encode()
-        except NotFound as error:
+        except (NotFound, NotServed) as error:
             self._calls[f"{service}:{operation}"] += 1
-            code = "NoSuchEntity" if service == "iam" else "ResourceNotFoundException"
+            if isinstance(error, NotServed):
+                status, code = 400, "NotServed"
+            else:
+                status, code = 404, "NoSuchEntity" if service == "iam" else "ResourceNotFoundException"
             if service == "iam":
-                return 404, kind, iam_error(code, str(error)).encode()
-            return 404, kind, json.dumps({"__type": code, "message": str(error)}).encode()
+                return status, kind, iam_error(code, str(error)).encode()
+            return status, kind, json.dumps({"__type": code, "message": str(error)}).encode()
         finally:
             self._now[service] -= 1
 
