@@ -161,9 +161,12 @@ fn add_terms(
     let [arn, partition, service, region, account, resource] = fields.as_slice() else { return false };
     // Variables are documented for the last field only. AWS's own policies also have one for the account.
     let plain = |field: &str| {
-        let tokens = if pattern.has_variables() { pattern.tokens_of(field) } else { Vec::new() };
-        let variable = tokens.iter().any(|token| matches!(token, Token::Variable(_)));
-        if variable { None } else { field_glob(request, pattern, field, reading) }
+        if !pattern.has_variables() {
+            return Some(Glob::new(field));
+        }
+        let tokens = pattern.tokens_of(field);
+        let has_variable = tokens.iter().any(|token| matches!(token, Token::Variable(_)));
+        if has_variable { None } else { resolve(&tokens, reading, &|variable| request.meaning(variable)) }
     };
     let known = |field: &str, value: &str| field == value || plain(field).is_some_and(|glob| glob.matches(value));
     if !known(arn, "arn")

@@ -74,13 +74,14 @@ pub(super) fn fitting_values<'r>(
         }
         let Some(last) = pattern.fields().pop() else { continue };
         let last = pattern.tokens_of(last);
+        let unknowns: Vec<(&str, Unknown)> = last.iter().filter_map(|token| unknown_of(role, target, token)).collect();
         for UnknownValue { unknown, .. } in open {
-            let stands_for = |variable: &Variable| {
-                role.knowledge(target, variable.key.lower()) == Knowledge::Unknown(unknown.clone())
-            };
-            if !last.iter().any(|token| matches!(token, Token::Variable(variable) if stands_for(variable))) {
+            if !unknowns.iter().any(|(_, of_variable)| of_variable == unknown) {
                 continue;
             }
+            let stands_for = |variable: &Variable| {
+                unknowns.iter().any(|(key, of_variable)| *key == variable.key.lower() && of_variable == unknown)
+            };
             let fits = |part: &&str| {
                 let meaning = |variable: &Variable| {
                     if stands_for(variable) { Meaning::Text((*part).to_owned()) } else { Meaning::Anything }
@@ -97,4 +98,13 @@ pub(super) fn fitting_values<'r>(
         }
     }
     fitting
+}
+
+/// The key of a variable and the unknown that it stands for; `None` for other tokens and for keys with a known value.
+fn unknown_of<'t>(role: &RoleContext<'_>, target: &Target, token: &'t Token) -> Option<(&'t str, Unknown)> {
+    let Token::Variable(variable) = token else { return None };
+    match role.knowledge(target, variable.key.lower()) {
+        Knowledge::Unknown(unknown) => Some((variable.key.lower(), unknown)),
+        Knowledge::Absent | Knowledge::Value(_) => None,
+    }
 }
