@@ -116,8 +116,8 @@ pub trait Eks {
     /// The regions that are enabled in the account.
     fn regions(&self) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
 
-    /// The names of a region's clusters. The error is [`PortErrorKind::RegionClosed`] if the region does not accept the
-    /// credentials.
+    /// The names of a region's clusters. The error is of the kind
+    /// [`RegionClosed`](super::error::PortErrorKind::RegionClosed) if the region does not accept the credentials.
     fn clusters(&self, region: &str) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
 
     /// A cluster; `None` if it is gone.
