@@ -149,10 +149,17 @@ def generated(options, kind):
 
 
 def managed():
-    """Every AWS managed policy that moto carries, each alone on the role of an EC2 instance."""
+    """Every AWS managed policy that moto carries, each alone on the role of an EC2 instance.
+
+    Policies of service-linked roles are left out: no other role can have them.
+    """
     from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-    data = json.loads(aws_managed_policies_data)
+    data = {
+        name: policy
+        for name, policy in json.loads(aws_managed_policies_data).items()
+        if policy["Path"] != "/aws-service-role/"
+    }
     trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     date = "2025-01-01T00:00:00+00:00"
     details = {"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": [], "Policies": []}
@@ -308,7 +315,7 @@ def main():
     answers = verified(options, roles, report)
     truth = Truth(answers)
     if options.role:
-        show_role(options, file, details)
+        show_role(options, file, roles[0])
     else:
         show_truth(options, file, roles, truth)
     tools = [("ecr-read-only check", lambda: ours)]
@@ -367,17 +374,16 @@ def answer(found, role):
     return found.errors.get(role, "cannot")
 
 
-def show_role(options, file, details):
-    """The role's policies, and what our command line says of it."""
-    for policy in details["RoleDetailList"][0]["RolePolicyList"]:
-        print(f"{policy['PolicyName']}: {json.dumps(policy['PolicyDocument'], indent=2)}")
-    attached = [policy["PolicyArn"] for policy in details["RoleDetailList"][0]["AttachedManagedPolicies"]]
-    bound = details["RoleDetailList"][0].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-    for policy in details["Policies"]:
-        if policy["Arn"] in (*attached, bound):
-            kind = "permissions boundary" if policy["Arn"] == bound else "managed policy"
-            print(f"{kind} {policy['PolicyName']}: {json.dumps(default_version(policy), indent=2)}")
-    command = [options.cli, "check", "--account-details", str(file), "--all-roles", "--refused", "--at", AT]
+def show_role(options, file, role):
+    """The role's statements about the 49 actions, and what our command line says of it."""
+    (details,) = role.details["RoleDetailList"]
+    policies = [(policy["PolicyName"], policy["PolicyDocument"]) for policy in details["RolePolicyList"]]
+    policies += [(policy["PolicyName"], default_version(policy)) for policy in role.details["Policies"]]
+    for name, document in policies:
+        for index, statement in enumerate(statements(document)):
+            if any(names(statement, action["action"]) for action in beyond_reading()):
+                print(f"{name}, statement {index}: {json.dumps(statement)}")
+    command = [options.cli, "check", "--account-details", str(file), "--all-roles", "--at", AT]
     print(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
 
 
