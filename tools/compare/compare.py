@@ -303,7 +303,7 @@ class Truth:
 
 def main():
     options = arguments()
-    folder = options.folder / options.set
+    folder = options.folder / (options.role or options.set)
     folder.mkdir(parents=True, exist_ok=True)
     details = managed() if options.set == "managed" else generated(options, "any")
     if options.role:
