@@ -1,7 +1,7 @@
 //! The Lambda function: an AWS Config custom rule.
 //!
 //! Connects the rule to AWS and to Lambda. It makes the clients and the cache once, reads the clock, and writes the log
-//! and the metrics. It decides nothing. The log has one line for each evaluation that is sent and one for the
+//! and the metrics. It decides nothing. The log has one line for each evaluation and one for the
 //! invocation. The result token and policy documents are never logged.
 
 use std::sync::Arc;

@@ -251,3 +251,11 @@ fn credentials_other_account_needs_a_named_role() {
         assert_eq!(credentials(account, parameters, event_role), expected, "{account} {parameters} {event_role}");
     }
 }
+
+#[test]
+fn credentials_cut_function_arn_still_shows_its_account() {
+    for (function, own) in [("arn:aws:lambda:us-east-1:999999999999", false), ("function-arn", true)] {
+        let credentials = Credentials::for_invocation(&Invocation::parse(scheduled()).unwrap(), function);
+        assert_eq!(credentials.is_ok_and(|credentials| credentials == Credentials::Own), own, "{function}");
+    }
+}

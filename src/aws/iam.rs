@@ -46,9 +46,11 @@ fn gone<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     error.code() == Some("NoSuchEntity")
 }
 
-/// The marker of the next page. A truncated page without a marker would end the list too early, so it is an error.
+/// The marker of the next page. A truncated page without a marker would end the list too early, so it is an error. A
+/// marker counts even if the page is not called truncated: a needless request costs less than a policy that is not read.
 fn marker(call: &Call, truncated: bool, marker: Option<&str>) -> Result<Option<String>, PortError> {
-    if truncated { call.required(MARKER, marker).map(Some) } else { Ok(None) }
+    let marker = marker.filter(|marker| !marker.is_empty());
+    if truncated { call.required(MARKER, marker).map(Some) } else { Ok(marker.map(str::to_owned)) }
 }
 
 fn tags(tags: &[types::Tag]) -> Vec<Tag> {

@@ -46,7 +46,7 @@ const SESSION: &str = "eks-node-role-ecr-read-only";
 /// The longest invocation that Lambda allows. Credentials of another account that expire sooner are replaced.
 const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
 
-/// The most accounts whose clients are kept. At one more, all are dropped and made again when needed.
+/// The most accounts whose clients are kept. When they are full, all are dropped and made again when needed.
 const MAX_ACCOUNTS: usize = 32;
 
 /// Attempts per call, the first one included. IAM throttles all calls of an account together, those of other users too.
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn list_of_two_pages_is_read_to_its_end() {
+    async fn list_of_three_pages_is_read_to_its_end() {
         let page = |name: &str, more: &str| {
             response(
                 200,
@@ -274,15 +274,17 @@ mod tests {
             )
         };
         let first = page("a", "<IsTruncated>true</IsTruncated><Marker>t</Marker>");
-        // A marker without `IsTruncated` leads nowhere.
-        let last = page("b", "<IsTruncated>false</IsTruncated><Marker>u</Marker>");
-        let replay = Replay::new([first, last]);
+        // A marker counts although the page is not called truncated.
+        let second = page("b", "<IsTruncated>false</IsTruncated><Marker>u</Marker>");
+        let last = page("c", "<IsTruncated>false</IsTruncated>");
+        let replay = Replay::new([first, second, last]);
         let clients = Clients::new(&replay.sdk_config().await, &CallCounter::default());
-        assert_eq!(clients.iam.inline_policies("r").await, Ok(Some(vec!["a".to_owned(), "b".to_owned()])));
-        let bodies: Vec<String> = (replay.requests().iter())
+        assert_eq!(clients.iam.inline_policies("r").await, Ok(Some(["a", "b", "c"].map(str::to_owned).to_vec())));
+        let markers: Vec<Option<String>> = (replay.requests().iter())
             .map(|request| String::from_utf8(request.body().bytes().unwrap().to_vec()).unwrap())
+            .map(|body| body.split_once("Marker=").map(|(_, marker)| marker.chars().take(1).collect()))
             .collect();
-        assert_eq!(bodies.iter().map(|body| body.contains("Marker=t")).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(markers, [None, Some("t".to_owned()), Some("u".to_owned())]);
     }
 
     #[tokio::test]

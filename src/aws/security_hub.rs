@@ -63,8 +63,7 @@ struct GetFindingsResponse {
 struct ImportResponse {
     failed_count: Option<usize>,
     success_count: Option<usize>,
-    #[serde(default)]
-    failed_findings: Vec<ImportError>,
+    failed_findings: Option<Vec<ImportError>>,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +111,7 @@ impl FindingStore for SecurityHubService {
         let request = JsonRequest { operation: "BatchImportFindings", path: "/findings/import", body };
         let response = SECURITY_HUB.call(&self.sdk, &self.counter, &source.partition, request).await;
         let response: ImportResponse = read(&call, response.map_err(|error| call.failed(&error))?)?;
-        let failed = response.failed_findings;
+        let failed = response.failed_findings.unwrap_or_default();
         if response.failed_count != Some(failed.len())
             || response.success_count != findings.len().checked_sub(failed.len())
         {
@@ -188,7 +187,7 @@ struct AsffFinding {
     description: String,
     #[serde(default, deserialize_with = "if_valid")]
     remediation: Option<Remediation>,
-    #[serde(default, deserialize_with = "if_valid")]
+    #[serde(default, deserialize_with = "texts")]
     product_fields: BTreeMap<String, String>,
     resources: Vec<Resource>,
     #[serde(default, deserialize_with = "if_valid")]
@@ -242,6 +241,7 @@ struct Recommendation {
 struct Resource {
     #[serde(skip_deserializing)]
     r#type: &'static str,
+    #[serde(default)]
     id: String,
     #[serde(skip_deserializing)]
     partition: String,
@@ -295,6 +295,13 @@ enum RecordState {
 /// A value, or the default where it is missing or malformed.
 fn if_valid<'de, T: DeserializeOwned + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(serde_json::from_value(Value::deserialize(deserializer)?).unwrap_or_default())
+}
+
+/// The members of an object that are texts.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let members: BTreeMap<String, Value> = if_valid(deserializer)?;
+    let text = |(name, value): (String, Value)| value.as_str().map(|text| (name, text.to_owned()));
+    Ok(members.into_iter().filter_map(text).collect())
 }
 
 /// A time in UTC with milliseconds, as Security Hub writes it.
@@ -580,8 +587,11 @@ mod tests {
         let mut odd = asff();
         odd["Compliance"]["Status"] = json!("WARNING");
         odd.as_object_mut().unwrap().remove("FindingProviderFields");
+        odd["ProductFields"]["Odd"] = json!(7);
+        odd["Resources"].as_array_mut().unwrap().push(json!({ "Type": "Other" }));
         let findings = get_findings(&json!({ "Findings": [odd] })).await.unwrap();
         assert_eq!((findings[0].compliance, findings[0].severity), (Compliance::NotApplicable, Severity::High));
+        assert_eq!(findings[0].product_fields, finding().product_fields);
     }
 
     #[tokio::test]
@@ -601,6 +611,7 @@ mod tests {
             (failed(&id, None), Err(format!("{error} lacks `ErrorMessage`"))),
             (failed("", Some("no")), Err(format!("{error} lacks `Id`"))),
             (failed("x", Some("no")), Err(format!("{error} names the finding `x`, which was not sent"))),
+            (json!({ "FailedCount": 0, "SuccessCount": 1, "FailedFindings": null }), Ok(Vec::new())),
             (json!({}), counts.clone()),
             (json!({ "FailedCount": 1, "SuccessCount": 0 }), counts.clone()),
             (json!({ "FailedCount": 0, "SuccessCount": 2 }), counts),

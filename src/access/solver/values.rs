@@ -6,7 +6,7 @@
 //!
 //! Knows nothing of the other slots.
 
-// INVARIANT: `Ok(None)` is a proof that no value satisfies the requirements.
+// INVARIANT: `Ok(None)` is a proof that no value satisfies the requirements, but for the cases at the end of this text.
 //
 // One value at a time. A requirement on a slot with several values asks that every value passes a test, or that some
 // value does. Values satisfy all requirements if each of them passes every test of the first kind, and if there is one
