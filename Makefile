@@ -1,4 +1,4 @@
-# You need Rust and Python 3.10 or newer. Everything else is installed into .venv, in pinned versions.
+# You need Rust, a C compiler and Python 3.10 or newer; `make fuzz` needs a C++ compiler. Everything else is installed into .venv, in pinned versions.
 # Each long step prints what it does and how long it usually takes.
 
 PYTHON ?= python3
@@ -88,7 +88,7 @@ replay: $(VENVS)/local.stamp $(BUILT) ## Measure memory over 10,000 invocations 
 coldstart: $(VENVS)/local.stamp $(BUILT) ## Measure the cold start (BESIDE=path compares with another binary)
 	@$(LOCAL)/python -m local.measure.scale cold-start --binary $(BINARY) $(if $(BESIDE),--beside $(BESIDE)) $(COLDSTART_OPTIONS)
 
-# Needs Node.js. No other target does.
+# Needs Node.js, as `compare` does.
 differential: ROLES := 2000
 differential: FIRST_SEED := 1
 differential: PROBES := 3

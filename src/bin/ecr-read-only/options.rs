@@ -33,7 +33,7 @@ pub(crate) struct Options {
     /// Report a role that cannot pull images as NON_COMPLIANT
     #[arg(long)]
     pub(crate) require_pull_access: bool,
-    /// Evaluate time conditions as of this moment, such as 2026-11-23T00:00:00Z [default: now]
+    /// Evaluate time conditions as of this moment and later, such as 2026-11-23T00:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) at: Option<OffsetDateTime>,
     /// The format of the report

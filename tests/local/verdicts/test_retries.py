@@ -1,5 +1,7 @@
 """Retries: a temporary error of AWS, evaluations that AWS Config reports as failed, and when the function gives up."""
 
+import pytest
+
 from local.lab import account, events
 
 MORE_THAN_ATTEMPTS = 99
@@ -8,8 +10,16 @@ CHANGED = events.event(events.changed(events.role_item(NODE)))
 SCHEDULED = events.event(events.scheduled())
 
 
-def test_error_500_once_is_retried(lab, rule):
-    fault = {"service": "eks", "operation": "ListNodegroups", "code": "ServerException", "status": 500, "times": 1}
+@pytest.mark.parametrize(
+    "service, operation, code, status",
+    [
+        ("eks", "ListNodegroups", "ServerException", 500),
+        ("iam", "GetRole", "Throttling", 400),
+        ("config", "PutEvaluations", "ThrottlingException", 400),
+    ],
+)
+def test_temporary_error_is_retried(lab, rule, service, operation, code, status):
+    fault = {"service": service, "operation": operation, "code": code, "status": status, "times": 1}
     lab.cold_start()
     lab.control("POST", "faults", fault)
     answer = lab.send(CHANGED, rule)
