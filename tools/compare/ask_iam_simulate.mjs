@@ -4,8 +4,8 @@
 // writes an object per line: `{"role", "reported", "error"}`.
 //
 // Strict: each request, with the context keys that every request carries.
-// Discovery: each action on all repositories of the account. This mode takes a condition on a key that is not known as
-// possibly met. Known are the keys that its sister tool iam-lens takes as known, the time excepted: a request may come later.
+// Discovery: each action on all repositories of the account. In this mode a condition on an unknown key counts as met.
+// The known keys are those of iam-lens, a tool by the same author, except the time: a request may come later.
 
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
@@ -113,7 +113,11 @@ async function allowed(role, action, resource) {
 
 /** One request per action, on every resource of its type. */
 function widened(requests) {
-  const wide = requests.map(([action, resource]) => [action, resource.replace(/^(arn:aws:ecr):.*?:(.*?):.*/, '$1:*:$2:repository/*').replace(/^(arn:aws:ecr-public::.*?:repository\/).*/, '$1*')])
+  const widen = (resource) =>
+    resource
+      .replace(/^(arn:aws:ecr):.*?:(.*?):.*/, '$1:*:$2:repository/*')
+      .replace(/^(arn:aws:ecr-public::.*?:repository\/).*/, '$1*')
+  const wide = requests.map(([action, resource]) => [action, widen(resource)])
   return [...new Map(wide.map((request) => [request.join(' '), request])).values()]
 }
 

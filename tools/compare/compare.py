@@ -1,11 +1,11 @@
 """Asks several tools the same question about the same roles: can the role do more to Amazon ECR than read?
 
-`make compare` runs it on generated roles. `make compare SET=managed` runs it on every AWS managed policy, each alone on a role.
+`make compare` runs it on generated roles. `make compare SET=managed` runs it on AWS managed policies, each alone on a role.
 `make compare ROLE=generated-173` shows the answers on one role.
 
 The tests' evaluator of single requests (`examples/comparison.rs`) decides who is right. It shares no code with the product:
 
-- *can*: it allows a request that it knows to be possible, in the role's own account, under every reading of AWS's documentation;
+- *can*: it allows a request in the role's own account, under every reading of AWS's documentation;
 - *cannot*: our search finds no request, and the evaluator refuses each of many random requests;
 - all other roles are not counted.
 """
@@ -60,7 +60,7 @@ def statements(document):
 
 
 class Role:
-    """One role of the account with its policies, as an account of its own."""
+    """One role with its policies, in the form of a whole account."""
 
     def __init__(self, role, policies):
         arns = [policy["PolicyArn"] for policy in role["AttachedManagedPolicies"]]
