@@ -217,12 +217,6 @@ def test_issue_form_is_complete(path):
     assert re.search(r"remove.*secrets", path.read_text(), re.IGNORECASE)
 
 
-def test_parameters_page_has_every_template_parameter():
-    parameters = resolve.load(ROOT / "template.yaml")["Parameters"]
-    page = (DOCS / "reference" / "parameters.md").read_text()
-    assert [name for name in parameters if f"| `{name}` |" not in page] == []
-
-
 def test_permissions_page_has_every_action_of_the_function():
     page = (DOCS / "reference" / "permissions.md").read_text()
     resources = resolve.resolved(ROOT / "template.yaml", resolve.EVERY_PART["template.yaml"])["Resources"]
