@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+
+use crate::support::files::{files_below, root};
 
 /// The folders that the map covers.
 const COVERED: [&str; 2] = ["src", "local"];
@@ -34,24 +35,13 @@ fn named(page: &str) -> BTreeSet<String> {
 
 /// The source files below the covered folders, from the root of the repository.
 fn files() -> BTreeSet<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (mut folders, mut files) = (COVERED.map(|folder| root.join(folder)).to_vec(), BTreeSet::new());
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "py") {
-                files.insert(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
-            }
-        }
-    }
-    files
+    let files = COVERED.into_iter().flat_map(|folder| files_below(folder, &["rs", "py"]));
+    files.map(|path| path.to_str().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn code_map_names_every_source_file() {
-    let named = named(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap());
+    let named = named(&fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
     let files = files();
     let is_index = |file: &&String| INDEXES.iter().any(|index| file.ends_with(index));
     let missing: Vec<_> = files.difference(&named).filter(|file| !is_index(file)).collect();

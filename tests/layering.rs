@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::support::files::{files_below, root};
 
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
@@ -151,9 +153,8 @@ impl Crate {
 
     /// The library, without the binaries.
     fn library() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let files = sources("src").into_iter().filter_map(|(path, text)| {
-            let path = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            let path = path.strip_prefix("src").unwrap().to_str().unwrap().to_owned();
             (path.contains('/') && !path.starts_with("bin/") || path == "lib.rs").then_some((path, text))
         });
         let files: Vec<(String, String)> = files.collect();
@@ -255,23 +256,10 @@ impl Crate {
     }
 }
 
-/// Every source file below a folder of the checkout, with its path and its text.
+/// Every Rust file below a folder, with its path from the root of the checkout and its text.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
-    let mut files = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                files.push((path, text));
-            }
-        }
-    }
-    assert!(!files.is_empty());
-    files
+    let files = files_below(folder, &["rs"]).into_iter();
+    files.map(|path| (path.clone(), fs::read_to_string(root().join(path)).unwrap())).collect()
 }
 
 /// The text without the lines that are comments.
@@ -379,10 +367,9 @@ fn core_touches_nothing_outside_itself() {
 
 #[test]
 fn only_adapters_name_the_sdk() {
-    let adapters = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/aws");
     for (path, text) in sources("src") {
         for sdk in ["aws_sdk_", "aws_config", "aws_runtime", "aws_smithy_", "aws_types"] {
-            assert!(path.starts_with(&adapters) || !code(&text).contains(sdk), "{} names {sdk}", path.display());
+            assert!(path.starts_with("src/aws") || !code(&text).contains(sdk), "{} names {sdk}", path.display());
         }
     }
 }

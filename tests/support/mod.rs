@@ -1,10 +1,11 @@
-//! What the tests share: an AWS in memory and events for the rule; for the core a naive evaluator of single requests,
+//! What the tests share: in-memory fakes of the AWS APIs and events for the rule; for the core a naive evaluator of single requests,
 //! a generator of roles and an enumeration of short strings.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 pub mod brute_force;
 pub mod events;
 pub mod fakes;
+pub mod files;
 pub mod generate;
 pub mod naive;
 pub mod oracle;
