@@ -164,7 +164,7 @@ validate: $(VENVS)/validate.stamp $(VENVS)/checkov.stamp ## Check the templates 
 	CKV_SKIP_PACKAGE_UPDATE_CHECK=true $(VENVS)/checkov/bin/checkov --quiet --compact --framework cloudformation --skip-download \
 		--file template.yaml $(VENVS)/templates/*.json
 
-catalogue: $(VENVS)/tools.stamp ## Write the catalogue of ECR actions again from the Service Authorization Reference
+catalogue: $(VENVS)/tools.stamp ## Write the catalogue of ECR actions again from the Service Authorization Reference and the SDK's models
 	$(VENVS)/tools/bin/python tools/catalogue.py
 
 bench: ## Time decisions and the command line, compared with parsing the same documents
@@ -216,9 +216,9 @@ $(VENVS)/docs.stamp: local/requirements-docs.txt
 	@touch $@
 
 $(VENVS)/tools.stamp: tools/requirements.txt
-	@echo "==> the Service Authorization Reference as data (a few seconds, once)"
+	@echo "==> the Service Authorization Reference and the SDK's models as data (a few seconds, once)"
 	@$(call environment,tools)
-	@$(VENVS)/tools/bin/$(PIP) -r $<
+	@$(VENVS)/tools/bin/$(PIP) --no-deps -r $<
 	@touch $@
 
 $(VENVS)/ruff.stamp: local/requirements-ruff.txt

@@ -103,6 +103,14 @@ impl Function {
                 action, "an action of `AdditionalAllowedActions` is not in the catalogue; check its spelling"
             );
         }
+        for operation in invocation.parameters.criteria.operations_without_action() {
+            warn!(
+                requestId = context.request_id,
+                action = operation.full_name,
+                checkedAction = operation.checked_action,
+                "an entry of `AdditionalAllowedActions` is an API operation, not an action; IAM checks `checkedAction` instead"
+            );
+        }
         self.aws.clients(&credentials).await.map_err(EvaluationError::NoCredentials)
     }
 

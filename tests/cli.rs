@@ -208,3 +208,23 @@ fn bad_input_or_option_prints_an_error_and_no_report() {
         assert!(errors.contains(expected), "{errors}");
     }
 }
+
+#[test]
+fn version_shows_both_sources_with_their_dates() {
+    let output = Command::new(env!("CARGO_BIN_EXE_ecr-read-only")).arg("--version").output().unwrap();
+    let sources = "(actions of 2026-10-27, operations of botocore 1.44.8, 2026-11-20)";
+    let expected = format!("ecr-read-only {} {sources}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
+
+#[test]
+fn doubtful_additional_action_is_a_warning() {
+    let file = page(&[role("worker", &allow("ecr:Get*"), &[WORKER])]).to_string();
+    let actions = "ecr:PutImages,ecr:listImageReferrers,ecr:PutImage";
+    let output = run(&["--additional-allowed-actions", actions], &file);
+    let expected = "\
+ecr-read-only: warning: `ecr:PutImages` is not in the catalogue of 2026-10-27; check its spelling
+ecr-read-only: warning: `ecr:ListImageReferrers` is an API operation, not an action; IAM checks `ecr:BatchGetImage` instead
+";
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
+}

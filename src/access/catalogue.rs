@@ -1,11 +1,12 @@
 //! The actions of Amazon ECR with their access levels, resource types and condition keys.
 //!
-//! Source: AWS Service Authorization Reference. `make catalogue` writes the data to `catalogue_data.rs`.
+//! Sources: AWS Service Authorization Reference, and the models of the AWS SDK. `make catalogue` writes the data to
+//! `catalogue_data.rs`.
 
 use serde::Serialize;
 
-use super::catalogue_data::ACTIONS;
-pub use super::catalogue_data::CATALOGUE_DATE;
+use super::catalogue_data::{ACTIONS, OPERATIONS};
+pub use super::catalogue_data::{CATALOGUE_DATE, OPERATIONS_DATE, OPERATIONS_SOURCE};
 use crate::policy::Scope;
 use crate::policy::pattern::ActionPattern;
 use crate::policy::reading::Reading;
@@ -117,6 +118,22 @@ pub fn find(full_name: &str) -> Option<usize> {
     ACTIONS.iter().position(|action| action.full_name.eq_ignore_ascii_case(full_name))
 }
 
+/// An API operation that has no action: IAM checks another action when it is called.
+///
+/// A policy that names the operation grants nothing, because no request is made for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operation {
+    /// Prefix and name: `ecr:ListImageReferrers`.
+    pub full_name: &'static str,
+    /// The action that IAM checks: `ecr:BatchGetImage`.
+    pub checked_action: &'static str,
+}
+
+/// The operation without an action that has this full name, without regard to letter case.
+pub fn find_operation(full_name: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.full_name.eq_ignore_ascii_case(full_name))
+}
+
 /// A set of actions of the catalogue: one bit for each place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ActionSet(u128);
@@ -178,12 +195,13 @@ impl ActionSet {
     }
 }
 
-/// The literal actions with ECR's prefixes that the catalogue does not know.
+/// The literal actions with ECR's prefixes that the catalogue does not know. Operations without an action are not among
+/// them.
 pub fn unknown_literals(scope: &Scope<ActionPattern>) -> impl Iterator<Item = &str> {
     scope.patterns.iter().filter_map(ActionPattern::as_literal).filter(|name| {
         let service = name.split_once(':').map_or("", |(service, _)| service);
         let of_ecr = [Service::Ecr, Service::EcrPublic].iter().any(|own| own.prefix().eq_ignore_ascii_case(service));
-        of_ecr && find(name).is_none()
+        of_ecr && find(name).is_none() && find_operation(name).is_none()
     })
 }
 

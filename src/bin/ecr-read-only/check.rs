@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::time::SystemTime;
 
-use ecr_read_only::access::catalogue::{Action, CATALOGUE_DATE};
+use ecr_read_only::access::catalogue::{Action, CATALOGUE_DATE, Operation};
 use ecr_read_only::access::{Annotation, Compliance, Criteria, NotApplicable, Refusal, judge, refusals};
 use time::OffsetDateTime;
 
@@ -46,6 +46,12 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<ExitStatus,
         writeln!(
             io::stderr(),
             "ecr-read-only: warning: `{unknown}` is not in the catalogue of {CATALOGUE_DATE}; check its spelling"
+        )?;
+    }
+    for Operation { full_name, checked_action } in criteria.operations_without_action() {
+        writeln!(
+            io::stderr(),
+            "ecr-read-only: warning: `{full_name}` is an API operation, not an action; IAM checks `{checked_action}` instead"
         )?;
     }
     let at = options.at.unwrap_or_else(|| OffsetDateTime::from(SystemTime::now()));

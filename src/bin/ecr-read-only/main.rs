@@ -8,8 +8,10 @@ mod report;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
+use ecr_read_only::access::catalogue::{CATALOGUE_DATE, OPERATIONS_DATE, OPERATIONS_SOURCE};
 
 use crate::check::CheckError;
 use crate::options::Options;
@@ -17,7 +19,7 @@ use crate::report::ExitStatus;
 
 /// Finds IAM roles that can do more to Amazon ECR than read, and shows the request that proves it.
 #[derive(Parser)]
-#[command(name = "ecr-read-only", version, after_help = HELP)]
+#[command(name = "ecr-read-only", version = VERSION.as_str(), after_help = HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -29,6 +31,12 @@ enum Command {
     #[command(after_help = HELP)]
     Check(Options),
 }
+
+/// The version, and the sources of the catalogue with their dates.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let version = env!("CARGO_PKG_VERSION");
+    format!("{version} (actions of {CATALOGUE_DATE}, operations of {OPERATIONS_SOURCE}, {OPERATIONS_DATE})")
+});
 
 const HELP: &str = "\
 Example:
