@@ -114,6 +114,7 @@ fn role(documents: &[impl AsRef<str>]) -> Role {
         tags: Vec::new(),
         policies: documents.iter().enumerate().map(policy).collect(),
         permissions_boundary: None,
+        session_policy: None,
     }
 }
 

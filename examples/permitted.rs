@@ -34,6 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         trust: of(&role, "trust")?,
         policies: serde_json::from_value(of(&role, "policies")?)?,
         boundary: None,
+        session: None,
     };
     let judge = Judge::new(&docs)?;
     let mut decisions = Vec::new();

@@ -189,6 +189,7 @@ fn unusual_sid_is_replaced_by_the_place() {
         (GrantKind::Managed, Some(""), "policy registry, statement 3"),
         (GrantKind::Inline, Some("Push"), "policy registry, statement Push"),
         (GrantKind::Boundary, Some("Push"), "boundary registry, statement Push"),
+        (GrantKind::Session, Some("Push"), "session policy registry, statement Push"),
         (GrantKind::Managed, Some("2"), "policy registry, statement 3"),
         (GrantKind::Managed, Some("x). It cannot pull: no y"), "policy registry, statement 3"),
     ] {

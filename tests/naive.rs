@@ -29,7 +29,7 @@ fn fields<'a>(value: &'a Value, needed: &[&str], optional: &[&str]) -> &'a Map<S
 }
 
 fn role_of(given: &Value) -> RoleDocs {
-    let given = fields(given, &["policies"], &["role", "tags", "trust", "boundary"]);
+    let given = fields(given, &["policies"], &["role", "tags", "trust", "boundary", "session"]);
     let ec2 = r#"{"Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}"#;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     RoleDocs {
@@ -51,6 +51,7 @@ fn role_of(given: &Value) -> RoleDocs {
             .map(|(index, document)| (format!("policy-{index}"), document.clone()))
             .collect(),
         boundary: given.get("boundary").map(|document| ("boundary".to_owned(), document.clone())),
+        session: given.get("session").map(|document| ("session".to_owned(), document.clone())),
     }
 }
 

@@ -27,6 +27,8 @@ use time::format_description::well_known::Rfc3339;
 /// 2027-01-15T08:00:00Z, the time of evaluation.
 const AT: i64 = 1_800_000_000;
 
+const ASSOCIATION: &str = "arn:aws:eks:us-east-1:111122223333:podidentityassociation/shop/a-1example";
+
 fn at() -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(AT).unwrap()
 }
@@ -102,9 +104,9 @@ fn shuffle<T>(rng: &mut Rng, items: &mut [T]) {
     }
 }
 
-/// The documents of the role's policies and boundary.
+/// The documents of all policies.
 fn documents(docs: &mut RoleDocs) -> impl Iterator<Item = &mut (String, Value)> {
-    docs.policies.iter_mut().chain(&mut docs.boundary)
+    docs.policies.iter_mut().chain(&mut docs.boundary).chain(&mut docs.session)
 }
 
 /// The statements of a document. A single statement becomes a list.
@@ -304,10 +306,35 @@ fn boundary_that_allows_everything_changes_no_decision() {
         let mut free = docs.clone();
         free.boundary = None;
         let mut bounded = docs.clone();
-        let all =
-            json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": "*", "Resource": "*" } });
-        bounded.boundary = Some(("arn:aws:iam::aws:policy/AdministratorAccess".to_owned(), all));
+        bounded.boundary = Some(("arn:aws:iam::aws:policy/AdministratorAccess".to_owned(), everything()));
         same(&verdicts(&decide(&free)), &verdicts(&decide(&bounded)))
+    });
+}
+
+/// A document that allows everything.
+fn everything() -> Value {
+    json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": "*", "Resource": "*" } })
+}
+
+/// The role with a generated session policy.
+fn with_session(rng: &mut Rng, docs: &RoleDocs) -> RoleDocs {
+    RoleDocs { session: Some((ASSOCIATION.to_owned(), more_statements(rng, docs))), ..docs.clone() }
+}
+
+#[test]
+fn session_policy_adds_no_permission() {
+    for_roles(|docs, rng| within(&may(&decide(&with_session(rng, docs))), &may(&decide(docs))));
+}
+
+#[test]
+fn session_policy_decides_as_a_boundary_does() {
+    for_roles(|docs, rng| {
+        // Both have a session policy, so that the context is the same.
+        let session = with_session(rng, docs);
+        let mut swapped = session.clone();
+        std::mem::swap(&mut swapped.boundary, &mut swapped.session);
+        swapped.session.get_or_insert((ASSOCIATION.to_owned(), everything()));
+        same(&verdicts(&decide(&session)), &verdicts(&decide(&swapped)))
     });
 }
 
@@ -385,6 +412,7 @@ fn case_witnesses_are_allowed_by_the_naive_evaluator() {
                 boundary: given
                     .get("boundary")
                     .map(|document| ("arn:aws:iam::aws:policy/bound".into(), document.clone())),
+                session: given.get("session").map(|document| (ASSOCIATION.to_owned(), document.clone())),
             };
             let at = given["at"].as_str().unwrap_or("2026-11-23T00:00:00Z");
             let at = OffsetDateTime::parse(at, &Rfc3339).unwrap();
@@ -428,7 +456,8 @@ fn without(docs: &RoleDocs, leave_out: impl Fn(&str, usize, &Value) -> bool) -> 
 #[test]
 fn refusal_names_exactly_the_deny_statements_needed() {
     let named = std::cell::Cell::new(0);
-    for_roles(|docs, _| {
+    for_roles(|docs, rng| {
+        let docs = &if rng.chance(30) { with_session(rng, docs) } else { docs.clone() };
         let decision = |docs: &RoleDocs, action: &Action| {
             let place = catalogue::find(action.full_name).unwrap();
             decide(docs).catalogued.swap_remove(place)
@@ -440,12 +469,15 @@ fn refusal_names_exactly_the_deny_statements_needed() {
             if !seen.insert(refusal.clone()) {
                 continue;
             }
-            let free = RoleDocs { boundary: None, ..without(docs, |_, _, statement| denies(statement)) };
-            let granted = decision(&free, action) != Decision::Refused;
-            let bounded = without(docs, |_, _, statement| denies(statement));
-            let within_bounds = decision(&bounded, action) != Decision::Refused;
+            let limited = without(docs, |_, _, statement| denies(statement));
+            let session = docs.session.as_ref().map(|(name, _)| (name.clone(), everything()));
+            let bounded = RoleDocs { session, ..limited.clone() };
+            let free = RoleDocs { boundary: None, ..bounded.clone() };
+            let [granted, within_bounds, within_limits] =
+                [free, bounded, limited].map(|docs| decision(&docs, action) != Decision::Refused);
             let problem = match &refusal {
                 Refusal::NoAllow => granted.then_some("an Allow matches"),
+                Refusal::Session => (!within_bounds || within_limits).then_some("the session policy is not the reason"),
                 Refusal::Boundary => (!granted || within_bounds).then_some("the boundary is not the reason"),
                 Refusal::Denied(statements) => {
                     let is_named = |name: &str, place: usize| {
@@ -460,7 +492,7 @@ fn refusal_names_exactly_the_deny_statements_needed() {
                         decision(&less, action) != Decision::Refused
                     });
                     named.set(named.get() + statements.len());
-                    (!within_bounds).then_some("the Deny statements are not the reason").or(
+                    (!within_limits).then_some("the Deny statements are not the reason").or(
                         if needed.any(|needed| !needed) {
                             Some("one of the statements is not needed")
                         } else if decision(&only, action) != Decision::Refused {

@@ -38,6 +38,7 @@ struct GivenRole {
     /// The documents of the inline policies `inline-0`, `inline-1` and so on.
     policies: Vec<Value>,
     boundary: Option<Value>,
+    session: Option<Value>,
     /// The time of the evaluation; by default 2026-11-23T00:00:00Z.
     at: Option<String>,
 }
@@ -91,10 +92,12 @@ fn role(given: &GivenRole) -> Result<Role, String> {
     for (i, value) in given.policies.iter().enumerate() {
         policies.push(Policy { source: PolicySource::Inline(format!("inline-{i}")), document: document(value)? });
     }
-    let boundary_arn = "arn:aws:iam::123456789012:policy/boundary".to_owned();
-    let permissions_boundary = match &given.boundary {
-        Some(value) => Some(Policy { source: PolicySource::Managed(boundary_arn), document: document(value)? }),
-        None => None,
+    let boundary = PolicySource::Managed("arn:aws:iam::123456789012:policy/boundary".to_owned());
+    let session =
+        PolicySource::Association("arn:aws:eks:us-east-1:123456789012:podidentityassociation/c/session".to_owned());
+    let limit = |given: &Option<Value>, source| match given {
+        Some(value) => Ok(Some(Policy { source, document: document(value)? })),
+        None => Ok::<_, String>(None),
     };
     Ok(Role {
         arn: given.arn.clone().unwrap_or_else(|| "arn:aws:iam::123456789012:role/node".to_owned()),
@@ -102,7 +105,8 @@ fn role(given: &GivenRole) -> Result<Role, String> {
         trust_policy: TrustPolicy::parse(&trust).map_err(|error| error.to_string())?,
         tags: given.tags.iter().map(|(key, value)| Tag::new(key, value)).collect(),
         policies,
-        permissions_boundary,
+        permissions_boundary: limit(&given.boundary, boundary)?,
+        session_policy: limit(&given.session, session)?,
     })
 }
 

@@ -33,6 +33,7 @@ fuzz_target!(|text: &str| {
         tags: vec![Tag::new("team", "a")],
         policies: vec![Policy { source: PolicySource::Inline("inline".to_owned()), document: Arc::new(document) }],
         permissions_boundary: None,
+        session_policy: None,
     };
     let at = OffsetDateTime::from_unix_timestamp(1_800_000_000).expect("an instant");
     assert_eq!(permissions(&role, at).catalogued, permissions(&role, at).catalogued);

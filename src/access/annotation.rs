@@ -17,7 +17,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::decision::{GrantKind, StatementName};
+use super::decision::StatementName;
 use super::verdict::Verdict;
 
 /// The most characters that AWS Config takes as an annotation
@@ -198,7 +198,7 @@ impl Annotation {
             results.push(AnnotationResult::CannotPull { missing });
         }
         let grants = verdict.excess.first().map_or(&[][..], |worst| &worst.witness.grants);
-        let grant = grants.iter().find(|grant| grant.kind != GrantKind::Boundary);
+        let grant = grants.iter().find(|grant| !grant.kind.only_limits());
         Self {
             role_name: Some(one_word(role_name)),
             results,

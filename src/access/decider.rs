@@ -1,8 +1,8 @@
 //! Decides for each action whether there is a request that IAM would allow the role to make.
 //!
 //! Knows how IAM combines policies: a request needs an Allow of an identity-based policy, an Allow of the permissions
-//! boundary if there is one, and no Deny. `clauses.rs` turns statements into clauses; `solver/` finds a request that
-//! satisfies them.
+//! boundary if there is one, an Allow of the session policy if there is one, and no Deny. `clauses.rs` turns statements into
+//! clauses; `solver/` finds a request that satisfies them.
 //!
 //! Source: IAM User Guide, "Policy evaluation logic".
 
@@ -10,10 +10,10 @@
 //
 // 1. Statements are read so that nothing is missed. An Allow is translated in the wide reading and a Deny in the narrow
 //    one. So a request that IAM allows, under any interpretation of what AWS's documentation leaves open, satisfies
-//    - the clauses of at least one Allow of the identity-based policies, and of one of the boundary if there is one,
+//    - the clauses of at least one Allow of each layer: identity-based policies, boundary, session policy,
 //    - the clauses of every Deny, because it escapes each of them,
 //    - the ties between the unknowns, which hold in every request.
-//    `find_in` solves these clauses for each pair of Allows. If no pair has a solution, no request is allowed.
+//    `find_in` solves these clauses for each choice of one Allow per layer. If none has a solution, no request is allowed.
 // 2. Variables are wildcards first, which over-approximates. A policy variable may stand for a key whose value is
 //    unknown. The first search reads it as `*` (or as the form that all values of the key have) where that makes an
 //    Allow match more, and as nothing where that makes a Deny match less. So it finds a solution if there is an allowed
@@ -35,7 +35,7 @@ use std::sync::Arc;
 use super::catalogue::{Action, ActionSet, ResourceType, Service};
 use super::clauses::TargetClauses;
 use super::context::{FixedValues, RoleContext, Target, Unknown, UnknownValue};
-use super::decision::{Assumption, Decision, GrantKind, Refusal, Witness};
+use super::decision::{Assumption, Decision, Layer, Refusal, Witness};
 use super::solver::{Clause, Found, Values, solve};
 use super::statements::{RoleStatement, StatementKind};
 use super::variables::{fitting_values, likely_values};
@@ -70,8 +70,8 @@ struct Restrictions {
 pub(super) struct Decider<'r> {
     role: &'r RoleContext<'r>,
     statements: &'r [RoleStatement<'r>],
-    /// Whether the role has a permissions boundary.
-    bounded: bool,
+    /// Each of them has to allow a request.
+    layers: Vec<Layer>,
     budget: &'r Budget,
     /// The actions that some Allow of the identity-based policies matches.
     granted: ActionSet,
@@ -88,16 +88,17 @@ impl<'r> Decider<'r> {
     pub(super) fn new(
         role: &'r RoleContext<'r>,
         statements: &'r [RoleStatement<'r>],
-        bounded: bool,
+        layers: Vec<Layer>,
         budget: &'r Budget,
     ) -> Self {
-        let allows = statements.iter().filter(|statement| statement.kind() == StatementKind::Allow);
+        let grants = |statement: &&RoleStatement<'_>| statement.kind() == StatementKind::Allow(Layer::Identity);
+        let allows = statements.iter().filter(grants);
         let everywhere =
             |statement: &RoleStatement<'_>| statement.body.resources.patterns.iter().all(|one| one.is_everything());
         Self {
             role,
             statements,
-            bounded,
+            layers,
             budget,
             granted: allows.fold(ActionSet::default(), |all, statement| all.union(statement.actions)),
             names_keys_of_actions: statements.iter().any(RoleStatement::names_keys_of_actions),
@@ -188,9 +189,7 @@ impl<'r> Decider<'r> {
     fn decide(&mut self, question: Question) -> Decision {
         let exists = question.target.service == Service::Ecr || self.role.partition() == "aws";
         let any = |kind: StatementKind| self.matching(&question).any(|(_, statement)| statement.kind() == kind);
-        let granted = any(StatementKind::Allow);
-        let within_boundary = !self.bounded || any(StatementKind::BoundaryAllow);
-        if !exists || !granted || !within_boundary {
+        if !exists || !self.layers.iter().all(|layer| any(StatementKind::Allow(*layer))) {
             return Decision::Refused;
         }
         if let Some((_, decision)) = self.decided.iter().find(|(known, _)| *known == question) {
@@ -201,21 +200,27 @@ impl<'r> Decider<'r> {
         decision
     }
 
-    /// Why an action is refused. Decides it again without the boundary, without any Deny, and without each Deny.
+    /// Why an action is refused. Decides it again without any Deny, with one more layer each time, and then without each Deny.
     pub(super) fn refusal(&mut self, question: &Question) -> Refusal {
         let refused = |decider: &mut Self, keep: &dyn Fn(usize, &RoleStatement<'_>) -> bool| {
             let matching = decider.matching(question).filter(|(place, statement)| keep(*place, statement));
             let matching = matching.map(|(place, _)| place).collect();
             decider.decide(Question { matching, ..question.clone() }) == Decision::Refused
         };
-        let bounded = std::mem::take(&mut self.bounded);
-        let no_allow = refused(self, &|_, statement| statement.kind() == StatementKind::Allow);
-        self.bounded = bounded;
-        if no_allow {
-            return Refusal::NoAllow;
-        }
-        if refused(self, &|_, statement| !statement.is_deny()) {
-            return Refusal::Boundary;
+        let all = std::mem::take(&mut self.layers);
+        let lacks_allow = |layer: &&Layer| {
+            self.layers.push(**layer);
+            let layers = self.layers.clone();
+            let counts = |kind| layers.iter().any(|layer| kind == StatementKind::Allow(*layer));
+            refused(self, &|_, statement| counts(statement.kind()))
+        };
+        let without_allow = all.iter().find(lacks_allow).copied();
+        self.layers = all;
+        match without_allow {
+            Some(Layer::Identity) => return Refusal::NoAllow,
+            Some(Layer::Boundary) => return Refusal::Boundary,
+            Some(Layer::Session) => return Refusal::Session,
+            None => {}
         }
         let denies = self.matching(question).filter(|(_, statement)| statement.is_deny());
         let mut denies: Vec<usize> = denies.map(|(place, _)| place).collect();
@@ -365,30 +370,28 @@ impl<'r> Decider<'r> {
         if restrictions.own_account {
             ties.extend(translated.request.own_account());
         }
-        let (mut common, mut allows, mut boundary_allows) = (Vec::new(), Vec::new(), Vec::new());
-        let mut open = Vec::new();
+        let (mut common, mut open) = (Vec::new(), Vec::new());
+        let mut allows: Vec<(Layer, Vec<&[Clause]>)> = self.layers.iter().map(|layer| (*layer, Vec::new())).collect();
         for (place, statement) in relevant {
             let Some(made) = translated.get(place, used_reading(statement)) else { continue };
             open.extend(&made.open);
             let Some(clauses) = &made.clauses else { continue };
             match statement.kind() {
                 StatementKind::Deny => common.extend(clauses),
-                StatementKind::BoundaryAllow => boundary_allows.push(clauses.as_slice()),
-                StatementKind::Allow => allows.push(clauses.as_slice()),
+                StatementKind::Allow(layer) => {
+                    let of_layer = allows.iter_mut().filter(|(own, _)| *own == layer);
+                    of_layer.for_each(|(_, allows)| allows.push(clauses));
+                }
             }
         }
         common.extend(&ties);
-        if !self.bounded {
-            boundary_allows = vec![&[]];
-        }
         let slots = &translated.request.slots;
         if self.budget.spend(slots.len() + common.len()).is_err() {
             return SearchResult::Unknown;
         }
         let mut unknown = false;
-        let pairs = allows.iter().flat_map(|allow| boundary_allows.iter().map(move |boundary| (allow, boundary)));
-        let found = pairs.into_iter().find_map(|(allow, boundary)| {
-            let clauses: Vec<&Clause> = allow.iter().chain(*boundary).chain(common.iter().copied()).collect();
+        let found = find_choice(&allows, &mut Vec::new(), &mut |chosen| {
+            let clauses: Vec<&Clause> = chosen.iter().chain(&common).copied().collect();
             match solve(slots, &clauses, self.budget) {
                 Found::Values(values) => return Some(values),
                 Found::Nothing => {}
@@ -431,21 +434,21 @@ impl<'r> Decider<'r> {
         for (_, statement) in self.doubtful_denies(question) {
             translated.request.mention(&statement.keys, values, &mut context);
         }
-        grants.sort_unstable_by(|a, b| (a.kind == GrantKind::Boundary, a).cmp(&(b.kind == GrantKind::Boundary, b)));
+        grants.sort_unstable_by(|a, b| (a.kind.layer(), a).cmp(&(b.kind.layer(), b)));
         let assumed = self.assumptions(translated, question, values);
         let other_account = translated.request.value(&Unknown::Account, values);
         let other_account = other_account.filter(|account| account != self.role.account());
         Witness { resource: translated.request.resource_arn(values), context, grants, other_account, assumed }
     }
 
-    /// The statements for which the two readings differ about this request. If several statements allow it, one for which
-    /// they agree is enough.
+    /// The statements for which the two readings differ about this request. If several statements of a layer allow it, one
+    /// for which they agree is enough.
     fn assumptions(&self, translated: &mut TargetClauses<'r>, question: &Question, values: &Values) -> Vec<Assumption> {
         let mut relevant: Vec<usize> = question.matching.iter().chain(&question.doubtful).copied().collect();
         relevant.sort_unstable();
         relevant.dedup();
         let mut assumed: Vec<&RoleStatement<'_>> = Vec::new();
-        let (mut granted, mut within_boundary) = (false, false);
+        let mut certain_kinds: Vec<StatementKind> = Vec::new();
         for place in relevant {
             let Some(statement) = self.statements.get(place) else { continue };
             let made = translated.get(place, statement.reading());
@@ -458,23 +461,34 @@ impl<'r> Decider<'r> {
                 && (statement.is_plain() && !doubtful
                     || translated.hold_when_fixed(place, statement, statement.reading().other(), values));
             if certain {
-                granted |= statement.kind() == StatementKind::Allow;
-                within_boundary |= statement.kind() == StatementKind::BoundaryAllow;
+                certain_kinds.push(statement.kind());
             } else {
                 assumed.push(statement);
             }
         }
-        assumed.retain(|statement| match statement.kind() {
-            StatementKind::Allow => !granted,
-            StatementKind::BoundaryAllow => !within_boundary,
-            StatementKind::Deny => true,
-        });
+        assumed.retain(|statement| statement.is_deny() || !certain_kinds.contains(&statement.kind()));
         let assumption =
             |statement: &RoleStatement<'_>| Assumption { statement: statement.grant(), matches: !statement.is_deny() };
         let mut assumed: Vec<_> = assumed.into_iter().map(assumption).collect();
         assumed.sort_unstable();
         assumed
     }
+}
+
+/// The first result of `solve` for the clauses of one Allow per layer.
+fn find_choice<'c, T>(
+    layers: &[(Layer, Vec<&'c [Clause]>)],
+    chosen: &mut Vec<&'c Clause>,
+    solve: &mut impl FnMut(&[&'c Clause]) -> Option<T>,
+) -> Option<T> {
+    let Some(((_, allows), rest)) = layers.split_first() else { return solve(chosen) };
+    allows.iter().find_map(|allow| {
+        let before = chosen.len();
+        chosen.extend(*allow);
+        let found = find_choice(rest, chosen, solve);
+        chosen.truncate(before);
+        found
+    })
 }
 
 enum SearchResult {

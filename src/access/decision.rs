@@ -19,12 +19,40 @@ pub enum GrantKind {
     Managed,
     /// The role's permissions boundary.
     Boundary,
+    /// The session policy: the policy of the Pod Identity association that makes the session.
+    Session,
+}
+
+/// A kind of policy that has to allow a request if the role has one. Only the first one grants, the others limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Layer {
+    /// The identity-based policies.
+    Identity,
+    /// The permissions boundary.
+    Boundary,
+    /// The session policy.
+    Session,
+}
+
+impl GrantKind {
+    pub(super) fn layer(self) -> Layer {
+        match self {
+            Self::Inline | Self::Managed => Layer::Identity,
+            Self::Boundary => Layer::Boundary,
+            Self::Session => Layer::Session,
+        }
+    }
+
+    /// Whether an Allow of the policy grants nothing, and only limits what other policies allow.
+    pub fn only_limits(self) -> bool {
+        self.layer() != Layer::Identity
+    }
 }
 
 /// A statement of one of the role's policies.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Grant {
-    /// The inline policy's name or the managed policy's ARN.
+    /// The inline policy's name, the managed policy's ARN, or the ARN of the association with the session policy.
     pub policy: String,
     /// How the policy is attached to the role.
     pub kind: GrantKind,
@@ -34,10 +62,14 @@ pub struct Grant {
     pub statement: usize,
 }
 
-/// `policy NAME, statement Push`, or `boundary NAME, statement Push`: the same in every text that people read.
+/// `policy NAME, statement Push`, with `boundary` or `session policy` for these: the same in every text that people read.
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.kind == GrantKind::Boundary { "boundary" } else { "policy" };
+        let kind = match self.kind.layer() {
+            Layer::Identity => "policy",
+            Layer::Boundary => "boundary",
+            Layer::Session => "session policy",
+        };
         write!(f, "{kind} {}", StatementName::of(self))
     }
 }
@@ -97,7 +129,7 @@ pub struct Witness {
     /// The condition keys that the request needs, with their values. A key that is not listed is absent, or has any value
     /// if it is always present.
     pub context: BTreeMap<String, Vec<String>>,
-    /// The Allow statements that match the request, including those of the boundary.
+    /// The Allow statements that match the request, including those of the boundary and the session policy.
     pub grants: Vec<Grant>,
     /// The account of the resource if it is not the role's account. A policy of that account has to allow the request too.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,6 +168,8 @@ pub enum Refusal {
     NoAllow,
     /// The identity-based policies allow a request, but the permissions boundary allows none of them.
     Boundary,
+    /// The identity-based policies and the boundary allow a request, but the session policy allows none of them.
+    Session,
     /// These Deny statements refuse every request that is allowed. Without any one of them, IAM would allow a request.
     Denied(Vec<Grant>),
 }

@@ -2,6 +2,8 @@
 //!
 //! Knows which actions are decided and how the budget is shared. `decider.rs` makes the decisions.
 
+use std::sync::LazyLock;
+
 use time::OffsetDateTime;
 
 use super::catalogue::{self, Action};
@@ -9,7 +11,8 @@ use super::context::RoleContext;
 use super::decider::{Decider, Question};
 use super::decision::{Decision, Refusal};
 use super::role::Role;
-use super::statements::{role_statements, unknown_actions};
+use super::statements::{layers, role_statements, unknown_actions};
+use crate::policy::TrustPolicy;
 use crate::policy::budget::Budget;
 
 /// The budget for one role, in steps, for all its actions together.
@@ -33,7 +36,7 @@ pub fn permissions(role: &Role, at: OffsetDateTime) -> Permissions {
     let context = context(role, at);
     let statements = role_statements(role);
     let budget = Budget::new(STEPS_PER_ROLE);
-    let mut decider = Decider::new(&context, &statements, role.permissions_boundary.is_some(), &budget);
+    let mut decider = Decider::new(&context, &statements, layers(role), &budget);
     let actions = || catalogue::actions().iter().enumerate();
     let at_first = |(place, action)| {
         budget.set_aside_all_but(STEPS_AT_FIRST);
@@ -62,7 +65,7 @@ pub fn refusals(role: &Role, at: OffsetDateTime) -> Vec<(&'static Action, Refusa
     let context = context(role, at);
     let statements = role_statements(role);
     let budget = Budget::new(STEPS_PER_ROLE);
-    let mut decider = Decider::new(&context, &statements, role.permissions_boundary.is_some(), &budget);
+    let mut decider = Decider::new(&context, &statements, layers(role), &budget);
     let mut known: Vec<(Question, Refusal)> = Vec::new();
     let mut refusals = Vec::new();
     for (place, action) in catalogue::actions().iter().enumerate() {
@@ -89,6 +92,11 @@ fn seconds(at: OffsetDateTime) -> f64 {
     (at.unix_timestamp() + i64::from(at.nanosecond() > 0)) as f64
 }
 
+/// Who starts the sessions that a session policy limits: EKS Pod Identity, without session tags. It also starts those of a
+/// target role, with the credentials of the association's own role.
+static POD_IDENTITY: LazyLock<TrustPolicy> = LazyLock::new(|| TrustPolicy::of_service("pods"));
+
 fn context(role: &Role, at: OffsetDateTime) -> RoleContext<'_> {
-    RoleContext { arn: &role.arn, id: &role.id, tags: &role.tags, trust: &role.trust_policy, at: seconds(at) }
+    let trust = if role.session_policy.is_some() { &*POD_IDENTITY } else { &role.trust_policy };
+    RoleContext { arn: &role.arn, id: &role.id, tags: &role.tags, trust, at: seconds(at) }
 }

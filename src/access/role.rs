@@ -12,6 +12,8 @@ pub enum PolicySource {
     Inline(String),
     /// A managed policy, by its ARN.
     Managed(String),
+    /// The policy of a Pod Identity association, by the association's ARN.
+    Association(String),
 }
 
 /// A policy of a role.
@@ -38,4 +40,8 @@ pub struct Role {
     pub policies: Vec<Policy>,
     /// The permissions boundary, if the role has one.
     pub permissions_boundary: Option<Policy>,
+    /// The policy of the Pod Identity association that makes the sessions, if it has one. Such sessions have no session
+    /// tags: EKS takes a policy only with `disableSessionTags`
+    /// (<https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html>).
+    pub session_policy: Option<Policy>,
 }

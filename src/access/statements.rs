@@ -5,7 +5,7 @@
 
 use super::catalogue::{self, ActionSet, Service};
 use super::context::is_multivalued;
-use super::decision::{Grant, GrantKind};
+use super::decision::{Grant, GrantKind, Layer};
 use super::resources::has_doubtful_type;
 use super::role::{Policy, PolicySource, Role};
 use crate::policy::budget::Budget;
@@ -32,20 +32,17 @@ pub(super) struct RoleStatement<'r> {
 /// What a statement does for the role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StatementKind {
-    /// An identity-based policy allows.
-    Allow,
-    /// The permissions boundary allows: it limits what the identity-based policies allow.
-    BoundaryAllow,
-    /// An identity-based policy or the boundary denies.
+    /// A policy of this layer allows.
+    Allow(Layer),
+    /// A policy of any layer denies.
     Deny,
 }
 
 impl RoleStatement<'_> {
     pub(super) fn kind(&self) -> StatementKind {
-        match (self.body.effect, self.source) {
-            (Effect::Deny, _) => StatementKind::Deny,
-            (Effect::Allow, GrantKind::Boundary) => StatementKind::BoundaryAllow,
-            (Effect::Allow, GrantKind::Inline | GrantKind::Managed) => StatementKind::Allow,
+        match self.body.effect {
+            Effect::Deny => StatementKind::Deny,
+            Effect::Allow => StatementKind::Allow(self.source.layer()),
         }
     }
 
@@ -112,10 +109,17 @@ impl RoleStatement<'_> {
     pub(super) fn grant(&self) -> Grant {
         let policy = match &self.policy.source {
             PolicySource::Inline(name) => name.clone(),
-            PolicySource::Managed(arn) => arn.clone(),
+            PolicySource::Managed(arn) | PolicySource::Association(arn) => arn.clone(),
         };
         Grant { policy, kind: self.source, sid: self.body.sid.clone(), statement: self.index }
     }
+}
+
+/// The layers of policies that the role has, in the order in which a refusal names them.
+pub(super) fn layers(role: &Role) -> Vec<Layer> {
+    let boundary = role.permissions_boundary.as_ref().map(|_| Layer::Boundary);
+    let session = role.session_policy.as_ref().map(|_| Layer::Session);
+    [Some(Layer::Identity), boundary, session].into_iter().flatten().collect()
 }
 
 /// The role's statements that match an action of ECR or may match an unknown one. They are sorted by content, so that the
@@ -123,12 +127,13 @@ impl RoleStatement<'_> {
 pub(super) fn role_statements(role: &Role) -> Vec<RoleStatement<'_>> {
     let kind = |policy: &Policy| match policy.source {
         PolicySource::Inline(_) => GrantKind::Inline,
-        PolicySource::Managed(_) => GrantKind::Managed,
+        PolicySource::Managed(_) | PolicySource::Association(_) => GrantKind::Managed,
     };
     let identity = role.policies.iter().map(|policy| (policy, kind(policy)));
     let boundary = role.permissions_boundary.iter().map(|policy| (policy, GrantKind::Boundary));
+    let session = role.session_policy.iter().map(|policy| (policy, GrantKind::Session));
     let mut statements = Vec::new();
-    for (policy, source) in identity.chain(boundary) {
+    for (policy, source) in identity.chain(boundary).chain(session) {
         for (index, statement) in policy.document.statements.iter().enumerate() {
             if catalogue::concerns_ecr(&statement.actions) {
                 let actions = ActionSet::matching(&statement.actions, reading(statement.effect));

@@ -43,6 +43,11 @@ impl TrustPolicy {
         Self::from_json(&parse_json(&text)?)
     }
 
+    /// A trust policy that admits one service and no session tags; `service` is the first label of its principal.
+    pub fn of_service(service: &str) -> Self {
+        Self { services: vec![service.to_owned()], ..Self::default() }
+    }
+
     /// Reads a trust policy from a JSON tree.
     ///
     /// # Errors

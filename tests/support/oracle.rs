@@ -40,8 +40,10 @@ pub fn role(docs: &RoleDocs) -> Role {
 /// The role for the solver, with documents as `text` writes them.
 pub fn role_of(docs: &RoleDocs, text: impl Fn(&Value) -> String) -> Role {
     let document = |value: &Value| Arc::new(Document::parse(&text(value)).unwrap());
-    let source = |name: &str| {
-        if name.starts_with("arn:") { PolicySource::Managed(name.into()) } else { PolicySource::Inline(name.into()) }
+    let source = |name: &str| match name.split(':').nth(2) {
+        Some("eks") => PolicySource::Association(name.into()),
+        Some(_) => PolicySource::Managed(name.into()),
+        None => PolicySource::Inline(name.into()),
     };
     let policy = |(name, value): &(String, Value)| Policy { source: source(name), document: document(value) };
     Role {
@@ -51,6 +53,7 @@ pub fn role_of(docs: &RoleDocs, text: impl Fn(&Value) -> String) -> Role {
         tags: docs.tags.iter().map(|(key, value)| Tag::new(key, value)).collect(),
         policies: docs.policies.iter().map(policy).collect(),
         permissions_boundary: docs.boundary.as_ref().map(policy),
+        session_policy: docs.session.as_ref().map(policy),
     }
 }
 

@@ -282,6 +282,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
             tags: draft.record.tags,
             policies,
             permissions_boundary,
+            session_policy: None,
         })))
     }
 

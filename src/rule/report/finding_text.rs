@@ -152,7 +152,7 @@ fn granting(verdict: &Verdict) -> (Vec<String>, Vec<String>) {
     let (mut to_edit, mut to_replace) = (Vec::new(), Vec::new());
     for grant in verdict.excess.iter().flat_map(|access| &access.witness.grants) {
         let (texts, text) = match Arn::parse(&grant.policy).and_then(|arn| arn.aws_managed_policy()) {
-            _ if grant.kind == GrantKind::Boundary => continue,
+            _ if grant.kind.only_limits() => continue,
             Some(path) => (&mut to_replace, path.rsplit('/').next().unwrap_or(path).to_owned()),
             None => (&mut to_edit, grant.to_string()),
         };
@@ -207,7 +207,7 @@ fn context(witness: &Witness) -> String {
 fn with_arn(grant: &Grant) -> String {
     match grant.kind {
         GrantKind::Inline => grant.to_string(),
-        GrantKind::Managed | GrantKind::Boundary => format!("{grant} ({})", grant.policy),
+        GrantKind::Managed | GrantKind::Boundary | GrantKind::Session => format!("{grant} ({})", grant.policy),
     }
 }
 

@@ -201,5 +201,6 @@ pub fn role_docs(details: &Value, name: &str) -> Result<RoleDocs, String> {
         trust: understood(&role["AssumeRolePolicyDocument"])?,
         policies,
         boundary,
+        session: None,
     })
 }

@@ -61,6 +61,11 @@ pub struct Trust {
 }
 
 impl Trust {
+    /// Only EKS Pod Identity can assume the role, without session tags.
+    pub fn of_pods() -> Trust {
+        Trust { services: vec!["pods.eks.amazonaws.com".to_owned()], ..Trust::default() }
+    }
+
     /// Reads a trust policy.
     ///
     /// # Errors

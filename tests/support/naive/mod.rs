@@ -55,6 +55,8 @@ pub struct RoleDocs {
     pub policies: Vec<(String, Value)>,
     /// The permissions boundary's ARN and document.
     pub boundary: Option<(String, Value)>,
+    /// The ARN of the Pod Identity association that makes the session, and its policy. Without one, any session of the role.
+    pub session: Option<(String, Value)>,
 }
 
 /// An answer that may depend on the reading.
@@ -130,12 +132,14 @@ pub enum Place {
     Identity,
     /// In the role's permissions boundary.
     Boundary,
+    /// In the session policy.
+    Session,
 }
 
 /// A statement that matches the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matched {
-    /// Identity-based policy or boundary.
+    /// Identity-based policy, boundary or session policy.
     pub place: Place,
     /// The inline policy's name or the managed policy's ARN.
     pub policy: String,
@@ -154,7 +158,7 @@ pub struct Answer {
     pub allowed: bool,
     /// Whether the decision is the same in every reading.
     pub certain: bool,
-    /// The Allow statements that match, of the identity-based policies and of the boundary.
+    /// The Allow statements that match, of all policies.
     pub allows: Vec<Matched>,
     /// The Deny statements that match in every reading.
     pub denies: Vec<Matched>,
@@ -183,12 +187,15 @@ impl<'a> Judge<'a> {
     pub fn new(role: &'a RoleDocs) -> Result<Judge<'a>, String> {
         let identity = role.policies.iter().map(|policy| (Place::Identity, policy));
         let boundary = role.boundary.iter().map(|policy| (Place::Boundary, policy));
+        let session = role.session.iter().map(|policy| (Place::Session, policy));
         let mut sources = Vec::new();
-        for (place, (name, document)) in identity.chain(boundary) {
+        for (place, (name, document)) in identity.chain(boundary).chain(session) {
             let statements = statement::parse(document).map_err(|text| format!("document `{name}`: {text}"))?;
             sources.push((place, name.as_str(), statements));
         }
-        Ok(Judge { role, trust: Trust::of(&role.trust)?, sources })
+        // A session with a session policy is one of EKS Pod Identity, and has no session tags.
+        let trust = if role.session.is_some() { Trust::of_pods() } else { Trust::of(&role.trust)? };
+        Ok(Judge { role, trust, sources })
     }
 
     /// Who can assume the role.
@@ -205,7 +212,7 @@ impl<'a> Judge<'a> {
         let mut allows = Vec::new();
         let mut denies = Vec::new();
         let mut identity = Vec::new();
-        let mut boundary = Vec::new();
+        let (mut boundary, mut session) = (Vec::new(), Vec::new());
         let mut deny = Vec::new();
         for (place, policy, statements) in &self.sources {
             for (index, statement) in statements.iter().enumerate() {
@@ -222,7 +229,11 @@ impl<'a> Judge<'a> {
                         if let Ok(tri @ (Tri::Maybe | Tri::Yes)) = outcome {
                             allows.push(matched(tri == Tri::Yes));
                         }
-                        if *place == Place::Identity { identity.push(outcome) } else { boundary.push(outcome) }
+                        match place {
+                            Place::Identity => identity.push(outcome),
+                            Place::Boundary => boundary.push(outcome),
+                            Place::Session => session.push(outcome),
+                        }
                     }
                     Effect::Deny => {
                         if outcome == Ok(Tri::Yes) {
@@ -237,7 +248,8 @@ impl<'a> Judge<'a> {
         }
 
         let bounded = if self.role.boundary.is_some() { possible(boundary) } else { Ok(Tri::Yes) };
-        let granted = all_of([possible(identity), bounded]);
+        let limited = if self.role.session.is_some() { possible(session) } else { Ok(Tri::Yes) };
+        let granted = all_of([possible(identity), bounded, limited]);
         // `allowed` asks if an Allow matches and no Deny does in some reading; `certain` asks if all readings agree.
         let (allowed, certain) = match (granted, any_of(deny)) {
             (Ok(Tri::No), _) | (_, Ok(Tri::Yes)) => (false, true),

@@ -319,6 +319,7 @@ impl RoleEntry<'_> {
                 Some(boundary) => Some(self.account.policy(&boundary.permissions_boundary_arn)?),
                 None => None,
             },
+            session_policy: None,
         })
     }
 }

@@ -59,6 +59,7 @@ fn refused(refused: &[RefusedAction], out: &mut impl Write) -> io::Result<()> {
                 continue;
             }
             Refusal::Boundary => "not allowed by the permissions boundary".to_owned(),
+            Refusal::Session => "not allowed by the session policy".to_owned(),
             Refusal::Denied(statements) => {
                 format!("denied by {}", statements.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "))
             }
