@@ -113,6 +113,12 @@ pub fn actions() -> &'static [Action] {
     &ACTIONS
 }
 
+/// The service of an action of ECR, by its prefix and without regard to letter case.
+pub fn service_of(full_name: &str) -> Option<Service> {
+    let (prefix, _) = full_name.split_once(':')?;
+    [Service::Ecr, Service::EcrPublic].into_iter().find(|service| service.prefix().eq_ignore_ascii_case(prefix))
+}
+
 /// The place of the action with this full name, without regard to letter case.
 pub fn find(full_name: &str) -> Option<usize> {
     ACTIONS.iter().position(|action| action.full_name.eq_ignore_ascii_case(full_name))
@@ -198,11 +204,11 @@ impl ActionSet {
 /// The literal actions with ECR's prefixes that the catalogue does not know. Operations without an action are not among
 /// them.
 pub fn unknown_literals(scope: &Scope<ActionPattern>) -> impl Iterator<Item = &str> {
-    scope.patterns.iter().filter_map(ActionPattern::as_literal).filter(|name| {
-        let service = name.split_once(':').map_or("", |(service, _)| service);
-        let of_ecr = [Service::Ecr, Service::EcrPublic].iter().any(|own| own.prefix().eq_ignore_ascii_case(service));
-        of_ecr && find(name).is_none() && find_operation(name).is_none()
-    })
+    scope
+        .patterns
+        .iter()
+        .filter_map(ActionPattern::as_literal)
+        .filter(|name| service_of(name).is_some() && find(name).is_none() && find_operation(name).is_none())
 }
 
 /// Whether the scope may match an action of ECR, including actions that the catalogue does not know.

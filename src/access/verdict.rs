@@ -2,13 +2,14 @@
 //!
 //! Knows the allowed sets. Knows nothing of how permissions are found.
 
+use std::cmp::Ordering;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
-use super::catalogue::{self, Action, Level, Operation};
+use super::catalogue::{self, Action, Level, Operation, service_of};
 use super::decision::{Decision, Witness};
 use super::permissions::{Permissions, permissions};
 use super::role::Role;
@@ -35,6 +36,9 @@ const CIS: [&str; 4] =
 const IMPORT_UPSTREAM: &str = "ecr:BatchImportUpstreamImage";
 
 const PUBLIC_PULL: [&str; 2] = ["ecr-public:BatchCheckLayerAvailability", "ecr-public:GetAuthorizationToken"];
+
+/// The worst action of its level: it pushes an image.
+const PUT_IMAGE: &str = "ecr:PutImage";
 
 /// Without one of these a node cannot pull from a private registry.
 const NEEDED_TO_PULL: [&str; 3] = ["ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"];
@@ -176,11 +180,11 @@ pub struct Verdict {
     pub compliance: Compliance,
     /// Permitted actions outside the allowed set, the worst first.
     pub excess: Vec<Access>,
-    /// All permitted actions of the catalogue, in the catalogue's order.
+    /// All permitted actions: those of the catalogue in its order, then unknown ones.
     pub permitted: Vec<Access>,
     /// Actions that a pull needs and the role cannot call.
     pub missing: Vec<&'static str>,
-    /// Actions that were not decided within the budget, in the catalogue's order.
+    /// Actions that were not decided within the budget, in the order of [`Verdict::permitted`].
     pub undecided: Vec<String>,
     #[serde(skip)]
     undecided_excess: Vec<String>,
@@ -188,6 +192,12 @@ pub struct Verdict {
     require_pull_access: bool,
     #[serde(skip)]
     only_reads: bool,
+}
+
+/// The order of actions outside the allowed set: by level, `ecr` before `ecr-public`, `ecr:PutImage` before other actions.
+fn worst_first(a: (Level, &str), b: (Level, &str)) -> Ordering {
+    let rank = |(level, action): (Level, &str)| (level, service_of(action), action != PUT_IMAGE);
+    rank(a).cmp(&rank(b)).then_with(|| a.1.cmp(b.1))
 }
 
 /// The verdict on a role, for requests made at `at` or later.
@@ -214,7 +224,7 @@ impl Verdict {
                 Decision::Undecided => {
                     undecided.push(action.full_name.to_owned());
                     if !criteria.allows(action) {
-                        undecided_excess.push(action.full_name.to_owned());
+                        undecided_excess.push((action.level, action.full_name.to_owned()));
                     }
                 }
             }
@@ -223,24 +233,27 @@ impl Verdict {
         }
         for (action, decision) in permissions.unknown {
             only_reads &= decision == Decision::Refused;
-            if criteria.additional(&action) {
-                continue;
-            }
+            let allowed = criteria.additional(&action);
             match decision {
                 Decision::Refused => {}
                 Decision::Permitted(witness) => {
-                    excess.push(Access { action, access_level: Level::Unknown, witness });
+                    let access = Access { action, access_level: Level::Unknown, witness };
+                    if !allowed {
+                        excess.push(access.clone());
+                    }
+                    permitted.push(access);
                 }
                 Decision::Undecided => {
                     undecided.push(action.clone());
-                    undecided_excess.push(action);
+                    if !allowed {
+                        undecided_excess.push((Level::Unknown, action));
+                    }
                 }
             }
         }
-        excess.sort_by(|a, b| {
-            let rank = |access: &Access| (access.access_level, access.action != "ecr:PutImage");
-            rank(a).cmp(&rank(b)).then_with(|| a.action.cmp(&b.action))
-        });
+        excess.sort_by(|a, b| worst_first((a.access_level, &a.action), (b.access_level, &b.action)));
+        undecided_excess.sort_by(|(a_level, a), (b_level, b)| worst_first((*a_level, a), (*b_level, b)));
+        let undecided_excess: Vec<String> = undecided_excess.into_iter().map(|(_, action)| action).collect();
         let cannot_pull = criteria.require_pull_access && !missing.is_empty();
         let compliant = excess.is_empty() && undecided_excess.is_empty() && !cannot_pull;
         Self {
@@ -261,7 +274,7 @@ impl Verdict {
         self.only_reads
     }
 
-    /// The actions of [`Verdict::undecided`] that are outside the allowed set.
+    /// The actions of [`Verdict::undecided`] that are outside the allowed set, the worst first.
     pub fn undecided_excess(&self) -> &[String] {
         &self.undecided_excess
     }
