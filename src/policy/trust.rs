@@ -161,7 +161,12 @@ impl TrustPolicy {
 
     /// Whether the service may assume the role; `service` is the first label of its principal.
     pub fn admits_service(&self, service: &str) -> bool {
-        self.anybody || self.services.iter().any(|own| own == service)
+        self.anybody || self.names_service(service)
+    }
+
+    /// Whether the trust policy names the service. A principal `*` names none.
+    pub fn names_service(&self, service: &str) -> bool {
+        self.services.iter().any(|own| own == service)
     }
 
     /// Whether only EC2 may assume the role. Then every session belongs to an instance.

@@ -126,8 +126,8 @@ fn fill(
 ) -> Result<(), String> {
     let trust_policy = entry.trust_policy()?;
     let named = options.all_roles || options.roles.iter().any(|name| name == entry.name());
-    let node_fact = if trust_policy.rules_out_nodes() { None } else { entry.node_fact() };
-    if node_fact.is_none() && !named {
+    let node_of = entry.node_marks(&trust_policy);
+    if node_of.is_empty() && !named {
         report.verdict = Some(Compliance::NotApplicable);
         let annotation = Annotation::not_applicable(Some(entry.name()), NotApplicable::NotShown);
         report.annotation = Some(annotation.to_string());
@@ -143,8 +143,9 @@ fn fill(
         };
         report.refused = Some(refusals(&role, at).into_iter().map(refused).collect());
     }
-    let node_of: Vec<String> = node_fact.into_iter().collect();
-    report.annotation = Some(Annotation::of_verdict(&verdict, entry.name(), &node_of).to_string());
+    // One mark is enough for the annotation.
+    let first_mark = node_of.get(..1).unwrap_or_default();
+    report.annotation = Some(Annotation::of_verdict(&verdict, entry.name(), first_mark).to_string());
     report.verdict = Some(verdict.compliance);
     report.excess = verdict.excess;
     report.permitted = verdict.permitted;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::access::NotApplicable;
-use crate::access::node_marks::{TagMark, tag_mark, worker_policy};
+use crate::access::node_marks::{tag_marks, worker_policy};
 use crate::policy::TrustPolicy;
 use crate::policy::tag::Tag;
 use crate::rule::invocation::parameters::RuleParameters;
@@ -199,24 +199,18 @@ impl<'a> NodeClassifier<'a> {
     /// The facts in tags.
     fn marks(&self, tags: &[Tag], kind: impl Fn(String) -> NodeKind) -> Marks {
         let mut facts = Vec::new();
-        let (mut named, mut named_in_scope, mut node_class) = (0, 0, None);
-        for Tag { key, value } in tags {
-            let cluster = match tag_mark(key, value) {
-                Some(TagMark::Cluster(cluster)) => cluster,
-                Some(TagMark::NodeClass) => {
-                    node_class = Some(key);
-                    continue;
-                }
-                None => continue,
+        let (mut named, mut named_in_scope) = (0, 0);
+        for mark in tag_marks(tags) {
+            let kind = kind(mark.key.to_owned());
+            let Some(cluster) = mark.cluster else {
+                facts.push(self.of_unknown_cluster(kind));
+                continue;
             };
             named += 1;
             named_in_scope += usize::from(self.parameters.scope.names.matches(cluster));
             let clusters = self.without_entries.iter().filter(|one| one.name == *cluster);
-            facts.extend(clusters.map(|one| NodeFact { place: Place::Cluster(one.clone()), kind: kind(key.clone()) }));
+            facts.extend(clusters.map(|one| NodeFact { place: Place::Cluster(one.clone()), kind: kind.clone() }));
         }
-        // If another tag names a cluster, the node class is of that cluster.
-        let node_class = node_class.filter(|_| named == 0);
-        facts.extend(node_class.map(|key| self.of_unknown_cluster(kind(key.clone()))));
         Marks { facts, only_out_of_scope: named > 0 && named_in_scope == 0 }
     }
 }

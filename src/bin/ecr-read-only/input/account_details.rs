@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use ecr_read_only::access::node_marks::{tag_mark, worker_policy};
+use ecr_read_only::access::node_marks::{RoleData, node_marks};
 use ecr_read_only::access::{Policy, PolicySource, Role};
 use ecr_read_only::policy::arn::Arn;
 use ecr_read_only::policy::tag::Tag;
@@ -96,6 +96,17 @@ struct RoleDetail<'a> {
     attached_managed_policies: Option<Vec<AttachedPolicy<'a>>>,
     #[serde(borrow)]
     permissions_boundary: Option<Boundary<'a>>,
+    #[serde(borrow)]
+    tags: Option<Vec<TagEntry<'a>>>,
+    #[serde(borrow)]
+    instance_profile_list: Option<Vec<InstanceProfile<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InstanceProfile<'a> {
+    #[serde(borrow)]
+    instance_profile_name: Cow<'a, str>,
     #[serde(borrow)]
     tags: Option<Vec<TagEntry<'a>>>,
 }
@@ -237,6 +248,10 @@ fn document_of(json: &Json<'_>) -> Result<Document, DocumentError> {
     }
 }
 
+fn tags_of(entries: &Option<Vec<TagEntry<'_>>>) -> Vec<Tag> {
+    entries.iter().flatten().map(|tag| Tag::new(&*tag.key, &*tag.value)).collect()
+}
+
 /// One role of the account.
 pub(crate) struct RoleEntry<'a> {
     identity: RoleIdentity<'a>,
@@ -270,13 +285,19 @@ impl RoleEntry<'_> {
         policy.map_err(|error| format!("trust policy: {error}"))
     }
 
-    /// The tag or policy that makes this a node role. Does not look at the trust policy.
-    pub(crate) fn node_fact(&self) -> Option<String> {
-        let detail = self.detail.as_ref().ok()?;
-        let tag = detail.tags.iter().flatten().find(|tag| tag_mark(&tag.key, &tag.value).is_some());
-        let attached = || detail.attached_managed_policies.iter().flatten();
-        let worker_policy = || attached().find_map(|policy| worker_policy(&policy.policy_arn));
-        tag.map(|tag| format!("tag {}", tag.key)).or_else(|| worker_policy().map(|name| format!("policy {name}")))
+    /// The marks that make this a node role. None if the trust policy rules nodes out.
+    pub(crate) fn node_marks(&self, trust_policy: &TrustPolicy) -> Vec<String> {
+        let Ok(detail) = self.detail.as_ref() else { return Vec::new() };
+        let profiles = detail.instance_profile_list.iter().flatten();
+        let profiles: Vec<_> =
+            profiles.map(|profile| (&*profile.instance_profile_name, tags_of(&profile.tags))).collect();
+        let role = RoleData {
+            trust_policy,
+            tags: &tags_of(&detail.tags),
+            attached: detail.attached_managed_policies.iter().flatten().map(|policy| &*policy.policy_arn).collect(),
+            instance_profiles: profiles.iter().map(|(name, tags)| (*name, tags.as_slice())).collect(),
+        };
+        node_marks(&role).iter().map(ToString::to_string).collect()
     }
 
     /// The role with all its policies.
@@ -313,7 +334,7 @@ impl RoleEntry<'_> {
             arn: self.identity.arn.to_string(),
             id: self.identity.role_id.to_string(),
             trust_policy,
-            tags: detail.tags.iter().flatten().map(|tag| Tag::new(&*tag.key, &*tag.value)).collect(),
+            tags: tags_of(&detail.tags),
             policies,
             permissions_boundary: match boundary {
                 Some(boundary) => Some(self.account.policy(&boundary.permissions_boundary_arn)?),
