@@ -17,7 +17,7 @@ use crate::support::naive::{Judge, Request, RoleDocs};
 use crate::support::oracle::role_of;
 use ecr_read_only::access::catalogue::Action;
 use ecr_read_only::access::{
-    AllowedAccess, Compliance, Criteria, Decision, GrantKind, Permissions, Refusal, Role, catalogue, judge,
+    AllowedAccess, Assumption, Compliance, Criteria, Decision, GrantKind, Permissions, Refusal, Role, catalogue, judge,
     permissions, refusals,
 };
 use serde_json::{Value, json};
@@ -206,7 +206,10 @@ fn order_of_policies_and_lists_changes_no_decision() {
         for decision in after.catalogued.iter_mut().chain(unknown) {
             if let Decision::Permitted(witness) = decision {
                 let witness = Arc::make_mut(witness);
-                let assumed = witness.assumed.iter_mut().map(|assumption| &mut assumption.statement);
+                let assumed = witness.assumed.iter_mut().filter_map(|assumption| match assumption {
+                    Assumption::Statement { statement, .. } => Some(statement),
+                    Assumption::Context { .. } => None,
+                });
                 for grant in witness.grants.iter_mut().chain(assumed) {
                     let of_boundary = grant.kind == GrantKind::Boundary;
                     let place = |(name, boundary, _): &&(String, bool, Vec<usize>)| {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ecr_read_only::access::{
-    AllowedAccess, Annotation, Compliance, Criteria, Policy, PolicySource, Role, Verdict, judge,
+    AllowedAccess, Annotation, Assumption, Compliance, Criteria, Policy, PolicySource, Role, Verdict, judge,
 };
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::policy::{Document, TrustPolicy};
@@ -73,6 +73,9 @@ struct Expected {
     /// The granting statements, such as `inline-0#1`, by action.
     #[serde(default)]
     grants: BTreeMap<String, Vec<String>>,
+    /// The assumptions, such as `policy inline-0, statement 1, matches` and `aws:ViaAWSService = true`, by action.
+    #[serde(default)]
+    assumed: BTreeMap<String, Vec<String>>,
     annotation: Option<String>,
     /// The error of a malformed document.
     error: Option<String>,
@@ -180,6 +183,14 @@ fn differences(expected: &Expected, verdict: &Verdict) -> Vec<String> {
             grants.map(|g| format!("{}#{}", g.policy.rsplit('/').next().unwrap(), g.statement)).collect::<Vec<_>>()
         });
         differ(&format!("grants of {action}"), format!("{:?}", Some(grants)), format!("{found:?}"));
+    }
+    for (action, assumed) in &expected.assumed {
+        let text = |one: &Assumption| match one {
+            Assumption::Statement { .. } => one.to_string(),
+            Assumption::Context { key, value, .. } => format!("{key} = {value}"),
+        };
+        let found = permitted(action).map(|access| access.witness.assumed.iter().map(text).collect::<Vec<_>>());
+        differ(&format!("assumptions of {action}"), format!("{:?}", Some(assumed)), format!("{found:?}"));
     }
     out
 }

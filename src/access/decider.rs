@@ -467,8 +467,10 @@ impl<'r> Decider<'r> {
             }
         }
         assumed.retain(|statement| statement.is_deny() || !certain_kinds.contains(&statement.kind()));
-        let assumption =
-            |statement: &RoleStatement<'_>| Assumption { statement: statement.grant(), matches: !statement.is_deny() };
+        let assumption = |statement: &RoleStatement<'_>| Assumption::Statement {
+            statement: statement.grant(),
+            matches: !statement.is_deny(),
+        };
         let mut assumed: Vec<_> = assumed.into_iter().map(assumption).collect();
         assumed.sort_unstable();
         assumed

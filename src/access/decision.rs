@@ -134,19 +134,44 @@ pub struct Witness {
     /// The account of the resource if it is not the role's account. A policy of that account has to allow the request too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_account: Option<String>,
-    /// The statements for which AWS's documentation leaves open whether they match the request. Mostly empty.
+    /// What has to be so for IAM to allow the request. Mostly empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assumed: Vec<Assumption>,
 }
 
-/// A statement for which AWS's documentation leaves open whether it matches a request.
+/// What has to be so for IAM to allow a request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Assumption {
-    /// The statement.
-    #[serde(flatten)]
-    pub statement: Grant,
-    /// The assumption: an Allow matches, a Deny does not match.
-    pub matches: bool,
+#[serde(untagged)]
+pub enum Assumption {
+    /// AWS's documentation leaves open whether the statement matches the request.
+    Statement {
+        /// The statement.
+        #[serde(flatten)]
+        statement: Grant,
+        /// The assumption: an Allow matches, a Deny does not match.
+        matches: bool,
+    },
+    /// Only unusual requests have this value for the key.
+    Context {
+        /// The condition key, as AWS spells it.
+        key: &'static str,
+        /// Its value in the request.
+        value: String,
+        /// One sentence: when a request has such a value.
+        text: &'static str,
+    },
+}
+
+/// `policy NAME, statement Push, matches`, or `aws:ViaAWSService = true: An AWS service makes …`.
+impl fmt::Display for Assumption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Statement { statement, matches } => {
+                write!(f, "{statement}, {}", if *matches { "matches" } else { "does not match" })
+            }
+            Self::Context { key, value, text } => write!(f, "{key} = {value}: {text}"),
+        }
+    }
 }
 
 /// Whether the role can call an action.

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use ecr_read_only::access::{Decision, Policy, PolicySource, Role, catalogue, permissions};
+use ecr_read_only::access::{Assumption, Decision, Policy, PolicySource, Role, catalogue, permissions};
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::policy::{Document, TrustPolicy};
 use serde_json::Value;
@@ -94,9 +94,11 @@ impl Tally {
                         resource: witness.resource.clone(),
                         context: witness.context.clone(),
                     };
+                    let rests_on_reading = |one: &Assumption| matches!(one, Assumption::Statement { .. });
+                    let certain = !witness.assumed.iter().any(rests_on_reading);
                     let sound = well_formed(docs, &request, actions, AT).and_then(|()| {
                         let answer = judge.allowed(&request)?;
-                        let problem = match (answer.allowed, answer.certain == witness.assumed.is_empty()) {
+                        let problem = match (answer.allowed, answer.certain == certain) {
                             (true, true) => return Ok(()),
                             (true, false) => format!("wrong assumptions {:?}", witness.assumed),
                             (false, _) => "refused".to_owned(),

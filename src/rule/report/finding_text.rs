@@ -106,9 +106,12 @@ fn description(role: &EvaluatedRole) -> String {
         sentences.push(format!("The role cannot pull: no {}.", verdict.missing.join(", ")));
     }
     let assumptions = verdict.excess.first().map_or(&[][..], |worst| &worst.witness.assumed);
-    if !assumptions.is_empty() {
-        let assumptions = list(assumptions.iter().map(assumption), "; ", SENTENCE_CHARACTERS);
-        sentences.push(format!("AWS does not document it, so this is assumed: {assumptions}."));
+    let (of_statements, of_context): (Vec<_>, Vec<_>) =
+        assumptions.iter().partition(|assumption| matches!(assumption, Assumption::Statement { .. }));
+    sentences.extend(of_context.into_iter().map(|assumption| format!("This is assumed: {assumption}")));
+    if !of_statements.is_empty() {
+        let of_statements = list(of_statements.into_iter().map(assumption), "; ", SENTENCE_CHARACTERS);
+        sentences.push(format!("AWS does not document it, so this is assumed: {of_statements}."));
     }
     sentences.iter().map(|sentence| cut(sentence, SENTENCE_CHARACTERS)).collect::<Vec<_>>().join(" ")
 }
@@ -212,7 +215,12 @@ fn with_arn(grant: &Grant) -> String {
 }
 
 fn assumption(assumption: &Assumption) -> String {
-    format!("{} {}", with_arn(&assumption.statement), if assumption.matches { "matches" } else { "does not match" })
+    match assumption {
+        Assumption::Statement { statement, matches } => {
+            format!("{} {}", with_arn(statement), if *matches { "matches" } else { "does not match" })
+        }
+        Assumption::Context { .. } => assumption.to_string(),
+    }
 }
 
 /// The text in at most `most` characters.

@@ -41,9 +41,13 @@ fn request(Access { action, access_level, witness }: &Access, out: &mut impl Wri
     if let Some(account) = &witness.other_account {
         writeln!(out, "        only if a policy of account {account} allows it too")?;
     }
-    for Assumption { statement, matches } in &witness.assumed {
-        let matches = if *matches { "matches" } else { "does not match" };
-        writeln!(out, "        assuming that {statement}, {matches}; AWS does not document whether it does")?;
+    for assumption in &witness.assumed {
+        match assumption {
+            Assumption::Statement { .. } => {
+                writeln!(out, "        assuming that {assumption}; AWS does not document whether it does")?;
+            }
+            Assumption::Context { .. } => writeln!(out, "        assuming that {assumption}")?,
+        }
     }
     Ok(())
 }
