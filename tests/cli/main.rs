@@ -1,32 +1,14 @@
 //! The command line as a user runs it: its output and its exit status.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "clippy takes the helpers of tests for no tests")]
 
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+mod command;
+mod field;
+
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-fn run(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ecr-read-only"))
-        .args(["check", "--account-details", "-"])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // With bad options the command ends before it reads its input.
-    let _closed = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
-}
-
-/// The roles of the JSON report, and the exit status.
-fn report(arguments: &[&str], input: &Value) -> (Vec<Value>, i32) {
-    let output = run(&[&["--format", "json"], arguments].concat(), &input.to_string());
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["catalogue_date"], "2026-10-27");
-    (report["roles"].as_array().unwrap().clone(), output.status.code().unwrap())
-}
+use crate::command::{BINARY, checked_report, report, run};
 
 fn role(name: &str, document: &Value, attached: &[&str]) -> Value {
     let attached: Vec<Value> = attached.iter().map(|arn| json!({ "PolicyName": "p", "PolicyArn": arn })).collect();
@@ -103,7 +85,7 @@ fn text_report_shows_verdict_request_and_statement() {
     let mut broken = role("broken", &allow("ecr:Get*"), &[WORKER]);
     broken["RolePolicyList"][0]["PolicyDocument"] = Value::Null;
     let file = page(&[pusher, role("reader", &allow("ecr:Get*"), &[WORKER]), role("web", &allow("*"), &[]), broken]);
-    let output = run(&[], &file.to_string());
+    let output = run(&[], file.to_string());
     let expected = "\
 NON_COMPLIANT   pusher can call ecr:PutImage (inline, statement 0). Policy AmazonEKSWorkerNodePolicy.
     ecr:PutImage (Write) on arn:aws:ecr:us-east-1:123456789012:repository/app
@@ -133,7 +115,7 @@ fn refused_option_lists_what_blocks_each_action() {
     assert_eq!(of("ecr:PutImage"), Some(&denied));
     assert_eq!(of("ecr-public:PutImage").unwrap()["by"], "no_allow");
     assert_eq!(of("ecr:InitiateLayerUpload"), None);
-    let output = run(&["--refused"], &file.to_string());
+    let output = run(&["--refused"], file.to_string());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("    cannot call, denied by policy inline, statement NoPush: ecr:PutImage\n"), "{text}");
 }
@@ -146,7 +128,7 @@ fn undocumented_behaviour_is_reported_as_an_assumption() {
     let (roles, _) = report(&[], &file);
     let statement = json!({ "policy": "inline", "kind": "inline", "sid": null, "statement": 0, "matches": true });
     assert_eq!(roles[0]["excess"][0]["assumed"], json!([statement]));
-    let text = String::from_utf8(run(&[], &file.to_string()).stdout).unwrap();
+    let text = String::from_utf8(run(&[], file.to_string()).stdout).unwrap();
     let assumption =
         "        assuming that policy inline, statement 0, matches; AWS does not document whether it does\n";
     assert!(text.contains(assumption), "{text}");
@@ -180,11 +162,11 @@ fn malformed_role_is_an_error_of_that_role_alone() {
 fn pages_are_joined_and_a_missing_page_is_an_error() {
     let first = json!({ "RoleDetailList": [role("first", &allow("ecr:PutImage"), &[WORKER])], "IsTruncated": true });
     let second = page(&[role("second", &allow("ecr:Get*"), &[WORKER])]);
-    let output = run(&["--format", "json"], &format!("{first}\n{second}"));
-    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let output = run(&["--format", "json"], format!("{first}\n{second}"));
+    let all = checked_report(&output.stdout);
     assert_eq!(verdicts(all["roles"].as_array().unwrap()), ["NON_COMPLIANT", "COMPLIANT"]);
     for last in [first, json!({ "RoleDetailList": [], "NextToken": "more" })] {
-        let output = run(&[], &last.to_string());
+        let output = run(&[], last.to_string());
         assert_eq!(output.status.code(), Some(2));
         assert!(String::from_utf8(output.stderr).unwrap().contains("pages are missing"));
     }
@@ -211,7 +193,7 @@ fn bad_input_or_option_prints_an_error_and_no_report() {
 
 #[test]
 fn version_shows_both_sources_with_their_dates() {
-    let output = Command::new(env!("CARGO_BIN_EXE_ecr-read-only")).arg("--version").output().unwrap();
+    let output = Command::new(BINARY).arg("--version").output().unwrap();
     let sources = "(actions of 2026-10-27, operations of botocore 1.44.8, 2026-11-20)";
     let expected = format!("ecr-read-only {} {sources}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
