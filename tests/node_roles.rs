@@ -7,7 +7,7 @@ use crate::support::run::{DENIED, run};
 use ecr_read_only::access::{Annotation, AnnotationResult};
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::NodeKind;
-use ecr_read_only::rule::ports::{Authentication, PartKind};
+use ecr_read_only::rule::ports::{Authentication, PartKind, PortErrorKind};
 use serde_json::{Value, json};
 
 const WORKER: &str = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy";
@@ -193,16 +193,71 @@ fn mark_without_cluster_names_the_possible_clusters() {
 }
 
 #[test]
-fn tags_of_clusters_out_of_scope_override_worker_policy() {
+fn only_tags_of_clusters_left_out_override_worker_policy() {
+    let by_policy = Some("AmazonEKSWorkerNodePolicy on an instance profile of cluster prod, eu-west-1");
+    let by_tag = Some("tag kubernetes.io/cluster/prod of cluster prod, eu-west-1");
+    // The cluster `prod` is in scope. `dev` exists and `ClusterNames` leaves it out, if the parameter is set. `far` exists in
+    // a region that is not searched. `locked` is in scope and its nodes need an access entry. `gone` does not exist.
+    let only_prod = json!({ "ClusterNames": "prod" });
+    let in_europe = json!({ "ClusterNames": "prod,locked", "ClusterRegions": "eu-west-1,eu-south-2" });
+    for (named, parameters, expected) in [
+        (&["dev"][..], &only_prod, None),
+        (&["dev"], &in_europe, None),
+        (&["dev"], &json!({}), by_policy),
+        (&["gone"], &only_prod, by_policy),
+        (&["gone"], &json!({}), by_policy),
+        (&["gone", "dev"], &only_prod, None),
+        (&["dev", "prod"], &only_prod, by_tag),
+        (&["gone", "prod"], &only_prod, by_tag),
+        (&["far"], &in_europe, by_policy),
+        (&["far"], &only_prod, None),
+        (&["locked"], &in_europe, by_policy),
+        (&["dev", "locked"], &in_europe, by_policy),
+        (&["DEV"], &only_prod, by_policy),
+        (&[""], &only_prod, by_policy),
+    ] {
+        let aws = || {
+            let aws = account_without_entries().with_role("r", in_profile).with_role("r", |role| {
+                role.attached.push(WORKER.to_owned());
+                let tags = named.iter().map(|name| tag(&format!("kubernetes.io/cluster/{name}"), "owned"));
+                role.record.tags.extend(tags);
+            });
+            aws.with(|state| {
+                state.regions = vec!["eu-west-1".to_owned(), "us-east-1".to_owned()];
+                state.refusing.insert("eu-south-2".to_owned(), PortErrorKind::RegionClosed);
+                state.cluster("eu-west-1", "dev");
+                state.cluster("eu-west-1", "locked");
+                state.cluster("us-east-1", "far");
+            })
+        };
+        check_node_role(&format!("{named:?} {parameters}"), aws, parameters, EC2_TRUST, expected);
+    }
+}
+
+#[test]
+fn tag_of_a_cluster_deleted_after_listing_is_ignored() {
     let aws = || {
-        account_without_entries()
-            .with_role("r", in_profile)
-            .with_role("r", |role| role.attached.push(WORKER.to_owned()))
-            .with_role("r", |role| role.record.tags.push(tag("kubernetes.io/cluster/dev", "owned")))
+        let aws = account_without_entries().with_role("r", in_profile).with_role("r", |role| {
+            role.attached.push(WORKER.to_owned());
+            role.record.tags.push(tag("kubernetes.io/cluster/old", "owned"));
+        });
+        let aws = aws.with(|state| {
+            state.cluster("eu-west-1", "old");
+        });
+        aws.before("DescribeCluster eu-west-1/old", |state| state.clusters.retain(|id, _| id.name != "old"))
     };
-    check_node_role("out of scope", aws, &json!({ "ClusterNames": "prod" }), EC2_TRUST, None);
     let expected = "AmazonEKSWorkerNodePolicy on an instance profile of cluster prod, eu-west-1";
-    check_node_role("an unknown cluster in scope", aws, &json!({}), EC2_TRUST, Some(expected));
+    check_node_role("deleted", aws, &json!({}), EC2_TRUST, Some(expected));
+}
+
+#[test]
+fn clusters_left_out_cost_no_call() {
+    let aws = account_without_entries().with(|state| {
+        state.cluster("eu-west-1", "dev");
+    });
+    run(&aws, with_parameters(scheduled(), &json!({ "ClusterNames": "prod" }))).unwrap();
+    assert_eq!(aws.count("ListClusters"), 1);
+    assert!(!aws.calls().iter().any(|call| call.contains("eu-west-1/dev")), "{:#?}", aws.calls());
 }
 
 #[test]
@@ -211,7 +266,8 @@ fn profile_tag_counts_despite_the_role_tags() {
         move || {
             let aws = account_without_entries().with_role("r", in_profile);
             aws.with_role("r", |role| role.record.tags.push(tag("kubernetes.io/cluster/dev", "owned"))).with(|state| {
-                drop(state.instance_profiles.insert("p".to_owned(), vec![tag("eks:eks-cluster-name", on_profile)]))
+                state.cluster("eu-west-1", "dev");
+                state.instance_profiles.insert("p".to_owned(), vec![tag("eks:eks-cluster-name", on_profile)]);
             })
         }
     };
@@ -222,24 +278,25 @@ fn profile_tag_counts_despite_the_role_tags() {
 }
 
 #[test]
-fn karpenter_tag_belongs_to_the_cluster_of_other_tags() {
+fn karpenter_tag_belongs_to_the_existing_cluster_of_other_tags() {
     let node_class = || tag("karpenter.k8s.aws/ec2nodeclass", "default");
+    let by_node_class = Some("karpenter.k8s.aws/ec2nodeclass");
     for (named, parameters, expected) in [
         ("dev", json!({ "ClusterNames": "prod" }), None),
-        ("gone", json!({}), None),
+        ("locked", json!({}), None),
+        ("gone", json!({}), by_node_class),
+        ("gone", json!({ "ClusterNames": "prod" }), by_node_class),
         ("prod", json!({}), Some("eks:eks-cluster-name")),
     ] {
         let beside = || vec![node_class(), tag("eks:eks-cluster-name", named)];
-        let on_role = || {
-            let aws =
-                account_without_entries().with_role("r", in_profile).with_role("r", |role| role.record.tags = beside());
-            aws.with(|state| state.cluster("eu-west-1", "other").record.authentication = Authentication::Either)
-        };
-        let on_profile = || {
+        let account = || {
             account_without_entries().with_role("r", in_profile).with(|state| {
-                state.instance_profiles.insert("p".to_owned(), beside());
+                state.cluster("eu-west-1", "dev");
+                state.cluster("eu-west-1", "locked");
             })
         };
+        let on_role = || account().with_role("r", |role| role.record.tags = beside());
+        let on_profile = || account().with(|state| drop(state.instance_profiles.insert("p".to_owned(), beside())));
         let fact = |of: &str| expected.map(|key| format!("tag {key}{of} of cluster prod, eu-west-1"));
         check_node_role(named, on_role, &parameters, EC2_TRUST, fact("").as_deref());
         check_node_role(named, on_profile, &parameters, EC2_TRUST, fact(" on instance profile p").as_deref());

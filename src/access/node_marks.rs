@@ -92,12 +92,14 @@ pub fn node_marks<'a>(role: &RoleData<'a>) -> Vec<NodeMark<'a>> {
     if role.trust_policy.rules_out_nodes() {
         return Vec::new();
     }
+    // Which clusters exist is not known here, so every cluster that a tag names is taken as one.
+    let of_tags = |tags: &'a [Tag]| tag_marks(tags, |_| true).into_iter();
     let in_profile = !role.instance_profiles.is_empty();
-    let mut marks: Vec<NodeMark<'a>> = tag_marks(role.tags).into_iter().map(NodeMark::RoleTag).collect();
+    let mut marks: Vec<NodeMark<'a>> = of_tags(role.tags).map(NodeMark::RoleTag).collect();
     let worker_policies = role.attached.iter().filter_map(|arn| worker_policy(arn));
     marks.extend(worker_policies.map(|name| NodeMark::WorkerPolicy { name, in_profile }));
     for &(profile, tags) in &role.instance_profiles {
-        marks.extend(tag_marks(tags).into_iter().map(|tag| NodeMark::ProfileTag { profile, tag }));
+        marks.extend(of_tags(tags).map(|tag| NodeMark::ProfileTag { profile, tag }));
     }
     if role.trust_policy.names_service(FARGATE_SERVICE) {
         marks.push(NodeMark::PodExecutionRole);
@@ -105,11 +107,11 @@ pub fn node_marks<'a>(role: &RoleData<'a>) -> Vec<NodeMark<'a>> {
     marks
 }
 
-/// The marks in the tags of one role or of one instance profile. Letter case matters. Where a tag names a cluster, the
-/// node class beside it belongs to that cluster, and is no mark.
-pub fn tag_marks(tags: &[Tag]) -> Vec<TagMark<'_>> {
+/// The marks in the tags of one role or of one instance profile. Letter case matters. Where a tag names a cluster that
+/// exists, the node class beside it belongs to that cluster, and is no mark.
+pub fn tag_marks(tags: &[Tag], exists: impl Fn(&str) -> bool) -> Vec<TagMark<'_>> {
     let mut marks: Vec<TagMark<'_>> = tags.iter().filter_map(tag_mark).collect();
-    if marks.iter().any(|mark| mark.cluster.is_some()) {
+    if marks.iter().any(|mark| mark.cluster.is_some_and(&exists)) {
         marks.retain(|mark| mark.cluster.is_some());
     }
     marks
@@ -162,9 +164,19 @@ mod tests {
             (&[("Name", "shop")], &[]),
         ] {
             let given = tags(given);
-            let marks: Vec<_> = tag_marks(&given).into_iter().map(|mark| (mark.key, mark.cluster)).collect();
+            let marks: Vec<_> =
+                tag_marks(&given, |name| name == "shop").into_iter().map(|mark| (mark.key, mark.cluster)).collect();
             assert_eq!(marks, expected, "{given:?}");
         }
+    }
+
+    #[test]
+    fn node_class_counts_beside_a_cluster_that_does_not_exist() {
+        let given = tags(&[KARPENTER, SHOP]);
+        let named =
+            |exists: fn(&str) -> bool| tag_marks(&given, exists).iter().map(|mark| mark.cluster).collect::<Vec<_>>();
+        assert_eq!(named(|name| name == "shop"), [Some("shop")]);
+        assert_eq!(named(|name| name == "gone"), [None, Some("shop")]);
     }
 
     #[test]

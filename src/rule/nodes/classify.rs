@@ -169,7 +169,7 @@ impl<'a> NodeClassifier<'a> {
         if !marks.facts.is_empty() {
             return Ok(Some(marks.facts));
         }
-        if !marks.only_out_of_scope {
+        if !marks.of_left_out {
             let Some(attached) = reader.attached(draft).await? else { return Ok(None) };
             let worker_policies = attached.iter().filter_map(|arn| worker_policy(arn));
             let facts: Vec<NodeFact> =
@@ -199,27 +199,30 @@ impl<'a> NodeClassifier<'a> {
     /// The facts in tags.
     fn marks(&self, tags: &[Tag], kind: impl Fn(String) -> NodeKind) -> Marks {
         let mut facts = Vec::new();
-        let (mut named, mut named_in_scope) = (0, 0);
-        for mark in tag_marks(tags) {
+        let is_left_out = |name: &str| self.clusters.left_out.contains(name);
+        let exists = |name: &str| is_left_out(name) || self.clusters.clusters.iter().any(|one| one.id.name == name);
+        let (mut in_scope, mut left_out) = (false, false);
+        for mark in tag_marks(tags, exists) {
             let kind = kind(mark.key.to_owned());
             let Some(cluster) = mark.cluster else {
                 facts.push(self.of_unknown_cluster(kind));
                 continue;
             };
-            named += 1;
-            named_in_scope += usize::from(self.parameters.scope.names.matches(cluster));
+            in_scope |= self.parameters.scope.names.matches(cluster);
+            left_out |= is_left_out(cluster);
             let clusters = self.without_entries.iter().filter(|one| one.name == *cluster);
             facts.extend(clusters.map(|one| NodeFact { place: Place::Cluster(one.clone()), kind: kind.clone() }));
         }
-        Marks { facts, only_out_of_scope: named > 0 && named_in_scope == 0 }
+        Marks { facts, of_left_out: left_out && !in_scope }
     }
 }
 
 /// The marks of self-managed nodes in the tags of a role or an instance profile.
 struct Marks {
     facts: Vec<NodeFact>,
-    /// The tags name clusters, but none in scope. Then the role's policies for nodes are for those clusters.
-    only_out_of_scope: bool,
+    /// The tags name a cluster that EKS lists and the parameter `ClusterNames` leaves out, and none in scope. Then the
+    /// role's policies for nodes are for that cluster. A tag that names no existing cluster shows nothing.
+    of_left_out: bool,
 }
 
 /// The reason if the parameters exempt a role. Without its ARN, patterns for ARNs do not match.

@@ -25,6 +25,8 @@ const CALLS_PER_REGION: usize = 8;
 pub(in crate::rule) struct Clusters {
     /// The clusters.
     pub(in crate::rule) clusters: Vec<Cluster>,
+    /// The names of the clusters that EKS lists and that the parameter `ClusterNames` leaves out.
+    pub(in crate::rule) left_out: BTreeSet<String>,
     /// Regions that the parameters name and that are not enabled in the account.
     pub(in crate::rule) closed_regions: Vec<String>,
     /// When the list was made. Single clusters may have been read again since.
@@ -52,13 +54,14 @@ pub(in crate::rule) async fn discover(
     let mut answers = stream::iter(regions)
         .map(|region| async move { (eks.clusters(&region).await, region) })
         .buffered(REGIONS_AT_ONCE);
-    let (mut listed, mut closed, mut answered) = (Vec::new(), Vec::new(), false);
+    let (mut listed, mut left_out, mut closed, mut answered) = (Vec::new(), BTreeSet::new(), Vec::new(), false);
     while let Some((answer, region)) = answers.next().await {
         match answer {
             Ok(names) => {
                 answered = true;
-                let names = names.into_iter().filter(|name| scope.names.matches(name));
-                listed.extend(names.map(|name| ClusterId { region: region.clone(), name }));
+                let (names, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| scope.names.matches(name));
+                listed.extend(names.into_iter().map(|name| ClusterId { region: region.clone(), name }));
+                left_out.extend(others);
             }
             // The parameters can name a region that is not enabled in the account. But if the account lists the region as
             // enabled and the region refuses the caller, that is a failure: the region can have clusters.
@@ -75,7 +78,7 @@ pub(in crate::rule) async fn discover(
     let clusters = read_clusters(eks, listed, scope).await?;
     let mut closed_regions: Vec<String> = closed.into_iter().map(|(region, _)| region).collect();
     closed_regions.sort();
-    Ok(Clusters { clusters, closed_regions, listed_at: at })
+    Ok(Clusters { clusters, left_out, closed_regions, listed_at: at })
 }
 
 /// Reads clusters and the roles that they name, in the order of region and name. Clusters that are gone are left out.
