@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use super::catalogue::{self, Action, Level, Operation, service_of};
 use super::decision::{Decision, Witness};
 use super::permissions::{Permissions, permissions};
+use super::remarks::Remark;
 use super::role::Role;
 use crate::policy::pattern::ActionPattern;
 
@@ -186,6 +187,8 @@ pub struct Verdict {
     pub missing: Vec<&'static str>,
     /// Actions that were not decided within the budget, in the order of [`Verdict::permitted`].
     pub undecided: Vec<String>,
+    /// Allow statements that name ECR actions and match no request. They change no verdict.
+    pub remarks: Vec<Remark>,
     #[serde(skip)]
     undecided_excess: Vec<String>,
     #[serde(skip)]
@@ -262,6 +265,7 @@ impl Verdict {
             permitted,
             missing,
             undecided,
+            remarks: Vec::new(),
             undecided_excess,
             require_pull_access: criteria.require_pull_access,
             only_reads,

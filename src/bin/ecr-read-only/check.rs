@@ -150,6 +150,7 @@ fn fill(
     report.excess = verdict.excess;
     report.permitted = verdict.permitted;
     report.missing = verdict.missing;
+    report.remarks = verdict.remarks;
     report.undecided = verdict.undecided;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The report on one role: plain data that every output format writes.
 
 use ecr_read_only::access::catalogue::Level;
-use ecr_read_only::access::{Access, Compliance, Refusal};
+use ecr_read_only::access::{Access, Compliance, Refusal, Remark};
 use serde::Serialize;
 
 /// The verdict on one role, or the error that prevented it. The JSON report holds these members.
@@ -22,6 +22,8 @@ pub(crate) struct RoleReport<'r> {
     pub(crate) permitted: Vec<Access>,
     /// Actions that the role needs to pull images and cannot perform.
     pub(crate) missing: Vec<&'static str>,
+    /// Statements that name ECR actions and match no request.
+    pub(crate) remarks: Vec<Remark>,
     /// Actions that the role cannot perform; `None` without `--refused`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refused: Option<Vec<RefusedAction>>,
@@ -62,6 +64,7 @@ impl<'r> RoleReport<'r> {
             excess: Vec::new(),
             permitted: Vec::new(),
             missing: Vec::new(),
+            remarks: Vec::new(),
             refused: None,
             error: None,
         }

@@ -26,6 +26,9 @@ pub(super) fn role(report: &RoleReport<'_>, out: &mut impl Write) -> io::Result<
     for access in &report.excess {
         request(access, out)?;
     }
+    for remark in &report.remarks {
+        writeln!(out, "    remark: {remark}")?;
+    }
     refused(report.refused.as_deref().unwrap_or_default(), out)
 }
 

@@ -1,0 +1,53 @@
+//! Remarks on a role's policies: Allow statements that name ECR actions and match no request, with the reason.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::decision::{Grant, GrantKind};
+
+/// Why a statement matches no request. Of several reasons the first one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RemarkKind {
+    /// A variable of a template that was not replaced: `${AWS::Region}`.
+    TemplateVariable,
+    /// The tag or the digest of an image at the end of an ARN: `…:repository/app:latest`.
+    TagInArn,
+    /// Not the ARN of a repository: without `repository/`, an image's address, too many fields.
+    NotARepositoryArn,
+    /// An ARN of another partition, or a region of another one.
+    OtherPartition,
+    /// A placeholder that was not replaced: `ACCOUNT_ID`.
+    Placeholder,
+    /// Upper-case letters in a repository name.
+    UpperCase,
+    /// Another reason, such as conditions that exclude each other.
+    Other,
+}
+
+/// An Allow statement that names ECR actions and matches no request, even without the role's other statements.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Remark {
+    /// The kind of the reason.
+    pub kind: RemarkKind,
+    /// The inline policy's name or the managed policy's ARN.
+    pub policy: String,
+    /// The statement's place in the document, from 0.
+    pub statement: usize,
+    /// The statement's `Sid`, if it has one.
+    pub sid: Option<String>,
+    /// The reason, without a full stop.
+    pub text: String,
+    #[serde(skip)]
+    attached: GrantKind,
+}
+
+/// `policy NAME, statement 0, matches no request: …`.
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { policy, statement, sid, text, attached, .. } = self;
+        let grant = Grant { policy: policy.clone(), kind: *attached, sid: sid.clone(), statement: *statement };
+        write!(f, "{grant}, matches no request: {text}")
+    }
+}
