@@ -5,6 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::report_schema::checked_report;
+
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_ecr-read-only");
 
 /// Runs `check` on standard input.
@@ -20,13 +22,6 @@ pub(crate) fn run(arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
     // With bad options the command ends before it reads its input.
     let _closed = child.stdin.take().unwrap().write_all(input.as_ref());
     child.wait_with_output().unwrap()
-}
-
-/// A JSON report, checked.
-pub(crate) fn checked_report(text: &[u8]) -> Value {
-    let report: Value = serde_json::from_slice(text).unwrap();
-    assert_eq!(report["catalogue_date"], "2026-10-27");
-    report
 }
 
 /// The roles of the JSON report, and the exit status.

@@ -14,7 +14,8 @@ use std::process::{Command, Output};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::command::{BINARY, checked_report};
+use crate::command::BINARY;
+use crate::report_schema::checked_report;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,12 +3,15 @@
 
 mod command;
 mod field;
+#[path = "../support/report_schema.rs"]
+mod report_schema;
 
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::command::{BINARY, checked_report, report, run};
+use crate::command::{BINARY, report, run};
+use crate::report_schema::{checked_report, faults};
 
 fn role(name: &str, document: &Value, attached: &[&str]) -> Value {
     let attached: Vec<Value> = attached.iter().map(|arn| json!({ "PolicyName": "p", "PolicyArn": arn })).collect();
@@ -58,6 +61,55 @@ fn options_select_the_roles_and_set_the_criteria() {
         let (roles, exit) = report(arguments, &file);
         assert_eq!((verdicts(&roles), exit), (expected.to_vec(), status), "{arguments:?}");
     }
+}
+
+#[test]
+fn json_report_starts_with_sources_and_criteria() {
+    let file = page(&[role("worker", &allow("ecr:Get*"), &[WORKER])]);
+    let options = ["--allowed-access", "cis", "--additional-allowed-actions", "ecr:putimage,ecr:TagResource"];
+    let more = ["--require-pull-access", "--at", "2026-11-23T01:30:00+01:30", "--format", "json"];
+    let output = run(&[&options[..], &more[..]].concat(), file.to_string());
+    let mut report = checked_report(&output.stdout);
+    report.as_object_mut().unwrap().remove("roles").unwrap();
+    assert_eq!(
+        report,
+        json!({
+            "schema": "1.0", "tool_version": env!("CARGO_PKG_VERSION"), "catalogue_date": "2026-10-27",
+            "operations_source": "botocore 1.44.8", "at": "2026-11-23T00:00:00Z",
+            "criteria": { "allowed_access": "cis", "additional_allowed_actions": ["ecr:putimage", "ecr:TagResource"],
+                "require_pull_access": true },
+        })
+    );
+}
+
+#[test]
+fn report_of_another_form_does_not_fit_the_schema() {
+    let output = run(&["--format", "json"], page(&[role("worker", &allow("ecr:*"), &[WORKER])]).to_string());
+    let report = checked_report(&output.stdout);
+    for (path, value, expected) in [
+        ("/schema", json!("2.0"), "$.schema is \"2.0\", expected \"1.0\""),
+        ("/more", json!(1), "$.more is not allowed"),
+        ("/criteria/more", json!(1), "$.criteria.more is not allowed"),
+        ("/roles/0/verdict", json!("GOOD"), "$.roles[0].verdict is \"GOOD\", expected "),
+        ("/roles/0/error", json!("cause"), "$.roles[0] is {"),
+        ("/roles/0/excess/0/more", json!(1), "$.roles[0].excess[0].more is not allowed"),
+        (
+            "/roles/0/excess/0/context",
+            json!({ "k": "v" }),
+            "$.roles[0].excess[0].context.k is \"v\", expected \"array\"",
+        ),
+        ("/roles/0/excess/0/grants/0/sid", json!(1), "$.roles[0].excess[0].grants[0].sid is 1, expected "),
+        ("/roles/0/excess/0/assumed", json!([{ "key": "k" }]), "$.roles[0].excess[0].assumed[0] is {"),
+    ] {
+        let mut other = report.clone();
+        let (parent, name) = path.rsplit_once('/').unwrap();
+        other.pointer_mut(parent).unwrap()[name] = value;
+        let faults = faults(&other);
+        assert!(faults.len() == 1 && faults[0].starts_with(expected), "{path}: {faults:#?}");
+    }
+    let mut without = report;
+    without["roles"][0].as_object_mut().unwrap().remove("node_of").unwrap();
+    assert_eq!(faults(&without), ["$.roles[0] has no \"node_of\""]);
 }
 
 #[test]
@@ -180,6 +232,8 @@ fn bad_input_or_option_prints_an_error_and_no_report() {
         (&["--allowed-access", "write"], &file, "expected `read-only`, `pull-only` or `cis`"),
         (&["--additional-allowed-actions", "ecr:*"], &file, "`ecr:*` is not accepted"),
         (&["--at", "noon"], &file, "RFC 3339"),
+        (&["--at", "9999-12-31T23:30:00-01:00"], &file, "expected a time in the years 0000 to 9999, UTC"),
+        (&["--at", "0000-01-01T00:30:00+01:00"], &file, "expected a time in the years 0000 to 9999, UTC"),
         (&[], "{", "standard input: not the JSON output of `aws iam get-account-authorization-details`: EOF"),
         (&[], "{}", "no `RoleDetailList`"),
         (&[], "", "no `RoleDetailList`"),

@@ -24,6 +24,7 @@ use support::naive::request::can_exist;
 use support::naive::statement::{Condition, Effect, Statement, parse};
 use support::naive::value::{dates, show_instant};
 use support::naive::{Judge, Outcome, Request, RoleDocs, Tri, explain};
+use support::report_schema::checked_report;
 
 /// 2027-01-15T08:00:00Z, the time of evaluation.
 const AT: i64 = 1_800_000_000;
@@ -45,7 +46,7 @@ fn report(first_seed: u64, count: u64) -> Vec<Value> {
     // The command reads all of its input before it writes.
     child.stdin.take().unwrap().write_all(details.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    let mut report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut report = checked_report(&output.stdout);
     serde_json::from_value(report["roles"].take()).unwrap()
 }
 

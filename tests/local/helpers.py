@@ -1,10 +1,12 @@
 """Functions and values that several test modules use. This module has no tests."""
 
 import json
+import os
 import re
 import subprocess
 import time
 
+import jsonschema
 import pytest
 from botocore.exceptions import ClientError
 
@@ -20,6 +22,20 @@ def run_example(name, given=None):
     ran = subprocess.run(command, cwd=ROOT, input=json.dumps(given), capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
+
+
+REPORT_SCHEMA = json.loads((ROOT / "docs" / "reference" / "report.schema.json").read_text())
+
+
+def check(*arguments, given=None):
+    """Runs `ecr-read-only check --format json`. Returns its exit status and the validated report."""
+    program = ROOT / os.environ.get("CLI_BINARY", "target/debug/ecr-read-only")
+    command = [program, "check", "--format", "json", "--at", "2026-11-23T00:00:00Z", *arguments]
+    ran = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=False)
+    assert ran.stdout, ran.stderr
+    report = json.loads(ran.stdout)
+    jsonschema.validate(report, REPORT_SCHEMA, cls=jsonschema.Draft202012Validator)
+    return ran.returncode, report
 
 
 def send(lab, event, rule=events.RULE, **more):

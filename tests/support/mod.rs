@@ -9,6 +9,7 @@ pub mod files;
 pub mod generate;
 pub mod naive;
 pub mod oracle;
+pub mod report_schema;
 pub mod run;
 
 use std::pin::pin;

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::input::account_details::{AccountDetails, DetailsError, RoleEntry};
 use crate::options::Options;
-use crate::report::{ExitStatus, RefusedAction, RoleReport};
+use crate::report::{ExitStatus, RefusedAction, ReportHead, RoleReport};
 
 /// How many roles a thread takes at a time.
 const ROLES_PER_BATCH: usize = 256;
@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<ExitStatus,
     }
     let at = options.at.unwrap_or_else(|| OffsetDateTime::from(SystemTime::now()));
     let format = options.format;
-    format.start(out)?;
+    format.start(&ReportHead::new(&criteria, at)?, out)?;
     let mut exit = ExitStatus::NoFindings;
     // Roles are independent: each processor takes a batch. The report keeps the file's order.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -146,6 +146,7 @@ fn fill(
     // One mark is enough for the annotation.
     let first_mark = node_of.get(..1).unwrap_or_default();
     report.annotation = Some(Annotation::of_verdict(&verdict, entry.name(), first_mark).to_string());
+    report.node_of = node_of;
     report.verdict = Some(verdict.compliance);
     report.excess = verdict.excess;
     report.permitted = verdict.permitted;

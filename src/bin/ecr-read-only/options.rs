@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ecr_read_only::access::{AllowedAccess, Criteria};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::output::Format;
 
@@ -55,7 +55,10 @@ impl Options {
 /// The list in one option's value. The alias keeps clap from reading the option as one that may be repeated.
 type Actions = Vec<String>;
 
+/// A time, in UTC.
 fn moment(text: &str) -> Result<OffsetDateTime, String> {
-    OffsetDateTime::parse(text, &Rfc3339)
-        .map_err(|error| format!("expected an RFC 3339 time such as 2026-11-23T00:00:00Z: {error}"))
+    let moment = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|error| format!("expected an RFC 3339 time such as 2026-11-23T00:00:00Z: {error}"))?;
+    let in_utc = moment.checked_to_offset(UtcOffset::UTC).filter(|moment| (0..10_000).contains(&moment.year()));
+    in_utc.ok_or_else(|| "expected a time in the years 0000 to 9999, UTC".to_owned())
 }

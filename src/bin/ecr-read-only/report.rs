@@ -1,15 +1,71 @@
-//! The report on one role: plain data that every output format writes.
+//! The report: plain data that every output format writes.
 
-use ecr_read_only::access::catalogue::Level;
-use ecr_read_only::access::{Access, Compliance, Refusal, Remark};
+use std::io;
+
+use ecr_read_only::access::catalogue::{CATALOGUE_DATE, Level, OPERATIONS_SOURCE};
+use ecr_read_only::access::{Access, AllowedAccess, Compliance, Criteria, Refusal, Remark};
+use ecr_read_only::policy::arn::Arn;
 use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// The version of the JSON report. `docs/reference/report.schema.json` describes it.
+const SCHEMA: &str = "1.0";
+
+/// What holds for all roles of a report. The JSON report holds these members.
+#[derive(Serialize)]
+pub(crate) struct ReportHead<'r> {
+    schema: &'static str,
+    tool_version: &'static str,
+    /// The date of the Service Authorization Reference from which the actions come.
+    catalogue_date: &'static str,
+    /// The SDK model from which the API operations come.
+    operations_source: &'static str,
+    /// The moment from which on time conditions are evaluated; RFC 3339, UTC.
+    at: String,
+    criteria: CriteriaReport<'r>,
+}
+
+/// The options that set which actions are allowed.
+#[derive(Serialize)]
+struct CriteriaReport<'r> {
+    allowed_access: AllowedAccess,
+    additional_allowed_actions: &'r [String],
+    require_pull_access: bool,
+}
+
+impl<'r> ReportHead<'r> {
+    /// The head of a report. `at` is in UTC.
+    ///
+    /// # Errors
+    /// RFC 3339 cannot express `at`.
+    pub(crate) fn new(criteria: &'r Criteria, at: OffsetDateTime) -> io::Result<Self> {
+        let criteria = CriteriaReport {
+            allowed_access: criteria.allowed_access,
+            additional_allowed_actions: &criteria.additional_allowed_actions,
+            require_pull_access: criteria.require_pull_access,
+        };
+        Ok(Self {
+            schema: SCHEMA,
+            tool_version: env!("CARGO_PKG_VERSION"),
+            catalogue_date: CATALOGUE_DATE,
+            operations_source: OPERATIONS_SOURCE,
+            at: at.format(&Rfc3339).map_err(io::Error::other)?,
+            criteria,
+        })
+    }
+}
 
 /// The verdict on one role, or the error that prevented it. The JSON report holds these members.
 #[derive(Serialize)]
 pub(crate) struct RoleReport<'r> {
+    /// `None` if the ARN is malformed.
+    pub(crate) account: Option<&'r str>,
     pub(crate) role_name: &'r str,
     pub(crate) role_arn: &'r str,
     pub(crate) role_id: &'r str,
+    /// The marks that make the role a node role.
+    pub(crate) node_of: Vec<String>,
     /// `None` if there is an error.
     pub(crate) verdict: Option<Compliance>,
     /// Actions that the budget did not suffice to decide.
@@ -55,9 +111,11 @@ impl<'r> RoleReport<'r> {
     /// A report without verdict and without error.
     pub(crate) fn new(role_name: &'r str, role_arn: &'r str, role_id: &'r str) -> Self {
         Self {
+            account: account_of(role_arn),
             role_name,
             role_arn,
             role_id,
+            node_of: Vec::new(),
             verdict: None,
             undecided: Vec::new(),
             annotation: None,
@@ -78,6 +136,12 @@ impl<'r> RoleReport<'r> {
             (None, _) => ExitStatus::NoFindings,
         }
     }
+}
+
+/// The account of a role, from its ARN.
+fn account_of(arn: &str) -> Option<&str> {
+    let account = Arn::parse(arn)?.account;
+    (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
 }
 
 impl From<ExitStatus> for std::process::ExitCode {

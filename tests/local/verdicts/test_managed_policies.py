@@ -6,13 +6,12 @@ If the list changes, either moto's data or a verdict has changed. Review each li
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from local import ROOT
+from helpers import check
 
 SNAPSHOT = Path(__file__).with_name("managed_policies.json")
 TRUST = {
@@ -32,19 +31,19 @@ def account_details():
             "RoleId": f"AROAEXAMPLE{number:010}",
             "Arn": f"arn:aws:iam::123456789012:role/{name}",
             "AssumeRolePolicyDocument": TRUST,
+            "InstanceProfileList": [],
+            "RolePolicyList": [],
             "AttachedManagedPolicies": [{"PolicyName": name, "PolicyArn": arn}],
+            "Tags": [],
         })  # fmt: skip
     return {"RoleDetailList": roles, "Policies": policies}
 
 
 @pytest.fixture(scope="module")
 def report():
-    binary = os.environ.get("CLI_BINARY", ROOT / "target/debug/ecr-read-only")
-    command = [binary, "check", "--account-details", "-", "--all-roles", "--format", "json"]
-    command += ["--at", "2026-11-23T00:00:00Z"]
-    run = subprocess.run(command, input=json.dumps(account_details()), capture_output=True, text=True, check=False)
-    assert run.returncode == 1, run.stderr
-    return json.loads(run.stdout)["roles"]
+    status, report = check("--account-details", "-", "--all-roles", given=json.dumps(account_details()))
+    assert status == 1
+    return report["roles"]
 
 
 def test_every_managed_policy_is_decided(report):

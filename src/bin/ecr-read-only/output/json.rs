@@ -2,12 +2,11 @@
 
 use std::io::{self, Write};
 
-use ecr_read_only::access::catalogue::CATALOGUE_DATE;
+use crate::report::{ReportHead, RoleReport};
 
-use crate::report::RoleReport;
-
-pub(super) fn start(out: &mut impl Write) -> io::Result<()> {
-    write!(out, "{{\"catalogue_date\":\"{CATALOGUE_DATE}\",\"roles\":[")
+pub(super) fn start(head: &ReportHead<'_>, out: &mut impl Write) -> io::Result<()> {
+    let head = serde_json::to_string(head)?;
+    write!(out, "{},\"roles\":[", head.strip_suffix('}').unwrap_or(&head))
 }
 
 pub(super) fn role(report: &RoleReport<'_>, index: usize, out: &mut impl Write) -> io::Result<()> {

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 
-use crate::report::RoleReport;
+use crate::report::{ReportHead, RoleReport};
 
 /// The format of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -20,10 +20,10 @@ pub(crate) enum Format {
 
 impl Format {
     /// Writes what precedes the roles.
-    pub(crate) fn start(self, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn start(self, head: &ReportHead<'_>, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Text => Ok(()),
-            Self::Json => json::start(out),
+            Self::Json => json::start(head, out),
         }
     }
 
