@@ -40,7 +40,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick check test format build package deploy delete logs invoke validate
-.PHONY: faults scale replay coldstart bench differential compare fuzz catalogue clean function
+.PHONY: faults scale replay coldstart bench differential compare fuzz mutants catalogue clean function
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -118,6 +118,12 @@ fuzz: $(VENVS)/fuzz.stamp ## Fuzz documents, patterns and decisions, 60 seconds 
 		echo "    $$(sed -n 's/^stat::number_of_executed_units: *//p' fuzz/corpus/$$target.log) inputs, no failures"; \
 	done
 
+mutants: FILES := src/policy/condition.rs src/policy/comparison.rs src/access/request.rs src/access/conditions.rs src/access/clauses.rs
+mutants: $(VENVS)/mutants.stamp ## Break code in small ways and check that a test fails (FILES=src/policy/glob.rs; SHARD=1/8 tests a part)
+	@echo "==> mutants of $(words $(FILES)) files, each built and tested (about 10 seconds for a mutant)"
+	CARGO_TARGET_DIR=$(abspath $(TARGET))/mutants $(PYTHON) tools/mutants.py --cargo-mutants $(VENVS)/mutants/bin/cargo-mutants \
+		--output $(TARGET)/mutants $(if $(SHARD),--shard $(SHARD)) $(FILES)
+
 check: validate $(VENVS)/tools.stamp $(VENVS)/ruff.stamp ## Check formatting, lints, documentation, templates and the catalogue, as CI does
 	$(VENVS)/tools/bin/python tools/catalogue.py --check
 	cargo fmt --all --check
@@ -183,6 +189,12 @@ $(VENVS)/fuzz.stamp:
 	@echo "==> cargo-fuzz (1 minute, once)"
 	@mkdir -p $(VENVS)
 	@cargo install --quiet --locked --root $(VENVS)/fuzz --version 0.13.2 cargo-fuzz
+	@touch $@
+
+$(VENVS)/mutants.stamp:
+	@echo "==> cargo-mutants (2 minutes, once)"
+	@mkdir -p $(VENVS)
+	@cargo install --quiet --locked --root $(VENVS)/mutants --version 27.1.0 cargo-mutants
 	@touch $@
 
 $(VENVS)/local.stamp: local/requirements.txt

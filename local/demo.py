@@ -21,6 +21,8 @@ from local.lab.processes import Interrupted, ProgramFailed
 from local.lab.subscriber import Subscriber
 
 SERVICES = ("eks", "iam", "config", "securityhub")
+# A terminal with fewer columns gets a card for each row instead of a table.
+TABLE_COLUMNS = 120
 ORDER = (account.NON_COMPLIANT, account.COMPLIANT, account.NOT_APPLICABLE)
 COLOURS = {account.NON_COMPLIANT: "31", account.COMPLIANT: "32", account.NOT_APPLICABLE: "2"}
 # The compliance status of a finding, by verdict.
@@ -62,16 +64,16 @@ def show(lab, options):
     stored, notifications = lab.evaluations(), subscriber.read()
     findings = {identity.rsplit("/", 1)[-1]: finding for identity, finding in lab.findings().items()}
     print("\nEvaluations in AWS Config\n")
-    print_table(("resource", "cluster and node kind", "last evaluation", "annotation"), evaluation_rows(stored))
+    print_rows(("resource", "cluster and node kind", "last evaluation", "annotation"), evaluation_rows(stored))
     print("\nTime and AWS calls of each event\n")
-    print_table(("event", "ms", "AWS calls", *SERVICES, *(["operations"] if list_calls else [])), [
+    print_rows(("event", "ms", "AWS calls", *SERVICES, *(["operations"] if list_calls else [])), [
         cost if list_calls else cost[:-1] for cost in costs
     ])  # fmt: skip
     worst = max(findings, key=lambda role_id: findings[role_id]["Severity"]["Normalized"])
     print(f"\nThe most severe of {len(findings)} findings in AWS Security Hub\n")
     print_fields(finding_fields(findings[worst]))
     print(f"\nThe notification for this role, one of {len(notifications)} that the subscriber received\n")
-    print(textwrap.indent(next(message for message in notifications if worst in message), "  "))
+    print_text(next(message for message in notifications if worst in message))
     memory = (lab.resident_kib() or 0) / 1024
     if memory:
         print(
@@ -144,23 +146,58 @@ def finding_fields(finding):
     }
 
 
+def columns():
+    return max(40, shutil.get_terminal_size((TABLE_COLUMNS, 24)).columns)
+
+
+def wrapped(text, width):
+    """The lines of a text. Words that are longer than a line are broken only in narrow terminals."""
+    narrow = columns() < TABLE_COLUMNS
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=narrow) or [""]
+
+
+def print_text(text):
+    """Prints a text indented. Narrow terminals get wrapped lines."""
+    for line in text.splitlines():
+        for part in wrapped(line, columns() - 2) if columns() < TABLE_COLUMNS else [line]:
+            print(f"  {part}")
+
+
 def print_fields(fields):
     width = max(map(len, fields))
-    terminal = max(60, shutil.get_terminal_size((120, 24)).columns)
     for name, text in fields.items():
-        lines = textwrap.wrap(text, terminal - width - 4, break_on_hyphens=False, break_long_words=False)
+        lines = wrapped(text, columns() - width - 4)
         print(f"  {name.ljust(width)}  " + ("\n" + " " * (width + 4)).join(lines))
+
+
+def print_rows(heads, rows):
+    """Prints rows as a table, or as a card for each row if the terminal is too narrow for a table."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    if columns() < TABLE_COLUMNS:
+        for row in rows:
+            print_card(heads, row)
+    else:
+        print_table(heads, rows)
+
+
+def print_card(heads, row):
+    """Prints a row as a card: the first cell, then the texts on lines of their own and the numbers on one line."""
+    title, *cells = row
+    print(f"  {title}")
+    named = list(zip(heads[1:], cells, strict=True))
+    numbers = ", ".join(f"{head}: {cell}" for head, cell in named if cell.isdigit())
+    for text in [numbers, *(cell for _, cell in named if not cell.isdigit() and cell != "—")]:
+        for line in wrapped(text, columns() - 4) if text else []:
+            print(f"    {coloured(line, len(line))}")
 
 
 def print_table(heads, rows):
     """Prints rows in columns. The last column is wrapped to the width of the terminal."""
-    rows = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
-    terminal = shutil.get_terminal_size((120, 24)).columns
-    widths[-1] = min(widths[-1], max(30, terminal - sum(widths[:-1]) - 2 * (len(widths) - 1)))
+    widths[-1] = min(widths[-1], max(30, columns() - sum(widths[:-1]) - 2 * (len(widths) - 1)))
     for row in [heads, ["─" * width for width in widths], *rows]:
-        wrapped = textwrap.wrap(row[-1], widths[-1], break_on_hyphens=False) or [""]
-        for number, last in enumerate(wrapped):
+        lines = textwrap.wrap(row[-1], widths[-1], break_on_hyphens=False) or [""]
+        for number, last in enumerate(lines):
             cells = [*(row[:-1] if number == 0 else [""] * (len(row) - 1)), last]
             print("  ".join(coloured(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip())
 

@@ -20,9 +20,10 @@ def start(binary, tmp_path):
     """Starts the demo with its temporary files in `tmp_path`."""
     running = []
 
-    def start(*arguments):
+    def start(*arguments, columns=None):
         command = [sys.executable, "-m", "local.demo", "--binary", str(binary or default_binary()), *arguments]
         environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+        environment |= {"COLUMNS": str(columns)} if columns else {}
         running.append(
             subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -107,3 +108,9 @@ def test_demo_shows_roles_a_finding_and_a_notification(start, tmp_path):
         assert part in notification
     assert [line for line in lines_on_pages() if line not in lines(shown)] == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_output_fits_80_columns_as_cards(start):
+    shown, errors = start(columns=80).communicate(timeout=120)
+    assert [line for line in shown.splitlines() if len(line) > 80] == [], errors
+    assert "\n  shop-build-node\n    shop: node group build\n    NON_COMPLIANT\n" in shown
