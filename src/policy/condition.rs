@@ -132,6 +132,9 @@ impl Condition {
         let mut doubtful = self.values.is_empty();
         // Nor is it for a value of the request that it cannot read, such as text where a number is expected.
         let matches_unreadable = negated && reading == Reading::Narrow;
+        let is_true = |value: &String| value.eq_ignore_ascii_case("true");
+        let (asks_true, asks_false) = (self.values.iter().any(is_true), !self.values.iter().all(is_true));
+        let mut positive = !negated;
         let comparison = match family {
             Family::Text { wildcards, letter_case } => {
                 let globs = self.globs(|value| self.glob(value, wildcards, inner, meaning));
@@ -148,16 +151,6 @@ impl Condition {
                 let bytes = |value: &str| String::from_utf8(BASE64_STANDARD.decode(value).ok()?).ok();
                 Comparison::Text(Texts::new(self.globs(|value| Some(Glob::literal(&bytes(value)?))), LetterCase::Exact))
             }
-            Family::Bool => {
-                // It is not documented whether `True` means `true`.
-                let read = |value: &str| match value.to_ascii_lowercase().as_str() {
-                    lower @ ("true" | "false") if lower == value || inner == Reading::Wide => {
-                        Some(Glob::literal(lower))
-                    }
-                    _ => None,
-                };
-                Comparison::Text(Texts::new(self.globs(read), LetterCase::Exact))
-            }
             Family::Number(order) => Comparison::Number {
                 order,
                 numbers: self.readable(number, &mut doubtful),
@@ -172,22 +165,31 @@ impl Condition {
             Family::Address => {
                 Comparison::Networks { networks: self.readable(Network::parse, &mut doubtful), matches_unreadable }
             }
+            // Text that equals `true` in any letter case is true. Any other text is false, in the request too.
+            Family::Bool => {
+                positive = asks_true || !asks_false;
+                let globs = match (asks_true, asks_false) {
+                    (true, true) => vec![Glob::new("*")],
+                    (false, false) => Vec::new(),
+                    _ => vec![Glob::literal("true")],
+                };
+                Comparison::Text(Texts::new(globs, LetterCase::Ignored))
+            }
+            // Whether it is true that the key is missing.
             Family::Null => {
-                let holds = |text: &str| self.values.iter().any(|value| value.eq_ignore_ascii_case(text));
-                return Some(Requirement { if_absent: holds("true"), if_present: IfPresent::Holds(holds("false")) });
+                return Some(Requirement { if_absent: asks_true, if_present: IfPresent::Holds(asks_false) });
             }
         };
         let if_absent = match quantifier {
             _ if if_exists => true,
             Quantifier::All => true,
-            // The documentation has both: `ForAnyValue` "returns false" without the key, negated operators return true.
-            Quantifier::Any => negated && reading == Reading::Wide,
+            Quantifier::Any => false,
             Quantifier::Value => negated,
         };
         let if_present = if negated && doubtful && reading == Reading::Narrow {
             IfPresent::Holds(false)
         } else {
-            IfPresent::Values { quantifier, comparison: Arc::new(comparison), positive: !negated }
+            IfPresent::Values { quantifier, comparison: Arc::new(comparison), positive }
         };
         Some(Requirement { if_absent, if_present })
     }
