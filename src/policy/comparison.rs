@@ -122,9 +122,14 @@ impl Texts {
         self.letter_case
     }
 
+    /// Whether no glob has a wildcard.
+    pub fn no_wildcards(&self) -> bool {
+        self.literals == self.globs.len()
+    }
+
     /// Whether only the texts of the globs themselves match: no wildcards, and letter case matters.
     pub fn only_literals(&self) -> bool {
-        self.literals == self.globs.len() && self.letter_case == LetterCase::Exact
+        self.no_wildcards() && self.letter_case == LetterCase::Exact
     }
 
     /// Whether one of the globs matches. Charges the budget.

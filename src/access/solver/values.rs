@@ -25,7 +25,8 @@
 // - any text with operators of one of these families: a text that is no number, instant or address is a candidate too.
 //
 // Other cases:
-// - A test that lists texts without wildcards, and has to match, leaves only these texts: all of them are tried.
+// - A test that lists texts without wildcards, and has to match, leaves only these texts: all of them are tried. If it
+//   ignores letter case, `shortest` finds the letter case, because a number, date or address does not depend on it.
 // - Texts with text operators alone are decided exactly by `shortest`.
 // - If no text of a universe is a number, an instant or an address, each other comparison has the same result for all of
 //   its texts. If that is the wanted result, only the text tests remain; if not, there is no value.
@@ -40,7 +41,7 @@ use super::slot::{Kind, Slot, SlotValue};
 use super::universe::Universe;
 use crate::policy::budget::{Budget, OverBudget};
 use crate::policy::comparison::{Comparison, Texts, date, instant};
-use crate::policy::glob::{Glob, Symbol};
+use crate::policy::glob::{Glob, LetterCase, Symbol};
 use crate::policy::language::{contains, shortest};
 use crate::policy::operator::Quantifier;
 use crate::policy::requirement::{IfPresent, Requirement};
@@ -152,7 +153,19 @@ fn one_text(
     if let Some(value) = first_passing(filled(tests, "app", 'a').filter(possible), tests, budget)? {
         return Ok(Some(value));
     }
-    let (on_text, others): (Vec<Test<'_>>, Vec<Test<'_>>) = tests.iter().partition(|test| test.own_texts().is_some());
+    let (mut on_text, others): (Vec<Test<'_>>, Vec<Test<'_>>) =
+        tests.iter().partition(|test| test.own_texts().is_some());
+    // A test that ignores letter case and lists texts without wildcards: numbers, dates and addresses ignore letter case too.
+    let listed =
+        on_text.iter().filter(|test| test.wanted).filter_map(Test::own_texts).find(|texts| texts.no_wildcards());
+    if let Some(texts) = listed {
+        let passing =
+            |glob: &&Glob| glob.as_literal().is_some_and(|text| others.iter().all(|test| test.passes(&text, budget)));
+        let passing = texts.globs().iter().filter(passing).cloned().collect();
+        let comparison = Comparison::Text(Texts::new(passing, LetterCase::Ignored));
+        on_text.push(Test { comparison: &comparison, wanted: true });
+        return Ok(shortest_text(universe, &on_text, budget)?);
+    }
     let unreadable_passes = |test: &Test<'_>| test.comparison.matches_unreadable() == test.wanted;
     if others.is_empty() || universe.is_text_only() && others.iter().all(unreadable_passes) {
         return Ok(shortest_text(universe, &on_text, budget)?);
