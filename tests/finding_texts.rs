@@ -134,12 +134,12 @@ fn finding_texts_start_with_role_and_result() {
             name: "a condition and a Sid",
             parameters: json!({}),
             statements: put_on_app(&json!({
-                "Sid": "Push", "Condition": { "StringEquals": { "aws:SourceVpc": "vpc-1" } },
+                "Sid": "Push", "Condition": { "StringEquals": { "aws:UserAgent": "docker" } },
             })),
             title: "nodes can call ecr:PutImage",
             description: (
                 "IAM allows this request: ecr:PutImage on arn:aws:ecr:us-east-1:111122223333:repository/app with \
-                 aws:SourceVpc = vpc-1. Granted by policy own, statement Push.",
+                 aws:UserAgent = docker. Granted by policy own, statement Push.",
                 CANNOT_PULL,
             ),
             remediation: "Remove the actions outside the allowed access from policy own, statement Push. PODS",
@@ -214,7 +214,7 @@ fn finding_texts_start_with_role_and_result() {
 fn product_fields_hold_facts_by_name() {
     let statement = json!([{ "Sid": "Push", "Effect": "Allow", "Action": ["ecr:PutImage", "ecr:TagResource"],
         "Resource": "arn:aws:ecr:us-east-1:999999999999:repo*/app",
-        "Condition": { "StringEquals": { "aws:SourceVpc": "vpc-1" } } }]);
+        "Condition": { "StringEquals": { "aws:UserAgent": "docker" } } }]);
     let facts = |finding: Finding| serde_json::to_value(finding.product_fields).unwrap();
     let rule = json!({
         "ConfigRuleArn": "arn:aws:config:us-east-1:111122223333:config-rule/config-rule-abcdef",
@@ -227,7 +227,7 @@ fn product_fields_hold_facts_by_name() {
         "AccessLevel": "Write",
         "Action": "ecr:PutImage",
         "Assumed": "policy own, statement Push matches",
-        "Context": "aws:SourceVpc = vpc-1",
+        "Context": "aws:UserAgent = docker",
         "ExcessActions": "ecr:PutImage, ecr:TagResource",
         "Grants": "policy own, statement Push",
         "OtherAccount": "999999999999",

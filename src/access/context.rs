@@ -4,7 +4,7 @@
 //!
 //! Sources: IAM User Guide, "AWS global condition context keys"; Service Authorization Reference of Amazon ECR.
 
-use super::catalogue::{ResourceType, Service};
+use super::catalogue::{self, ResourceType, Service};
 use super::solver::slot::{Kind, Slot};
 use super::solver::universe::Universe;
 use crate::policy::TrustPolicy;
@@ -20,9 +20,28 @@ pub(super) struct Target {
     pub(super) keys: Option<&'static [&'static str]>,
     /// Whether a request for the action can also name `…:repository/*`, which stands for all repositories.
     pub(super) all_repositories: bool,
+    /// Whether the request creates its resource, so that the tags of the request are the tags of the resource.
+    pub(super) creates: bool,
+    /// Who owns the resource.
+    pub(super) owner: Owner,
+}
+
+/// Who owns a request's resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Any account.
+    Any,
+    /// The role's account.
+    Own,
+    /// Another account.
+    Other,
 }
 
 impl Target {
+    pub(super) fn has_resource(&self) -> bool {
+        self.resource != ResourceType::None
+    }
+
     /// Whether a request for the action can have this key.
     fn may_have(&self, key: &str) -> bool {
         self.keys.is_none_or(|keys| keys.contains(&key))
@@ -85,6 +104,11 @@ pub(super) fn is_multivalued(key: &str) -> bool {
         && (key == "aws:tagkeys" || key == "aws:calledvia" || key.ends_with(":amr") || key.ends_with("orgpaths"))
 }
 
+/// Whether only requests for certain actions have the key, which is given in lower case: those that the catalogue lists.
+fn is_of_single_actions(key: &str) -> bool {
+    catalogue::actions().iter().any(|action| action.keys.contains(&key))
+}
+
 /// The facts about a role that decide what is in the context of its requests.
 #[derive(Debug, Clone)]
 pub(super) struct RoleContext<'r> {
@@ -114,16 +138,16 @@ impl RoleContext<'_> {
         if let Some(tag) = name.strip_prefix("resourcetag/")
             && (service == "aws" || service == target.service.prefix())
         {
+            let kind = if target.creates { "requesttag" } else { "resourcetag" };
             return match target.resource {
                 ResourceType::Repository | ResourceType::Other => {
-                    Knowledge::Unknown(Unknown::Key(format!("aws:resourcetag/{tag}")))
+                    Knowledge::Unknown(Unknown::Key(format!("aws:{kind}/{tag}")))
                 }
                 ResourceType::None | ResourceType::Registry => Knowledge::Absent,
             };
         }
         if service == target.service.prefix() {
-            let only_where_listed = name == "accountsetting";
-            return free_if(!only_where_listed || target.may_have(key));
+            return free_if(!is_of_single_actions(key) || target.may_have(key));
         }
         match key {
             "aws:principalarn" => value(self.arn),
@@ -139,7 +163,20 @@ impl RoleContext<'_> {
                 _ => Knowledge::Unknown(Unknown::Account),
             },
             "aws:currenttime" | "aws:epochtime" => Knowledge::Unknown(Unknown::Now),
-            "aws:multifactorauthage" => free_if(self.trust.admits_aws_principal()),
+            // An account owns its resources together with its organization's membership.
+            "aws:resourceorgid" | "aws:resourceorgpaths"
+                if target.owner == Owner::Own || target.resource == ResourceType::None =>
+            {
+                Knowledge::Unknown(Unknown::Key(key.replace("resource", "principal")))
+            }
+            "aws:multifactorauthage" => free_if(self.trust.admits_account_or_user()),
+            "aws:sourceidentity" => free_if(self.trust.admits_source_identity()),
+            "aws:chatbotsourcearn" => free_if(self.trust.admits_service("chatbot")),
+            "aws:signinsessionarn" => free_if(self.trust.admits_account_or_user() || self.trust.admits_federated()),
+            // The key reference lists the services whose requests have these keys.
+            "aws:sourcevpcarn" | "aws:vpceaccount" | "aws:vpceorgid" | "aws:vpceorgpaths" => {
+                free_if(target.service == Service::Ecr)
+            }
             "aws:tagkeys" => free_if(target.may_have(key)),
             "ec2:sourceinstancearn"
             | "ec2:roledelivery"
@@ -150,7 +187,7 @@ impl RoleContext<'_> {
             "codebuild:buildarn" | "codebuild:projectarn" => free_if(self.trust.admits_service("codebuild")),
             "glue:roleassumedby" | "glue:credentialissuingservice" => free_if(self.trust.admits_service("glue")),
             "identitystore:userid" => free_if(self.trust.admits_service("identitystore")),
-            "aws:username" | "aws:sourcearn" | "aws:sourceaccount" => Knowledge::Absent,
+            "aws:username" | "aws:sourcearn" | "aws:sourceaccount" | "aws:assumedroot" => Knowledge::Absent,
             "aws:federatedprovider" => free_if(self.trust.admits_federated()),
             _ if name.starts_with("sourceorg") || name.starts_with("principalservicename") => Knowledge::Absent,
             _ if key.starts_with("aws:requesttag/") => free_if(target.may_have("aws:requesttag/")),
@@ -214,7 +251,17 @@ impl RoleContext<'_> {
     /// The slot of a condition key, which is given in lower case.
     fn key_slot(&self, target: &Target, key: &str, multivalued: bool, now: usize) -> Slot {
         let optional = |kind: Kind| Slot { kind, optional: true, multivalued: false, preferred: Vec::new() };
-        let words = || texts(&["app", "base"]);
+        let words = || match key {
+            "aws:sourcevpc" | "aws:ec2instancesourcevpc" => texts(&["vpc-0a1b2c3d4e5f67890", "vpc-0f9e8d7c6b5a43210"]),
+            "aws:sourcevpce" => texts(&["vpce-0a1b2c3d4e5f67890", "vpce-0f9e8d7c6b5a43210"]),
+            "aws:vpceaccount" => texts(&[self.account(), "210987654321"]),
+            "aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast" => {
+                texts(&["cloudformation.amazonaws.com", "codebuild.amazonaws.com"])
+            }
+            _ if key.ends_with("orgid") => texts(&["o-a1b2c3d4e5", "o-f9e8d7c6b5"]),
+            _ if key.ends_with("orgpaths") => texts(&["o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/"]),
+            _ => texts(&["app", "base"]),
+        };
         let universe = || if multivalued { Universe::Member } else { Universe::Text };
         let text = || Slot { kind: Kind::Text(universe()), optional: true, multivalued, preferred: words() };
         match key {
@@ -231,25 +278,39 @@ impl RoleContext<'_> {
             "aws:tokenissuetime" => always(Kind::InstantUntil(now), self.earliest()),
             "aws:viaawsservice" => always(Kind::Choice(&["false", "true"]), Vec::new()),
             "aws:useragent" => always(Kind::Text(Universe::Text), words()),
-            "aws:multifactorauthpresent" if self.trust.admits_aws_principal() => {
+            "aws:multifactorauthpresent" if self.trust.admits_account_or_user() => {
                 optional(Kind::Choice(&["false", "true"]))
             }
             "aws:multifactorauthpresent" => optional(Kind::Choice(&["false"])),
-            "aws:multifactorauthage" | "ec2:roledelivery" => optional(Kind::Number),
-            "aws:sourceip" | "aws:vpcsourceip" | "aws:ec2instancesourceprivateipv4" => {
-                Slot { preferred: vec!["203.0.113.10".to_owned()], ..optional(Kind::Address) }
+            "aws:multifactorauthage" => Slot { preferred: texts(&["300"]), ..optional(Kind::Number) },
+            "ec2:roledelivery" => optional(Kind::Choice(&["2.0", "1.0"])),
+            "aws:sourceip" => {
+                Slot { preferred: texts(&["203.0.113.10", "198.51.100.10", "192.0.2.10"]), ..optional(Kind::Address) }
+            }
+            "aws:vpcsourceip" | "aws:ec2instancesourceprivateipv4" => {
+                let private = texts(&["10.0.1.25", "172.31.16.25", "192.168.1.25", "100.64.1.25"]);
+                Slot { preferred: private, ..optional(Kind::Address) }
             }
             // Before the keys that are recognized by their name, because users choose the keys of tags.
             _ if key.contains("tag/") => text(),
-            "aws:assumedroot" | "aws:viaawsmcpservice" | "aws:ismcpserviceaction" => {
-                optional(Kind::Choice(&["false", "true"]))
-            }
+            "aws:viaawsmcpservice" | "aws:ismcpserviceaction" => optional(Kind::Choice(&["false", "true"])),
             _ if key.ends_with("arn") => {
-                let example = format!("arn:{}:ec2:us-east-1:{}:app", self.partition(), self.account());
+                let name = if key == "aws:sourcevpcarn" {
+                    "vpc/vpc-0a1b2c3d4e5f67890"
+                } else {
+                    "instance/i-0123456789abcdef0"
+                };
+                let example = self.ec2_arn(name);
                 Slot { preferred: vec![example], ..optional(Kind::Text(Universe::Arn)) }
             }
             _ => text(),
         }
+    }
+
+    /// The ARN of a resource of EC2 in the role's account.
+    pub(super) fn ec2_arn(&self, resource: &str) -> String {
+        let region = self.example_regions().into_iter().next().unwrap_or_default();
+        format!("arn:{}:ec2:{region}:{}:{resource}", self.partition(), self.account())
     }
 
     /// The earliest time of a request: the preferred value of a slot for an instant.

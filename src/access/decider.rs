@@ -34,15 +34,20 @@ use std::sync::Arc;
 
 use super::catalogue::{Action, ActionSet, ResourceType, Service};
 use super::clauses::TargetClauses;
-use super::context::{FixedValues, RoleContext, Target, Unknown, UnknownValue};
+use super::context::{FixedValues, Owner, RoleContext, Target, Unknown, UnknownValue};
 use super::decision::{Assumption, Decision, Layer, Refusal, Witness};
 use super::solver::{Clause, Found, Values, solve};
 use super::statements::{RoleStatement, StatementKind};
+use super::ties;
+use super::unusual::{UNUSUAL, Unusual};
 use super::variables::{fitting_values, likely_values};
 use crate::policy::budget::Budget;
 
 /// How many combinations of values are checked for the keys that variables stand for, before an action is undecided.
 const MOST_ATTEMPTS: usize = 24;
+
+/// How many combinations of values are checked for a better proof.
+const ATTEMPTS_FOR_BETTER: usize = 4;
 
 /// All that decides about an action. Actions with the same question share one decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +70,15 @@ struct Restrictions {
     own_account: bool,
     /// An Allow matches in both readings, and a Deny matches in none of the two.
     both_readings: bool,
+    /// The request has none of these values.
+    without: Vec<&'static Unusual>,
+}
+
+/// What makes a request a better proof.
+enum Wish {
+    Without(&'static Unusual),
+    OwnAccount,
+    BothReadings,
 }
 
 pub(super) struct Decider<'r> {
@@ -77,6 +91,10 @@ pub(super) struct Decider<'r> {
     granted: ActionSet,
     /// Whether a statement mentions keys that only the requests for some actions have.
     names_keys_of_actions: bool,
+    /// Whether statements mention the organization of the role's account and that of the resource's account.
+    names_both_owners: bool,
+    /// Whether a statement mentions tags of a resource or of a request.
+    names_tags: bool,
     /// Whether a statement names resources.
     names_resources: bool,
     decided: Vec<(Question, Decision)>,
@@ -102,6 +120,10 @@ impl<'r> Decider<'r> {
             budget,
             granted: allows.fold(ActionSet::default(), |all, statement| all.union(statement.actions)),
             names_keys_of_actions: statements.iter().any(RoleStatement::names_keys_of_actions),
+            names_both_owners: ["aws:principalorg", "aws:resourceorg"]
+                .iter()
+                .all(|start| statements.iter().any(|statement| statement.names_key_from(start))),
+            names_tags: statements.iter().any(RoleStatement::names_tags),
             names_resources: !statements.iter().all(everywhere),
             decided: Vec::new(),
             translated: Vec::new(),
@@ -116,11 +138,14 @@ impl<'r> Decider<'r> {
     /// The question of an action of the catalogue, given with its place there.
     pub(super) fn question(&self, place: usize, action: &Action) -> Question {
         // Actions that differ only in what no statement mentions share one question.
+        let creates = self.names_tags && action.full_name == "ecr:CreateRepository";
         let target = Target {
             service: action.service,
             resource: action.resource,
-            keys: Some(if self.names_keys_of_actions { action.keys } else { &[] }),
+            keys: Some(if self.names_keys_of_actions || creates { action.keys } else { &[] }),
             all_repositories: self.names_resources && action.full_name == "ecr:DescribeRepositories",
+            creates,
+            owner: Owner::Any,
         };
         let places = |set: fn(&RoleStatement<'_>) -> ActionSet| {
             let places = self.statements.iter().enumerate();
@@ -163,7 +188,8 @@ impl<'r> Decider<'r> {
         let registry = public.then_some(ResourceType::Registry);
         let types = [ResourceType::Repository].into_iter().chain(registry);
         for resource in types.chain([ResourceType::None, ResourceType::Other]) {
-            let target = Target { service, resource, keys: None, all_repositories: false };
+            let target =
+                Target { service, resource, keys: None, all_repositories: false, creates: false, owner: Owner::Any };
             match self.decide(Question { target, matching: matching.clone(), doubtful: doubtful.clone() }) {
                 permitted @ Decision::Permitted(_) => return permitted,
                 Decision::Undecided => best = Decision::Undecided,
@@ -248,23 +274,47 @@ impl<'r> Decider<'r> {
     }
 
     fn search(&mut self, question: &Question) -> Decision {
-        match self.search_all(question) {
+        if self.names_both_owners && question.target.owner == Owner::Any && question.target.has_resource() {
+            return self.search_by_owner(question);
+        }
+        match self.search_all(question, &Restrictions::default(), MOST_ATTEMPTS) {
             Decision::Undecided => {
                 let rest = self.without_undone_allows(question);
                 if rest == *question { Decision::Undecided } else { self.decide(rest) }
             }
-            decided => decided,
+            Decision::Permitted(witness) => Decision::Permitted(self.better(question, witness)),
+            Decision::Refused => Decision::Refused,
+        }
+    }
+
+    /// Searches among the resources of the role's account, then among the others.
+    fn search_by_owner(&mut self, question: &Question) -> Decision {
+        let mut of_owner = |owner: Owner| {
+            let target = Target { owner, ..question.target };
+            self.decide(Question { target, ..question.clone() })
+        };
+        match of_owner(Owner::Own) {
+            Decision::Permitted(own) if own.is_usual() => Decision::Permitted(own),
+            Decision::Permitted(own) => match of_owner(Owner::Other) {
+                Decision::Permitted(other) if other.is_usual() => Decision::Permitted(other),
+                _ => Decision::Permitted(own),
+            },
+            Decision::Undecided => match of_owner(Owner::Other) {
+                Decision::Refused => Decision::Undecided,
+                other => other,
+            },
+            Decision::Refused => of_owner(Owner::Other),
         }
     }
 
     /// Searches with variables as wildcards, then with the values that were found, until one of them settles the question
     /// (points 2 to 5 of the invariant).
-    fn search_all(&mut self, question: &Question) -> Decision {
-        let mut restrictions = Restrictions::default();
+    fn search_all(&mut self, question: &Question, wanted: &Restrictions, most_attempts: usize) -> Decision {
+        let mut restrictions = wanted.clone();
         let mut undecided = false;
-        for attempt in 0..MOST_ATTEMPTS {
+        for attempt in 0..most_attempts {
             let (values, likely, resource) = match self.find(question, &restrictions) {
-                SearchResult::Permitted(witness) => return self.better(question, &restrictions, witness),
+                SearchResult::Permitted(witness) => return Decision::Permitted(witness),
                 SearchResult::Nothing if undecided => return Decision::Undecided,
                 SearchResult::Nothing => return Decision::Refused,
                 SearchResult::Unknown => return Decision::Undecided,
@@ -276,9 +326,8 @@ impl<'r> Decider<'r> {
             }
             candidates.extend(self.fitting(question, &values, &resource));
             for fixed in candidates {
-                let restrictions = Restrictions { fixed, ..Restrictions::default() };
-                match self.find(question, &restrictions) {
-                    SearchResult::Permitted(witness) => return self.better(question, &restrictions, witness),
+                match self.find(question, &Restrictions { fixed, ..wanted.clone() }) {
+                    SearchResult::Permitted(witness) => return Decision::Permitted(witness),
                     SearchResult::Nothing => {}
                     SearchResult::Open { .. } | SearchResult::Unknown => undecided = true,
                 }
@@ -302,21 +351,39 @@ impl<'r> Decider<'r> {
         fitting.into_iter().map(replaced).collect()
     }
 
-    /// The same decision, with a request that is a better proof if there is one: on a resource of the role's account, and
-    /// allowed in both readings.
-    fn better(&mut self, question: &Question, restrictions: &Restrictions, witness: Arc<Witness>) -> Decision {
-        let (own, certain) = (witness.other_account.is_none(), witness.assumed.is_empty());
-        for (own_account, both_readings) in [(true, true), (true, false), (false, true)] {
-            if own >= own_account && certain >= both_readings {
-                break;
+    /// A request that is a better proof, if there is one: with no unusual value, then on a resource of the role's account, then
+    /// allowed in both readings. An earlier wish counts more than all later ones.
+    fn better(&mut self, question: &Question, mut witness: Arc<Witness>) -> Arc<Witness> {
+        let unusual = UNUSUAL.iter().map(Wish::Without);
+        let mut granted = Restrictions::default();
+        for wish in unusual.chain([Wish::OwnAccount, Wish::BothReadings]) {
+            let mut wanted = granted.clone();
+            let fulfilled = match wish {
+                Wish::Without(unusual) => {
+                    wanted.without.push(unusual);
+                    !witness
+                        .assumed
+                        .iter()
+                        .any(|one| matches!(one, Assumption::Context { key, .. } if *key == unusual.key))
+                }
+                Wish::OwnAccount => {
+                    wanted.own_account = true;
+                    witness.other_account.is_none()
+                }
+                Wish::BothReadings => {
+                    wanted.both_readings = true;
+                    !witness.assumed.iter().any(|one| matches!(one, Assumption::Statement { .. }))
+                }
+            };
+            if !fulfilled {
+                match self.search_all(question, &wanted, ATTEMPTS_FOR_BETTER) {
+                    Decision::Permitted(better) if !better.grants.is_empty() => witness = better,
+                    _ => continue,
+                }
             }
-            let wanted = Restrictions { own_account, both_readings, ..restrictions.clone() };
-            match self.find(question, &wanted) {
-                SearchResult::Permitted(better) if !better.grants.is_empty() => return Decision::Permitted(better),
-                _ => {}
-            }
+            granted = wanted;
         }
-        Decision::Permitted(witness)
+        witness
     }
 
     /// Searches for an allowed request under these restrictions. Clauses without fixed values are kept for later searches.
@@ -366,10 +433,16 @@ impl<'r> Decider<'r> {
                 translated.add(*place, statement, used_reading(statement));
             }
         }
-        let mut ties = translated.request.ties(&restrictions.excluded);
-        if restrictions.own_account {
-            ties.extend(translated.request.own_account());
+        let mut ties = translated.request.restrictions(&restrictions.excluded);
+        ties.extend(ties::clauses(&mut translated.request));
+        let request = &translated.request;
+        if restrictions.own_account || request.target.owner == Owner::Own {
+            ties.extend(request.own_account().map(|own| vec![vec![own]]));
         }
+        if request.target.owner == Owner::Other {
+            ties.extend(request.own_account().map(|own| vec![vec![own.negated()]]));
+        }
+        ties.extend(restrictions.without.iter().filter_map(|unusual| Some(vec![vec![unusual.avoided(request)?]])));
         let (mut common, mut open) = (Vec::new(), Vec::new());
         let mut allows: Vec<(Layer, Vec<&[Clause]>)> = self.layers.iter().map(|layer| (*layer, Vec::new())).collect();
         for (place, statement) in relevant {
@@ -434,6 +507,7 @@ impl<'r> Decider<'r> {
         for (_, statement) in self.doubtful_denies(question) {
             translated.request.mention(&statement.keys, values, &mut context);
         }
+        ties::complete(&translated.request, values, &mut context);
         grants.sort_unstable_by(|a, b| (a.kind.layer(), a).cmp(&(b.kind.layer(), b)));
         let assumed = self.assumptions(translated, question, values);
         let other_account = translated.request.value(&Unknown::Account, values);
@@ -441,7 +515,7 @@ impl<'r> Decider<'r> {
         Witness { resource: translated.request.resource_arn(values), context, grants, other_account, assumed }
     }
 
-    /// The statements for which the two readings differ about this request. If several statements of a layer allow it, one
+    /// The unusual values of this request, and the statements for which the two readings differ about it. If several statements of a layer allow it, one
     /// for which they agree is enough.
     fn assumptions(&self, translated: &mut TargetClauses<'r>, question: &Question, values: &Values) -> Vec<Assumption> {
         let mut relevant: Vec<usize> = question.matching.iter().chain(&question.doubtful).copied().collect();
@@ -472,6 +546,7 @@ impl<'r> Decider<'r> {
             matches: !statement.is_deny(),
         };
         let mut assumed: Vec<_> = assumed.into_iter().map(assumption).collect();
+        assumed.extend(UNUSUAL.iter().filter_map(|unusual| unusual.assumption(&translated.request, values)));
         assumed.sort_unstable();
         assumed
     }

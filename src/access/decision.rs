@@ -121,6 +121,9 @@ impl FromStr for StatementName {
 #[error("not a policy and a statement such as `Push, statement 0`")]
 pub struct NotAStatementName;
 
+/// The condition keys of a request with their values.
+pub(super) type Context = BTreeMap<String, Vec<String>>;
+
 /// A request that IAM would allow, and the statements that allow it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Witness {
@@ -128,7 +131,7 @@ pub struct Witness {
     pub resource: String,
     /// The condition keys that the request needs, with their values. A key that is not listed is absent, or has any value
     /// if it is always present.
-    pub context: BTreeMap<String, Vec<String>>,
+    pub context: Context,
     /// The Allow statements that match the request, including those of the boundary and the session policy.
     pub grants: Vec<Grant>,
     /// The account of the resource if it is not the role's account. A policy of that account has to allow the request too.
@@ -137,6 +140,13 @@ pub struct Witness {
     /// What has to be so for IAM to allow the request. Mostly empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assumed: Vec<Assumption>,
+}
+
+impl Witness {
+    /// Whether the request has no value that only unusual requests have.
+    pub(super) fn is_usual(&self) -> bool {
+        !self.assumed.iter().any(|assumption| matches!(assumption, Assumption::Context { .. }))
+    }
 }
 
 /// What has to be so for IAM to allow a request.

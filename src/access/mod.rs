@@ -20,6 +20,8 @@ mod resources;
 mod role;
 mod solver;
 mod statements;
+mod ties;
+mod unusual;
 mod variables;
 mod verdict;
 

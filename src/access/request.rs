@@ -1,7 +1,7 @@
-//! A request with unknown parts: the unknowns, their slots, and the rules that tie them to each other.
+//! A request with unknown parts: the unknowns and their slots.
 //!
-//! Knows which unknowns belong together and what a policy variable stands for. Must not know statements: `clauses.rs`
-//! turns these into clauses over the slots.
+//! Knows what a policy variable stands for and how a witness shows a request. Must not know statements: `clauses.rs` turns
+//! these into clauses over the slots. `ties.rs` has the clauses that hold in every request.
 //!
 //! Sources: IAM User Guide, "AWS global condition context keys", "IAM policy elements: Variables and tags".
 
@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::catalogue::{ResourceType, Service};
 use super::context::{FixedValues, Knowledge, RoleContext, Target, Unknown, UnknownValue};
+use super::decision::Context;
 use super::solver::slot::Slot;
 use super::solver::{Clause, Literal, Values};
 use crate::policy::budget::Budget;
@@ -29,8 +30,8 @@ pub(super) struct Request<'a> {
     unknowns: Vec<Unknown>,
     /// The slot of each unknown.
     places: BTreeMap<Unknown, usize>,
-    /// The condition keys that statements mention: the spelling by the key in lower case.
-    spelled: BTreeMap<String, String>,
+    /// The tag keys as statements spell them, by the unknown for the tag's value.
+    tag_keys: BTreeMap<Unknown, String>,
     pub(super) slots: Vec<Slot>,
     pub(super) fixed: FixedValues,
     /// The unknowns that variables stand for and that are not fixed. Statements read them as wildcards.
@@ -45,7 +46,7 @@ impl<'a> Request<'a> {
             target,
             unknowns: Vec::new(),
             places: BTreeMap::new(),
-            spelled: BTreeMap::new(),
+            tag_keys: BTreeMap::new(),
             slots: Vec::new(),
             fixed,
             open: RefCell::default(),
@@ -91,56 +92,36 @@ impl<'a> Request<'a> {
         self.slots.len() - 1
     }
 
-    /// The clauses that do not depend on statements: which unknowns belong together, the fixed values, and that no
-    /// request has all values of one of the `excluded` lists.
-    pub(super) fn ties(&mut self, excluded: &[FixedValues]) -> Vec<Clause> {
+    /// The clauses for the fixed values, and that no request has all values of one of the `excluded` lists.
+    pub(super) fn restrictions(&mut self, excluded: &[FixedValues]) -> Vec<Clause> {
         let fixed = self.fixed.clone();
-        for UnknownValue { unknown, .. } in fixed.iter().chain(excluded.iter().flatten()) {
-            self.slot_of(unknown);
-        }
-        let key = |unknown: &Unknown| if let Unknown::Key(key) = unknown { Some(key.clone()) } else { None };
-        let keys: Vec<String> = self.unknowns.iter().filter_map(key).collect();
-        let mut clauses = Vec::new();
-        for key in &keys {
-            let slot = self.slot_of(&Unknown::Key(key.clone()));
-            let name = key.strip_prefix("aws:").unwrap_or_default();
-            // `aws:CalledVia…` is present only in a call that a service makes for the role.
-            if name.starts_with("calledvia") {
-                let via = self.slot_of(&Unknown::Key("aws:viaawsservice".to_owned()));
-                clauses.push(vec![vec![absent(slot)], vec![equals(via, "true", Quantifier::Value)]]);
-            }
-            // A request arrives over the internet or through a VPC endpoint, not both.
-            if is_vpc_key(name) && keys.iter().any(|key| key == "aws:sourceip") {
-                let source_ip = self.slot_of(&Unknown::Key("aws:sourceip".to_owned()));
-                clauses.push(vec![vec![absent(slot)], vec![absent(source_ip)]]);
-            }
-            // `repository/*` stands for all repositories. It is not a repository and has no tags.
-            if self.target.all_repositories && name.starts_with("resourcetag/") {
-                let resource = self.slot_of(&Unknown::Resource);
-                let all = equals(resource, "repository/*", Quantifier::Value);
-                clauses.push(vec![vec![absent(slot)], vec![all.negated()]]);
-            }
-            // `aws:TagKeys` holds the key of every `aws:RequestTag`.
-            if name.starts_with("requesttag/") {
-                let spelled = self.spelled.get(key).unwrap_or(key);
-                let tag = spelled.split_once('/').map_or("", |(_, tag)| tag).to_owned();
-                let tag_keys = self.slot_of(&Unknown::Key("aws:tagkeys".to_owned()));
-                clauses.push(vec![vec![absent(slot)], vec![equals(tag_keys, &tag, Quantifier::Any)]]);
-            }
-        }
         let mut has = |UnknownValue { unknown, value }: &UnknownValue| {
             let slot = self.slot_of(unknown);
             value.as_ref().map_or_else(|| absent(slot), |value| equals(slot, value, Quantifier::Value))
         };
-        clauses.extend(fixed.iter().map(|value| vec![vec![has(value)]]));
+        let mut clauses: Vec<Clause> = fixed.iter().map(|value| vec![vec![has(value)]]).collect();
         clauses.extend(excluded.iter().map(|all| all.iter().map(|value| vec![has(value).negated()]).collect()));
         clauses
     }
 
-    /// The clause that the resource belongs to the role's account.
-    pub(super) fn own_account(&self) -> Option<Clause> {
+    /// The condition keys that have slots, in lower case, each with its slot.
+    pub(super) fn keys(&self) -> Vec<(String, usize)> {
+        let key = |(slot, unknown): (usize, &Unknown)| {
+            if let Unknown::Key(key) = unknown { Some((key.clone(), slot)) } else { None }
+        };
+        self.unknowns.iter().enumerate().filter_map(key).collect()
+    }
+
+    /// The tag key of a condition key such as `aws:requesttag/team`, as statements spell it.
+    pub(super) fn tag_key<'s>(&'s self, key: &'s str) -> &'s str {
+        let spelled = self.tag_keys.get(&Unknown::Key(key.to_owned())).map(String::as_str);
+        spelled.or_else(|| Some(key.split_once('/')?.1)).unwrap_or_default()
+    }
+
+    /// The literal that the resource belongs to the role's account.
+    pub(super) fn own_account(&self) -> Option<Literal> {
         let slot = self.find_slot(&Unknown::Account)?;
-        Some(vec![vec![equals(slot, self.role.account(), Quantifier::Value)]])
+        Some(equals(slot, self.role.account(), Quantifier::Value))
     }
 
     /// Makes slots for the keys that a statement mentions, even if no clause uses them: a witness lists them all.
@@ -149,9 +130,11 @@ impl<'a> Request<'a> {
             let (spelled, lower) = (key.as_written(), key.lower());
             if let Knowledge::Unknown(unknown) = self.role.knowledge(&self.target, lower) {
                 self.slot_of(&unknown);
-                let known = self.spelled.entry(lower.to_owned()).or_insert_with(|| spelled.to_owned());
-                if spelled < known.as_str() {
-                    spelled.clone_into(known);
+                if let Some((_, tag)) = spelled.split_once('/') {
+                    let known = self.tag_keys.entry(unknown).or_insert_with(|| tag.to_owned());
+                    if tag < known.as_str() {
+                        tag.clone_into(known);
+                    }
                 }
             }
         }
@@ -200,21 +183,14 @@ impl<'a> Request<'a> {
     }
 
     /// Adds the keys that a statement mentions to a witness, with the values that the request has for them.
-    pub(super) fn mention(&self, keys: &[ContextKey], values: &Values, context: &mut BTreeMap<String, Vec<String>>) {
+    pub(super) fn mention(&self, keys: &[ContextKey], values: &Values, context: &mut Context) {
         for key in keys {
-            let (spelled, lower) = (key.as_written(), key.lower());
-            self.mention_key(spelled, lower, values, context);
-            // A request with a tag also has `aws:TagKeys`; one with `aws:CalledVia` also has `aws:ViaAWSService`.
-            if lower.starts_with("aws:requesttag/") {
-                self.mention_key("aws:TagKeys", "aws:tagkeys", values, context);
-            }
-            if lower.starts_with("aws:calledvia") {
-                self.mention_key("aws:ViaAWSService", "aws:viaawsservice", values, context);
-            }
+            self.mention_key(key.as_written(), key.lower(), values, context);
         }
     }
 
-    fn mention_key(&self, key: &str, lower: &str, values: &Values, context: &mut BTreeMap<String, Vec<String>>) {
+    /// Adds one key, given in two spellings, to a witness if the request has it.
+    pub(super) fn mention_key(&self, key: &str, lower: &str, values: &Values, context: &mut Context) {
         let known = match self.role.knowledge(&self.target, lower) {
             Knowledge::Absent => None,
             Knowledge::Value(value) => Some(vec![value]),
@@ -248,12 +224,8 @@ pub(super) fn equals(slot: usize, value: &str, quantifier: Quantifier) -> Litera
 }
 
 /// The literal that the request does not have the slot's key.
-fn absent(slot: usize) -> Literal {
+pub(super) fn absent(slot: usize) -> Literal {
     Literal::new(slot, Requirement { if_absent: true, if_present: IfPresent::Holds(false) })
-}
-
-fn is_vpc_key(name: &str) -> bool {
-    name.starts_with("vpce") || matches!(name, "sourcevpc" | "sourcevpce" | "vpcsourceip" | "sourcevpcarn")
 }
 
 /// The value of a key as requests carry it. Slots keep instants as seconds since 1970; requests carry dates, except for

@@ -63,6 +63,16 @@ impl RoleStatement<'_> {
         self.keys.iter().any(single)
     }
 
+    /// Whether a condition or a variable names a key that starts with this text in lower case.
+    pub(super) fn names_key_from(&self, start: &str) -> bool {
+        self.keys.iter().any(|key| key.lower().starts_with(start))
+    }
+
+    /// Whether a condition or a variable names a tag of a resource or of a request.
+    pub(super) fn names_tags(&self) -> bool {
+        self.keys.iter().any(|key| ["requesttag/", "resourcetag/"].iter().any(|tag| key.lower().contains(tag)))
+    }
+
     /// Whether both readings match the same requests, actions aside. A quick check: true for most statements, and false for
     /// some for which the readings do not differ.
     pub(super) fn is_plain(&self) -> bool {

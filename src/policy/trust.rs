@@ -20,10 +20,14 @@ pub struct TrustPolicy {
     anybody: bool,
     /// An account, a user or a role.
     aws_principal: bool,
+    /// An account or a user.
+    account_or_user: bool,
     /// Federated principals as written: the ARN of a provider, or a name such as `cognito-identity.amazonaws.com`.
     federated: Vec<String>,
     /// Somebody may pass session tags.
     session_tags: bool,
+    /// Somebody who is not a service may set a source identity.
+    source_identity: bool,
 }
 
 /// The services that run EKS nodes: EC2, Fargate, SageMaker HyperPod, and for hybrid nodes Systems Manager and IAM
@@ -100,9 +104,13 @@ impl TrustPolicy {
             actions.iter().any(|pattern| pattern.matches("sts", name, reading)) != not_actions
         };
         self.session_tags |= matches("TagSession");
+        let only_services =
+            !not_principal && !admitted.anybody && !admitted.aws_principal && admitted.federated.is_empty();
+        self.source_identity |= matches("SetSourceIdentity") && !only_services;
         if ASSUME_ACTIONS.iter().any(|name| matches(name)) {
             self.anybody |= not_principal || admitted.anybody;
             self.aws_principal |= admitted.aws_principal;
+            self.account_or_user |= admitted.account_or_user;
             self.federated.append(&mut admitted.federated);
             self.services.append(&mut admitted.services);
         }
@@ -126,7 +134,10 @@ impl TrustPolicy {
                     "Service" => {
                         self.services.push(name.split('.').next().unwrap_or_default().to_ascii_lowercase());
                     }
-                    "AWS" | "CanonicalUser" => self.aws_principal = true,
+                    "AWS" | "CanonicalUser" => {
+                        self.aws_principal = true;
+                        self.account_or_user |= !is_role(&name);
+                    }
                     "Federated" => self.federated.push(name),
                     other => {
                         let known = "`AWS`, `CanonicalUser`, `Federated` or `Service`";
@@ -177,9 +188,14 @@ impl TrustPolicy {
             && self.services.iter().all(|own| own == "ec2")
     }
 
-    /// Whether an account, a user or a role may assume the role.
-    pub fn admits_aws_principal(&self) -> bool {
-        self.anybody || self.aws_principal
+    /// Whether an account or a user may assume the role. A session of another role is neither.
+    pub fn admits_account_or_user(&self) -> bool {
+        self.anybody || self.account_or_user
+    }
+
+    /// Whether somebody who is not a service may set a source identity (`sts:SetSourceIdentity`).
+    pub fn admits_source_identity(&self) -> bool {
+        self.source_identity
     }
 
     /// Whether a federated principal (SAML, OIDC) may assume the role.
@@ -191,4 +207,11 @@ impl TrustPolicy {
     pub fn admits_session_tags(&self) -> bool {
         self.session_tags
     }
+}
+
+/// Whether a principal is a role or a session of one: `arn:…:role/…`, `arn:…:assumed-role/…`, or the id `AROA…` that
+/// replaces the ARN of a deleted role.
+fn is_role(principal: &str) -> bool {
+    let of_role = |arn: Arn<'_>| arn.resource.starts_with("role/") || arn.resource.starts_with("assumed-role/");
+    Arn::parse(principal).is_some_and(of_role) || principal.starts_with("AROA")
 }

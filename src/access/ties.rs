@@ -1,0 +1,224 @@
+//! Which keys of a request belong together: some come all or none, some exclude each other, some need another one.
+//!
+//! [`clauses`] has these rules for the search. [`complete`] adds to a witness the keys that come with those it lists.
+//!
+//! Source: IAM User Guide, "AWS global condition context keys", the paragraphs "Availability"
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>).
+
+use super::catalogue::Service;
+use super::context::{Knowledge, Unknown};
+use super::decision::Context;
+use super::request::{Request, absent, equals};
+use super::solver::{Clause, Literal, Values};
+use crate::policy::operator::Quantifier;
+
+/// A service calls ECR for the role. The second and third are the ends of the first, a list.
+const CALLED_VIA: [&str; 3] = ["aws:CalledVia", "aws:CalledViaFirst", "aws:CalledViaLast"];
+
+/// The request arrives through a VPC endpoint.
+const ENDPOINT: [&str; 5] =
+    ["aws:SourceVpc", "aws:SourceVpce", "aws:VpcSourceIp", "aws:SourceVpcArn", "aws:VpceAccount"];
+
+/// The account of the VPC endpoint is in an organization.
+const ENDPOINT_ORGANIZATION: [&str; 2] = ["aws:VpceOrgID", "aws:VpceOrgPaths"];
+
+/// The role's account is in an organization.
+const PRINCIPAL_ORGANIZATION: [&str; 2] = ["aws:PrincipalOrgID", "aws:PrincipalOrgPaths"];
+
+/// The account of the resource is in an organization.
+const RESOURCE_ORGANIZATION: [&str; 2] = ["aws:ResourceOrgID", "aws:ResourceOrgPaths"];
+
+/// The keys that a request has all together or not at all.
+const GROUPS: [&[&str]; 5] =
+    [&CALLED_VIA, &ENDPOINT, &ENDPOINT_ORGANIZATION, &PRINCIPAL_ORGANIZATION, &RESOURCE_ORGANIZATION];
+
+/// The keys of a session that EC2 started.
+const INSTANCE: [&str; 4] =
+    ["ec2:SourceInstanceArn", "ec2:RoleDelivery", "aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4"];
+
+const VIA_SERVICE: &str = "aws:ViaAWSService";
+const MFA: &str = "aws:MultiFactorAuthPresent";
+const MFA_AGE: &str = "aws:MultiFactorAuthAge";
+
+/// The condition keys of a request that have slots, in lower case, each with its slot.
+struct Keys(Vec<(String, usize)>);
+
+impl Keys {
+    fn slot(&self, name: &str) -> Option<usize> {
+        self.of(&[name]).next()
+    }
+
+    /// The slots of those of the keys that have one.
+    fn of(&self, names: &[&str]) -> impl Iterator<Item = usize> {
+        let named = |key: &str| names.iter().any(|name| name.eq_ignore_ascii_case(key));
+        self.0.iter().filter(move |(key, _)| named(key)).map(|(_, slot)| *slot)
+    }
+}
+
+/// The clauses that hold in every request. They concern the keys that have slots.
+pub(super) fn clauses(request: &mut Request<'_>) -> Vec<Clause> {
+    let keys = Keys(request.keys());
+    if keys.0.is_empty() {
+        return Vec::new();
+    }
+    let mut clauses: Vec<Clause> = Vec::new();
+    let mut either = |one: Literal, other: Literal| clauses.push(vec![vec![one], vec![other]]);
+    for group in GROUPS {
+        let slots: Vec<usize> = keys.of(group).collect();
+        for (first, second) in slots.iter().zip(slots.iter().skip(1)) {
+            either(absent(*first), present(*second));
+            either(present(*first), absent(*second));
+        }
+    }
+    // A request arrives through a VPC endpoint or over the internet, not both.
+    let endpoint = keys.of(&ENDPOINT).next();
+    let organization = keys.of(&ENDPOINT_ORGANIZATION).next();
+    if let (Some(organization), Some(endpoint)) = (organization, endpoint) {
+        either(absent(organization), present(endpoint));
+    }
+    if let Some(endpoint) = endpoint.or(organization) {
+        if let Some(source_ip) = keys.slot("aws:SourceIp") {
+            either(absent(endpoint), absent(source_ip));
+        }
+        // ECR Public has VPC endpoints in one region.
+        if request.target.service == Service::EcrPublic {
+            let region = request.slot_of(&key("aws:RequestedRegion"));
+            either(absent(endpoint), equals(region, "us-east-1", Quantifier::Value));
+        }
+    }
+    // A service calls ECR for the role. Such a call need not have the keys of the session.
+    let via_service = |request: &mut Request<'_>| is_true(request.slot_of(&key(VIA_SERVICE)));
+    if let Some(called_via) = keys.of(&CALLED_VIA).next() {
+        either(absent(called_via), via_service(request));
+    }
+    if request.role.trust.admits_only_ec2() {
+        for instance in keys.of(&INSTANCE) {
+            either(present(instance), via_service(request));
+        }
+    }
+    if let Some(age) = keys.slot(MFA_AGE) {
+        let mfa = request.slot_of(&key(MFA));
+        either(absent(age), is_true(mfa));
+        either(present(age), is_true(mfa).negated());
+    }
+    for (key, slot) in &keys.0 {
+        // `repository/*` stands for all repositories. It is not a repository and has no tags.
+        if request.target.all_repositories && key.starts_with("aws:resourcetag/") {
+            let resource = request.slot_of(&Unknown::Resource);
+            either(absent(*slot), equals(resource, "repository/*", Quantifier::Value).negated());
+        }
+        // `aws:TagKeys` holds the key of every `aws:RequestTag`.
+        if key.starts_with("aws:requesttag/") {
+            let tag = request.tag_key(key).to_owned();
+            let tag_keys = request.slot_of(&self::key("aws:TagKeys"));
+            either(absent(*slot), equals(tag_keys, &tag, Quantifier::Any));
+        }
+    }
+    clauses
+}
+
+/// Adds to a witness the keys that the request has because of those that the witness lists.
+pub(super) fn complete(request: &Request<'_>, values: &Values, context: &mut Context) {
+    let add_all = |context: &mut Context, if_listed: &[&str], names: &[&str]| {
+        if names.iter().chain(if_listed).any(|name| listed(context, name).is_some()) {
+            names.iter().for_each(|name| add(request, values, context, name));
+        }
+    };
+    let own_resource = request.value(&Unknown::Account, values).is_none_or(|account| account == request.role.account());
+    if own_resource {
+        add_all(context, &RESOURCE_ORGANIZATION, &PRINCIPAL_ORGANIZATION);
+        add_all(context, &PRINCIPAL_ORGANIZATION, &RESOURCE_ORGANIZATION);
+    }
+    add_all(context, &ENDPOINT_ORGANIZATION, &ENDPOINT);
+    for group in GROUPS {
+        add_all(context, &[], group);
+    }
+    if request.target.service == Service::EcrPublic && listed(context, "aws:SourceVpc").is_some() {
+        add(request, values, context, "aws:RequestedRegion");
+    }
+    if listed(context, MFA).is_some_and(|values| *values != ["false"]) {
+        add(request, values, context, MFA_AGE);
+    }
+    if listed(context, MFA_AGE).is_some() {
+        add(request, values, context, MFA);
+    }
+    if request.value(&key(VIA_SERVICE), values).is_some_and(|via_service| via_service == "true") {
+        add(request, values, context, VIA_SERVICE);
+    }
+    let tags: Vec<String> = context.keys().filter_map(|key| Some(key.split_once('/')?.1.to_owned())).collect();
+    for tag in tags {
+        let (of_request, of_resource) = (format!("aws:RequestTag/{tag}"), format!("aws:ResourceTag/{tag}"));
+        if request.target.creates {
+            add_all(context, &[&of_resource], &[&of_request]);
+            add_all(context, &[&of_request], &[&of_resource]);
+        }
+        if listed(context, &of_request).is_some() {
+            add(request, values, context, "aws:TagKeys");
+        }
+    }
+    add_ends(context);
+}
+
+/// Adds a key to a witness if the request can have it: with the value that the search found, or with one that fits the other
+/// keys.
+fn add(request: &Request<'_>, values: &Values, context: &mut Context, name: &str) {
+    let lower = name.to_ascii_lowercase();
+    if listed(context, &lower).is_some() {
+        return;
+    }
+    request.mention_key(name, &lower, values, context);
+    if let Knowledge::Unknown(unknown) = request.role.knowledge(&request.target, &lower)
+        && request.find_slot(&unknown).is_none()
+    {
+        let fitting = fitting_value(request, context, &lower);
+        let example = || request.role.slot(&request.target, &unknown, 0).preferred.into_iter().take(1).collect();
+        context.insert(name.to_owned(), fitting.unwrap_or_else(example));
+    }
+}
+
+/// The value of a key, given in lower case, that follows from the other keys of a witness.
+fn fitting_value(request: &Request<'_>, context: &Context, key: &str) -> Option<Vec<String>> {
+    let called_via = || listed(context, CALLED_VIA[0]).into_iter().flatten();
+    let of = |name: &str| listed(context, name).cloned();
+    match key {
+        "aws:calledvia" => Some(Vec::new()),
+        "aws:calledviafirst" => called_via().next().map(|one| vec![one.clone()]).or_else(|| of("aws:CalledViaLast")),
+        "aws:calledvialast" => called_via().last().map(|one| vec![one.clone()]).or_else(|| of("aws:CalledViaFirst")),
+        "aws:sourcevpc" => Some(vec![of("aws:SourceVpcArn")?.first()?.rsplit_once('/')?.1.to_owned()]),
+        "aws:sourcevpcarn" => Some(vec![request.role.ec2_arn(&format!("vpc/{}", of("aws:SourceVpc")?.first()?))]),
+        "aws:principalorgid" => of("aws:ResourceOrgID"),
+        "aws:principalorgpaths" => of("aws:ResourceOrgPaths"),
+        "aws:resourceorgid" => of("aws:PrincipalOrgID"),
+        "aws:resourceorgpaths" => of("aws:PrincipalOrgPaths"),
+        _ => None,
+    }
+}
+
+/// Puts the ends of `aws:CalledVia` into the list.
+fn add_ends(context: &mut Context) {
+    let [first, last] = ["aws:CalledViaFirst", "aws:CalledViaLast"].map(|name| listed(context, name).cloned());
+    let list = context.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case(CALLED_VIA[0]));
+    if let (Some(first), Some(last), Some((_, list))) = (first, last, list) {
+        list.retain(|service| !first.contains(service) && !last.contains(service));
+        list.splice(0..0, first);
+        list.extend(last);
+        list.dedup();
+    }
+}
+
+/// The values of a key in a witness.
+fn listed<'c>(context: &'c Context, name: &str) -> Option<&'c Vec<String>> {
+    context.iter().find_map(|(key, values)| key.eq_ignore_ascii_case(name).then_some(values))
+}
+
+fn key(name: &str) -> Unknown {
+    Unknown::Key(name.to_ascii_lowercase())
+}
+
+fn present(slot: usize) -> Literal {
+    absent(slot).negated()
+}
+
+fn is_true(slot: usize) -> Literal {
+    equals(slot, "true", Quantifier::Value)
+}
