@@ -181,9 +181,9 @@ fn log(report: Option<&Report>, failure: Option<&Diagnostic>, request_id: &str, 
 
 fn log_answer(answer: &Answer, request_id: &str) {
     let (evaluation, role) = (&answer.evaluation, answer.role());
-    let node_of = role.map(|role| role.node_of.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+    let node_of = role.map(|role| role.node_of().map(ToString::to_string).collect::<Vec<_>>().join("; "));
     // Writing plain data does not fail. If it did, the line would show the reason.
-    let evidence = role.map(|role| serde_json::to_string(&role.verdict).unwrap_or_else(|cause| cause.to_string()));
+    let evidence = role.map(|role| serde_json::to_string(&role.evidence()).unwrap_or_else(|cause| cause.to_string()));
     info!(
         requestId = request_id,
         resourceType = evaluation.resource.resource_type,

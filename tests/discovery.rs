@@ -53,7 +53,7 @@ fn clusters_in_every_region_in_scope_are_read() {
         let aws = aws();
         let outcome = run(&aws, scoped(&parameters)).unwrap();
         let role = outcome.answers[0].role().unwrap();
-        let facts: Vec<String> = role.node_of.iter().map(ToString::to_string).collect();
+        let facts: Vec<String> = role.node_of().map(ToString::to_string).collect();
         assert_eq!(facts, expected, "{parameters}: {:#?}", aws.calls());
         let described = aws.count("DescribeCluster");
         assert_eq!(described, expected.len(), "{parameters}: no cluster out of scope is described");

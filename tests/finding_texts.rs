@@ -247,7 +247,7 @@ fn product_fields_hold_facts_by_name() {
 fn pod_role_gets_no_advice_about_pods() {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;
     let aws = FakeAws::new().role("app", "AROAR").with(|state| {
-        let kind = NodeKind::PodIdentity("shop/app".to_owned());
+        let kind = NodeKind::PodIdentity { pods: "shop/app".to_owned(), session_policy: None };
         state.cluster("us-east-1", "prod").part(PartKind::PodIdentityAssociations, "a-1", &role_arn("app"), kind);
         state.roles.get_mut("app").unwrap().record.trust_policy = trust.to_owned();
     });

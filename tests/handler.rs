@@ -119,7 +119,7 @@ fn answer_has_reason_role_and_capture_time() {
     );
     let role = outcome.answers[0].role().unwrap();
     assert_eq!(role.arn, "arn:aws:iam::111122223333:role/nodes");
-    assert_eq!(role.node_of[0].to_string(), "node group nodes of cluster prod, us-east-1");
+    assert_eq!(role.node_of().next().unwrap().to_string(), "node group nodes of cluster prod, us-east-1");
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn facts_of_one_role_are_merged_across_spellings() {
         apps.part(PartKind::FargateProfiles, "web", &arn("role/path/nodes"), profile);
     });
     let outcome = run(&aws, nodes_changed()).unwrap();
-    let node_of = outcome.answers[0].role().unwrap().node_of.iter().map(ToString::to_string);
+    let node_of = outcome.answers[0].role().unwrap().node_of().map(ToString::to_string);
     assert_eq!(
         node_of.collect::<Vec<_>>(),
         [

@@ -24,5 +24,6 @@ mod naive;
 mod node_roles;
 mod oracle;
 mod parameters;
+mod pod_sessions;
 mod properties;
 mod verdicts;

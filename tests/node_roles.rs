@@ -441,7 +441,7 @@ fn pod_roles_are_evaluated_only_if_included() {
         (
             POD_TRUST,
             PartKind::PodIdentityAssociations,
-            NodeKind::PodIdentity("shop/app".to_owned()),
+            NodeKind::PodIdentity { pods: "shop/app".to_owned(), session_policy: None },
             "Pod Identity shop/app",
         ),
         (IRSA_TRUST, PartKind::Addons, NodeKind::ServiceAccount, "OIDC provider"),

@@ -4,6 +4,7 @@ Each cluster stores them in `pod_identity_associations`, by id, and in `addons`,
 """
 
 import hashlib
+import json
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
@@ -14,19 +15,45 @@ from local.standin.eks import named_cluster
 
 DEFAULT_PAGE = 100
 
+# The members of an association that UpdatePodIdentityAssociation can change.
+CHANGEABLE = ("roleArn", "targetRoleArn", "disableSessionTags", "policy")
+
 
 def create_pod_identity_association(self):
     cluster = named_cluster(self)
-    requested = {
-        name: self.params.get(name) for name in ("namespace", "serviceAccount", "roleArn", "targetRoleArn", "tags")
-    }
+    requested = {name: self.params.get(name) for name in ("namespace", "serviceAccount", "tags", *CHANGEABLE)}
+    _check_session_policy(requested)
     for stored in cluster.pod_identity_associations.values():
         if all(stored[key] == requested[key] for key in ("namespace", "serviceAccount")):
             raise pages.AwsError("ResourceInUseException", f"Association already exists: {stored['associationId']}")
     return ActionResult({"association": put_association(self.eks_backend, cluster, **requested)})
 
 
-def put_association(backend, cluster, namespace, serviceAccount, roleArn, targetRoleArn=None, tags=None, ownerArn=None):
+def _check_session_policy(association):
+    """A session policy is JSON. It goes only with `disableSessionTags`, as the page of the operation says."""
+    policy = association["policy"]
+    if not policy:
+        return
+    if not association["disableSessionTags"]:
+        raise pages.AwsError("InvalidParameterException", "disableSessionTags must be true if there is a policy.")
+    try:
+        json.loads(policy)
+    except ValueError as error:
+        raise pages.AwsError("InvalidParameterException", f"The policy is not valid JSON: {error}") from error
+
+
+def put_association(
+    backend,
+    cluster,
+    namespace,
+    serviceAccount,
+    roleArn,
+    targetRoleArn=None,
+    disableSessionTags=None,
+    policy=None,
+    tags=None,
+    ownerArn=None,
+):
     digest = hashlib.sha256(f"{cluster.name}/{namespace}/{serviceAccount}".encode()).hexdigest()
     identity = f"a-{digest[:17]}"
     place = f"arn:{backend.partition}:eks:{backend.region_name}:{backend.account_id}"
@@ -37,6 +64,8 @@ def put_association(backend, cluster, namespace, serviceAccount, roleArn, target
         "serviceAccount": serviceAccount,
         "roleArn": roleArn,
         "targetRoleArn": targetRoleArn,
+        "disableSessionTags": bool(disableSessionTags),
+        "policy": policy,
         "associationArn": arn,
         "associationId": identity,
         "tags": tags or {},
@@ -57,7 +86,7 @@ def list_pod_identity_associations(self):
         if namespace in (None, associations[identity]["namespace"])
         and service_account in (None, associations[identity]["serviceAccount"])
     ])  # fmt: skip
-    # The summary has no role in the model. Only DescribePodIdentityAssociation returns it.
+    # The summary has neither role nor policy in the model. Only DescribePodIdentityAssociation returns them.
     return ActionResult({"associations": found, "nextToken": token})
 
 
@@ -65,6 +94,14 @@ def describe_pod_identity_association(self):
     return ActionResult(
         {"association": _find(named_cluster(self).pod_identity_associations, self.params["associationId"])}
     )
+
+
+def update_pod_identity_association(self):
+    association = _find(named_cluster(self).pod_identity_associations, self.params["associationId"])
+    changes = {name: self.params[name] for name in CHANGEABLE if name in self.params}
+    _check_session_policy({**association, **changes})
+    association.update(changes, modifiedAt=utcnow())
+    return ActionResult({"association": association})
 
 
 def delete_pod_identity_association(self):
@@ -129,6 +166,7 @@ def extend_moto():
         create_pod_identity_association,
         list_pod_identity_associations,
         describe_pod_identity_association,
+        update_pod_identity_association,
         delete_pod_identity_association,
         create_addon,
         list_addons,

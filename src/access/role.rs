@@ -16,6 +16,16 @@ pub enum PolicySource {
     Association(String),
 }
 
+impl PolicySource {
+    /// The name or ARN.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Inline(name) => name,
+            Self::Managed(arn) | Self::Association(arn) => arn,
+        }
+    }
+}
+
 /// A policy of a role.
 #[derive(Debug, Clone)]
 pub struct Policy {

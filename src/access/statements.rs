@@ -117,10 +117,7 @@ impl RoleStatement<'_> {
 
     /// The statement as reports show it.
     pub(super) fn grant(&self) -> Grant {
-        let policy = match &self.policy.source {
-            PolicySource::Inline(name) => name.clone(),
-            PolicySource::Managed(arn) | PolicySource::Association(arn) => arn.clone(),
-        };
+        let policy = self.policy.source.name().to_owned();
         Grant { policy, kind: self.source, sid: self.body.sid.clone(), statement: self.index }
     }
 }

@@ -272,6 +272,22 @@ impl Verdict {
         }
     }
 
+    /// Orders verdicts, the worst one first: NON_COMPLIANT before COMPLIANT, then by excess, by the number of undecided
+    /// actions outside the allowed set, and by what a pull needs.
+    pub fn worst_first(&self, other: &Self) -> Ordering {
+        let by_excess = || {
+            let pairs = self.excess.iter().zip(&other.excess);
+            let by_action = pairs.map(|(a, b)| worst_first((a.access_level, &a.action), (b.access_level, &b.action)));
+            by_action.fold(Ordering::Equal, Ordering::then).then(other.excess.len().cmp(&self.excess.len()))
+        };
+        let compliant = |verdict: &Self| verdict.compliance == Compliance::Compliant;
+        (compliant(self).cmp(&compliant(other)))
+            .then_with(by_excess)
+            .then(other.undecided_excess.len().cmp(&self.undecided_excess.len()))
+            .then(other.missing.len().cmp(&self.missing.len()))
+            .then(self.only_reads.cmp(&other.only_reads))
+    }
+
     /// Whether every action that the role can call, or may be able to call, is a Read or List action, or
     /// `ecr:BatchImportUpstreamImage`.
     pub fn only_reads(&self) -> bool {

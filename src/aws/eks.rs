@@ -14,7 +14,9 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use super::call::Call;
 use super::call_counter::CallCounter;
 use super::pages;
-use crate::rule::ports::{Authentication, ClusterId, ClusterRecord, Eks, NodeKind, Page, PartKind, PortError, RoleUse};
+use crate::rule::ports::{
+    Authentication, ClusterId, ClusterRecord, Eks, NodeKind, Page, PartKind, PortError, RoleUse, SessionPolicy,
+};
 
 /// The type of the access entries of people and programs. Every other type, also a future one, is of nodes
 /// (<https://docs.aws.amazon.com/eks/latest/APIReference/API_AccessEntry.html>).
@@ -218,7 +220,8 @@ impl EksService {
             .then(|| vec![RoleUse { role_arn: principal.to_owned(), kind: NodeKind::AccessEntry(entry_type) }]))
     }
 
-    /// The role of the association, and the role that it assumes next, which may be in another account.
+    /// The role of the association, and its target role, which may be in another account. The session policy limits the
+    /// sessions of the last one.
     async fn pod_identity(&self, cluster: &ClusterId, id: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
         let resource = part_resource("Pod Identity association", id, cluster);
         let call = Call::new("eks:DescribePodIdentityAssociation", resource);
@@ -228,10 +231,21 @@ impl EksService {
         let association = response.association().ok_or_else(|| call.missing_field("association"))?;
         let role = call.required("roleArn", association.role_arn())?;
         let target = optional(association.target_role_arn());
+        let session_policy = optional(association.policy()).map(|document| {
+            let association_arn = call.required("associationArn", association.association_arn())?;
+            Ok(SessionPolicy { association_arn, document })
+        });
+        let session_policy = session_policy.transpose()?;
         let namespace = association.namespace().unwrap_or_default();
         let pods = format!("{namespace}/{}", association.service_account().unwrap_or_default());
-        let roles = std::iter::once(role).chain(target);
-        Ok(Some(roles.map(|role_arn| RoleUse { role_arn, kind: NodeKind::PodIdentity(pods.clone()) }).collect()))
+        let of_pods = |role_arn, session_policy| RoleUse {
+            role_arn,
+            kind: NodeKind::PodIdentity { pods: pods.clone(), session_policy },
+        };
+        Ok(Some(match target {
+            Some(target) => vec![of_pods(role, None), of_pods(target, session_policy)],
+            None => vec![of_pods(role, session_policy)],
+        }))
     }
 
     /// The role of the add-on. One without a role uses the node's role or a Pod Identity association.

@@ -11,7 +11,7 @@ use std::task::Poll;
 use futures_util::{StreamExt, stream};
 use time::OffsetDateTime;
 
-use crate::access::{NotApplicable, judge};
+use crate::access::{NotApplicable, Role, judge};
 use crate::policy::TrustPolicy;
 use crate::rule::error::EvaluationError;
 use crate::rule::invocation::Invocation;
@@ -20,13 +20,14 @@ use crate::rule::invocation::configuration_item::{
 };
 use crate::rule::nodes::classify::{Classification, NodeClassifier, exempt};
 use crate::rule::nodes::facts::NodeFact;
+use crate::rule::nodes::sessions::{Sessions, sessions};
 use crate::rule::ports::config::{ComplianceStore, ResourceId};
 use crate::rule::ports::eks::Eks;
 use crate::rule::ports::iam::{Iam, InstanceProfile, ListedRole, name_key};
 use crate::rule::read::cache::{AccountCache, Cache, Freshness};
 use crate::rule::read::roles::{MAX_READ_ONE_BY_ONE, RoleDraft, RoleError, RoleRead, RoleReader};
 use crate::rule::report::evaluations::Required;
-use crate::rule::report::outcome::{Answer, Outcome};
+use crate::rule::report::outcome::{Answer, Outcome, SessionVerdict};
 use crate::rule::report::problem::{Problem, UnreadableRole};
 use crate::rule::report::{Report, RoleResult, evaluations};
 
@@ -437,21 +438,33 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         NodeRoleRead { name, id, facts, read: self.reader.complete(draft).await }
     }
 
-    async fn result(&self, NodeRoleRead { name, id, facts, read }: NodeRoleRead) -> RoleResult {
-        match read {
-            // The role may have been read again, with another trust policy than the one that was classified.
-            Ok(RoleRead::Complete(role)) if facts.iter().all(|fact| fact.kind.ruled_out_by(&role.trust_policy)) => {
-                self.no_verdict(&name, &id, NotApplicable::TrustPolicy)
-            }
-            Ok(RoleRead::Complete(role)) => {
-                yield_once().await;
-                let verdict = judge(&role, &self.invocation.parameters.criteria, self.at);
-                let answer = Answer::verdict(&role, facts, verdict, self.invocation.ordering_timestamp);
-                RoleResult::Answer(Box::new(answer))
-            }
-            Ok(RoleRead::Gone) => self.no_verdict(&name, &id, NotApplicable::NoLongerExists),
+    async fn result(&self, NodeRoleRead { name, id, mut facts, read }: NodeRoleRead) -> RoleResult {
+        let role = match read {
+            Ok(RoleRead::Complete(role)) => *role,
+            Ok(RoleRead::Gone) => return self.no_verdict(&name, &id, NotApplicable::NoLongerExists),
+            Err(cause) => return unreadable(&name, Some(&id), cause),
+        };
+        // The role may have been read again, with another trust policy than the one that was classified.
+        facts.retain(|fact| !fact.kind.ruled_out_by(&role.trust_policy));
+        match self.verdicts(role, facts).await {
+            Ok((role, verdicts)) => match Answer::verdict(&role, verdicts, self.invocation.ordering_timestamp) {
+                Some(answer) => RoleResult::Answer(Box::new(answer)),
+                None => self.no_verdict(&name, &id, NotApplicable::TrustPolicy),
+            },
             Err(cause) => unreadable(&name, Some(&id), cause),
         }
+    }
+
+    /// The verdicts on the role's sessions: one for each distinct session policy of its uses, no policy included.
+    async fn verdicts(&self, mut role: Role, facts: Vec<NodeFact>) -> Result<(Role, Vec<SessionVerdict>), RoleError> {
+        let mut verdicts = Vec::new();
+        for Sessions { policy, facts } in sessions(facts)? {
+            yield_once().await;
+            role.session_policy = policy;
+            let verdict = judge(&role, &self.invocation.parameters.criteria, self.at);
+            verdicts.push(SessionVerdict::new(&role, facts, verdict));
+        }
+        Ok((role, verdicts))
     }
 
     fn no_verdict(&self, role_name: &str, role_id: &str, reason: NotApplicable) -> RoleResult {

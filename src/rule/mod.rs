@@ -41,6 +41,6 @@ pub use ports::security_hub::{
 pub use read::cache::{CLUSTERS_CACHED_FOR, Cache};
 pub use read::roles::RoleError;
 pub use report::findings::send_findings;
-pub use report::outcome::{Answer, EvaluatedRole, FindingCounts, Outcome};
+pub use report::outcome::{Answer, EvaluatedRole, FindingCounts, Outcome, SessionVerdict};
 pub use report::problem::{NotImported, NotStored, Problem, UnreadableRole};
 pub use report::{Failure, Report};

@@ -114,9 +114,9 @@ impl<'a> NodeClassifier<'a> {
         self.is_candidate(&role.name, &role.arn, Some(&role.trust_policy), !details.instance_profiles.is_empty())
     }
 
-    /// Tests a role. The facts of EKS and of the parameters cost no call. Without such a fact, the marks of self-managed
-    /// nodes are read up to the first that is found: the role's tags, its managed policies, the tags of its instance
-    /// profiles.
+    /// Tests a role. The facts of EKS and of the parameters cost no call. Without such a fact, and if a session policy limits
+    /// each of them, the marks of self-managed nodes are read up to the first that is found: the role's tags, its managed
+    /// policies, the tags of its instance profiles.
     pub(in crate::rule) async fn classify<I: Iam>(
         &self,
         reader: &RoleReader<'_, I>,
@@ -140,9 +140,10 @@ impl<'a> NodeClassifier<'a> {
         );
         let had_facts = !facts.is_empty();
         facts.retain(|fact| !fact.kind.ruled_out_by(&trust_policy));
-        if facts.is_empty() && self.admits_self_managed() && trust_policy.admits_service("ec2") {
+        let all_limited = facts.iter().all(|fact| fact.kind.session_policy().is_some());
+        if all_limited && self.admits_self_managed() && trust_policy.admits_service("ec2") {
             match self.self_managed(reader, draft).await? {
-                Some(found) => facts = found,
+                Some(found) => facts.extend(found),
                 None => return Ok(Classification::NoVerdict(NotApplicable::NoLongerExists)),
             }
         }

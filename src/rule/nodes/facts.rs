@@ -46,7 +46,7 @@ impl fmt::Display for NodeFact {
             NodeKind::WorkerPolicy(name) => write!(f, "{name} on an instance profile")?,
             NodeKind::ProfileTag(profile, key) => write!(f, "tag {key} on instance profile {profile}")?,
             NodeKind::Parameter => write!(f, "parameter NodeRoles")?,
-            NodeKind::PodIdentity(account) => write!(f, "Pod Identity {account}")?,
+            NodeKind::PodIdentity { pods, .. } => write!(f, "Pod Identity {pods}")?,
             NodeKind::Addon(name) => write!(f, "add-on {name}")?,
             NodeKind::ServiceAccount => write!(f, "OIDC provider")?,
         }

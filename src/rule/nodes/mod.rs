@@ -2,3 +2,4 @@
 
 pub(in crate::rule) mod classify;
 pub(in crate::rule) mod facts;
+pub(in crate::rule) mod sessions;

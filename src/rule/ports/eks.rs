@@ -40,18 +40,41 @@ pub enum NodeKind {
     ProfileTag(String, String),
     /// The rule's parameter `NodeRoles`.
     Parameter,
-    /// An EKS Pod Identity association, by `namespace/service-account`: the role of pods.
-    PodIdentity(String),
+    /// An EKS Pod Identity association: the role of pods.
+    PodIdentity {
+        /// `namespace/service-account`, unique in the cluster.
+        pods: String,
+        /// The policy that limits the role's sessions, if the association has one for this role.
+        session_policy: Option<SessionPolicy>,
+    },
     /// An add-on, by its name: the role of its pods.
     Addon(String),
     /// The cluster's OIDC provider in the trust policy: the role of a service account.
     ServiceAccount,
 }
 
+/// The policy of an EKS Pod Identity association
+/// (<https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociation.html>).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionPolicy {
+    /// The association's ARN.
+    pub association_arn: String,
+    /// The policy document.
+    pub document: String,
+}
+
 impl NodeKind {
     /// Whether the role is one of pods.
     pub fn of_pods(&self) -> bool {
-        matches!(self, Self::PodIdentity(_) | Self::Addon(_) | Self::ServiceAccount)
+        matches!(self, Self::PodIdentity { .. } | Self::Addon(_) | Self::ServiceAccount)
+    }
+
+    /// The policy that limits the sessions of this use of the role. No other use has one.
+    pub fn session_policy(&self) -> Option<&SessionPolicy> {
+        match self {
+            Self::PodIdentity { session_policy, .. } => session_policy.as_ref(),
+            _ => None,
+        }
     }
 
     /// Whether the trust policy shows that no such node or pod can use the role.

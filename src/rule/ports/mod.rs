@@ -11,7 +11,7 @@ pub mod iam;
 pub mod security_hub;
 
 pub use config::{ComplianceStore, Evaluation, ResourceId, ResultToken};
-pub use eks::{Authentication, ClusterId, ClusterRecord, Eks, NodeKind, PartKind, RoleUse};
+pub use eks::{Authentication, ClusterId, ClusterRecord, Eks, NodeKind, PartKind, RoleUse, SessionPolicy};
 pub use error::{PortError, PortErrorKind};
 pub use iam::{
     Iam, InlinePolicy, InstanceProfile, ListedRole, Page, PolicyDetails, PolicyVersion, RoleDetails, RoleRecord,

@@ -50,7 +50,7 @@ pub enum RoleError {
 }
 
 impl RoleError {
-    fn document(document: String) -> impl FnOnce(DocumentError) -> Self {
+    pub(in crate::rule) fn document(document: String) -> impl FnOnce(DocumentError) -> Self {
         move |cause| Self::Document { document, cause }
     }
 }

@@ -44,8 +44,8 @@ pub(in crate::rule) fn finding_of(
         id: source.finding_id(role_id),
         title: cut(&title(role), TITLE_CHARACTERS),
         description: cut(&description(role), DESCRIPTION_CHARACTERS),
-        severity: severity(&role.verdict),
-        compliance: role.verdict.compliance,
+        severity: severity(role.verdict()),
+        compliance: role.verdict().compliance,
         remediation: cut(&remediation(role, criteria), REMEDIATION_CHARACTERS),
         role_arn: role.arn.clone(),
         product_fields: product_fields(source, role),
@@ -70,12 +70,12 @@ fn severity(verdict: &Verdict) -> Severity {
 
 /// Role name and result, as in the annotation: `shop-build-node can call ecr:PutImage and 3 more actions`.
 fn title(role: &EvaluatedRole) -> String {
-    Annotation::of_verdict(&role.verdict, role_name(&role.arn), &[]).headline()
+    Annotation::of_verdict(role.verdict(), role_name(&role.arn), &[]).headline()
 }
 
 /// The most important sentences come first, because the end is cut.
 fn description(role: &EvaluatedRole) -> String {
-    let verdict = &role.verdict;
+    let verdict = role.verdict();
     let mut sentences = Vec::new();
     if let Some(worst) = verdict.excess.first() {
         let witness = &worst.witness;
@@ -94,10 +94,8 @@ fn description(role: &EvaluatedRole) -> String {
     } else if verdict.undecided_excess().is_empty() {
         sentences.push("The role can call no action outside the allowed access.".to_owned());
     }
-    if !role.node_of.is_empty() {
-        let facts = list(role.node_of.iter().map(ToString::to_string), "; ", SENTENCE_CHARACTERS);
-        sentences.push(format!("The role is evaluated because of: {facts}."));
-    }
+    let facts = list(role.node_of().map(ToString::to_string), "; ", SENTENCE_CHARACTERS);
+    sentences.push(format!("The role is evaluated because of: {facts}."));
     if !verdict.undecided_excess().is_empty() {
         let undecided = list(verdict.undecided_excess().iter().cloned(), ", ", SENTENCE_CHARACTERS);
         sentences.push(format!("Undecided within the budget: {undecided}."));
@@ -117,7 +115,7 @@ fn description(role: &EvaluatedRole) -> String {
 }
 
 fn remediation(role: &EvaluatedRole, criteria: &Criteria) -> String {
-    let verdict = &role.verdict;
+    let verdict = role.verdict();
     let replacement = if criteria.allows_pull_only_policy() { PULL_ONLY } else { CIS_ONLY };
     let mut sentences = Vec::new();
     if !verdict.excess.is_empty() {
@@ -139,9 +137,11 @@ fn remediation(role: &EvaluatedRole, criteria: &Criteria) -> String {
         sentences.push("Simplify the policies: use fewer wildcards and policy variables.".to_owned());
     }
     if verdict.cannot_pull() {
-        sentences.push(format!(
-            "Attach {replacement}, or change the Deny statement or the permissions boundary that blocks the pull."
-        ));
+        let limits = match role.worst.session_policy {
+            Some(_) => "the Deny statement, the permissions boundary or the session policy",
+            None => "the Deny statement or the permissions boundary",
+        };
+        sentences.push(format!("Attach {replacement}, or change {limits} that blocks the pull."));
     }
     if sentences.is_empty() {
         sentences.push(NOTHING_TO_CHANGE.to_owned());
@@ -169,12 +169,13 @@ fn granting(verdict: &Verdict) -> (Vec<String>, Vec<String>) {
 /// Facts for programs: those of the worst request, and the complete lists. A field without a value is left out, because
 /// Security Hub refuses empty values.
 fn product_fields(source: &FindingSource, role: &EvaluatedRole) -> BTreeMap<String, String> {
-    let verdict = &role.verdict;
+    let verdict = role.verdict();
     let excess = verdict.excess.iter().map(|access| access.action.clone());
     let mut fields = vec![
         ("ConfigRuleName", source.rule_name.clone()),
         ("ConfigRuleArn", source.rule_arn.clone()),
-        ("NodeOf", list(role.node_of.iter().map(ToString::to_string), "; ", FIELD_CHARACTERS)),
+        ("NodeOf", list(role.node_of().map(ToString::to_string), "; ", FIELD_CHARACTERS)),
+        ("SessionPolicy", role.worst.session_policy.clone().unwrap_or_default()),
         ("ExcessActions", list(excess, ", ", FIELD_CHARACTERS)),
         ("UndecidedActions", list(verdict.undecided.iter().cloned(), ", ", FIELD_CHARACTERS)),
         ("MissingActions", verdict.missing.join(", ")),
@@ -197,7 +198,7 @@ fn product_fields(source: &FindingSource, role: &EvaluatedRole) -> BTreeMap<Stri
 
 /// Whether only pods use the role.
 fn is_of_pods(role: &EvaluatedRole) -> bool {
-    !role.node_of.is_empty() && role.node_of.iter().all(|fact| fact.kind.of_pods())
+    role.node_of().all(|fact| fact.kind.of_pods())
 }
 
 /// The context keys that the request needs, with their values.

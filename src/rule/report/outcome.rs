@@ -9,6 +9,7 @@ use crate::rule::nodes::classify::NodeClassifier;
 use crate::rule::nodes::facts::NodeFact;
 use crate::rule::ports::config::{Evaluation, ResourceId};
 use crate::rule::ports::iam::role_name;
+use serde::{Serialize, Serializer};
 
 /// The outcome of an evaluation.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +47,8 @@ impl Outcome {
 
     /// How many evaluated roles have an action that was not decided within the budget.
     pub fn undecided(&self) -> usize {
-        self.roles().filter(|role| !role.verdict.undecided.is_empty()).count()
+        let is_undecided = |one: &SessionVerdict| !one.verdict.undecided.is_empty();
+        self.roles().filter(|role| role.sessions().any(is_undecided)).count()
     }
 
     /// How many answers have this compliance.
@@ -100,27 +102,89 @@ pub(in crate::rule) enum Basis {
     NoVerdict(NotApplicable),
 }
 
-/// A role with its verdict.
+/// A role with its verdict: the worst verdict on its sessions.
 #[derive(Debug, Clone)]
 pub struct EvaluatedRole {
     /// The role's ARN.
     pub arn: String,
-    /// The facts that make it a node role.
+    /// The sessions that the role's verdict is about.
+    pub worst: SessionVerdict,
+    /// The role's other sessions, the worst first. Most roles have none.
+    pub others: Vec<SessionVerdict>,
+}
+
+/// The verdict on the sessions of a role that have the same session policy, or none.
+#[derive(Debug, Clone, Serialize)]
+pub struct SessionVerdict {
+    /// The ARN of the Pod Identity association with the session policy; of several with the same policy, the first one.
+    pub session_policy: Option<String>,
+    /// The uses of the role that make these sessions: sorted, at least one.
+    #[serde(serialize_with = "texts")]
     pub node_of: Vec<NodeFact>,
     /// The verdict, with its evidence.
+    #[serde(flatten)]
     pub verdict: Verdict,
 }
 
+fn texts<S: Serializer>(facts: &[NodeFact], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(facts.iter().map(ToString::to_string))
+}
+
+impl SessionVerdict {
+    /// The verdict on the sessions that these uses of the role make. The role has their session policy.
+    pub(in crate::rule) fn new(role: &Role, node_of: Vec<NodeFact>, verdict: Verdict) -> Self {
+        let session_policy = role.session_policy.as_ref().map(|policy| policy.source.name().to_owned());
+        Self { session_policy, node_of, verdict }
+    }
+}
+
+impl EvaluatedRole {
+    /// The role's verdict.
+    pub fn verdict(&self) -> &Verdict {
+        &self.worst.verdict
+    }
+
+    /// The sessions of the role, the worst first.
+    pub fn sessions(&self) -> impl Iterator<Item = &SessionVerdict> {
+        std::iter::once(&self.worst).chain(&self.others)
+    }
+
+    /// The facts that make it a node role. Those that its verdict is about come first.
+    pub fn node_of(&self) -> impl Iterator<Item = &NodeFact> {
+        self.sessions().flat_map(|sessions| &sessions.node_of)
+    }
+
+    /// The role's verdict for the log. `sessions` has an entry for each distinct session policy, no policy included; a role
+    /// without a session policy has no `sessions`.
+    pub fn evidence(&self) -> impl Serialize {
+        let has_policy = self.sessions().any(|sessions| sessions.session_policy.is_some());
+        let sessions = if has_policy { self.sessions().collect() } else { Vec::new() };
+        Evidence { verdict: self.verdict(), sessions }
+    }
+}
+
+#[derive(Serialize)]
+struct Evidence<'a> {
+    #[serde(flatten)]
+    verdict: &'a Verdict,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sessions: Vec<&'a SessionVerdict>,
+}
+
 impl Answer {
-    /// A verdict on a role.
-    pub(in crate::rule) fn verdict(role: &Role, facts: Vec<NodeFact>, verdict: Verdict, at: OffsetDateTime) -> Self {
-        let node_of: Vec<String> = facts.iter().map(ToString::to_string).collect();
-        let resource = ResourceId { resource_type: ROLE.to_owned(), id: role.id.clone() };
-        let annotation = Annotation::of_verdict(&verdict, role_name(&role.arn), &node_of);
-        Self {
-            evaluation: evaluation(resource, verdict.compliance, &annotation, at),
-            basis: Basis::Verdict(EvaluatedRole { arn: role.arn.clone(), node_of: facts, verdict }),
-        }
+    /// The verdict on a role: the worst of the verdicts on its sessions. `None` without any.
+    pub(in crate::rule) fn verdict(role: &Role, mut sessions: Vec<SessionVerdict>, at: OffsetDateTime) -> Option<Self> {
+        sessions.sort_by(|one, other| one.verdict.worst_first(&other.verdict));
+        let mut sessions = sessions.into_iter();
+        let role_id = role.id.clone();
+        let role = EvaluatedRole { arn: role.arn.clone(), worst: sessions.next()?, others: sessions.collect() };
+        let node_of: Vec<String> = role.node_of().map(ToString::to_string).collect();
+        let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id };
+        let annotation = Annotation::of_verdict(role.verdict(), role_name(&role.arn), &node_of);
+        Some(Self {
+            evaluation: evaluation(resource, role.verdict().compliance, &annotation, at),
+            basis: Basis::Verdict(role),
+        })
     }
 
     /// NOT_APPLICABLE for a resource. `role_name` is its name if it is a role and its name is known.

@@ -1,5 +1,6 @@
 """Accounts, regions, pods, account details, faults and limits in the stand-in."""
 
+import json
 import time
 
 import boto3
@@ -64,6 +65,25 @@ def test_pod_identity_associations_are_listed_and_described(eks):
     again = {"clusterName": "pods", "namespace": "shop", "serviceAccount": "s0", "roleArn": POD}
     assert error_code(eks.create_pod_identity_association, **again) == "ResourceInUseException"
     assert error_code(eks.list_pod_identity_associations, clusterName="unknown") == "ResourceNotFoundException"
+
+
+def test_session_policy_of_an_association_is_described(eks):
+    policy = json.dumps(account.document(account.allow("ecr:GetAuthorizationToken")))
+    association = {"clusterName": "pods", "namespace": "shop", "serviceAccount": "limited", "roleArn": POD}
+    for refused in ({"policy": policy}, {"policy": "{", "disableSessionTags": True}):
+        code = error_code(eks.create_pod_identity_association, **association, **refused)
+        assert code == "InvalidParameterException"
+    created = eks.create_pod_identity_association(**association, policy=policy, disableSessionTags=True)
+    named = {"clusterName": "pods", "associationId": created["association"]["associationId"]}
+    described = eks.describe_pod_identity_association(**named)["association"]
+    assert (described["policy"], described["disableSessionTags"]) == (policy, True)
+    code = error_code(eks.update_pod_identity_association, **named, disableSessionTags=False)
+    assert code == "InvalidParameterException"
+    eks.update_pod_identity_association(**named, policy="", disableSessionTags=False, targetRoleArn=f"{POD}-target")
+    described = eks.describe_pod_identity_association(**named)["association"]
+    assert (described["policy"], described["targetRoleArn"]) == ("", f"{POD}-target")
+    listed = eks.list_pod_identity_associations(clusterName="pods", serviceAccount="limited")["associations"]
+    assert all("policy" not in summary for summary in listed)
 
 
 def test_addons_are_listed_and_described(eks):
