@@ -7,10 +7,26 @@ use std::collections::BTreeSet;
 
 use crate::support::generate::Rng;
 use crate::support::generate::account::{account, role_docs, role_names};
+use crate::support::naive::RoleDocs;
 use crate::support::oracle::{Tally, actions};
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// The generated role of a seed. Every fifth one has a session policy: a policy of another generated role.
+fn docs(seed: u64) -> RoleDocs {
+    let generated = |seed| {
+        let details = account(seed, 1);
+        role_docs(&details, &role_names(&details)[0]).unwrap()
+    };
+    let mut docs = generated(seed);
+    if seed.is_multiple_of(5) {
+        let association = "arn:aws:eks:us-east-1:111122223333:podidentityassociation/shop/a-1example".to_owned();
+        let other: RoleDocs = generated(seed ^ (1 << 40));
+        docs.session = other.policies.into_iter().next().map(|(_, document)| (association, document));
+    }
+    docs
 }
 
 #[test]
@@ -22,8 +38,7 @@ fn solver_agrees_with_the_naive_evaluator() {
     let mut undecided_roles = BTreeSet::new();
     let mut failures = Vec::new();
     for seed in first..first + roles {
-        let details = account(seed, 1);
-        let docs = role_docs(&details, &role_names(&details)[0]).unwrap();
+        let docs = docs(seed);
         let undecided = tally.undecided;
         tally.judge(&docs, &actions, probes, &mut Rng::new(seed ^ 0x5eed));
         if tally.undecided > undecided {

@@ -24,9 +24,9 @@ pub struct Interest<'a> {
 impl<'a> Interest<'a> {
     /// The constants of a role. Malformed documents are ignored.
     pub fn of(role: &'a RoleDocs) -> Interest<'a> {
-        let trust = Trust::of(&role.trust).unwrap_or_default();
+        let trust = Trust::of_sessions(role).unwrap_or_default();
         let mut interest = Interest { role, trust, allows: Vec::new(), resources: Vec::new(), keys: BTreeMap::new() };
-        for (_, document) in role.policies.iter().chain(&role.boundary) {
+        for (_, document) in role.policies.iter().chain(&role.boundary).chain(&role.session) {
             for statement in parse(document).unwrap_or_default() {
                 interest.add(&statement);
                 if statement.effect == Effect::Allow {

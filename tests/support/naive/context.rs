@@ -61,9 +61,15 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Only EKS Pod Identity can assume the role, without session tags.
-    pub fn of_pods() -> Trust {
-        Trust { services: vec!["pods.eks.amazonaws.com".to_owned()], ..Trust::default() }
+    /// Who starts the role's sessions. One with a session policy is started by EKS Pod Identity, without session tags.
+    ///
+    /// # Errors
+    /// The trust policy is malformed.
+    pub fn of_sessions(role: &RoleDocs) -> Result<Trust, String> {
+        if role.session.is_some() {
+            return Ok(Trust { services: vec!["pods.eks.amazonaws.com".to_owned()], ..Trust::default() });
+        }
+        Trust::of(&role.trust)
     }
 
     /// Reads a trust policy.

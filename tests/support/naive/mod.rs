@@ -193,9 +193,7 @@ impl<'a> Judge<'a> {
             let statements = statement::parse(document).map_err(|text| format!("document `{name}`: {text}"))?;
             sources.push((place, name.as_str(), statements));
         }
-        // A session with a session policy is one of EKS Pod Identity, and has no session tags.
-        let trust = if role.session.is_some() { Trust::of_pods() } else { Trust::of(&role.trust)? };
-        Ok(Judge { role, trust, sources })
+        Ok(Judge { role, trust: Trust::of_sessions(role)?, sources })
     }
 
     /// Who can assume the role.

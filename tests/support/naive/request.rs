@@ -14,7 +14,7 @@ use std::net::IpAddr;
 /// # Errors
 /// The reason why it cannot exist.
 pub fn well_formed(role: &RoleDocs, request: &Request, catalogue: &[CatalogueAction], at: i64) -> Result<(), String> {
-    can_exist(role, &Trust::of(&role.trust)?, request, catalogue, at)
+    can_exist(role, &Trust::of_sessions(role)?, request, catalogue, at)
 }
 
 /// [`well_formed`] for a trust policy that is already parsed.
