@@ -1,6 +1,6 @@
 //! `check`: reads the account's file, judges its roles, and writes the report.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 use ecr_read_only::access::catalogue::{Action, CATALOGUE_DATE, Operation};
@@ -8,8 +8,9 @@ use ecr_read_only::access::{Annotation, Compliance, Criteria, NotApplicable, Ref
 use time::OffsetDateTime;
 
 use crate::input::account_details::{AccountDetails, DetailsError, RoleEntry};
+use crate::input::text::{self, TextError};
 use crate::options::Options;
-use crate::report::{ExitStatus, RefusedAction, ReportHead, RoleReport};
+use crate::report::{ExitStatus, RefusedAction, ReportHead, RoleReport, Tally};
 
 /// How many roles a thread takes at a time.
 const ROLES_PER_BATCH: usize = 256;
@@ -17,8 +18,8 @@ const ROLES_PER_BATCH: usize = 256;
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckError {
-    #[error("cannot read {path}: {error}")]
-    Input { path: String, error: io::Error },
+    #[error("{path}: {error}")]
+    Text { path: String, error: TextError },
     #[error("{path}: {error}")]
     Details { path: String, error: DetailsError },
     #[error("{path}: no role `{name}`; correct the value of `--role`")]
@@ -31,14 +32,11 @@ pub(crate) enum CheckError {
 
 /// Writes the report and returns the exit status.
 pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<ExitStatus, CheckError> {
-    let path = if is_standard_input(options) {
-        "standard input".to_owned()
-    } else {
-        options.account_details.display().to_string()
-    };
-    let text = read(options).map_err(|error| CheckError::Input { path: path.clone(), error })?;
-    let account = AccountDetails::parse(&text).map_err(|error| CheckError::Details { path: path.clone(), error })?;
-    if let Some(unknown) = unknown_role(&account, options) {
+    let file = &options.account_details;
+    let path = if file.as_os_str() == "-" { "standard input".to_owned() } else { file.display().to_string() };
+    let text = text::read(file).map_err(|error| CheckError::Text { path: path.clone(), error })?;
+    let details = AccountDetails::parse(&text).map_err(|error| CheckError::Details { path: path.clone(), error })?;
+    if let Some(unknown) = unknown_role(&details, options) {
         return Err(CheckError::UnknownRole { path, name: unknown.to_owned() });
     }
     let criteria = options.criteria();
@@ -56,60 +54,50 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<ExitStatus,
     }
     let at = options.at.unwrap_or_else(|| OffsetDateTime::from(SystemTime::now()));
     let format = options.format;
-    format.start(&ReportHead::new(&criteria, at)?, out)?;
-    let mut exit = ExitStatus::NoFindings;
+    format.start(&ReportHead::new(&criteria, at, details.accounts().collect())?, out)?;
+    let mut tally = Tally::default();
     // Roles are independent: each processor takes a batch. The report keeps the file's order.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let batch = |start: usize| -> io::Result<(Vec<u8>, ExitStatus)> {
-        let (mut text, mut exit) = (Vec::new(), ExitStatus::NoFindings);
-        for (index, entry) in (start..).zip(account.roles(start, ROLES_PER_BATCH)) {
+    let batch = |start: usize| -> io::Result<(Vec<u8>, Tally)> {
+        let (mut text, mut tally) = (Vec::new(), Tally::default());
+        for (index, entry) in (start..).zip(details.roles(start, ROLES_PER_BATCH)) {
             let report = report(&entry, options, &criteria, at);
-            exit = exit.max(report.exit_status());
+            tally.count(&report);
             format.role(&report, index, &mut text)?;
         }
-        Ok((text, exit))
+        Ok((text, tally))
     };
-    for start in (0..account.len()).step_by(threads * ROLES_PER_BATCH) {
+    for start in (0..details.len()).step_by(threads * ROLES_PER_BATCH) {
         let starts = (0..threads).map(|thread| start + thread * ROLES_PER_BATCH);
         let results: Vec<_> = std::thread::scope(|scope| {
             let running: Vec<_> = starts.map(|start| scope.spawn(move || batch(start))).collect();
             running.into_iter().map(|thread| thread.join().map_err(|_| CheckError::Panicked)).collect()
         });
         for result in results {
-            let (text, worst) = result??;
-            exit = exit.max(worst);
+            let (text, of_batch) = result??;
+            tally.add(of_batch);
             out.write_all(&text)?;
         }
     }
     format.end(out)?;
-    Ok(exit)
-}
-
-fn is_standard_input(options: &Options) -> bool {
-    options.account_details.as_os_str() == "-"
-}
-
-fn read(options: &Options) -> io::Result<String> {
-    if is_standard_input(options) {
-        let mut text = String::new();
-        io::stdin().lock().read_to_string(&mut text)?;
-        Ok(text)
-    } else {
-        std::fs::read_to_string(&options.account_details)
+    out.flush()?;
+    if let Some(reason) = tally.nothing_judged() {
+        writeln!(io::stderr(), "ecr-read-only: {path}: no role was judged: {reason}")?;
     }
+    Ok(tally.exit_status())
 }
 
-/// The first role that `--role` names and the file does not have.
-fn unknown_role<'o>(account: &AccountDetails<'_>, options: &'o Options) -> Option<&'o str> {
+/// The first role that `--role` names and no account of the file has.
+fn unknown_role<'o>(details: &AccountDetails<'_>, options: &'o Options) -> Option<&'o str> {
     let mut unknown: Vec<&str> = options.roles.iter().map(String::as_str).collect();
     if !unknown.is_empty() {
-        account.roles(0, account.len()).for_each(|entry| unknown.retain(|wanted| *wanted != entry.name()));
+        details.role_names().for_each(|name| unknown.retain(|wanted| *wanted != name));
     }
     unknown.first().copied()
 }
 
 fn report<'r>(entry: &'r RoleEntry<'_>, options: &Options, criteria: &Criteria, at: OffsetDateTime) -> RoleReport<'r> {
-    let mut report = RoleReport::new(entry.name(), entry.arn(), entry.id());
+    let mut report = RoleReport::new(entry.account(), entry.name(), entry.arn(), entry.id());
     if let Err(error) = fill(&mut report, entry, options, criteria, at) {
         report.error = Some(error);
     }
@@ -126,7 +114,7 @@ fn fill(
 ) -> Result<(), String> {
     let trust_policy = entry.trust_policy()?;
     let named = options.all_roles || options.roles.iter().any(|name| name == entry.name());
-    let node_of = entry.node_marks(&trust_policy);
+    let node_of = entry.node_marks(&trust_policy)?;
     if node_of.is_empty() && !named {
         report.verdict = Some(Compliance::NotApplicable);
         let annotation = Annotation::not_applicable(Some(entry.name()), NotApplicable::NotShown);

@@ -43,13 +43,14 @@ Example:
   aws iam get-account-authorization-details > account.json
   ecr-read-only check --account-details account.json
 
-Without --role and --all-roles it checks the roles that the file shows to be EKS node roles: by a tag of a cluster or by
-a policy for nodes that AWS manages. The others are NOT_APPLICABLE.
+Without --role and --all-roles it checks the roles that the file shows to be EKS node roles: by a tag of a cluster on the
+role or its instance profile, by a policy for nodes that AWS manages, or by a trust policy for Fargate. The others are
+NOT_APPLICABLE.
 
 Exit status:
   0  no findings
   1  findings: a role is NON_COMPLIANT
-  2  errors: a role could not be checked, or there is no report; errors take precedence over findings";
+  2  errors: a role could not be checked, no role was judged, or there is no report; errors take precedence over findings";
 
 fn main() -> ExitCode {
     let Command::Check(options) = Arguments::parse().command;

@@ -12,7 +12,7 @@ use crate::output::Format;
 /// The command line of `check`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The output of `aws iam get-account-authorization-details`; `-` reads it from standard input
+    /// The output of `aws iam get-account-authorization-details`, of one account or several; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) account_details: PathBuf,
     /// Check this role even if the file does not show that it is a node role; repeat for more roles

@@ -4,7 +4,6 @@ use std::io;
 
 use ecr_read_only::access::catalogue::{CATALOGUE_DATE, Level, OPERATIONS_SOURCE};
 use ecr_read_only::access::{Access, AllowedAccess, Compliance, Criteria, Refusal, Remark};
-use ecr_read_only::policy::arn::Arn;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -24,6 +23,15 @@ pub(crate) struct ReportHead<'r> {
     /// The moment from which on time conditions are evaluated; RFC 3339, UTC.
     at: String,
     criteria: CriteriaReport<'r>,
+    accounts: Vec<Account>,
+}
+
+/// An account of the file.
+#[derive(Debug, Serialize)]
+pub(crate) struct Account {
+    pub(crate) id: String,
+    /// Why its roles get no verdict.
+    pub(crate) error: Option<String>,
 }
 
 /// The options that set which actions are allowed.
@@ -39,7 +47,7 @@ impl<'r> ReportHead<'r> {
     ///
     /// # Errors
     /// RFC 3339 cannot express `at`.
-    pub(crate) fn new(criteria: &'r Criteria, at: OffsetDateTime) -> io::Result<Self> {
+    pub(crate) fn new(criteria: &'r Criteria, at: OffsetDateTime, accounts: Vec<Account>) -> io::Result<Self> {
         let criteria = CriteriaReport {
             allowed_access: criteria.allowed_access,
             additional_allowed_actions: &criteria.additional_allowed_actions,
@@ -52,6 +60,7 @@ impl<'r> ReportHead<'r> {
             operations_source: OPERATIONS_SOURCE,
             at: at.format(&Rfc3339).map_err(io::Error::other)?,
             criteria,
+            accounts,
         })
     }
 }
@@ -96,22 +105,22 @@ pub(crate) struct RefusedAction {
     pub(crate) refusal: Refusal,
 }
 
-/// The exit status, from best to worst: the worst of all roles is that of the command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
     /// 0: no role is NON_COMPLIANT.
     NoFindings,
     /// 1: a role is NON_COMPLIANT.
     Findings,
-    /// 2: a role has an error, or there is no report.
+    /// 2: a role has an error, no role was judged, or there is no report.
     Errors,
 }
 
 impl<'r> RoleReport<'r> {
     /// A report without verdict and without error.
-    pub(crate) fn new(role_name: &'r str, role_arn: &'r str, role_id: &'r str) -> Self {
+    pub(crate) fn new(account: Option<&'r str>, role_name: &'r str, role_arn: &'r str, role_id: &'r str) -> Self {
         Self {
-            account: account_of(role_arn),
+            account,
             role_name,
             role_arn,
             role_id,
@@ -127,21 +136,69 @@ impl<'r> RoleReport<'r> {
             error: None,
         }
     }
-
-    /// The exit status if this were the only role.
-    pub(crate) fn exit_status(&self) -> ExitStatus {
-        match (&self.error, self.verdict) {
-            (Some(_), _) => ExitStatus::Errors,
-            (None, Some(Compliance::NonCompliant)) => ExitStatus::Findings,
-            (None, _) => ExitStatus::NoFindings,
-        }
-    }
 }
 
-/// The account of a role, from its ARN.
-fn account_of(arn: &str) -> Option<&str> {
-    let account = Arn::parse(arn)?.account;
-    (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
+/// How many roles have which result.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    compliant: usize,
+    non_compliant: usize,
+    not_applicable: usize,
+    errors: usize,
+}
+
+impl Tally {
+    /// Counts a role.
+    pub(crate) fn count(&mut self, report: &RoleReport<'_>) {
+        let counter = match (&report.error, report.verdict) {
+            (None, Some(Compliance::Compliant)) => &mut self.compliant,
+            (None, Some(Compliance::NonCompliant)) => &mut self.non_compliant,
+            (None, Some(Compliance::NotApplicable)) => &mut self.not_applicable,
+            (Some(_), _) | (None, None) => &mut self.errors,
+        };
+        *counter += 1;
+    }
+
+    /// Adds other roles.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.compliant += other.compliant;
+        self.non_compliant += other.non_compliant;
+        self.not_applicable += other.not_applicable;
+        self.errors += other.errors;
+    }
+
+    /// Why no role was judged, and what to do; `None` if one was.
+    pub(crate) fn nothing_judged(&self) -> Option<String> {
+        if self.compliant + self.non_compliant > 0 {
+            return None;
+        }
+        let roles = |count: usize| if count == 1 { "1 role".to_owned() } else { format!("{count} roles") };
+        let options = "name node roles with `--role NAME`, or check all roles with `--all-roles`";
+        Some(match (self.not_applicable, self.errors) {
+            (0, 0) => "the file has 0 roles, so `--role` and `--all-roles` find none; save it again without `--filter`, or with \
+                 `--filter Role LocalManagedPolicy AWSManagedPolicy`"
+                .to_owned(),
+            (0, 1) => "the file has 1 role, and it has an error".to_owned(),
+            (0, errors) => format!("the file has {}, and each has an error", roles(errors)),
+            (1, 0) => format!("the file has 1 role, and does not show that EKS nodes use it; {options}"),
+            (others, 0) => format!("the file has {}, and shows for none that EKS nodes use it; {options}", roles(others)),
+            (others, errors) => format!(
+                "the file has {}: {errors} with an error, and {others} without a sign that EKS nodes use it; {options}",
+                roles(others + errors)
+            ),
+        })
+    }
+
+    /// The exit status of the command.
+    pub(crate) fn exit_status(&self) -> ExitStatus {
+        if self.errors > 0 || self.nothing_judged().is_some() {
+            ExitStatus::Errors
+        } else if self.non_compliant > 0 {
+            ExitStatus::Findings
+        } else {
+            ExitStatus::NoFindings
+        }
+    }
 }
 
 impl From<ExitStatus> for std::process::ExitCode {
