@@ -7,7 +7,9 @@ use ecr_read_only::rule::NodeKind;
 use ecr_read_only::rule::ports::{Authentication, PartKind, SessionPolicy};
 use serde_json::{Value, json};
 
-const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["ec2.amazonaws.com","pods.eks.amazonaws.com"]},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["ec2.amazonaws.com","pods.eks.amazonaws.com"],
+    "Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/ABC"},"Action":["sts:AssumeRole","sts:AssumeRoleWithWebIdentity","sts:TagSession"]}]}"#;
+const ISSUER: &str = "oidc.eks.us-east-1.amazonaws.com/id/ABC";
 const WORKER: &str = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy";
 
 const PULL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ecr:GetAuthorizationToken","ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Resource":"*"}}"#;
@@ -36,8 +38,10 @@ enum Use {
     WorkerPolicy,
     /// The parameter `NodeRoles`.
     Parameter,
+    /// The cluster's OIDC provider in the trust policy.
+    Oidc,
 }
-use Use::{First, NodeGroup, Parameter, Pods, Target, WorkerPolicy};
+use Use::{First, NodeGroup, Oidc, Parameter, Pods, Target, WorkerPolicy};
 
 fn association(name: &str) -> String {
     format!("arn:aws:eks:us-east-1:{ACCOUNT}:podidentityassociation/prod/a-{name}")
@@ -80,6 +84,7 @@ fn account(uses: &[Use], policy: &str) -> FakeAws {
                     let kind = NodeKind::NodeGroup("nodes".to_owned());
                     cluster.part(PartKind::NodeGroups, "nodes", &role_arn("r"), kind);
                 }
+                Oidc => cluster.record.oidc_issuer = Some(format!("https://{ISSUER}")),
                 WorkerPolicy | Parameter => {}
             }
         }
@@ -131,7 +136,7 @@ struct Case {
     sessions: &'static [&'static str],
 }
 
-const CASES: [Case; 15] = [
+const CASES: [Case; 16] = [
     Case {
         name: "a session policy of pulls",
         uses: &[Pods("app", Some(PULL))],
@@ -224,6 +229,15 @@ const CASES: [Case; 15] = [
             "NON_COMPLIANT -: AmazonEKSWorkerNodePolicy on an instance profile",
             "COMPLIANT a-app: Pod Identity shop/app",
         ],
+    },
+    Case {
+        name: "a service account by the cluster's OIDC provider too",
+        uses: &[Oidc, Pods("app", Some(PULL))],
+        annotation: (
+            "r can call ecr:DeleteRegistryPolicy and 35 more",
+            "OIDC provider of cluster prod, us-east-1, and 1 more.",
+        ),
+        sessions: &["NON_COMPLIANT -: OIDC provider", "COMPLIANT a-app: Pod Identity shop/app"],
     },
     Case {
         name: "named by the parameter too",

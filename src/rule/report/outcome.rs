@@ -2,14 +2,14 @@
 
 use time::OffsetDateTime;
 
-use crate::access::{Annotation, Compliance, NotApplicable, Role, Verdict};
+use crate::access::{Access, Annotation, Compliance, NotApplicable, Remark, Role, Verdict};
 use crate::rule::invocation::Invocation;
 use crate::rule::invocation::configuration_item::ROLE;
 use crate::rule::nodes::classify::NodeClassifier;
 use crate::rule::nodes::facts::NodeFact;
 use crate::rule::ports::config::{Evaluation, ResourceId};
 use crate::rule::ports::iam::role_name;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// The outcome of an evaluation.
 #[derive(Debug, Clone, Default)]
@@ -114,20 +114,14 @@ pub struct EvaluatedRole {
 }
 
 /// The verdict on the sessions of a role that have the same session policy, or none.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct SessionVerdict {
     /// The ARN of the Pod Identity association with the session policy; of several with the same policy, the first one.
     pub session_policy: Option<String>,
     /// The uses of the role that make these sessions: sorted, at least one.
-    #[serde(serialize_with = "texts")]
     pub node_of: Vec<NodeFact>,
     /// The verdict, with its evidence.
-    #[serde(flatten)]
     pub verdict: Verdict,
-}
-
-fn texts<S: Serializer>(facts: &[NodeFact], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(facts.iter().map(ToString::to_string))
 }
 
 impl SessionVerdict {
@@ -158,7 +152,7 @@ impl EvaluatedRole {
     /// without a session policy has no `sessions`.
     pub fn evidence(&self) -> impl Serialize {
         let has_policy = self.sessions().any(|sessions| sessions.session_policy.is_some());
-        let sessions = if has_policy { self.sessions().collect() } else { Vec::new() };
+        let sessions = self.sessions().filter(|_| has_policy).map(SessionEvidence::of).collect();
         Evidence { verdict: self.verdict(), sessions }
     }
 }
@@ -168,7 +162,35 @@ struct Evidence<'a> {
     #[serde(flatten)]
     verdict: &'a Verdict,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    sessions: Vec<&'a SessionVerdict>,
+    sessions: Vec<SessionEvidence<'a>>,
+}
+
+/// A verdict without the permitted actions: a role can have many session policies, and a log event has at most 1 MB
+/// (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>).
+#[derive(Serialize)]
+struct SessionEvidence<'a> {
+    session_policy: Option<&'a str>,
+    node_of: Vec<String>,
+    compliance: Compliance,
+    excess: &'a [Access],
+    missing: &'a [&'static str],
+    undecided: &'a [String],
+    remarks: &'a [Remark],
+}
+
+impl<'a> SessionEvidence<'a> {
+    fn of(sessions: &'a SessionVerdict) -> Self {
+        let SessionVerdict { session_policy, node_of, verdict } = sessions;
+        Self {
+            session_policy: session_policy.as_deref(),
+            node_of: node_of.iter().map(ToString::to_string).collect(),
+            compliance: verdict.compliance,
+            excess: &verdict.excess,
+            missing: &verdict.missing,
+            undecided: &verdict.undecided,
+            remarks: &verdict.remarks,
+        }
+    }
 }
 
 impl Answer {
