@@ -5,10 +5,11 @@
 //!
 //! Sources: IAM User Guide, "IAM JSON policy elements: Resource", "… NotResource", "… Condition".
 
+use super::catalogue::Service;
 use super::conditions::{ConditionTerm, condition_term};
 use super::context::{FixedValues, RoleContext, Target, Unknown, UnknownValue};
 use super::request::Request;
-use super::resources::resource_cubes;
+use super::resources::{resource_cubes, unresolved_cubes};
 use super::solver::{Clause, Literal, Values, holds};
 use super::statements::RoleStatement;
 use crate::policy::budget::Budget;
@@ -105,11 +106,36 @@ fn index(reading: Reading) -> usize {
 fn translate(request: &mut Request<'_>, statement: &RoleStatement<'_>, reading: Reading) -> StatementClauses {
     request.add_keys(&statement.keys);
     request.take_open();
-    let clauses = match statement.body.effect {
-        Effect::Allow => match_clauses(request, statement.body, reading),
-        Effect::Deny => Some(escape_clauses(request, statement.body, reading)),
-    };
+    let mut clauses = clauses_of(request, statement.body, reading);
+    if request.target.service == Service::EcrPublic && statement.names_key_from("ecr:resourcetag/") {
+        request.target.ecr_tags = false;
+        let without_tags = clauses_of(request, statement.body, reading);
+        request.target.ecr_tags = true;
+        // An Allow that is read wide matches if one of the two does. A Deny that is read narrow does not match if one of the
+        // two does not.
+        clauses =
+            if reading == statement.reading() { either(clauses, without_tags) } else { both(clauses, without_tags) };
+    }
     StatementClauses { clauses, open: request.take_open() }
+}
+
+fn clauses_of(request: &mut Request<'_>, statement: &Statement, reading: Reading) -> Option<Vec<Clause>> {
+    match statement.effect {
+        Effect::Allow => match_clauses(request, statement, reading),
+        Effect::Deny => Some(escape_clauses(request, statement, reading)),
+    }
+}
+
+/// Clauses that hold if all of one list or all of the other do.
+fn either(one: Option<Vec<Clause>>, other: Option<Vec<Clause>>) -> Option<Vec<Clause>> {
+    let (Some(one), Some(other)) = (&one, &other) else { return one.or(other) };
+    let pairs = one.iter().flat_map(|first| other.iter().map(move |second| (first, second)));
+    Some(pairs.map(|(first, second)| first.iter().chain(second).cloned().collect()).collect())
+}
+
+/// Clauses that hold if all of both lists do.
+fn both(one: Option<Vec<Clause>>, other: Option<Vec<Clause>>) -> Option<Vec<Clause>> {
+    Some(one?.into_iter().chain(other?).collect())
 }
 
 /// The clauses under which a statement matches; `None` if it matches no request for the target.
@@ -125,7 +151,11 @@ fn match_clauses(request: &mut Request<'_>, statement: &Statement, reading: Read
     }
     let patterns = &statement.resources.patterns;
     if statement.resources.negated {
-        for cube in resource_cubes(request, patterns, reading.other()) {
+        let mut excluded = resource_cubes(request, patterns, reading.other());
+        if reading == Reading::Narrow {
+            excluded.extend(unresolved_cubes(request, patterns));
+        }
+        for cube in excluded {
             clauses.push(cube.into_iter().map(|literal| vec![literal.negated()]).collect());
         }
     } else {
@@ -161,6 +191,9 @@ fn escape_clauses(request: &mut Request<'_>, statement: &Statement, reading: Rea
         }
         let mut ways = by_condition;
         ways.extend(resource_cubes(request, patterns, reading.other()));
+        if reading == Reading::Narrow {
+            ways.extend(unresolved_cubes(request, patterns));
+        }
         return if ways.iter().any(Vec::is_empty) { Vec::new() } else { vec![ways] };
     }
     let missed = resource_cubes(request, patterns, reading).into_iter();

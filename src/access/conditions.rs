@@ -123,7 +123,27 @@ fn term_for_unknown(
         literals.push(empty().negated());
     }
     literals.extend(arns.map(|arns| Literal::new(slot, arns)));
-    ConditionTerm::All(literals)
+    if condition.key.lower() == "aws:calledvia" { with_ends(request, literals) } else { ConditionTerm::All(literals) }
+}
+
+/// What a condition on `aws:CalledVia` requires. The slot has the services between the ends of the list, and the ends have
+/// slots too: their own keys.
+fn with_ends(request: &mut Request<'_>, literals: Vec<Literal>) -> ConditionTerm {
+    let ends = ["aws:calledviafirst", "aws:calledvialast"].map(|end| request.slot_of(&Unknown::Key(end.to_owned())));
+    let everywhere = |literal: Literal| {
+        let at_ends = ends.map(|slot| Literal::new(slot, literal.requirement.clone()));
+        std::iter::once(literal).chain(at_ends)
+    };
+    let wants_any = |literal: &Literal| {
+        matches!(literal.requirement.if_present, IfPresent::Values { quantifier: Quantifier::Any, .. })
+    };
+    let any = literals.iter().any(wants_any);
+    // A service is no ARN, so the narrow reading of a negated ARN operator does not hold.
+    if any && literals.len() > 1 {
+        return ConditionTerm::Settled(false);
+    }
+    let literals = literals.into_iter().flat_map(everywhere).collect();
+    if any { ConditionTerm::Any(literals) } else { ConditionTerm::All(literals) }
 }
 
 /// What a condition on a known key requires of an unknown that a variable in the condition stands for. `None` where that

@@ -5,6 +5,7 @@
 //! Sources: IAM User Guide, "AWS global condition context keys"; Service Authorization Reference of Amazon ECR.
 
 use super::catalogue::{self, ResourceType, Service};
+use super::examples::{self, Home};
 use super::solver::slot::{Kind, Slot};
 use super::solver::universe::Universe;
 use crate::policy::TrustPolicy;
@@ -24,6 +25,9 @@ pub(super) struct Target {
     pub(super) creates: bool,
     /// Who owns the resource.
     pub(super) owner: Owner,
+    /// Whether `ecr:ResourceTag/…` is a key of requests to ECR Public. Its user guide uses the key, and the Service Authorization
+    /// Reference does not list it.
+    pub(super) ecr_tags: bool,
 }
 
 /// Who owns a request's resource.
@@ -136,7 +140,7 @@ impl RoleContext<'_> {
         let value = |text: &str| Knowledge::Value(text.to_owned());
         let (service, name) = key.split_once(':').unwrap_or(("", key));
         if let Some(tag) = name.strip_prefix("resourcetag/")
-            && (service == "aws" || service == target.service.prefix())
+            && (service == "aws" || service == target.service.prefix() || service == "ecr" && target.ecr_tags)
         {
             let kind = if target.creates { "requesttag" } else { "resourcetag" };
             return match target.resource {
@@ -227,7 +231,7 @@ impl RoleContext<'_> {
     pub(super) fn slot(&self, target: &Target, unknown: &Unknown, now: usize) -> Slot {
         let example_names = || texts(&["repository/app", "repository/base"]);
         match unknown {
-            Unknown::Region => always(Kind::Text(Universe::region(self.partition())), self.example_regions()),
+            Unknown::Region => always(Kind::Text(Universe::region(self.partition())), texts(self.example_regions())),
             Unknown::Account => always(Kind::Text(Universe::Account), texts(&[self.account(), "210987654321"])),
             Unknown::Resource => match (target.resource, target.service) {
                 (ResourceType::Other, _) => always(Kind::Text(Universe::Other), texts(&["other/app"])),
@@ -250,31 +254,33 @@ impl RoleContext<'_> {
 
     /// The slot of a condition key, which is given in lower case.
     fn key_slot(&self, target: &Target, key: &str, multivalued: bool, now: usize) -> Slot {
-        let optional = |kind: Kind| Slot { kind, optional: true, multivalued: false, preferred: Vec::new() };
+        let optional = |kind: Kind| Slot { optional: true, ..always(kind, Vec::new()) };
         let words = || match key {
-            "aws:sourcevpc" | "aws:ec2instancesourcevpc" => texts(&["vpc-0a1b2c3d4e5f67890", "vpc-0f9e8d7c6b5a43210"]),
-            "aws:sourcevpce" => texts(&["vpce-0a1b2c3d4e5f67890", "vpce-0f9e8d7c6b5a43210"]),
-            "aws:vpceaccount" => texts(&[self.account(), "210987654321"]),
-            "aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast" => {
-                texts(&["cloudformation.amazonaws.com", "codebuild.amazonaws.com"])
-            }
-            _ if key.ends_with("orgid") => texts(&["o-a1b2c3d4e5", "o-f9e8d7c6b5"]),
-            _ if key.ends_with("orgpaths") => texts(&["o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/"]),
+            "aws:useragent" => texts(&["docker/28.5.1", "aws-cli/2.31.18"]),
+            "aws:sourceidentity" => texts(&["alice", "bob"]),
+            "glue:roleassumedby" | "glue:credentialissuingservice" => texts(&["glue.amazonaws.com"]),
+            _ if key.ends_with("arn") && !key.contains("tag/") => vec![self.ec2_arn("instance/i-0a1b2c3d4e5f67890")],
             _ => texts(&["app", "base"]),
         };
-        let universe = || if multivalued { Universe::Member } else { Universe::Text };
-        let text = || Slot { kind: Kind::Text(universe()), optional: true, multivalued, preferred: words() };
+        let universe = if multivalued { Universe::Member } else { Universe::Text };
+        let text = |kind: Universe| {
+            let (examples, usual) = examples::of_key(key, &self.home());
+            let preferred = if examples.is_empty() { words() } else { examples };
+            Slot { multivalued, preferred, usual, ..optional(Kind::Text(kind)) }
+        };
         match key {
             "aws:userid" => {
                 let instance = self.trust.admits_only_ec2();
                 let prefix = format!("{}:", self.id);
-                let preferred = vec![format!("{prefix}i-0123456789abcdef0")];
+                let preferred = vec![format!("{prefix}i-0a1b2c3d4e5f67890")];
                 always(Kind::Text(Universe::UserId { prefix, instance }), preferred)
             }
             "aws:requestedregion" if target.service == Service::EcrPublic => {
                 always(Kind::Choice(&["us-east-1", "us-west-2"]), Vec::new())
             }
-            "aws:requestedregion" => always(Kind::Text(Universe::region(self.partition())), self.example_regions()),
+            "aws:requestedregion" => {
+                always(Kind::Text(Universe::region(self.partition())), texts(self.example_regions()))
+            }
             "aws:tokenissuetime" => always(Kind::InstantUntil(now), self.earliest()),
             "aws:viaawsservice" => always(Kind::Choice(&["false", "true"]), Vec::new()),
             "aws:useragent" => always(Kind::Text(Universe::Text), words()),
@@ -284,33 +290,31 @@ impl RoleContext<'_> {
             "aws:multifactorauthpresent" => optional(Kind::Choice(&["false"])),
             "aws:multifactorauthage" => Slot { preferred: texts(&["300"]), ..optional(Kind::Number) },
             "ec2:roledelivery" => optional(Kind::Choice(&["2.0", "1.0"])),
-            "aws:sourceip" => {
-                Slot { preferred: texts(&["203.0.113.10", "198.51.100.10", "192.0.2.10"]), ..optional(Kind::Address) }
-            }
-            "aws:vpcsourceip" | "aws:ec2instancesourceprivateipv4" => {
-                let private = texts(&["10.0.1.25", "172.31.16.25", "192.168.1.25", "100.64.1.25"]);
-                Slot { preferred: private, ..optional(Kind::Address) }
+            "aws:sourceip" => Slot {
+                preferred: texts(&["203.0.113.10", "198.51.100.10", "192.0.2.10", "2001:db8::10"]),
+                ..optional(Kind::Address)
+            },
+            "aws:vpcsourceip" => Slot { preferred: texts(&PRIVATE_ADDRESSES), ..optional(Kind::Address) },
+            "aws:ec2instancesourceprivateipv4" => {
+                Slot { preferred: texts(&PRIVATE_ADDRESSES), ..optional(Kind::PrivateAddress) }
             }
             // Before the keys that are recognized by their name, because users choose the keys of tags.
-            _ if key.contains("tag/") => text(),
+            _ if key.contains("tag/") => text(universe),
             "aws:viaawsmcpservice" | "aws:ismcpserviceaction" => optional(Kind::Choice(&["false", "true"])),
-            _ if key.ends_with("arn") => {
-                let name = if key == "aws:sourcevpcarn" {
-                    "vpc/vpc-0a1b2c3d4e5f67890"
-                } else {
-                    "instance/i-0123456789abcdef0"
-                };
-                let example = self.ec2_arn(name);
-                Slot { preferred: vec![example], ..optional(Kind::Text(Universe::Arn)) }
-            }
-            _ => text(),
+            _ if key.ends_with("arn") => text(Universe::Arn),
+            _ => text(universe),
         }
     }
 
     /// The ARN of a resource of EC2 in the role's account.
     pub(super) fn ec2_arn(&self, resource: &str) -> String {
-        let region = self.example_regions().into_iter().next().unwrap_or_default();
-        format!("arn:{}:ec2:{region}:{}:{resource}", self.partition(), self.account())
+        let Home { partition, region, account } = self.home();
+        format!("arn:{partition}:ec2:{region}:{account}:{resource}")
+    }
+
+    fn home(&self) -> Home<'_> {
+        let region = self.example_regions().first().copied().unwrap_or_default();
+        Home { partition: self.partition(), region, account: self.account() }
     }
 
     /// The earliest time of a request: the preferred value of a slot for an instant.
@@ -318,19 +322,22 @@ impl RoleContext<'_> {
         vec![format!("{:.0}", self.at.ceil())]
     }
 
-    fn example_regions(&self) -> Vec<String> {
-        texts(match self.partition() {
+    fn example_regions(&self) -> &'static [&'static str] {
+        match self.partition() {
             "aws" => &["us-east-1", "us-west-2", "eu-west-1"],
             "aws-us-gov" => &["us-gov-west-1", "us-gov-east-1"],
             "aws-cn" => &["cn-north-1", "cn-northwest-1"],
             _ => &[],
-        })
+        }
     }
 }
 
+/// Addresses of VPCs.
+const PRIVATE_ADDRESSES: [&str; 4] = ["10.0.1.25", "172.31.16.25", "192.168.1.25", "100.64.1.25"];
+
 /// A slot that is present in every request and has one value.
 fn always(kind: Kind, preferred: Vec<String>) -> Slot {
-    Slot { kind, optional: false, multivalued: false, preferred }
+    Slot { kind, optional: false, multivalued: false, preferred, usual: Vec::new() }
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {

@@ -146,6 +146,7 @@ impl<'r> Decider<'r> {
             all_repositories: self.names_resources && action.full_name == "ecr:DescribeRepositories",
             creates,
             owner: Owner::Any,
+            ecr_tags: true,
         };
         let places = |set: fn(&RoleStatement<'_>) -> ActionSet| {
             let places = self.statements.iter().enumerate();
@@ -188,8 +189,15 @@ impl<'r> Decider<'r> {
         let registry = public.then_some(ResourceType::Registry);
         let types = [ResourceType::Repository].into_iter().chain(registry);
         for resource in types.chain([ResourceType::None, ResourceType::Other]) {
-            let target =
-                Target { service, resource, keys: None, all_repositories: false, creates: false, owner: Owner::Any };
+            let target = Target {
+                service,
+                resource,
+                keys: None,
+                all_repositories: false,
+                creates: false,
+                owner: Owner::Any,
+                ecr_tags: true,
+            };
             match self.decide(Question { target, matching: matching.clone(), doubtful: doubtful.clone() }) {
                 permitted @ Decision::Permitted(_) => return permitted,
                 Decision::Undecided => best = Decision::Undecided,
@@ -310,10 +318,17 @@ impl<'r> Decider<'r> {
     /// Searches with variables as wildcards, then with the values that were found, until one of them settles the question
     /// (points 2 to 5 of the invariant).
     fn search_all(&mut self, question: &Question, wanted: &Restrictions, most_attempts: usize) -> Decision {
-        let mut restrictions = wanted.clone();
+        // A variable that is a wildcard is not yet a matter of readings.
+        let mut restrictions = Restrictions { both_readings: false, ..wanted.clone() };
         let mut undecided = false;
         for attempt in 0..most_attempts {
             let (values, likely, resource) = match self.find(question, &restrictions) {
+                SearchResult::Permitted(_) if wanted.both_readings => {
+                    return match self.find(question, wanted) {
+                        SearchResult::Permitted(witness) => Decision::Permitted(witness),
+                        _ => Decision::Undecided,
+                    };
+                }
                 SearchResult::Permitted(witness) => return Decision::Permitted(witness),
                 SearchResult::Nothing if undecided => return Decision::Undecided,
                 SearchResult::Nothing => return Decision::Refused,
@@ -435,6 +450,7 @@ impl<'r> Decider<'r> {
         }
         let mut ties = translated.request.restrictions(&restrictions.excluded);
         ties.extend(ties::clauses(&mut translated.request));
+        let open_in_ties = translated.request.take_open();
         let request = &translated.request;
         if restrictions.own_account || request.target.owner == Owner::Own {
             ties.extend(request.own_account().map(|own| vec![vec![own]]));
@@ -443,7 +459,7 @@ impl<'r> Decider<'r> {
             ties.extend(request.own_account().map(|own| vec![vec![own.negated()]]));
         }
         ties.extend(restrictions.without.iter().filter_map(|unusual| Some(vec![vec![unusual.avoided(request)?]])));
-        let (mut common, mut open) = (Vec::new(), Vec::new());
+        let (mut common, mut open) = (Vec::new(), open_in_ties.iter().collect::<Vec<_>>());
         let mut allows: Vec<(Layer, Vec<&[Clause]>)> = self.layers.iter().map(|layer| (*layer, Vec::new())).collect();
         for (place, statement) in relevant {
             let Some(made) = translated.get(place, used_reading(statement)) else { continue };

@@ -12,6 +12,7 @@ mod conditions;
 mod context;
 mod decider;
 mod decision;
+mod examples;
 pub mod node_marks;
 mod permissions;
 mod remarks;

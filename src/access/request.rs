@@ -223,6 +223,13 @@ pub(super) fn equals(slot: usize, value: &str, quantifier: Quantifier) -> Litera
     Literal::new(slot, Requirement { if_absent: false, if_present })
 }
 
+/// The literal that one of the globs matches the slot's value.
+pub(super) fn matches_one(slot: usize, globs: Vec<Glob>) -> Literal {
+    let comparison = Arc::new(Comparison::Text(Texts::new(globs, LetterCase::Exact)));
+    let if_present = IfPresent::Values { quantifier: Quantifier::Value, comparison, positive: true };
+    Literal::new(slot, Requirement { if_absent: false, if_present })
+}
+
 /// The literal that the request does not have the slot's key.
 pub(super) fn absent(slot: usize) -> Literal {
     Literal::new(slot, Requirement { if_absent: true, if_present: IfPresent::Holds(false) })

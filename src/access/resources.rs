@@ -5,18 +5,13 @@
 //!
 //! Source: IAM User Guide, "IAM JSON policy elements: Resource".
 
-use std::sync::Arc;
-
 use super::catalogue::{ResourceType, Service};
-use super::context::Unknown;
-use super::request::Request;
-use super::solver::{Cube, Literal};
-use crate::policy::comparison::{Comparison, Texts};
-use crate::policy::glob::{Glob, LetterCase};
-use crate::policy::operator::Quantifier;
+use super::context::{Knowledge, Unknown};
+use super::request::{Request, absent, matches_one};
+use super::solver::Cube;
+use crate::policy::glob::Glob;
 use crate::policy::pattern::ResourcePattern;
 use crate::policy::reading::Reading;
-use crate::policy::requirement::{IfPresent, Requirement};
 use crate::policy::variable::{Token, resolve};
 
 /// How many characters of a pattern cost one step of the budget.
@@ -130,6 +125,24 @@ pub(super) fn resource_cubes(request: &mut Request<'_>, patterns: &[ResourcePatt
     cubes
 }
 
+/// The cubes under which a variable in one of the patterns has neither a value nor a default.
+///
+/// AWS does not document what such an entry of `NotResource` does. It may exclude nothing, or the statement may not match.
+pub(super) fn unresolved_cubes(request: &mut Request<'_>, patterns: &[ResourcePattern]) -> Vec<Cube> {
+    let variables = patterns.iter().flat_map(ResourcePattern::variables);
+    let mut cubes = Vec::new();
+    for variable in variables.filter(|variable| variable.default.is_none()) {
+        match request.role.knowledge(&request.target, variable.key.lower()) {
+            Knowledge::Value(_) => {}
+            Knowledge::Absent => cubes.push(Vec::new()),
+            // Variables are for keys with a single value.
+            Knowledge::Unknown(unknown) if unknown.is_multivalued() => cubes.push(Vec::new()),
+            Knowledge::Unknown(unknown) => cubes.push(vec![absent(request.slot_of(&unknown))]),
+        }
+    }
+    cubes
+}
+
 /// Whether the pattern matches the literal `*`, the resource of actions without resource type.
 fn matches_star(request: &Request<'_>, pattern: &ResourcePattern, reading: Reading) -> bool {
     let fields = pattern.fields();
@@ -206,11 +219,4 @@ fn push(globs: &mut Vec<Glob>, glob: Glob) {
     if !glob.is_everything() && !globs.contains(&glob) {
         globs.push(glob);
     }
-}
-
-/// The literal that one of the globs matches the slot's value.
-fn matches_one(slot: usize, globs: Vec<Glob>) -> Literal {
-    let comparison = Arc::new(Comparison::Text(Texts::new(globs, LetterCase::Exact)));
-    let if_present = IfPresent::Values { quantifier: Quantifier::Value, comparison, positive: true };
-    Literal::new(slot, Requirement { if_absent: false, if_present })
 }

@@ -8,9 +8,11 @@
 use super::catalogue::Service;
 use super::context::{Knowledge, Unknown};
 use super::decision::Context;
-use super::request::{Request, absent, equals};
+use super::request::{Request, absent, equals, matches_one};
 use super::solver::{Clause, Literal, Values};
 use crate::policy::operator::Quantifier;
+use crate::policy::reading::Reading;
+use crate::policy::variable::{Variables, Wildcards, resolve, tokens};
 
 /// A service calls ECR for the role. The second and third are the ends of the first, a list.
 const CALLED_VIA: [&str; 3] = ["aws:CalledVia", "aws:CalledViaFirst", "aws:CalledViaLast"];
@@ -101,6 +103,16 @@ pub(super) fn clauses(request: &mut Request<'_>) -> Vec<Clause> {
         either(absent(age), is_true(mfa));
         either(present(age), is_true(mfa).negated());
     }
+    if keys.slot("aws:SourceVpc").is_some()
+        && let Some(arn) = keys.slot("aws:SourceVpcArn")
+    {
+        // A variable, because the search takes values for one slot at a time.
+        let pattern = format!("arn:{}:ec2:*:*:vpc/${{aws:SourceVpc}}", request.role.partition());
+        let pattern = tokens(&pattern, Variables::Replaced, Wildcards::GlobInPart);
+        let of_vpc = resolve(&pattern, Reading::Wide, &|variable| request.meaning(variable));
+        clauses.extend(of_vpc.map(|of_vpc| vec![vec![absent(arn)], vec![matches_one(arn, vec![of_vpc])]]));
+    }
+    let mut either = |one: Literal, other: Literal| clauses.push(vec![vec![one], vec![other]]);
     for (key, slot) in &keys.0 {
         // `repository/*` stands for all repositories. It is not a repository and has no tags.
         if request.target.all_repositories && key.starts_with("aws:resourcetag/") {
@@ -145,12 +157,14 @@ pub(super) fn complete(request: &Request<'_>, values: &Values, context: &mut Con
     if request.value(&key(VIA_SERVICE), values).is_some_and(|via_service| via_service == "true") {
         add(request, values, context, VIA_SERVICE);
     }
-    let tags: Vec<String> = context.keys().filter_map(|key| Some(key.split_once('/')?.1.to_owned())).collect();
-    for tag in tags {
+    let tags: Vec<(String, String)> =
+        context.keys().filter_map(|key| Some((key.clone(), key.split_once('/')?.1.to_owned()))).collect();
+    for (key, tag) in tags {
         let (of_request, of_resource) = (format!("aws:RequestTag/{tag}"), format!("aws:ResourceTag/{tag}"));
-        if request.target.creates {
-            add_all(context, &[&of_resource], &[&of_request]);
-            add_all(context, &[&of_request], &[&of_resource]);
+        let names_tag = ["requesttag/", "resourcetag/"].iter().any(|kind| key.to_ascii_lowercase().contains(kind));
+        if request.target.creates && names_tag {
+            add(request, values, context, &of_request);
+            add(request, values, context, &of_resource);
         }
         if listed(context, &of_request).is_some() {
             add(request, values, context, "aws:TagKeys");

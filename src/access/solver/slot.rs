@@ -12,6 +12,8 @@ pub(in crate::access) struct Slot {
     pub(in crate::access) multivalued: bool,
     /// Values to try first, so that a witness looks like a real request.
     pub(in crate::access) preferred: Vec<String>,
+    /// Texts to try next, for the same reason. They are among those of the kind.
+    pub(in crate::access) usual: Vec<Universe>,
 }
 
 /// What a request has for an unknown.
@@ -57,4 +59,6 @@ pub(in crate::access) enum Kind {
     InstantUntil(usize),
     /// An IP address.
     Address,
+    /// An IPv4 address for private networks: RFC 1918, or the shared addresses of RFC 6598, which VPCs use too.
+    PrivateAddress,
 }

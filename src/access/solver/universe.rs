@@ -35,6 +35,9 @@ pub(in crate::access) enum Universe {
         /// Whether the session name is an instance id.
         instance: bool,
     },
+    /// Texts of a form: `%` stands for a hexadecimal digit, `#` for a digit, `@` for a lower-case letter or a digit, and `~` for
+    /// a word, which is one or more of the latter and hyphens. What follows a word is no part of one.
+    Form(Vec<char>),
     /// Every spelling of a number, and other texts.
     Number,
     /// Every spelling of an IP address, and other texts.
@@ -47,7 +50,9 @@ impl Universe {
     /// Whether none of the texts is a number, an instant or an IP address.
     pub(in crate::access) fn is_text_only(&self) -> bool {
         match self {
-            Self::Text | Self::Member | Self::Account | Self::Number | Self::Address | Self::Date => false,
+            Self::Text | Self::Member | Self::Account | Self::Form(_) | Self::Number | Self::Address | Self::Date => {
+                false
+            }
             Self::Arn | Self::Repository | Self::PublicRepository | Self::Registry | Self::Other | Self::Region(_) => {
                 true
             }
@@ -80,6 +85,27 @@ fn region_name(state: u16, c: char) -> Option<u16> {
     }
 }
 
+/// The characters of forms. Each of them may be text in one form, so each is a class.
+const FORM_CHARACTERS: [&str; 40] = [
+    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m",
+    "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z", "-", ".", "/", ":",
+];
+
+/// The states are twice the place in the form, and one more after the first character of a word.
+fn form_step(form: &[char], state: u16, c: char) -> Option<u16> {
+    let place = usize::from(state / 2);
+    let in_word = c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fits = match form.get(place)? {
+        '%' => c.is_ascii_digit() || ('a'..='f').contains(&c),
+        '#' => c.is_ascii_digit(),
+        '@' => c.is_ascii_lowercase() || c.is_ascii_digit(),
+        '~' if in_word => return Some(state | 1),
+        '~' => return if state % 2 == 1 && form.get(place + 1) == Some(&c) { Some(state + 3) } else { None },
+        text => c == *text,
+    };
+    fits.then_some(state + 2)
+}
+
 impl Domain for Universe {
     fn prefix(&self) -> &str {
         match self {
@@ -88,7 +114,14 @@ impl Domain for Universe {
             Self::Region(prefix) => prefix.unwrap_or_default(),
             Self::UserId { prefix, .. } => prefix,
             Self::Arn => "arn:",
-            Self::Text | Self::Member | Self::Other | Self::Account | Self::Number | Self::Address | Self::Date => "",
+            Self::Text
+            | Self::Member
+            | Self::Other
+            | Self::Account
+            | Self::Form(_)
+            | Self::Number
+            | Self::Address
+            | Self::Date => "",
         }
     }
 
@@ -97,6 +130,7 @@ impl Domain for Universe {
         match self {
             Self::Text => Some(0),
             Self::Member => Some(1),
+            Self::Form(form) => form_step(form, state, c),
             Self::Number => (c.is_ascii_digit() || "+-.eE".contains(c)).then_some(0),
             Self::Address => (c.is_ascii_hexdigit() || ".:".contains(c)).then_some(0),
             Self::Date => {
@@ -177,6 +211,7 @@ impl Domain for Universe {
         match self {
             Self::Text | Self::Number | Self::Address => true,
             Self::Member => state == 1,
+            Self::Form(form) => usize::from(state).div_ceil(2) == form.len(),
             Self::Other => state == 22,
             Self::Date => state == 20,
             Self::Arn => state == 5,
@@ -192,6 +227,7 @@ impl Domain for Universe {
         match self {
             Self::Arn => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", ":"],
             Self::Text | Self::Member => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
+            Self::Form(_) => &FORM_CHARACTERS,
             Self::Number => &["0123456789", "+-.", "eE"],
             Self::Address => &["0123456789abcdefABCDEF", ".", ":"],
             Self::Date => &["0123456789", "-", "T", ":", "Z"],
@@ -220,6 +256,7 @@ impl Domain for Universe {
             Self::Text | Self::Member | Self::Arn | Self::Number => 16_384,
             Self::Address => 45,
             Self::Date => 20,
+            Self::Form(_) => 128,
             Self::Repository | Self::Other => 256,
             Self::PublicRepository => 205,
             Self::Account | Self::Registry => 12,

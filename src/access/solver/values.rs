@@ -134,7 +134,7 @@ fn one_value(slot: &Slot, tests: &[Test<'_>], budget: &Budget) -> Result<Option<
         Kind::Number => value_among(slot, numbers(tests), tests, budget),
         Kind::InstantFrom(from) => value_among(slot, instants(tests, *from), tests, budget),
         Kind::InstantUntil(_) => value_among(slot, instants(tests, 0.0), tests, budget),
-        Kind::Address => value_among(slot, addresses(tests), tests, budget),
+        Kind::Address | Kind::PrivateAddress => value_among(slot, addresses(tests), tests, budget),
         Kind::Text(universe) => one_text(slot, universe, tests, budget),
     }
 }
@@ -149,6 +149,12 @@ fn one_text(
     let possible = |value: &String| contains(universe, value);
     if let Some(texts) = listed_texts(tests) {
         return first_passing(texts.filter(possible), tests, budget);
+    }
+    let only_on_text = tests.iter().all(|test| test.own_texts().is_some());
+    for usual in slot.usual.iter().filter(|_| only_on_text) {
+        if let Some(value) = shortest_text(usual, tests, budget)? {
+            return Ok(Some(value));
+        }
     }
     if let Some(value) = first_passing(filled(tests, "app", 'a').filter(possible), tests, budget)? {
         return Ok(Some(value));
@@ -205,6 +211,7 @@ pub(in crate::access) fn is_possible(slot: &Slot, value: &str) -> bool {
         Kind::InstantUntil(_) => value.parse::<u64>().is_ok(),
         Kind::InstantFrom(from) => value.parse::<u64>().is_ok_and(|n| n as f64 >= *from),
         Kind::Address => value.parse::<std::net::IpAddr>().is_ok(),
+        Kind::PrivateAddress => value.parse().is_ok_and(is_private),
     }
 }
 
@@ -255,7 +262,7 @@ fn ruled_out_by_texts(slot: &Slot, tests: &[Test<'_>], budget: &Budget) -> Resul
         Kind::Choice(_) => return Err(Undecidable),
         Kind::Text(universe) => vec![(universe, with_texts.collect())],
         Kind::Number => vec![(&Universe::Number, with_texts.collect())],
-        Kind::Address => vec![(&Universe::Address, with_texts.collect())],
+        Kind::Address | Kind::PrivateAddress => vec![(&Universe::Address, with_texts.collect())],
         Kind::InstantFrom(_) | Kind::InstantUntil(_) => {
             // `aws:EpochTime` is compared as seconds, the other keys as dates.
             let (seconds, dates) = with_texts.partition(|test| test.own_texts().is_some());
@@ -354,25 +361,40 @@ fn instants(tests: &[Test<'_>], from: f64) -> Vec<String> {
     instants
 }
 
-/// The first address of each stretch that starts at, or after, a network that the tests name; one list for IPv4 and IPv6.
+/// The place of a host in its network.
+const HOST: u128 = 10;
+
+/// The private networks, each by its first address and the length of its prefix.
+const PRIVATE: [(u32, u32); 4] = [(0x0a00_0000, 8), (0xac10_0000, 12), (0xc0a8_0000, 16), (0x6440_0000, 10)];
+
+fn is_private(address: std::net::Ipv4Addr) -> bool {
+    PRIVATE.iter().any(|(first, prefix)| (address.to_bits() ^ first).leading_zeros() >= *prefix)
+}
+
+/// The first address of each stretch that starts at, or after, a network that the tests name, and of each private network; one
+/// list for IPv4 and IPv6. An address inside each network comes first, because networks do not give their first one to a host.
 fn addresses(tests: &[Test<'_>]) -> Vec<String> {
     let (mut v4, mut v6) = (vec![0_u32], vec![0_u128]);
+    let mut hosts = Vec::new();
+    v4.extend(PRIVATE.map(|(first, _)| first));
     for test in tests {
         let Comparison::Networks { networks, .. } = test.comparison else { continue };
         for network in networks {
-            for edge in [Some(network.first), network.last.checked_add(1)].into_iter().flatten() {
-                if network.v6 {
-                    v6.push(edge);
-                } else {
-                    v4.extend(u32::try_from(edge));
-                }
+            let host = network.first.saturating_add(HOST).min(network.last);
+            if network.v6 {
+                v6.extend([Some(network.first), network.last.checked_add(1)].into_iter().flatten());
+                hosts.push(std::net::Ipv6Addr::from(host).to_string());
+            } else {
+                let edges = [network.first, network.last.saturating_add(1)];
+                v4.extend(edges.into_iter().filter_map(|edge| u32::try_from(edge).ok()));
+                hosts.extend(u32::try_from(host).map(|host| std::net::Ipv4Addr::from(host).to_string()));
             }
         }
     }
     v4.sort_unstable();
     v6.sort_unstable();
     let v4 = v4.into_iter().map(|n| std::net::Ipv4Addr::from(n).to_string());
-    v4.chain(v6.into_iter().map(|n| std::net::Ipv6Addr::from(n).to_string())).collect()
+    hosts.into_iter().chain(v4).chain(v6.into_iter().map(|n| std::net::Ipv6Addr::from(n).to_string())).collect()
 }
 
 /// Candidates for a slot that may have any text, with tests of numbers, instants or networks.
