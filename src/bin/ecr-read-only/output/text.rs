@@ -49,7 +49,7 @@ fn request(Access { action, access_level, witness }: &Access, out: &mut impl Wri
             Assumption::Statement { .. } => {
                 writeln!(out, "        assuming that {assumption}; AWS does not document whether it does")?;
             }
-            Assumption::Context { .. } => writeln!(out, "        assuming that {assumption}")?,
+            Assumption::Context { .. } => writeln!(out, "        assuming {assumption}")?,
         }
     }
     Ok(())
