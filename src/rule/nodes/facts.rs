@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::access::node_marks::{NodeMark, TagMark};
 use crate::policy::arn::Arn;
 use crate::rule::ports::eks::{ClusterId, NodeKind, RoleUse};
 use crate::rule::ports::iam::name_key;
@@ -42,9 +43,11 @@ impl fmt::Display for NodeFact {
             NodeKind::AutoMode => write!(f, "Auto Mode")?,
             NodeKind::FargateProfile(name) => write!(f, "Fargate profile {name}")?,
             NodeKind::AccessEntry(entry_type) => write!(f, "access entry {entry_type}")?,
-            NodeKind::RoleTag(key) => write!(f, "tag {key}")?,
-            NodeKind::WorkerPolicy(name) => write!(f, "{name} on an instance profile")?,
-            NodeKind::ProfileTag(profile, key) => write!(f, "tag {key} on instance profile {profile}")?,
+            NodeKind::RoleTag(key) => NodeMark::RoleTag(TagMark { key, cluster: None }).fmt(f)?,
+            NodeKind::WorkerPolicy(name) => NodeMark::WorkerPolicy { name, in_profile: true }.fmt(f)?,
+            NodeKind::ProfileTag(profile, key) => {
+                NodeMark::ProfileTag { profile, tag: TagMark { key, cluster: None } }.fmt(f)?;
+            }
             NodeKind::Parameter => write!(f, "parameter NodeRoles")?,
             NodeKind::PodIdentity { pods, .. } => write!(f, "Pod Identity {pods}")?,
             NodeKind::Addon(name) => write!(f, "add-on {name}")?,
