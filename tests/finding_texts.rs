@@ -182,6 +182,19 @@ fn finding_texts_start_with_role_and_result() {
             remediation: "Simplify the policies: use fewer wildcards and policy variables.",
         },
         Texts {
+            name: "a statement that matches no request",
+            parameters: json!({}),
+            statements: put_on_app(&json!({ "Resource": "arn:aws:ecr:us-east-1:111122223333:repository/App" })),
+            title: "nodes can only read from Amazon ECR",
+            description: (
+                "The role can call no action outside the allowed access.",
+                "CANNOT_PULL Remarks: policy own, statement 0, matches no request: \
+                 `arn:aws:ecr:us-east-1:111122223333:repository/App` has upper-case letters in the repository name; \
+                 repository names are in lower case.",
+            ),
+            remediation: "Nothing needs to be changed.",
+        },
+        Texts {
             name: "no pull, which is required",
             parameters: required,
             statements: json!([]),
@@ -238,6 +251,9 @@ fn product_fields_hold_facts_by_name() {
     assert_eq!(facts(finding("nodes", &json!({}), &json!([]))), passed);
     let undecided_only = with(passed, &json!({ "UndecidedActions": "ecr:FutureWrite" }));
     assert_eq!(facts(finding("nodes", &json!({}), &undecided("ecr:FutureWrite"))), undecided_only);
+    let no_action = finding("nodes", &json!({}), &allow(&json!("ecr:Future*")));
+    let remark = "policy own, statement 0, matches no request: no action of ECR matches `ecr:Future*`";
+    assert_eq!(no_action.product_fields["Remarks"], remark);
     let all = finding("nodes", &json!({}), &statement);
     let assumption = "AWS does not document it, so this is assumed: policy own, statement Push matches.";
     assert!(all.description.ends_with(assumption), "{}", all.description);

@@ -10,6 +10,7 @@ use std::fs;
 use std::sync::Arc;
 
 use crate::support::generate::account::{account, role_docs, role_names};
+use crate::support::generate::probe::{Interest, probe};
 use crate::support::generate::{Flavour, Home, Rng, statements};
 use crate::support::naive::catalogue::catalogue as naive_catalogue;
 use crate::support::naive::request::well_formed;
@@ -454,6 +455,44 @@ fn without(docs: &RoleDocs, leave_out: impl Fn(&str, usize, &Value) -> bool) -> 
         document["Statement"] = kept.map(|(_, statement)| statement).collect();
     }
     rest
+}
+
+/// The role with this statement alone, in an identity-based policy.
+fn alone(docs: &RoleDocs, policy: &str, place: usize) -> RoleDocs {
+    let mut all = docs.clone();
+    let (_, document) = documents(&mut all).find(|(name, _)| name == policy).unwrap();
+    let statement = statements_of(document).swap_remove(place);
+    document["Statement"] = json!([statement]);
+    let only = ("only".to_owned(), document.clone());
+    RoleDocs { policies: vec![only], boundary: None, session: None, ..docs.clone() }
+}
+
+#[test]
+fn statement_with_a_remark_matches_no_request() {
+    let actions = naive_catalogue(&serde_json::from_str(include_str!("support/catalogue.json")).unwrap()).unwrap();
+    let found = std::cell::Cell::new(0);
+    for_roles(|docs, rng| {
+        let remarks = judge(&role(docs), &Criteria::default(), at()).remarks;
+        found.set(found.get() + remarks.len());
+        let named = |name: &str, place: usize| {
+            remarks.iter().any(|remark| (&*remark.policy, remark.statement) == (name, place))
+        };
+        let rest = without(docs, |name, place, _| named(name, place));
+        let decided = |docs: &RoleDocs| verdicts(&Permissions { unknown: Vec::new(), ..decide(docs) });
+        same(&decided(docs), &decided(&rest))?;
+        for remark in &remarks {
+            let alone = alone(docs, &remark.policy, remark.statement);
+            let (judge, interest) = (Judge::new(&alone)?, Interest::of(&alone));
+            for action in &actions {
+                let Some(request) = probe(rng, &interest, action, &actions, AT) else { continue };
+                if judge.allowed(&request)?.allowed {
+                    return Err(format!("{remark}: {request:?}"));
+                }
+            }
+        }
+        Ok(())
+    });
+    assert!(found.get() > 10, "{} remarks", found.get());
 }
 
 #[test]

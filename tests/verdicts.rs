@@ -77,6 +77,8 @@ struct Expected {
     #[serde(default)]
     assumed: BTreeMap<String, Vec<String>>,
     annotation: Option<String>,
+    /// The remarks as `inline-0#0 kind: text`.
+    remarks: Option<Vec<String>>,
     /// The error of a malformed document.
     error: Option<String>,
 }
@@ -156,6 +158,14 @@ fn differences(expected: &Expected, verdict: &Verdict) -> Vec<String> {
             annotation.clone(),
             Annotation::of_verdict(verdict, "node", &["node group n of cluster c".to_owned()]).to_string(),
         );
+    }
+    if let Some(remarks) = &expected.remarks {
+        let kind = |kind| serde_json::to_value(kind).unwrap().as_str().unwrap().to_owned();
+        let found = verdict.remarks.iter().map(|remark| {
+            let policy = remark.policy.rsplit('/').next().unwrap();
+            format!("{policy}#{} {}: {}", remark.statement, kind(remark.kind), remark.text)
+        });
+        differ("remarks", format!("{remarks:#?}"), format!("{:#?}", found.collect::<Vec<_>>()));
     }
     let permitted = |action: &str| verdict.permitted.iter().find(|access| access.action == action);
     for action in &expected.permits {

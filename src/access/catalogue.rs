@@ -115,7 +115,11 @@ pub fn actions() -> &'static [Action] {
 
 /// The service of an action of ECR, by its prefix and without regard to letter case.
 pub fn service_of(full_name: &str) -> Option<Service> {
-    let (prefix, _) = full_name.split_once(':')?;
+    full_name.split_once(':').and_then(|(prefix, _)| service_of_prefix(prefix))
+}
+
+/// The service with this prefix, in any letter case.
+pub fn service_of_prefix(prefix: &str) -> Option<Service> {
     [Service::Ecr, Service::EcrPublic].into_iter().find(|service| service.prefix().eq_ignore_ascii_case(prefix))
 }
 
@@ -209,6 +213,12 @@ pub fn unknown_literals(scope: &Scope<ActionPattern>) -> impl Iterator<Item = &s
         .iter()
         .filter_map(ActionPattern::as_literal)
         .filter(|name| service_of(name).is_some() && find(name).is_none() && find_operation(name).is_none())
+}
+
+/// Whether `Action` has an entry with the prefix of ECR or ECR Public. `*` and `NotAction` name no service.
+pub fn names_ecr(scope: &Scope<ActionPattern>) -> bool {
+    let of_ecr = |pattern: &ActionPattern| pattern.service().is_some_and(|prefix| service_of_prefix(prefix).is_some());
+    !scope.negated && scope.patterns.iter().any(of_ecr)
 }
 
 /// Whether the scope may match an action of ECR, including actions that the catalogue does not know.

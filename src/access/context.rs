@@ -139,6 +139,10 @@ impl RoleContext<'_> {
         let free_if = |possible: bool| if possible { free() } else { Knowledge::Absent };
         let value = |text: &str| Knowledge::Value(text.to_owned());
         let (service, name) = key.split_once(':').unwrap_or(("", key));
+        // Not the name of a key: `${AWS::Region}` is a variable of CloudFormation that was not replaced.
+        if name.starts_with(':') {
+            return Knowledge::Absent;
+        }
         if let Some(tag) = name.strip_prefix("resourcetag/")
             && (service == "aws" || service == target.service.prefix() || service == "ecr" && target.ecr_tags)
         {

@@ -97,6 +97,9 @@ pub(super) struct Decider<'r> {
     names_tags: bool,
     /// Whether a statement names resources.
     names_resources: bool,
+    /// Whether the first request that is found is enough, without its assumptions. Otherwise the search goes on for a better
+    /// proof.
+    any_request: bool,
     decided: Vec<(Question, Decision)>,
     /// The clauses of earlier searches without fixed values, one entry for each target.
     translated: Vec<TargetClauses<'r>>,
@@ -125,9 +128,15 @@ impl<'r> Decider<'r> {
                 .all(|start| statements.iter().any(|statement| statement.names_key_from(start))),
             names_tags: statements.iter().any(RoleStatement::names_tags),
             names_resources: !statements.iter().all(everywhere),
+            any_request: false,
             decided: Vec::new(),
             translated: Vec::new(),
         }
+    }
+
+    /// The same decisions with the first request that is found, and without its assumptions.
+    pub(super) fn with_any_request(self) -> Self {
+        Self { any_request: true, ..self }
     }
 
     /// Forgets the undecided actions, so that they are decided again with more of the budget.
@@ -290,6 +299,7 @@ impl<'r> Decider<'r> {
                 let rest = self.without_undone_allows(question);
                 if rest == *question { Decision::Undecided } else { self.decide(rest) }
             }
+            Decision::Permitted(witness) if self.any_request => Decision::Permitted(witness),
             Decision::Permitted(witness) => Decision::Permitted(self.better(question, witness)),
             Decision::Refused => Decision::Refused,
         }
@@ -525,7 +535,7 @@ impl<'r> Decider<'r> {
         }
         ties::complete(&translated.request, values, &mut context);
         grants.sort_unstable_by(|a, b| (a.kind.layer(), a).cmp(&(b.kind.layer(), b)));
-        let assumed = self.assumptions(translated, question, values);
+        let assumed = if self.any_request { Vec::new() } else { self.assumptions(translated, question, values) };
         let other_account = translated.request.value(&Unknown::Account, values);
         let other_account = other_account.filter(|account| account != self.role.account());
         Witness { resource: translated.request.resource_arn(values), context, grants, other_account, assumed }

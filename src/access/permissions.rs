@@ -11,7 +11,7 @@ use super::context::RoleContext;
 use super::decider::{Decider, Question};
 use super::decision::{Decision, Refusal};
 use super::role::Role;
-use super::statements::{layers, role_statements, unknown_actions};
+use super::statements::{RoleStatement, layers, role_statements, unknown_actions};
 use crate::policy::TrustPolicy;
 use crate::policy::budget::Budget;
 
@@ -33,10 +33,14 @@ pub struct Permissions {
 /// Decides every action of the catalogue, and every unknown literal action in the policies, for requests made at `at` or
 /// later.
 pub fn permissions(role: &Role, at: OffsetDateTime) -> Permissions {
+    permissions_by(role, &role_statements(role), at)
+}
+
+/// [`permissions`] by the role's statements.
+pub(super) fn permissions_by(role: &Role, statements: &[RoleStatement<'_>], at: OffsetDateTime) -> Permissions {
     let context = context(role, at);
-    let statements = role_statements(role);
     let budget = Budget::new(STEPS_PER_ROLE);
-    let mut decider = Decider::new(&context, &statements, layers(role), &budget);
+    let mut decider = Decider::new(&context, statements, layers(role), &budget);
     let actions = || catalogue::actions().iter().enumerate();
     let at_first = |(place, action)| {
         budget.set_aside_all_but(STEPS_AT_FIRST);
@@ -96,7 +100,13 @@ fn seconds(at: OffsetDateTime) -> f64 {
 /// target role, with the credentials of the association's own role.
 static POD_IDENTITY: LazyLock<TrustPolicy> = LazyLock::new(|| TrustPolicy::of_service("pods"));
 
-fn context(role: &Role, at: OffsetDateTime) -> RoleContext<'_> {
-    let trust = if role.session_policy.is_some() { &*POD_IDENTITY } else { &role.trust_policy };
-    RoleContext { arn: &role.arn, id: &role.id, tags: &role.tags, trust, at: seconds(at) }
+/// The context of the requests that are decided.
+pub(super) fn context(role: &Role, at: OffsetDateTime) -> RoleContext<'_> {
+    let own = own_context(role, at);
+    if role.session_policy.is_some() { RoleContext { trust: &POD_IDENTITY, ..own } } else { own }
+}
+
+/// The context of requests in sessions without a session policy.
+pub(super) fn own_context(role: &Role, at: OffsetDateTime) -> RoleContext<'_> {
+    RoleContext { arn: &role.arn, id: &role.id, tags: &role.tags, trust: &role.trust_policy, at: seconds(at) }
 }

@@ -38,6 +38,22 @@ pub(super) enum StatementKind {
     Deny,
 }
 
+impl<'r> RoleStatement<'r> {
+    fn new(body: &'r Statement, policy: &'r Policy, source: GrantKind, index: usize) -> Self {
+        let actions = ActionSet::matching(&body.actions, reading(body.effect));
+        let doubtful = ActionSet::doubtful(&body.actions);
+        Self { body, policy, source, index, keys: keys(body), actions, doubtful }
+    }
+
+    /// The statement with this content, as one of an identity-based policy. The content has the same actions.
+    pub(super) fn of_identity<'s>(&self, body: &'s Statement) -> RoleStatement<'s>
+    where
+        'r: 's,
+    {
+        RoleStatement { body, source: GrantKind::Inline, keys: keys(body), ..*self }
+    }
+}
+
 impl RoleStatement<'_> {
     pub(super) fn kind(&self) -> StatementKind {
         match self.body.effect {
@@ -143,17 +159,7 @@ pub(super) fn role_statements(role: &Role) -> Vec<RoleStatement<'_>> {
     for (policy, source) in identity.chain(boundary).chain(session) {
         for (index, statement) in policy.document.statements.iter().enumerate() {
             if catalogue::concerns_ecr(&statement.actions) {
-                let actions = ActionSet::matching(&statement.actions, reading(statement.effect));
-                let doubtful = ActionSet::doubtful(&statement.actions);
-                statements.push(RoleStatement {
-                    body: statement,
-                    policy,
-                    source,
-                    index,
-                    keys: keys(statement),
-                    actions,
-                    doubtful,
-                });
+                statements.push(RoleStatement::new(statement, policy, source, index));
             }
         }
     }

@@ -11,9 +11,10 @@ use time::OffsetDateTime;
 
 use super::catalogue::{self, Action, Level, Operation, service_of};
 use super::decision::{Decision, Witness};
-use super::permissions::{Permissions, permissions};
-use super::remarks::Remark;
+use super::permissions::{Permissions, permissions_by};
+use super::remarks::{Remark, remarks};
 use super::role::Role;
+use super::statements::role_statements;
 use crate::policy::pattern::ActionPattern;
 
 /// Which actions a node role may have (rule parameter `AllowedAccess`).
@@ -205,7 +206,10 @@ fn worst_first(a: (Level, &str), b: (Level, &str)) -> Ordering {
 
 /// The verdict on a role, for requests made at `at` or later.
 pub fn judge(role: &Role, criteria: &Criteria, at: OffsetDateTime) -> Verdict {
-    Verdict::new(permissions(role, at), criteria)
+    let statements = role_statements(role);
+    let permissions = permissions_by(role, &statements, at);
+    let remarks = remarks(role, &statements, &permissions, at);
+    Verdict { remarks, ..Verdict::new(permissions, criteria) }
 }
 
 impl Verdict {

@@ -88,6 +88,11 @@ impl Condition {
         reading == Reading::Narrow && matches!(self.operator, Some(Operator { family: Family::Arn, negated: true, .. }))
     }
 
+    /// The values as text.
+    pub fn values(&self) -> &[String] {
+        &self.values
+    }
+
     /// The values without wildcards and variables.
     pub fn literals(&self) -> impl Iterator<Item = &str> {
         self.values.iter().map(String::as_str).filter(|value| !value.contains(['*', '?', '$']))

@@ -64,6 +64,11 @@ impl ActionPattern {
         (plain(service) && plain(name)).then_some(&*self.text)
     }
 
+    /// The service prefix as written; `None` for an entry without a colon, such as `*`.
+    pub fn service(&self) -> Option<&str> {
+        self.parts().map(|(service, _)| service)
+    }
+
     /// Whether the entry matches no action of these services, in either reading.
     pub fn is_for_other_service(&self, services: &[&str]) -> bool {
         self.parts().is_some_and(|(service, name)| {

@@ -111,6 +111,10 @@ fn description(role: &EvaluatedRole) -> String {
         let of_statements = list(of_statements.into_iter().map(assumption), "; ", SENTENCE_CHARACTERS);
         sentences.push(format!("AWS does not document it, so this is assumed: {of_statements}."));
     }
+    if !verdict.remarks.is_empty() {
+        let remarks = list(verdict.remarks.iter().map(ToString::to_string), "; ", SENTENCE_CHARACTERS);
+        sentences.push(format!("Remarks: {remarks}."));
+    }
     sentences.iter().map(|sentence| cut(sentence, SENTENCE_CHARACTERS)).collect::<Vec<_>>().join(" ")
 }
 
@@ -179,6 +183,7 @@ fn product_fields(source: &FindingSource, role: &EvaluatedRole) -> BTreeMap<Stri
         ("ExcessActions", list(excess, ", ", FIELD_CHARACTERS)),
         ("UndecidedActions", list(verdict.undecided.iter().cloned(), ", ", FIELD_CHARACTERS)),
         ("MissingActions", verdict.missing.join(", ")),
+        ("Remarks", list(verdict.remarks.iter().map(ToString::to_string), "; ", FIELD_CHARACTERS)),
     ];
     if let Some(worst) = verdict.excess.first() {
         let witness = &worst.witness;

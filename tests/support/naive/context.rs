@@ -274,6 +274,9 @@ impl<'a> View<'a> {
     /// catalogue lists for an action.
     pub fn knowledge(&self, key: &str) -> Knowledge {
         let key = key.to_lowercase();
+        if key.starts_with("aws::") || key.starts_with("ecr::") || key.starts_with("ecr-public::") {
+            return Knowledge::Absent;
+        }
         let fields: Vec<&str> = self.request.resource.split(':').collect();
         let on_arn = fields.len() == 6;
         let service = self.request.action.split(':').next().unwrap_or_default().to_lowercase();

@@ -1,10 +1,10 @@
-//! Remarks on a role's policies: Allow statements that name ECR actions and match no request, with the reason.
+//! A remark on one statement, and the text that people read.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::decision::{Grant, GrantKind};
+use crate::access::decision::{Grant, GrantKind};
 
 /// Why a statement matches no request. Of several reasons the first one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -41,6 +41,13 @@ pub struct Remark {
     pub text: String,
     #[serde(skip)]
     attached: GrantKind,
+}
+
+impl Remark {
+    pub(super) fn new(grant: Grant, kind: RemarkKind, text: String) -> Self {
+        let Grant { policy, kind: attached, sid, statement } = grant;
+        Self { kind, policy, statement, sid, text, attached }
+    }
 }
 
 /// `policy NAME, statement 0, matches no request: …`.
