@@ -276,7 +276,8 @@ fn random_question_gets_the_answer_of_brute_force() {
 fn order_of_unions_and_patterns_does_not_matter() {
     for_questions(|question, _| {
         let reversed = |unions: &[Texts]| {
-            let turned = |union: &Texts| Texts::new(union.globs().iter().rev().cloned().collect(), union.letter_case());
+            let turned =
+                |union: &Texts| Texts::new(union.globs().iter().rev().cloned().collect(), union.rules().letter_case);
             unions.iter().rev().map(turned).collect::<Vec<_>>()
         };
         let turned = Question {

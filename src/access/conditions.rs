@@ -103,13 +103,18 @@ fn term_for_unknown(
     let if_missing = requirement.if_absent;
     if let IfPresent::Values { comparison, quantifier, positive: _ } = &mut requirement.if_present {
         // Slots keep instants as seconds. Operators that do not compare instants see the date that a request carries.
-        let compares_instants = matches!(&**comparison, Comparison::Number { instants: true, .. });
+        let compares_instants = matches!(&**comparison, Comparison::Instants(..));
         if unknown.is_instant() && !compares_instants && condition.key.lower() != "aws:epochtime" {
             *comparison = Arc::new(Comparison::AsDate(Arc::clone(comparison)));
         }
         if multivalued && *quantifier == Quantifier::Value {
-            // AWS does not document how an operator without a set prefix compares several values.
-            *quantifier = if reading == Reading::Wide { Quantifier::Any } else { Quantifier::All };
+            // AWS does not document how an operator without a set prefix compares several values. Probably it is false,
+            // and a negated one is true.
+            *quantifier = match (reading, condition.is_negated()) {
+                (Reading::Narrow, _) => Quantifier::Value,
+                (Reading::Wide, false) => Quantifier::Any,
+                (Reading::Wide, true) => Quantifier::ValueOrSeveral,
+            };
         }
     }
     let arns = condition.holds_for_arns_only(reading).then(|| requirement.arns_only());
@@ -135,7 +140,8 @@ fn with_ends(request: &mut Request<'_>, literals: Vec<Literal>) -> ConditionTerm
         std::iter::once(literal).chain(at_ends)
     };
     let wants_any = |literal: &Literal| {
-        matches!(literal.requirement.if_present, IfPresent::Values { quantifier: Quantifier::Any, .. })
+        let any = [Quantifier::Any, Quantifier::ValueOrSeveral];
+        matches!(&literal.requirement.if_present, IfPresent::Values { quantifier, .. } if any.contains(quantifier))
     };
     let any = literals.iter().any(wants_any);
     // A service is no ARN, so the narrow reading of a negated ARN operator does not hold.
@@ -196,7 +202,7 @@ fn literal_of_variable(
             }
         }
     }
-    let comparison = Arc::new(Comparison::Text(Texts::new(globs, condition.letter_case())));
+    let comparison = Arc::new(Comparison::Text(Texts::with_rules(globs, condition.text_rules(reading))));
     let if_present = IfPresent::Values { quantifier: Quantifier::Value, comparison, positive: !elsewhere };
     Some(Literal::new(request.slot_of(&open), Requirement { if_absent: absent, if_present }))
 }

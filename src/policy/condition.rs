@@ -12,12 +12,14 @@
 
 use std::sync::Arc;
 
-use base64::prelude::{BASE64_STANDARD, Engine};
-
-use super::comparison::{Comparison, Network, Texts, number, policy_instants};
+use super::address;
+use super::binary;
+use super::comparison::{Comparison, Conversion, Texts};
 use super::context_key::ContextKey;
-use super::glob::{Glob, LetterCase, Symbol};
+use super::glob::{Glob, LetterCase, Symbol, TextRules};
+use super::instant;
 use super::json::{DocumentError, Json, Path, members};
+use super::number::Number;
 use super::operator::{Family, Operator, Quantifier};
 use super::reading::Reading;
 use super::requirement::{IfPresent, Requirement};
@@ -103,12 +105,23 @@ impl Condition {
         self.values.len()
     }
 
-    /// Whether the case of letters matters to the operator.
-    pub fn letter_case(&self) -> LetterCase {
-        match self.operator {
+    /// How the operator compares characters, in a reading of the condition.
+    pub fn text_rules(&self, reading: Reading) -> TextRules {
+        let letter_case = match self.operator {
             Some(Operator { family: Family::Text { letter_case, .. }, .. }) => letter_case,
             _ => LetterCase::Exact,
-        }
+        };
+        TextRules { letter_case, reading: self.inner(reading) }
+    }
+
+    /// The reading of the values. A negated operator holds more often if its values match less.
+    fn inner(&self, reading: Reading) -> Reading {
+        if self.is_negated() { reading.other() } else { reading }
+    }
+
+    /// Whether the operator is a negated one, such as `StringNotEquals`.
+    pub fn is_negated(&self) -> bool {
+        self.operator.is_some_and(|operator| operator.negated)
     }
 
     /// The keys of the variables in the values.
@@ -131,44 +144,38 @@ impl Condition {
     /// holds, in the narrow one it does not.
     pub fn requirement(&self, reading: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Option<Requirement> {
         let Operator { quantifier, family, negated, if_exists } = self.operator?;
-        // A negated operator holds more often if its values match less.
-        let inner = if negated { reading.other() } else { reading };
-        // It is not documented whether a negated operator holds if it has no values, or values that it cannot read.
+        let inner = self.inner(reading);
+        // It is not documented whether a negated operator holds if it has no values, or values that may not convert.
         let mut doubtful = self.values.is_empty();
-        // Nor is it for a value of the request that it cannot read, such as text where a number is expected.
-        let matches_unreadable = negated && reading == Reading::Narrow;
+        // Nor is it for a value of the request that does not convert, such as text where a number is expected.
+        let conversion = Conversion { reading: inner, matches_unreadable: negated && inner == Reading::Wide };
         let is_true = |value: &String| value.eq_ignore_ascii_case("true");
         let (asks_true, asks_false) = (self.values.iter().any(is_true), !self.values.iter().all(is_true));
         let mut positive = !negated;
+        let text = |globs: Vec<Glob>| Comparison::Text(Texts::with_rules(globs, self.text_rules(reading)));
         let comparison = match family {
-            Family::Text { wildcards, letter_case } => {
-                let globs = self.globs(|value| self.glob(value, wildcards, inner, meaning));
-                Comparison::Text(Texts::new(globs, letter_case))
+            Family::Text { wildcards, .. } => {
+                let glob = |value: &String| resolve(&tokens(value, self.variables, wildcards), inner, meaning);
+                text(self.values.iter().filter_map(glob).collect())
             }
             Family::Arn => {
-                let globs: Vec<Vec<Glob>> =
-                    self.values.iter().map(|value| self.arn_globs(value, inner, meaning, &mut doubtful)).collect();
-                let globs = globs.into_iter().flatten().collect();
-                Comparison::Text(Texts::new(globs, LetterCase::Exact))
+                let globs = self.values.iter().map(|value| self.arn_globs(value, inner, meaning, &mut doubtful));
+                text(globs.collect::<Vec<_>>().concat())
             }
-            Family::Binary => {
-                // The policy has the bytes in base64.
-                let bytes = |value: &str| String::from_utf8(BASE64_STANDARD.decode(value).ok()?).ok();
-                Comparison::Text(Texts::new(self.globs(|value| Some(Glob::literal(&bytes(value)?))), LetterCase::Exact))
+            Family::Binary => text(self.values.iter().flat_map(|value| binary::globs(value, inner)).collect()),
+            Family::Number(order) => {
+                let read = |value: &str| vec![Number::parse(value)];
+                let numbers = self.converted(read, |ways| limits(ways, inner), &mut doubtful);
+                Comparison::Numbers(order, numbers, conversion)
             }
-            Family::Number(order) => Comparison::Number {
-                order,
-                numbers: self.readable(number, &mut doubtful),
-                instants: false,
-                matches_unreadable,
-            },
             Family::Instant(order) => {
-                let read = |value: &str| Some(policy_instants(value, order, inner)).filter(|read| !read.is_empty());
-                let numbers = self.readable(read, &mut doubtful).concat();
-                Comparison::Number { order, numbers, instants: true, matches_unreadable }
+                let limits = |ways| order.limits(ways, inner);
+                let instants = self.converted(instant::readings, limits, &mut doubtful);
+                Comparison::Instants(order, instants, conversion)
             }
             Family::Address => {
-                Comparison::Networks { networks: self.readable(Network::parse, &mut doubtful), matches_unreadable }
+                let networks = self.converted(address::in_policy, |ways| limits(ways, inner), &mut doubtful);
+                Comparison::Networks(networks, conversion)
             }
             // Text that equals `true` in any letter case is true. Any other text is false, in the request too.
             Family::Bool => {
@@ -189,7 +196,7 @@ impl Condition {
             _ if if_exists => true,
             Quantifier::All => true,
             Quantifier::Any => false,
-            Quantifier::Value => negated,
+            Quantifier::Value | Quantifier::ValueOrSeveral => negated,
         };
         let if_present = if negated && doubtful && reading == Reading::Narrow {
             IfPresent::Holds(false)
@@ -199,34 +206,24 @@ impl Condition {
         Some(Requirement { if_absent, if_present })
     }
 
-    /// The globs of the values. A value that cannot be read matches nothing.
-    fn globs(&self, read: impl Fn(&str) -> Option<Glob>) -> Vec<Glob> {
-        self.values.iter().filter_map(|value| read(value)).collect()
-    }
-
-    /// The glob of a value. `None` if a variable in it has no value.
-    fn glob(
+    /// The values, converted. `read` lists the ways in which a value may convert; `limits` makes of them what the request's
+    /// value is compared with. A value that may not convert makes the condition doubtful.
+    fn converted<T>(
         &self,
-        value: &str,
-        wildcards: Wildcards,
-        reading: Reading,
-        meaning: &dyn Fn(&Variable) -> Meaning,
-    ) -> Option<Glob> {
-        resolve(&tokens(value, self.variables, wildcards), reading, meaning)
-    }
-
-    /// The values that the operator can read. The others match nothing and make the condition doubtful.
-    fn readable<T>(&self, read: impl Fn(&str) -> Option<T>, doubtful: &mut bool) -> Vec<T> {
-        let read: Vec<T> = self.values.iter().filter_map(|value| read(value)).collect();
-        *doubtful |= read.len() < self.values.len();
-        read
+        read: impl Fn(&str) -> Vec<Option<T>>,
+        limits: impl Fn(Vec<Option<T>>) -> Vec<T>,
+        doubtful: &mut bool,
+    ) -> Vec<T> {
+        let ways: Vec<Vec<Option<T>>> = self.values.iter().map(|value| read(value)).collect();
+        *doubtful |= ways.iter().flatten().any(Option::is_none);
+        ways.into_iter().flat_map(limits).collect()
     }
 
     /// The globs of a value of an ARN operator. These operators compare the six parts of an ARN one by one; only the last
     /// part may contain colons.
     ///
-    /// It is not documented what they do with a pattern of fewer parts. They may add the missing parts, compare the
-    /// pattern with the whole ARN, or match nothing.
+    /// It is not documented what they do with a pattern that is no ARN, or that becomes none by its variables. They may add
+    /// missing parts, compare the pattern as text, or match nothing.
     fn arn_globs(
         &self,
         value: &str,
@@ -234,42 +231,52 @@ impl Condition {
         meaning: &dyn Fn(&Variable) -> Meaning,
         doubtful: &mut bool,
     ) -> Vec<Glob> {
-        let mut colons = 0;
-        let parted: Vec<Token> = tokens(value, self.variables, Wildcards::GlobInPart)
-            .into_iter()
-            .map(|token| {
-                let last = colons >= 5;
-                match token {
-                    Token::Symbol(Symbol::Char(':')) => {
-                        colons += 1;
-                        token
-                    }
-                    Token::Symbol(Symbol::ManyInPart) if last => Token::Symbol(Symbol::Many),
-                    Token::Symbol(Symbol::OneInPart) if last => Token::Symbol(Symbol::One),
-                    other => other,
-                }
-            })
-            .collect();
+        let mut parted = Vec::new();
+        // The places after the colons.
+        let mut parts = Vec::new();
+        for token in tokens(value, self.variables, Wildcards::GlobInPart) {
+            let last = parts.len() >= 5;
+            if token == Token::Symbol(Symbol::Char(':')) {
+                parts.push(parted.len() + 1);
+            }
+            parted.push(match token {
+                Token::Symbol(Symbol::ManyInPart) if last => Token::Symbol(Symbol::Many),
+                Token::Symbol(Symbol::OneInPart) if last => Token::Symbol(Symbol::One),
+                other => other,
+            });
+        }
+        let whole = || resolve(&tokens(value, self.variables, Wildcards::Glob), reading, meaning);
         // A variable alone may stand for a whole ARN.
         let lone_variable = matches!(parted.as_slice(), [Token::Variable(_)]);
-        if colons >= 5 || lone_variable {
-            let glob = resolve(&parted, reading, meaning);
-            let parts = |glob: &Glob| 1 + glob.0.iter().filter(|symbol| **symbol == Symbol::Char(':')).count();
-            *doubtful |= lone_variable && glob.as_ref().is_some_and(|glob| glob.is_literal() && parts(glob) < 6);
-            return glob.into_iter().collect();
+        if parts.len() < 5 && !lone_variable {
+            *doubtful = true;
+            if reading == Reading::Narrow {
+                return Vec::new();
+            }
+            let missing = 5 - parts.len();
+            let completed = (1..=missing).flat_map(|i| {
+                [Symbol::Char(':'), if i == missing { Symbol::Many } else { Symbol::ManyInPart }].map(Token::Symbol)
+            });
+            let completed: Vec<Token> = parted.iter().cloned().chain(completed).collect();
+            return [resolve(&completed, reading, meaning), whole()].into_iter().flatten().collect();
         }
-        *doubtful = true;
-        if reading == Reading::Narrow {
-            return Vec::new();
+        let Some(glob) = resolve(&parted, reading, meaning) else { return Vec::new() };
+        let before_last = parts.get(4).and_then(|last| parted.get(..*last)).unwrap_or_default();
+        // A colon in the value of a variable makes more parts.
+        let shifted = resolve(before_last, reading, meaning).is_some_and(|before| before.colons() > 5);
+        let only_arns = if shifted { None } else { glob.only_arns() };
+        *doubtful |= only_arns.is_none();
+        match reading {
+            Reading::Narrow => only_arns.into_iter().collect(),
+            Reading::Wide => [Some(glob), if shifted { whole() } else { None }].into_iter().flatten().collect(),
         }
-        let mut completed = parted;
-        for missing in (colons..5).rev() {
-            completed.push(Token::Symbol(Symbol::Char(':')));
-            completed.push(Token::Symbol(if missing == colons { Symbol::Many } else { Symbol::ManyInPart }));
-        }
-        let whole = tokens(value, self.variables, Wildcards::Glob);
-        [completed, whole].iter().filter_map(|pattern| resolve(pattern, reading, meaning)).collect()
     }
+}
+
+/// What a value of the request is compared with if a value of the policy may convert in these ways: each of them in the wide
+/// reading, and in the narrow one the only way, if there is only one.
+fn limits<T>(ways: Vec<Option<T>>, reading: Reading) -> Vec<T> {
+    if reading == Reading::Narrow && ways.len() > 1 { Vec::new() } else { ways.into_iter().flatten().collect() }
 }
 
 /// Reads one value as text.

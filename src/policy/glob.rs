@@ -9,6 +9,9 @@
 //! 10,240 characters for all inline policies of a role, 6,144 for a managed policy.
 
 use std::cmp::Ordering;
+use std::sync::LazyLock;
+
+use super::reading::Reading;
 
 /// One symbol of a glob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,12 +34,19 @@ impl Symbol {
         matches!(self, Self::Many | Self::ManyInPart)
     }
 
+    /// Whether the symbol is `?`.
+    fn is_one(self) -> bool {
+        matches!(self, Self::One | Self::OneInPart)
+    }
+
     /// Whether the symbol matches the character, alone or with others.
-    pub(super) fn matches_char(self, c: char, letter_case: LetterCase) -> bool {
+    pub(super) fn matches_char(self, c: char, rules: TextRules) -> bool {
         match self {
-            Self::Char(own) => letter_case.same(own, c),
-            Self::One | Self::Many => true,
-            Self::OneInPart | Self::ManyInPart => c != ':',
+            Self::Char(own) => rules.same(own, c),
+            Self::Many => true,
+            Self::ManyInPart => c != ':',
+            Self::One => is_one_unit(c) || rules.reading == Reading::Wide,
+            Self::OneInPart => c != ':' && (is_one_unit(c) || rules.reading == Reading::Wide),
         }
     }
 }
@@ -51,11 +61,61 @@ pub enum LetterCase {
     Ignored,
 }
 
-impl LetterCase {
+/// How an operator compares characters.
+///
+/// For a character outside the Basic Multilingual Plane, which has two UTF-16 units, it is not documented whether one `?`
+/// matches it or two, and whether its letter case can be ignored. It is not documented either whether characters are the
+/// same if they have the same lower case (`i` and `İ`) or the same upper case (`s` and `ſ`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TextRules {
+    /// Whether the case of letters matters.
+    pub letter_case: LetterCase,
+    /// How doubtful characters are read.
+    pub reading: Reading,
+}
+
+impl TextRules {
     /// Whether the two characters are the same.
     fn same(self, one: char, other: char) -> bool {
-        one == other || (self == Self::Ignored && one.to_lowercase().eq(other.to_lowercase()))
+        if one == other || self.letter_case == LetterCase::Exact {
+            return one == other;
+        }
+        let lower = lower(one) == lower(other);
+        let upper = one.to_uppercase().eq(other.to_uppercase());
+        self.reading.accepts([lower, upper, is_one_unit(one) && lower].into_iter())
     }
+}
+
+/// The lower case of a character, as a single character.
+fn lower(c: char) -> char {
+    c.to_lowercase().next().unwrap_or(c)
+}
+
+/// Whether UTF-16 has one unit for the character.
+pub(super) fn is_one_unit(c: char) -> bool {
+    c <= '\u{ffff}'
+}
+
+/// All characters that are the same as this one in the wide reading, if letter case does not matter.
+pub(super) fn case_variants(c: char) -> Vec<char> {
+    /// The characters that no character has as its lower or upper case.
+    static UNUSUAL: LazyLock<Vec<char>> = LazyLock::new(|| {
+        let unusual = |x: &char| {
+            let pairs = [lower(*x)].into_iter().chain(x.to_uppercase());
+            pairs.filter(|y| y != x).any(|y| lower(y) != *x && y.to_uppercase().next() != Some(*x))
+        };
+        ('\u{80}'..='\u{ffff}').filter(unusual).collect()
+    });
+    let rules = TextRules { letter_case: LetterCase::Ignored, reading: Reading::Wide };
+    let mut variants = vec![c, lower(c)];
+    variants.extend(c.to_uppercase());
+    variants.extend(lower(c).to_uppercase());
+    variants.extend(c.to_uppercase().map(lower));
+    variants.extend(UNUSUAL.iter().filter(|x| rules.same(c, **x)));
+    variants.retain(|x| rules.same(c, *x));
+    variants.sort_unstable();
+    variants.dedup();
+    variants
 }
 
 /// A pattern without variables.
@@ -92,6 +152,21 @@ impl Glob {
         Self(symbols)
     }
 
+    /// The number of colons, those aside that wildcards match.
+    pub(super) fn colons(&self) -> usize {
+        self.0.iter().filter(|symbol| **symbol == Symbol::Char(':')).count()
+    }
+
+    /// The glob that matches the ARNs among the texts that this one matches. `None` if this is not the pattern of an ARN.
+    pub(super) fn only_arns(&self) -> Option<Self> {
+        if self.is_everything() {
+            return Some(Self::arn());
+        }
+        let (first, rest) = self.0.split_at(self.0.iter().position(|symbol| *symbol == Symbol::Char(':'))?);
+        let of_arns = self.colons() >= 5 && Self(first.to_vec()).matches("arn");
+        of_arns.then(|| Self([&Self::literal("arn").0, rest].concat()))
+    }
+
     /// The text of a glob without wildcards.
     pub fn as_literal(&self) -> Option<String> {
         self.0.iter().map(|symbol| if let Symbol::Char(c) = symbol { Some(*c) } else { None }).collect()
@@ -115,7 +190,7 @@ impl Glob {
 
     /// Whether the glob matches the whole text; letter case matters.
     pub fn matches(&self, text: &str) -> bool {
-        self.matches_in_steps(text, LetterCase::Exact, &mut 0)
+        self.matches_in_steps(text, TextRules::default(), &mut 0)
     }
 
     /// Whether the glob matches the whole text. Adds to `steps` about one for each symbol tried.
@@ -124,7 +199,7 @@ impl Glob {
     /// does not help: all before that `*` matched as early as possible, which leaves the most text for the rest. If the
     /// last `*` is one that stops at colons and a colon is next, the search goes back to the last `*` that does not stop
     /// at colons.
-    pub(super) fn matches_in_steps(&self, text: &str, letter_case: LetterCase, steps: &mut usize) -> bool {
+    pub(super) fn matches_in_steps(&self, text: &str, rules: TextRules, steps: &mut usize) -> bool {
         let (mut at, mut rest) = (0, text.chars());
         let (mut many, mut many_in_part) = (None, None);
         loop {
@@ -146,7 +221,7 @@ impl Glob {
                 }
                 Some(symbol) => {
                     let mut ahead = rest.clone();
-                    if ahead.next().is_some_and(|c| symbol.matches_char(c, letter_case)) {
+                    if ahead.next().is_some_and(|c| symbol.matches_char(c, rules)) {
                         at += 1;
                         rest = ahead;
                         continue;
@@ -167,6 +242,49 @@ impl Glob {
                 return false;
             }
             (at, rest) = (*after, from.clone());
+        }
+    }
+
+    /// The same for texts with characters that two `?` may match: with all positions that the text before each character
+    /// can reach.
+    pub(super) fn matches_by_positions(&self, text: &str, rules: TextRules, steps: &mut usize) -> bool {
+        let mut positions = vec![0];
+        self.skip_empty(&mut positions);
+        for c in text.chars() {
+            let mut next = Vec::new();
+            for at in positions {
+                *steps += 1;
+                self.advance(at, c, rules, |after| next.push(after));
+            }
+            self.skip_empty(&mut next);
+            positions = next;
+        }
+        positions.contains(&self.0.len())
+    }
+
+    /// Adds the positions that are reached without a character.
+    fn skip_empty(&self, positions: &mut Vec<usize>) {
+        let mut i = 0;
+        while let Some(&at) = positions.get(i) {
+            if self.0.get(at).is_some_and(|symbol| symbol.matches_empty()) {
+                positions.push(at + 1);
+            }
+            i += 1;
+        }
+        positions.sort_unstable();
+        positions.dedup();
+    }
+
+    /// Calls `reached` with each position after the character, if the next symbol is the one at this position.
+    pub(super) fn advance(&self, at: usize, c: char, rules: TextRules, mut reached: impl FnMut(usize)) {
+        let Some(symbol) = self.0.get(at).filter(|symbol| symbol.matches_char(c, rules)) else { return };
+        reached(if symbol.matches_empty() { at } else { at + 1 });
+        // Two `?` may match the two units of one character.
+        if symbol.is_one() && !is_one_unit(c) {
+            let rest = self.0.iter().enumerate().skip(at + 1).find(|(_, symbol)| !symbol.matches_empty());
+            if let Some((second, _)) = rest.filter(|(_, symbol)| symbol.is_one()) {
+                reached(second + 1);
+            }
         }
     }
 }

@@ -15,7 +15,8 @@
 //!   search continues only the first of them.
 //! - If a string is an answer, replace in it each character that no pattern mentions by another such character of its
 //!   class. The domain and the patterns do not see the difference, so the result is an answer too. That is why one
-//!   character of each class is enough.
+//!   character of each class is enough. A character outside the Basic Multilingual Plane that no pattern mentions can be
+//!   replaced by one or two others, depending on how many `?` match it.
 //! - A branch ends early only if no continuation can succeed: a pattern that has to match has no position left, or a
 //!   pattern that must not match has reached its final `*`.
 //!
@@ -31,7 +32,8 @@ use std::rc::Rc;
 
 use super::budget::{Budget, OverBudget};
 use super::comparison::Texts;
-use super::glob::{LetterCase, Symbol};
+use super::glob::{LetterCase, Symbol, TextRules, case_variants};
+use super::reading::Reading;
 
 /// The possible strings, as a deterministic automaton.
 pub trait Domain {
@@ -89,11 +91,12 @@ pub fn shortest(
     budget: &Budget,
 ) -> Result<Option<String>, OverBudget> {
     let unions: Vec<&Texts> = inside.iter().chain(outside).copied().collect();
-    let alphabet = alphabet(domain, &unions);
+    let Alphabet { characters, doubtful } = alphabet(domain, &unions);
     let mut start: Vec<Progress> = unions.iter().map(|union| begin(union)).collect();
     for c in domain.prefix().chars() {
         let mut work = 1;
-        start = unions.iter().zip(&start).map(|(union, progress)| advance(union, progress, c, &mut work)).collect();
+        let next = |(union, progress): (&&Texts, &Progress)| advance(union, progress, c, union.rules(), &mut work);
+        start = unions.iter().zip(&start).map(next).collect();
         budget.spend(work)?;
     }
     if hopeless(&start, inside.len()) || inside.iter().any(|union| too_long(union, domain)) {
@@ -117,12 +120,16 @@ pub fn shortest(
             if len >= domain.max_len() {
                 continue;
             }
-            for &c in &alphabet {
+            for &c in &characters {
                 let Some(next_state) = domain.step(*state, c) else { continue };
                 let mut work = 1;
                 let mut next = Vec::with_capacity(progress.len());
                 for (i, (union, progress)) in unions.iter().zip(progress).enumerate() {
-                    let after = advance(union, progress, c, &mut work);
+                    let mut rules = union.rules();
+                    if i >= inside.len() && doubtful.contains(&c) {
+                        rules.reading = Reading::Wide;
+                    }
+                    let after = advance(union, progress, c, rules, &mut work);
                     let dead = dead(&after, i < inside.len());
                     next.push(after);
                     if dead {
@@ -154,36 +161,57 @@ fn too_long(union: &Texts, domain: &dyn Domain) -> bool {
     union.globs().iter().all(|glob| glob.0.iter().filter(|symbol| !symbol.matches_empty()).count() > most)
 }
 
-/// The characters to try: all that a pattern mentions, and from each class of the domain one that no pattern mentions.
-fn alphabet(domain: &dyn Domain, unions: &[&Texts]) -> Vec<char> {
-    let mut mentioned = Vec::new();
+/// The characters to try.
+struct Alphabet {
+    /// All that a pattern matches by name, and from each class of the domain one that no pattern matches by name.
+    characters: Vec<char>,
+    /// The characters that no pattern has, and that are the same as one that a pattern has if letter case does not matter.
+    ///
+    /// For some of them this has two readings. In none of these a pattern that has to match and a pattern that must not
+    /// match differ in what they take for the same. So the latter are read wide.
+    doubtful: Vec<char>,
+}
+
+fn alphabet(domain: &dyn Domain, unions: &[&Texts]) -> Alphabet {
+    let (mut mentioned, mut variants) = (Vec::new(), Vec::new());
     for union in unions {
         for symbol in union.globs().iter().flat_map(|glob| &glob.0) {
             match symbol {
-                Symbol::Char(c) if union.letter_case() == LetterCase::Ignored => {
+                Symbol::Char(c) => {
                     mentioned.push(*c);
-                    mentioned.extend(c.to_lowercase().chain(c.to_uppercase()));
+                    if union.rules().letter_case == LetterCase::Ignored {
+                        variants.push(*c);
+                    }
                 }
-                Symbol::Char(c) => mentioned.push(*c),
                 Symbol::OneInPart | Symbol::ManyInPart => mentioned.push(':'),
                 Symbol::One | Symbol::Many => {}
             }
         }
     }
-    mentioned.sort_unstable();
-    mentioned.dedup();
-    let mut alphabet: Vec<char> = Vec::new();
+    sort_once(&mut mentioned);
+    sort_once(&mut variants);
+    let mut doubtful: Vec<char> = variants.into_iter().flat_map(case_variants).collect();
+    doubtful.retain(|c| mentioned.binary_search(c).is_err());
+    sort_once(&mut doubtful);
+    mentioned.extend(&doubtful);
+    sort_once(&mut mentioned);
+    let mut characters: Vec<char> = Vec::new();
     let mut unmentioned = false;
     for class in domain.classes() {
         let fresh = class.chars().find(|c| mentioned.binary_search(c).is_err());
         unmentioned |= fresh.is_some();
-        alphabet.extend(fresh);
+        characters.extend(fresh);
     }
     if domain.any_character() && !unmentioned {
-        alphabet.extend(('\u{a1}'..).find(|c| mentioned.binary_search(c).is_err()));
+        characters.extend(('\u{a1}'..).find(|c| mentioned.binary_search(c).is_err()));
     }
-    alphabet.extend(mentioned);
-    alphabet
+    characters.extend(mentioned);
+    Alphabet { characters, doubtful }
+}
+
+fn sort_once(characters: &mut Vec<char>) {
+    characters.sort_unstable();
+    characters.dedup();
 }
 
 /// The state of a union before the first character.
@@ -213,14 +241,13 @@ fn close(union: &Texts, mut positions: Vec<(u32, u32)>) -> Progress {
 }
 
 /// The state of a union after one more character.
-fn advance(union: &Texts, progress: &Progress, c: char, work: &mut usize) -> Progress {
+fn advance(union: &Texts, progress: &Progress, c: char, rules: TextRules, work: &mut usize) -> Progress {
     let Progress::Positions(positions) = progress else { return Progress::Everything };
     *work += positions.len();
     let mut next = Vec::with_capacity(positions.len());
     for &(pattern, at) in positions {
-        let symbol = union.globs().get(pattern as usize).and_then(|glob| glob.0.get(at as usize));
-        if let Some(symbol) = symbol.filter(|symbol| symbol.matches_char(c, union.letter_case())) {
-            next.push((pattern, if symbol.matches_empty() { at } else { at + 1 }));
+        if let Some(glob) = union.globs().get(pattern as usize) {
+            glob.advance(at as usize, c, rules, |after| next.push((pattern, after as u32)));
         }
     }
     close(union, next)

@@ -12,8 +12,11 @@ use super::variable::Wildcards;
 /// How many of a key's values have to pass the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Quantifier {
-    /// No set operator: the key's single value.
+    /// No set operator: the key's single value. False for a key with several values.
     Value,
+    /// The key's single value, or several values, of which none has to pass. No operator has it: it is the negation of
+    /// [`Quantifier::Value`].
+    ValueOrSeveral,
     /// `ForAnyValue`: at least one.
     Any,
     /// `ForAllValues`: every one.

@@ -55,9 +55,10 @@
 // function with a `Reading` parameter keeps this; the verdicts rely on it.
 
 /// How a place is read of which AWS's documentation leaves the meaning open. See the [module](self).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Reading {
     /// The reading that matches more requests. For an Allow.
+    #[default]
     Wide,
     /// The reading that matches fewer requests. For a Deny.
     Narrow,
@@ -69,6 +70,14 @@ impl Reading {
         match self {
             Self::Wide => Self::Narrow,
             Self::Narrow => Self::Wide,
+        }
+    }
+
+    /// Whether a place matches if one of these results is the right one, and it is not documented which.
+    pub fn accepts(self, mut results: impl Iterator<Item = bool>) -> bool {
+        match self {
+            Self::Wide => results.any(|matches| matches),
+            Self::Narrow => results.all(|matches| matches),
         }
     }
 }

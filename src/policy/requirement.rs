@@ -26,7 +26,8 @@ impl Requirement {
             IfPresent::Holds(holds) => IfPresent::Holds(!holds),
             IfPresent::Values { quantifier, comparison, positive } => {
                 let quantifier = match quantifier {
-                    Quantifier::Value => Quantifier::Value,
+                    Quantifier::Value => Quantifier::ValueOrSeveral,
+                    Quantifier::ValueOrSeveral => Quantifier::Value,
                     Quantifier::Any => Quantifier::All,
                     Quantifier::All => Quantifier::Any,
                 };
@@ -64,7 +65,9 @@ impl Requirement {
                 let passes = |value: &String| comparison.matches(value, budget) == *positive;
                 match quantifier {
                     Quantifier::Any => values.iter().any(passes),
-                    Quantifier::All | Quantifier::Value => values.iter().all(passes),
+                    Quantifier::All => values.iter().all(passes),
+                    Quantifier::Value => values.len() == 1 && values.iter().all(passes),
+                    Quantifier::ValueOrSeveral => values.len() != 1 || values.iter().all(passes),
                 }
             }
         }

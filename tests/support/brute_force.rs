@@ -167,7 +167,7 @@ pub fn matches(symbols: &[Symbol], text: &[char], letter_case: LetterCase) -> bo
 /// Whether one of the union's patterns matches.
 pub fn one_matches(union: &Texts, text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
-    union.globs().iter().any(|glob| matches(&glob.0, &text, union.letter_case()))
+    union.globs().iter().any(|glob| matches(&glob.0, &text, union.rules().letter_case))
 }
 
 /// A union in a short notation: `~` is a `*` and `.` is a `?` that do not match a colon.
@@ -246,7 +246,7 @@ impl fmt::Debug for Question {
                 write!(
                     f,
                     ", {word}{} {:?}",
-                    if union.letter_case() == LetterCase::Ignored { " (any case)" } else { "" },
+                    if union.rules().letter_case == LetterCase::Ignored { " (any case)" } else { "" },
                     written(union)
                 )?;
             }

@@ -26,6 +26,7 @@
 
 use std::sync::Arc;
 
+mod candidates;
 pub(in crate::access) mod slot;
 pub(in crate::access) mod universe;
 pub(in crate::access) mod values;
@@ -33,8 +34,10 @@ pub(in crate::access) mod values;
 use self::slot::{Kind, Slot, SlotValue};
 use self::values::{Undecidable, value_of};
 use crate::policy::budget::Budget;
-use crate::policy::comparison::{Comparison, Order};
+use crate::policy::comparison::{Comparison, Conversion, Order};
+use crate::policy::instant::Instant;
 use crate::policy::operator::Quantifier;
+use crate::policy::reading::Reading;
 use crate::policy::requirement::{IfPresent, Requirement};
 
 /// A requirement on one slot.
@@ -220,22 +223,18 @@ impl Search<'_> {
         Settled::Yes
     }
 
-    fn seconds(&self, slot: usize) -> Option<f64> {
+    fn seconds(&self, slot: usize) -> Option<i64> {
         self.values.get(slot)?.first()?.parse().ok()
     }
 
     /// Finds a value for one slot; for an instant, one that is not before `from`.
-    fn settle(&mut self, index: usize, from: Option<f64>) -> Settled {
+    fn settle(&mut self, index: usize, from: Option<i64>) -> Settled {
         let (Some(slot), Some(taken)) = (self.slots.get(index), self.taken.get(index)) else { return Settled::No };
         let mut requirements: Vec<&Requirement> = taken.iter().collect();
         let late;
         if let Some(from) = from {
-            let comparison = Comparison::Number {
-                order: Order::GreaterOrEqual,
-                numbers: vec![from],
-                instants: true,
-                matches_unreadable: false,
-            };
+            let conversion = Conversion { reading: Reading::Narrow, matches_unreadable: false };
+            let comparison = Comparison::Instants(Order::GreaterOrEqual, vec![Instant::from_seconds(from)], conversion);
             let if_present =
                 IfPresent::Values { quantifier: Quantifier::Value, comparison: Arc::new(comparison), positive: true };
             late = Requirement { if_absent: true, if_present };

@@ -1,48 +1,42 @@
 //! A value for one slot that satisfies all requirements on it, or the proof that there is none.
 //!
 //! Texts are decided by `policy/language.rs`. For numbers, instants and addresses a few candidates stand for all values.
-//! If operators of another family are used on such a slot (a number that has to match `7*`), candidates are tried
-//! too, and finding none is a proof only in the cases below.
 //!
 //! Knows nothing of the other slots.
 
-// INVARIANT: `Ok(None)` is a proof that no value satisfies the requirements, but for the cases at the end of this text.
+// INVARIANT: `Ok(None)` is a proof that no value satisfies the requirements.
 //
 // One value at a time. A requirement on a slot with several values asks that every value passes a test, or that some
 // value does. Values satisfy all requirements if each of them passes every test of the first kind, and if there is one
-// for each test of the second kind. So `value_of` looks for one value for each test of the second kind, which has to
-// pass this test and all tests of the first kind. The values found satisfy the requirements together. If one of them
-// does not exist, there is no solution.
+// for each test of the second kind. So `several_values` looks for one value for each test of the second kind, which has
+// to pass this test and all tests of the first kind. The values found satisfy the requirements together. If one of them
+// does not exist, there is no solution. An operator without set prefix on such a slot also depends on whether there is one
+// value: `value_of` tries one value first, then several.
 //
-// Why candidates are enough. A comparison names constants: numbers, instants, or the first and last addresses of
-// networks. Its result is the same for all values between two neighbouring constants. So one value of each stretch
-// between neighbouring constants, the constants themselves, and one value beyond the first and the last constant stand
-// for all values. `numbers`, `instants` and `addresses` return these. Instants are whole seconds, so the first second
-// after a constant stands for the stretch that follows it. This covers
-// - numbers with numeric operators,
-// - instants with date operators, and with numeric operators on `aws:EpochTime`,
-// - addresses with address operators,
-// - any text with operators of one of these families: a text that is no number, instant or address is a candidate too.
+// Why candidates are enough: see `candidates.rs`.
 //
-// Other cases:
+// One way for all tests. Some texts convert in several ways (a `World`), because AWS does not document what IAM does with
+// them. IAM does the same for every statement. So a value has to pass all tests in one of the worlds, and for each world
+// the candidates stand for all texts.
+//
+// Where text operators meet others:
 // - A test that lists texts without wildcards, and has to match, leaves only these texts: all of them are tried. If it
 //   ignores letter case, `shortest` finds the letter case, because a number, date or address does not depend on it.
 // - Texts with text operators alone are decided exactly by `shortest`.
 // - If no text of a universe is a number, an instant or an address, each other comparison has the same result for all of
 //   its texts. If that is the wanted result, only the text tests remain; if not, there is no value.
-// - Where text operators and others meet, candidates may find a value, and the text tests alone may rule out every
-//   value. If neither happens, the answer is `Undecidable`.
-//
-// Not covered: a key on which operators of two of the families numeric, date and address meet, and texts that are a
-// network (`10.0.0.0/8`) or an instant before 1970. There the candidates do not stand for all values, and `Ok(None)` may
-// be wrong.
+// - Elsewhere candidates may find a value, and the text tests alone or the others alone may rule out every value. If
+//   neither happens, the answer is `Undecidable`.
 
+use super::candidates::{Candidates, candidates, is_private, written_seconds};
 use super::slot::{Kind, Slot, SlotValue};
 use super::universe::Universe;
 use crate::policy::budget::{Budget, OverBudget};
-use crate::policy::comparison::{Comparison, Texts, date, instant};
+use crate::policy::comparison::{Comparison, Texts, World};
 use crate::policy::glob::{Glob, LetterCase, Symbol};
+use crate::policy::instant::{self, date};
 use crate::policy::language::{contains, shortest};
+use crate::policy::number::Number;
 use crate::policy::operator::Quantifier;
 use crate::policy::requirement::{IfPresent, Requirement};
 
@@ -94,27 +88,63 @@ pub(in crate::access) fn value_of(
     if slot.optional && requirements.iter().all(|requirement| requirement.if_absent) {
         return Ok(Some(SlotValue::Absent));
     }
-    let (mut every, mut some) = (Vec::new(), Vec::new());
+    let mut tests: [Vec<Test<'_>>; 4] = Default::default();
+    let [every, some, alone, alone_or_several] = &mut tests;
     for requirement in requirements {
         match &requirement.if_present {
             IfPresent::Holds(true) => {}
             IfPresent::Holds(false) => return Ok(None),
-            IfPresent::Values { quantifier: Quantifier::Any, comparison, positive } if slot.multivalued => {
-                some.push(Test { comparison, wanted: *positive });
+            IfPresent::Values { quantifier, comparison, positive } => {
+                let kind = match quantifier {
+                    _ if !slot.multivalued => &mut *every,
+                    Quantifier::All => &mut *every,
+                    Quantifier::Any => &mut *some,
+                    Quantifier::Value => &mut *alone,
+                    Quantifier::ValueOrSeveral => &mut *alone_or_several,
+                };
+                kind.push(Test { comparison, wanted: *positive });
             }
-            IfPresent::Values { comparison, positive, .. } => every.push(Test { comparison, wanted: *positive }),
         }
     }
-    if some.is_empty() {
-        return Ok(one_value(slot, &every, budget)?.map(SlotValue::one));
+    if alone.is_empty() && alone_or_several.is_empty() {
+        return several_values(slot, every, some, 1, budget);
     }
+    let one = one_value(slot, &tests.concat(), budget);
+    let [every, some, alone, _] = &mut tests;
+    if alone.is_empty() && !matches!(one, Ok(Some(_))) {
+        let several = several_values(slot, every, some, 2, budget)?;
+        return if several.is_none() { one.map(|_| None) } else { Ok(several) };
+    }
+    Ok(one?.map(SlotValue::one))
+}
+
+/// At least this many values that pass every test of the first list; one of them for each test of the second list. `None`
+/// if there are none.
+fn several_values<'r>(
+    slot: &Slot,
+    every: &mut Vec<Test<'r>>,
+    some: &[Test<'r>],
+    at_least: usize,
+    budget: &Budget,
+) -> Result<Option<SlotValue>, Undecidable> {
     let mut values = Vec::new();
     for test in some {
-        every.push(test);
-        let value = one_value(slot, &every, budget)?;
+        every.push(*test);
+        let value = one_value(slot, every, budget)?;
         every.pop();
         match value {
             Some(value) if values.contains(&value) => {}
+            Some(value) => values.push(value),
+            None => return Ok(None),
+        }
+    }
+    while values.len() < at_least {
+        // Values that differ in letter case only would be odd: keys of tags ignore letter case.
+        let globs = values.iter().map(|value| Glob::literal(value)).collect();
+        let known = Comparison::Text(Texts::new(globs, LetterCase::Ignored));
+        let mut others = every.clone();
+        others.extend((!values.is_empty()).then_some(Test { comparison: &known, wanted: false }));
+        match one_value(slot, &others, budget)? {
             Some(value) => values.push(value),
             None => return Ok(None),
         }
@@ -131,11 +161,10 @@ fn one_value(slot: &Slot, tests: &[Test<'_>], budget: &Budget) -> Result<Option<
     }
     match &slot.kind {
         Kind::Choice(choices) => first_passing(choices.iter().map(|choice| (*choice).to_owned()), tests, budget),
-        Kind::Number => value_among(slot, numbers(tests), tests, budget),
-        Kind::InstantFrom(from) => value_among(slot, instants(tests, *from), tests, budget),
-        Kind::InstantUntil(_) => value_among(slot, instants(tests, 0.0), tests, budget),
-        Kind::Address | Kind::PrivateAddress => value_among(slot, addresses(tests), tests, budget),
         Kind::Text(universe) => one_text(slot, universe, tests, budget),
+        Kind::Number | Kind::InstantFrom(_) | Kind::InstantUntil(_) | Kind::Address | Kind::PrivateAddress => {
+            value_among(slot, tests, budget)
+        }
     }
 }
 
@@ -166,7 +195,7 @@ fn one_text(
         on_text.iter().filter(|test| test.wanted).filter_map(Test::own_texts).find(|texts| texts.no_wildcards());
     if let Some(texts) = listed {
         let passing =
-            |glob: &&Glob| glob.as_literal().is_some_and(|text| others.iter().all(|test| test.passes(&text, budget)));
+            |glob: &&Glob| glob.as_literal().is_some_and(|text| pass(&text, &others, budget) != Passes::Never);
         let passing = texts.globs().iter().filter(passing).cloned().collect();
         let comparison = Comparison::Text(Texts::new(passing, LetterCase::Ignored));
         on_text.push(Test { comparison: &comparison, wanted: true });
@@ -176,7 +205,10 @@ fn one_text(
     if others.is_empty() || universe.is_text_only() && others.iter().all(unreadable_passes) {
         return Ok(shortest_text(universe, &on_text, budget)?);
     }
-    if universe.is_text_only() { Ok(None) } else { value_among(slot, other_texts(tests), tests, budget) }
+    if universe.is_text_only() {
+        return Ok(None);
+    }
+    value_among(slot, tests, budget)
 }
 
 /// A shortest text of the universe that passes the text tests; `None` if there is none.
@@ -187,19 +219,47 @@ fn shortest_text(universe: &Universe, tests: &[Test<'_>], budget: &Budget) -> Re
     shortest(universe, &texts(true), &texts(false), budget)
 }
 
-/// The first of the candidates that passes all tests.
+/// The first of the candidates that passes all tests in every world. If there is none, the first one that passes them in
+/// some world.
 fn first_passing(
     candidates: impl Iterator<Item = String>,
     tests: &[Test<'_>],
     budget: &Budget,
 ) -> Result<Option<String>, Undecidable> {
+    let mut in_some_world = None;
     for value in candidates {
-        if tests.iter().all(|test| test.passes(&value, budget)) {
-            return Ok(Some(value));
+        match pass(&value, tests, budget) {
+            Passes::InEveryWorld => return Ok(Some(value)),
+            Passes::InSomeWorld => in_some_world = in_some_world.or(Some(value)),
+            Passes::Never => {}
         }
         budget.spend(1)?;
     }
-    Ok(None)
+    Ok(in_some_world)
+}
+
+/// Whether a value passes some tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passes {
+    Never,
+    /// If IAM converts and compares values in one of the possible ways.
+    InSomeWorld,
+    InEveryWorld,
+}
+
+fn pass(value: &str, tests: &[Test<'_>], budget: &Budget) -> Passes {
+    if !tests.iter().all(|test| test.passes(value, budget)) {
+        return Passes::Never;
+    }
+    let in_world =
+        |world: World| tests.iter().all(|test| test.comparison.matches_in(Some(world), value, budget) == test.wanted);
+    if tests.iter().all(|test| test.texts().is_some()) || World::all().all(in_world) {
+        Passes::InEveryWorld
+    } else if World::all().any(in_world) {
+        Passes::InSomeWorld
+    } else {
+        Passes::Never
+    }
 }
 
 /// Whether the slot can have the value, requirements aside.
@@ -207,7 +267,7 @@ pub(in crate::access) fn is_possible(slot: &Slot, value: &str) -> bool {
     match &slot.kind {
         Kind::Text(universe) => contains(universe, value),
         Kind::Choice(choices) => choices.contains(&value),
-        Kind::Number => value.parse::<f64>().is_ok(),
+        Kind::Number => Number::parse(value).is_some(),
         Kind::InstantUntil(_) => value.parse::<u64>().is_ok(),
         Kind::InstantFrom(from) => value.parse::<u64>().is_ok_and(|n| n as f64 >= *from),
         Kind::Address => value.parse::<std::net::IpAddr>().is_ok(),
@@ -215,27 +275,11 @@ pub(in crate::access) fn is_possible(slot: &Slot, value: &str) -> bool {
     }
 }
 
-/// The first of the candidates that passes all tests. If none passes, the answer is `None` where the candidates stand for
-/// all values, or where the text tests alone rule out every value, and `Undecidable` elsewhere.
-fn value_among(
-    slot: &Slot,
-    candidates: Vec<String>,
-    tests: &[Test<'_>],
-    budget: &Budget,
-) -> Result<Option<String>, Undecidable> {
-    let lists_values = |test: &Test<'_>| test.wanted && test.texts().is_some_and(Texts::only_literals);
-    let complete = tests.iter().any(lists_values)
-        || match &slot.kind {
-            Kind::Choice(_) => false,
-            Kind::Text(universe) => {
-                let all = |family: fn(&Comparison) -> bool| tests.iter().all(|test| family(test.comparison));
-                matches!(universe, Universe::Text | Universe::Member)
-                    && (all(|comparison| matches!(comparison, Comparison::Number { .. }))
-                        || all(|comparison| matches!(comparison, Comparison::Networks { .. })))
-            }
-            _ => tests.iter().all(|test| test.texts().is_none()),
-        };
-    let possible = |value: &String| is_possible(slot, value);
+/// The first of the candidates that passes all tests. If none passes, the answer is `None` where the tests are known to rule
+/// out every value, and `Undecidable` elsewhere.
+fn value_among(slot: &Slot, tests: &[Test<'_>], budget: &Budget) -> Result<Option<String>, Undecidable> {
+    let Candidates { mut values, complete } = candidates(&slot.kind, tests.iter().map(|test| test.comparison));
+    values.retain(|value| is_possible(slot, value));
     // Pieces of numbers, dates and addresses, to be put in the place of wildcards.
     let fillings = [
         ("0", '0'),
@@ -248,33 +292,41 @@ fn value_among(
         ("0.0.1", '2'),
     ];
     let filled = fillings.iter().flat_map(|(word, letter)| filled(tests, word, *letter));
-    let candidates = candidates.into_iter().chain(listed_texts(tests).into_iter().flatten()).chain(filled);
-    if let Some(value) = first_passing(candidates.filter(possible), tests, budget)? {
+    let guesses = guesses(slot, tests).into_iter().chain(listed_texts(tests).into_iter().flatten()).chain(filled);
+    let guesses = guesses.filter(|value| is_possible(slot, value));
+    if let Some(value) = first_passing(values.iter().cloned().chain(guesses), tests, budget)? {
         return Ok(Some(value));
     }
-    if complete || ruled_out_by_texts(slot, tests, budget)? { Ok(None) } else { Err(Undecidable) }
-}
-
-/// Whether no spelling of any value of the slot passes the text tests. The universes hold every spelling, and more.
-fn ruled_out_by_texts(slot: &Slot, tests: &[Test<'_>], budget: &Budget) -> Result<bool, Undecidable> {
-    let with_texts = tests.iter().filter(|test| test.texts().is_some()).copied();
+    if tests.iter().any(|test| test.wanted && test.texts().is_some_and(Texts::only_literals)) {
+        return Ok(None);
+    }
+    let (with_texts, others): (Vec<Test<'_>>, Vec<Test<'_>>) = tests.iter().partition(|test| test.texts().is_some());
+    if complete && (with_texts.is_empty() || first_passing(values.into_iter(), &others, budget)?.is_none()) {
+        return Ok(None);
+    }
+    // The universes hold every spelling of the slot's values, and more.
     let groups: Vec<(&Universe, Vec<Test<'_>>)> = match &slot.kind {
         Kind::Choice(_) => return Err(Undecidable),
-        Kind::Text(universe) => vec![(universe, with_texts.collect())],
-        Kind::Number => vec![(&Universe::Number, with_texts.collect())],
-        Kind::Address | Kind::PrivateAddress => vec![(&Universe::Address, with_texts.collect())],
+        Kind::Text(universe) => vec![(universe, with_texts)],
+        Kind::Number => vec![(&Universe::Number, with_texts)],
+        Kind::Address | Kind::PrivateAddress => vec![(&Universe::Address, with_texts)],
         Kind::InstantFrom(_) | Kind::InstantUntil(_) => {
             // `aws:EpochTime` is compared as seconds, the other keys as dates.
-            let (seconds, dates) = with_texts.partition(|test| test.own_texts().is_some());
+            let (seconds, dates) = with_texts.into_iter().partition(|test| test.own_texts().is_some());
             vec![(&Universe::Number, seconds), (&Universe::Date, dates)]
         }
     };
-    for (universe, tests) in groups {
-        if shortest_text(universe, &tests, budget)?.is_none() {
-            return Ok(true);
+    for (universe, on_text) in groups {
+        match shortest_text(universe, &on_text, budget)? {
+            None => return Ok(None),
+            Some(text) => {
+                if is_possible(slot, &text) && pass(&text, tests, budget) != Passes::Never {
+                    return Ok(Some(text));
+                }
+            }
         }
     }
-    Ok(false)
+    Err(Undecidable)
 }
 
 /// The texts of the first test that lists texts without wildcards and has to match: the value is one of them. `None` if
@@ -301,110 +353,48 @@ fn filled(tests: &[Test<'_>], word: &str, letter: char) -> impl Iterator<Item = 
     })
 }
 
-/// The numbers that the tests name, and one number of each stretch between and beyond them.
-fn numbers(tests: &[Test<'_>]) -> Vec<String> {
-    let mut named = vec![0.0];
-    for test in tests {
-        if let Comparison::Number { numbers, .. } = test.comparison {
-            named.extend(numbers);
+/// Texts to try beside the candidates, because they may match the patterns of tests on text.
+fn guesses(slot: &Slot, tests: &[Test<'_>]) -> Vec<String> {
+    match slot.kind {
+        #[expect(clippy::cast_possible_truncation, reason = "the time of an evaluation fits 64 bits")]
+        Kind::InstantFrom(from) => guessed_instants(tests, from as i64),
+        Kind::InstantUntil(_) => guessed_instants(tests, 0),
+        Kind::Text(_) => {
+            let texts = tests.iter().filter(|test| test.wanted).filter_map(Test::texts);
+            texts.flat_map(Texts::globs).filter_map(|glob| begun_as(glob, "2030-01-01T00:00:00Z")).collect()
         }
+        Kind::Choice(_) | Kind::Number | Kind::Address | Kind::PrivateAddress => Vec::new(),
     }
-    named.sort_by(f64::total_cmp);
-    let between =
-        named.windows(2).filter_map(|pair| if let [low, high] = pair { Some((low + high) / 2.0) } else { None });
-    // Beyond 2^53, adding 1 to a number does not change it.
-    let around = named.iter().flat_map(|n| [*n, n + 1.0, n - 1.0, n.abs() * 2.0 + 1.0, -(n.abs() * 2.0 + 1.0)]);
-    let all: Vec<f64> = around.chain(between).collect();
-    // Also with leading zeros: four digits may be read as a year, and account ids have twelve digits.
-    let padded = all.iter().filter(|n| n.fract() == 0.0 && (0.0..1e12).contains(*n));
-    let padded: Vec<String> = padded.flat_map(|n| [format!("{n:010}"), format!("{n:012}")]).collect();
-    all.iter().map(f64::to_string).chain(padded).collect()
 }
 
-/// The instants that the tests name, and one of each stretch between and beyond them, in ascending order from `from`;
-/// then instants whose spelling may match the text tests.
-#[expect(clippy::cast_possible_truncation, reason = "the numbers of policies and instants fit 64 bits")]
-fn instants(tests: &[Test<'_>], from: f64) -> Vec<String> {
-    const YEAR: f64 = 31_536_000.0;
-    let mut numbers = vec![from];
-    for test in tests {
-        if let Comparison::Number { numbers: named, .. } = test.comparison {
-            numbers.extend(named.iter().flat_map(|n| [n.floor() - 1.0, n.floor(), n.floor() + 1.0, n.ceil() + 1.0]));
-        }
+/// Instants, not before this one, whose spelling may match the text tests: the start of a pattern, completed with the end
+/// of another instant; and the same day in later years.
+fn guessed_instants(tests: &[Test<'_>], from: i64) -> Vec<String> {
+    const YEAR: i64 = 31_536_000;
+    if tests.iter().all(|test| test.texts().is_none()) {
+        return Vec::new();
     }
-    numbers.retain(|n| *n >= from);
-    numbers.sort_by(f64::total_cmp);
-    // With leading zeros, because four digits would be read as a year.
-    let written = |n: f64| format!("{:010}", n as i64);
-    let mut instants: Vec<String> = numbers.iter().copied().map(written).collect();
-    let wanted = tests.iter().filter(|test| test.wanted);
-    let texts = wanted.filter_map(|test| Some((test.own_texts().is_none(), test.texts()?)));
-    // The start of the pattern, completed with the end of another instant.
-    for (as_date, texts) in texts {
-        for glob in texts.globs() {
+    let written = |seconds: i64| written_seconds(seconds.into());
+    let mut guesses = Vec::new();
+    for test in tests.iter().filter(|test| test.wanted) {
+        let as_date = test.own_texts().is_none();
+        for glob in test.texts().map(Texts::globs).unwrap_or_default() {
             let whole = |like: &str| begun_as(glob, like);
-            for like in [written(from), written(from + 1.0), written(from + YEAR)] {
+            for like in [from, from + 1, from + YEAR].map(written) {
                 if as_date {
                     let next_year =
                         date(&like).map(|like| format!("{}-01-01T00:00:00Z", like.get(..4).unwrap_or_default()));
                     let dates = date(&like).into_iter().chain(next_year).filter_map(|like| whole(&like));
-                    instants.extend(dates.filter_map(|date| instant(&date)).map(written));
+                    let instants = dates.flat_map(|date| instant::readings(&date)).flatten();
+                    guesses.extend(instants.map(|instant| written_seconds(instant.seconds())));
                 } else {
-                    instants.extend(whole(&like));
+                    guesses.extend(whole(&like));
                 }
             }
         }
     }
-    if tests.iter().any(|test| test.texts().is_some()) {
-        instants.extend((1..12).map(|years| written(from + f64::from(years) * YEAR)));
-    }
-    instants
-}
-
-/// The place of a host in its network.
-const HOST: u128 = 10;
-
-/// The private networks, each by its first address and the length of its prefix.
-const PRIVATE: [(u32, u32); 4] = [(0x0a00_0000, 8), (0xac10_0000, 12), (0xc0a8_0000, 16), (0x6440_0000, 10)];
-
-fn is_private(address: std::net::Ipv4Addr) -> bool {
-    PRIVATE.iter().any(|(first, prefix)| (address.to_bits() ^ first).leading_zeros() >= *prefix)
-}
-
-/// The first address of each stretch that starts at, or after, a network that the tests name, and of each private network; one
-/// list for IPv4 and IPv6. An address inside each network comes first, because networks do not give their first one to a host.
-fn addresses(tests: &[Test<'_>]) -> Vec<String> {
-    let (mut v4, mut v6) = (vec![0_u32], vec![0_u128]);
-    let mut hosts = Vec::new();
-    v4.extend(PRIVATE.map(|(first, _)| first));
-    for test in tests {
-        let Comparison::Networks { networks, .. } = test.comparison else { continue };
-        for network in networks {
-            let host = network.first.saturating_add(HOST).min(network.last);
-            if network.v6 {
-                v6.extend([Some(network.first), network.last.checked_add(1)].into_iter().flatten());
-                hosts.push(std::net::Ipv6Addr::from(host).to_string());
-            } else {
-                let edges = [network.first, network.last.saturating_add(1)];
-                v4.extend(edges.into_iter().filter_map(|edge| u32::try_from(edge).ok()));
-                hosts.extend(u32::try_from(host).map(|host| std::net::Ipv4Addr::from(host).to_string()));
-            }
-        }
-    }
-    v4.sort_unstable();
-    v6.sort_unstable();
-    let v4 = v4.into_iter().map(|n| std::net::Ipv4Addr::from(n).to_string());
-    hosts.into_iter().chain(v4).chain(v6.into_iter().map(|n| std::net::Ipv6Addr::from(n).to_string())).collect()
-}
-
-/// Candidates for a slot that may have any text, with tests of numbers, instants or networks.
-fn other_texts(tests: &[Test<'_>]) -> Vec<String> {
-    let mut texts = vec!["app".to_owned()];
-    texts.extend(numbers(tests));
-    texts.extend(addresses(tests));
-    let wanted = tests.iter().filter(|test| test.wanted).filter_map(Test::texts);
-    texts.extend(wanted.flat_map(Texts::globs).filter_map(|glob| begun_as(glob, "2030-01-01T00:00:00Z")));
-    texts
+    guesses.extend((1..12).map(|years| written(from + years * YEAR)));
+    guesses
 }
 
 /// A text that starts like the pattern, up to its first wildcard, and ends like another text.
