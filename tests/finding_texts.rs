@@ -260,6 +260,18 @@ fn product_fields_hold_facts_by_name() {
 }
 
 #[test]
+fn unusual_request_is_named_as_an_assumption() {
+    let statements = json!([{ "Effect": "Allow", "Action": "ecr:PutImage", "Resource": "*",
+        "Condition": { "Bool": { "aws:ViaAWSService": "true" } } }]);
+    let finding = finding("nodes", &json!({}), &statements);
+    let assumption =
+        "aws:ViaAWSService = true: An AWS service makes the request for the role, with the role's permissions.";
+    assert_eq!(finding.product_fields["Assumed"], assumption);
+    let sentence = format!("This is assumed: {assumption}");
+    assert!(finding.description.ends_with(&sentence), "{}", finding.description);
+}
+
+#[test]
 fn pod_role_gets_no_advice_about_pods() {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;
     let aws = FakeAws::new().role("app", "AROAR").with(|state| {

@@ -200,12 +200,27 @@ fn fitting_value(request: &Request<'_>, context: &Context, key: &str) -> Option<
         "aws:calledvialast" => called_via().last().map(|one| vec![one.clone()]).or_else(|| of("aws:CalledViaFirst")),
         "aws:sourcevpc" => Some(vec![of("aws:SourceVpcArn")?.first()?.rsplit_once('/')?.1.to_owned()]),
         "aws:sourcevpcarn" => Some(vec![request.role.ec2_arn(&format!("vpc/{}", of("aws:SourceVpc")?.first()?))]),
-        "aws:principalorgid" => of("aws:ResourceOrgID"),
-        "aws:principalorgpaths" => of("aws:ResourceOrgPaths"),
-        "aws:resourceorgid" => of("aws:PrincipalOrgID"),
-        "aws:resourceorgpaths" => of("aws:PrincipalOrgPaths"),
+        "aws:principalorgid" => of("aws:ResourceOrgID").or_else(|| id_in(&of("aws:PrincipalOrgPaths")?)),
+        "aws:principalorgpaths" => of("aws:ResourceOrgPaths").or_else(|| path_of(request, &of("aws:PrincipalOrgID")?)),
+        "aws:resourceorgid" => of("aws:PrincipalOrgID").or_else(|| id_in(&of("aws:ResourceOrgPaths")?)),
+        "aws:resourceorgpaths" => of("aws:PrincipalOrgPaths").or_else(|| path_of(request, &of("aws:ResourceOrgID")?)),
+        "aws:vpceorgid" => id_in(&of("aws:VpceOrgPaths")?),
+        "aws:vpceorgpaths" => path_of(request, &of("aws:VpceOrgID")?),
         _ => None,
     }
+}
+
+/// The id of the organization in its paths.
+fn id_in(paths: &[String]) -> Option<Vec<String>> {
+    let id = paths.first()?.split('/').next()?;
+    Some(vec![id.to_owned()])
+}
+
+/// A path in the organization with this id.
+fn path_of(request: &Request<'_>, id: &[String]) -> Option<Vec<String>> {
+    let example = request.role.slot(&request.target, &key("aws:PrincipalOrgPaths"), 0).preferred.into_iter().next()?;
+    let (_, units) = example.split_once('/')?;
+    Some(vec![format!("{}/{units}", id.first()?)])
 }
 
 /// Puts the ends of `aws:CalledVia` into the list.
