@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ecr_read_only::access::{Policy, PolicySource, Role, permissions, refusals};
+use ecr_read_only::access::{Criteria, Policy, PolicySource, Role, judge, refusals};
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::policy::{Document, TrustPolicy};
 use libfuzzer_sys::fuzz_target;
@@ -36,6 +36,7 @@ fuzz_target!(|text: &str| {
         session_policy: None,
     };
     let at = OffsetDateTime::from_unix_timestamp(1_800_000_000).expect("an instant");
-    assert_eq!(permissions(&role, at).catalogued, permissions(&role, at).catalogued);
+    let verdict = || judge(&role, &Criteria::default(), at);
+    assert_eq!(verdict(), verdict());
     let _why = refusals(&role, at);
 });

@@ -81,7 +81,7 @@ fn json_report_starts_with_sources_and_criteria() {
         report,
         json!({
             "schema": "1.0", "tool_version": env!("CARGO_PKG_VERSION"), "catalogue_date": "2026-10-27",
-            "operations_source": "botocore 1.44.8", "at": "2026-11-23T00:00:00Z",
+            "operations_source": "botocore 1.44.8", "operations_date": "2026-11-20", "at": "2026-11-23T00:00:00Z",
             "criteria": { "allowed_access": "cis", "additional_allowed_actions": ["ecr:putimage", "ecr:TagResource"],
                 "require_pull_access": true },
             "accounts": [{ "id": "123456789012", "error": null }],
@@ -177,6 +177,24 @@ fn refused_option_lists_what_blocks_each_action() {
     let output = run(&["--refused"], file.to_string());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("    cannot call, denied by policy inline, statement NoPush: ecr:PutImage\n"), "{text}");
+}
+
+#[test]
+fn remark_is_on_own_policies_and_not_on_those_of_aws() {
+    let managed = |arn: &str, actions: &str| {
+        json!({ "Arn": arn, "PolicyVersionList": [
+            { "VersionId": "v1", "IsDefaultVersion": true, "Document": allow(actions) }] })
+    };
+    let (of_aws, own) = ("arn:aws:iam::aws:policy/Future", "arn:aws:iam::123456789012:policy/own");
+    let mut file = page(&[role("worker", &allow("ecr:Get*"), &[WORKER, of_aws, own])]);
+    file["Policies"].as_array_mut().unwrap().extend([managed(of_aws, "ecr:Future*"), managed(own, "ecr:Future*")]);
+    let text = "no action of ECR matches `ecr:Future*`";
+    let remark = json!({ "kind": "other", "policy": own, "statement": 0, "sid": null, "text": text });
+    let (roles, exit) = report(&[], &file);
+    assert_eq!((&roles[0]["remarks"], exit), (&json!([remark]), 0));
+    let output = String::from_utf8(run(&[], file.to_string()).stdout).unwrap();
+    let line = format!("\n    remark: policy own, statement 0, matches no request: {text}\n");
+    assert!(output.ends_with(&line), "{output}");
 }
 
 #[test]

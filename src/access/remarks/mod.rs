@@ -12,6 +12,7 @@ mod remark;
 mod resource_fault;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
@@ -25,7 +26,7 @@ use super::permissions::{Permissions, context, own_context};
 use super::role::Role;
 use super::statements::RoleStatement;
 use crate::policy::arn::Arn;
-use crate::policy::budget::Budget;
+use crate::policy::budget::{Budget, OverBudget};
 use crate::policy::condition::Condition;
 use crate::policy::pattern::ActionPattern;
 use crate::policy::{Effect, Statement};
@@ -44,21 +45,19 @@ pub(super) fn remarks(
     permissions: &Permissions,
     at: OffsetDateTime,
 ) -> Vec<Remark> {
+    let budget = Budget::new(STEPS);
     let mut candidates: Vec<(Grant, &RoleStatement<'_>)> = (statements.iter())
         .filter(|statement| statement.body.effect == Effect::Allow && catalogue::names_ecr(&statement.body.actions))
         .map(|statement| (statement.grant(), statement))
         .filter(|(grant, _)| !is_aws_managed(grant))
         .collect();
-    if candidates.is_empty() {
+    if candidates.is_empty() || leave_out_matching(&mut candidates, permissions, &budget).is_err() {
         return Vec::new();
     }
-    let matching = matching(permissions);
-    candidates.retain(|(grant, _)| !matching.contains(grant));
     candidates.sort_by(|(a, _), (b, _)| (a.kind, &a.policy, a.statement).cmp(&(b.kind, &b.policy, b.statement)));
     // A policy can be both attached and the boundary.
     candidates.dedup_by(|(a, _), (b, _)| (&a.policy, a.statement) == (&b.policy, b.statement));
     let (of_role, of_session) = (own_context(role, at), context(role, at));
-    let budget = Budget::new(STEPS);
     let remark = |(grant, statement): (Grant, &RoleStatement<'_>)| {
         let context = if grant.kind == GrantKind::Session { &of_session } else { &of_role };
         let (kind, text) = Alone { context, budget: &budget }.reason(statement)?;
@@ -71,21 +70,29 @@ fn is_aws_managed(grant: &Grant) -> bool {
     Arn::parse(&grant.policy).is_some_and(|arn| arn.aws_managed_policy().is_some())
 }
 
-/// The statements that allow a request which the role can make.
-fn matching(permissions: &Permissions) -> BTreeSet<&Grant> {
+/// Leaves out the statements that allow a request which the role can make.
+fn leave_out_matching(
+    candidates: &mut Vec<(Grant, &RoleStatement<'_>)>,
+    permissions: &Permissions,
+    budget: &Budget,
+) -> Result<(), OverBudget> {
+    let mut left: BTreeSet<Grant> = candidates.iter().map(|(grant, _)| grant.clone()).collect();
     let unknown = permissions.unknown.iter().map(|(_, decision)| decision);
-    let mut grants = BTreeSet::new();
-    let mut last: Option<&Witness> = None;
+    let mut last: Option<&Arc<Witness>> = None;
     for decision in permissions.catalogued.iter().chain(unknown) {
+        let Decision::Permitted(witness) = decision else { continue };
         // Actions next to each other often share a witness.
-        if let Decision::Permitted(witness) = decision
-            && !last.is_some_and(|last| std::ptr::eq(last, &raw const **witness))
-        {
-            grants.extend(&witness.grants);
-            last = Some(witness);
+        if left.is_empty() || last.is_some_and(|last| Arc::ptr_eq(last, witness)) {
+            continue;
         }
+        budget.spend(witness.grants.len())?;
+        for grant in &witness.grants {
+            left.remove(grant);
+        }
+        last = Some(witness);
     }
-    grants
+    candidates.retain(|(grant, _)| left.contains(grant));
+    Ok(())
 }
 
 /// Decides about single statements, each as if it were the role's only one.
@@ -97,39 +104,27 @@ struct Alone<'a> {
 impl Alone<'_> {
     /// Why the statement matches no request. `None` if it matches one, or if that is not decided within the budget.
     fn reason(&self, statement: &RoleStatement<'_>) -> Option<(RemarkKind, String)> {
-        if self.matches_request(statement) != Some(false) {
+        if !self.is_refused(statement) {
             return None;
         }
         let reason = self.of_actions(statement).or_else(|| self.of_conditions(statement));
         Some(reason.unwrap_or_else(|| self.of_resources(statement)))
     }
 
-    /// Whether the statement matches a request for an action of ECR. `None` if that is not decided within the budget.
-    fn matches_request(&self, statement: &RoleStatement<'_>) -> Option<bool> {
+    /// Whether it is proved that the statement matches no request for an action of ECR.
+    fn is_refused(&self, statement: &RoleStatement<'_>) -> bool {
         let alone = [statement.of_identity(statement.body)];
         let mut decider = Decider::new(self.context, &alone, vec![Layer::Identity], self.budget).with_any_request();
-        let mut matches = Some(false);
-        for (place, action) in catalogue::actions().iter().enumerate() {
-            match decider.decide_catalogued(place, action) {
-                Decision::Permitted(_) => return Some(true),
-                Decision::Undecided => matches = None,
-                Decision::Refused => {}
-            }
-        }
-        for unknown in catalogue::unknown_literals(&statement.body.actions) {
-            match decider.decide_unknown(unknown) {
-                Decision::Permitted(_) => return Some(true),
-                Decision::Undecided => matches = None,
-                Decision::Refused => {}
-            }
-        }
-        matches
+        let mut actions = catalogue::actions().iter().enumerate();
+        actions.all(|(place, action)| decider.decide_catalogued(place, action) == Decision::Refused)
+            && catalogue::unknown_literals(&statement.body.actions)
+                .all(|unknown| decider.decide_unknown(unknown) == Decision::Refused)
     }
 
-    /// Whether the statement would match a request if it had only these conditions.
-    fn matches_with(&self, statement: &RoleStatement<'_>, conditions: Vec<Condition>) -> Option<bool> {
+    /// [`Alone::is_refused`] for the statement with these conditions.
+    fn is_refused_with(&self, statement: &RoleStatement<'_>, conditions: Vec<Condition>) -> bool {
         let body = Statement { conditions, ..statement.body.clone() };
-        self.matches_request(&statement.of_identity(&body))
+        self.is_refused(&statement.of_identity(&body))
     }
 
     fn exists(&self, service: Service) -> bool {
@@ -176,7 +171,7 @@ impl Alone<'_> {
     /// A reason that lies in the conditions. `None` if the statement matches no request without them either.
     fn of_conditions(&self, statement: &RoleStatement<'_>) -> Option<(RemarkKind, String)> {
         let conditions = &statement.body.conditions;
-        if conditions.is_empty() || self.matches_with(statement, Vec::new()) == Some(false) {
+        if conditions.is_empty() || self.is_refused_with(statement, Vec::new()) {
             return None;
         }
         for kind in [RemarkKind::TemplateVariable, RemarkKind::Placeholder] {
@@ -185,7 +180,7 @@ impl Alone<'_> {
             let (faulty, sound): (Vec<_>, Vec<_>) = conditions.iter().partition(|one| fault(one).is_some());
             if let Some(first) = faulty.first()
                 && let Some(text) = fault(first)
-                && self.matches_with(statement, sound.into_iter().cloned().collect()) == Some(true)
+                && !self.is_refused_with(statement, sound.into_iter().cloned().collect())
             {
                 let key = first.key.as_written();
                 let what = if kind == RemarkKind::Placeholder { "placeholder" } else { "template variable" };

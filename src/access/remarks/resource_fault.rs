@@ -64,6 +64,7 @@ pub(super) fn template_variable(text: &str) -> Option<String> {
         if !is_policy_variable(inside) {
             // `${{ … }}`
             let end = if inside.starts_with('{') { "}}" } else { "}" };
+            let inside = inside.rsplit("${").next().unwrap_or(inside);
             return Some(format!("${{{inside}{end}"));
         }
         rest = after;
@@ -83,6 +84,9 @@ pub(super) fn template_variable(text: &str) -> Option<String> {
 }
 
 fn is_policy_variable(inside: &str) -> bool {
+    if inside.contains("${") {
+        return false;
+    }
     let key = inside.split(',').next().unwrap_or_default().trim();
     if matches!(key, "*" | "?" | "$") {
         return true;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ecr_read_only::access::catalogue::{CATALOGUE_DATE, Level, OPERATIONS_SOURCE};
+use ecr_read_only::access::catalogue::{CATALOGUE_DATE, Level, OPERATIONS_DATE, OPERATIONS_SOURCE};
 use ecr_read_only::access::{Access, AllowedAccess, Compliance, Criteria, Refusal, Remark};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -20,6 +20,8 @@ pub(crate) struct ReportHead<'r> {
     catalogue_date: &'static str,
     /// The SDK model from which the API operations come.
     operations_source: &'static str,
+    /// The date of that model.
+    operations_date: &'static str,
     /// The moment from which on time conditions are evaluated; RFC 3339, UTC.
     at: String,
     criteria: CriteriaReport<'r>,
@@ -58,6 +60,7 @@ impl<'r> ReportHead<'r> {
             tool_version: env!("CARGO_PKG_VERSION"),
             catalogue_date: CATALOGUE_DATE,
             operations_source: OPERATIONS_SOURCE,
+            operations_date: OPERATIONS_DATE,
             at: at.format(&Rfc3339).map_err(io::Error::other)?,
             criteria,
             accounts,
