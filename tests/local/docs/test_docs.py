@@ -77,7 +77,7 @@ def cli():
 
     def run(command):
         # What the shell does with the answer is cut, what is quoted is not.
-        _, *words = itertools.takewhile(lambda word: word not in (">", "|"), shlex.split(command))
+        _, *words = itertools.takewhile(lambda word: word not in (">", ">>", "|"), shlex.split(command))
         # By option, for queue URLs outweigh the variable.
         words = [program, "--endpoint-url", f"http://{host}:{port}", *words]
         return subprocess.run(
