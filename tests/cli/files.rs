@@ -209,21 +209,19 @@ fn file_of_another_form_is_refused() {
         ),
         (
             "{\"Roles\": [], \"IsTruncated\": false}",
-            "it is the output of `aws iam list-roles`, which has no policies; give the output of \
-             `aws iam get-account-authorization-details`",
+            "it has no `RoleDetailList` and looks like the output of `aws iam list-roles`; save the output again without `--query`",
         ),
         (
             "{\"Role\": {}}",
-            "it is the output of `aws iam get-role`, which has no policies; give the output of \
-             `aws iam get-account-authorization-details`",
+            "it has no `RoleDetailList` and looks like the output of `aws iam get-role`; save the output again without `--query`",
         ),
         (
             "{\"Version\": \"2012-10-17\", \"Statement\": []}",
-            "it is a policy document; give the output of `aws iam get-account-authorization-details`",
+            "it has no `RoleDetailList` and looks like a policy document; save the output again without `--query`",
         ),
         (
             &format!("{sound}\n{{\"Resources\": {{}}}}"),
-            "it is a CloudFormation template; give the output of `aws iam get-account-authorization-details`",
+            "it has no `RoleDetailList` and looks like a CloudFormation template; save the output again without `--query`",
         ),
         ("{\"Policies\": []}", "it has no `RoleDetailList`; save the output again without `--query`"),
         (
@@ -389,6 +387,12 @@ fn accounts_have_their_own_aws_managed_policies() {
             .map(|result| Some(result).filter(|result| result.starts_with("pages of account")));
         assert_eq!(errors, expected, "{name}");
     }
+    // The incomplete account has no role in the file.
+    let mut users = page_of(None, None, true);
+    users["UserDetailList"] = json!([{ "UserName": "u", "Arn": "arn:aws:iam::222222222222:user/u" }]);
+    let output = run(&["--format", "json", "--role", "r"], json!([one('1', pull), users]).to_string());
+    assert_eq!((results(&output), output.status.code()), (vec!["1 r COMPLIANT".to_owned()], Some(2)));
+    assert_eq!(stderr(&output), format!("ecr-read-only: standard input: pages of account 222222222222 {MISSING}\n"));
     // No account has its last page, or a run has none.
     for pages in [vec![roles('1'), roles('2')], vec![one('1', push), page_of(None, push, true), one('2', push)]] {
         let output = run(&["--role", "r"], json!(pages).to_string());
@@ -427,6 +431,7 @@ fn role_with_a_missing_member_is_an_error() {
         (without("Tags"), no("no `Tags`")),
         (without("InstanceProfileList"), no("no `InstanceProfileList`")),
         (without("AssumeRolePolicyDocument"), no("no `AssumeRolePolicyDocument`")),
+        (without("RoleId"), no("no `RoleId`")),
         (json!({ "AssumeRolePolicyDocument": null }), no("no `AssumeRolePolicyDocument`")),
         (
             json!({ "AssumeRolePolicyDocument": null, "without": "Tags" }),

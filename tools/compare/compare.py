@@ -203,6 +203,7 @@ def ask_ours(options, file):
     command = [options.cli, "check", "--account-details", str(file), "--all-roles", "--format", "json", "--at", AT]
     run, seconds = timed(command)
     assert run.returncode in (0, 1), run.stderr
+    file.with_name("report.json").write_text(run.stdout)
     report = {role["role_name"]: role for role in json.loads(run.stdout)["roles"]}
     actions = {action["action"] for action in beyond_reading()}
     own = {}

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::input::account_details::{AccountDetails, DetailsError, RoleEntry};
 use crate::input::text::{self, TextError};
 use crate::options::Options;
-use crate::report::{ExitStatus, RefusedAction, ReportHead, RoleReport, Tally};
+use crate::report::{Account, ExitStatus, RefusedAction, ReportHead, RoleReport, Tally};
 
 /// How many roles a thread takes at a time.
 const ROLES_PER_BATCH: usize = 256;
@@ -54,7 +54,9 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<ExitStatus,
     }
     let at = options.at.unwrap_or_else(|| OffsetDateTime::from(SystemTime::now()));
     let format = options.format;
-    format.start(&ReportHead::new(&criteria, at, details.accounts().collect())?, out)?;
+    let accounts: Vec<Account> = details.accounts().collect();
+    let account_errors: Vec<String> = accounts.iter().filter_map(|account| account.error.clone()).collect();
+    format.start(&ReportHead::new(&criteria, at, accounts)?, out)?;
     let mut tally = Tally::default();
     // Roles are independent: each processor takes a batch. The report keeps the file's order.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -81,10 +83,13 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<ExitStatus,
     }
     format.end(out)?;
     out.flush()?;
+    for error in &account_errors {
+        writeln!(io::stderr(), "ecr-read-only: {path}: {error}")?;
+    }
     if let Some(reason) = tally.nothing_judged() {
         writeln!(io::stderr(), "ecr-read-only: {path}: no role was judged: {reason}")?;
     }
-    Ok(tally.exit_status())
+    Ok(if account_errors.is_empty() { tally.exit_status() } else { ExitStatus::Errors })
 }
 
 /// The first role that `--role` names and no account of the file has.

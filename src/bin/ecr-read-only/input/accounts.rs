@@ -15,7 +15,7 @@ pub(crate) struct PagesMissing {
     account: Option<String>,
 }
 
-/// The pages of one account; of several accounts if one page has roles of more than one.
+/// The pages of one account; of several accounts if one page shows more than one.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     /// The ids of the accounts.

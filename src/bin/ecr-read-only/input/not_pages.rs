@@ -50,8 +50,8 @@ const TABLE: &str = "the table format of the AWS CLI";
 
 /// Members that show what a JSON document is.
 const DOCUMENTS: [(&str, &str); 8] = [
-    ("Roles", "the output of `aws iam list-roles`, which has no policies"),
-    ("Role", "the output of `aws iam get-role`, which has no policies"),
+    ("Roles", "the output of `aws iam list-roles`"),
+    ("Role", "the output of `aws iam get-role`"),
     ("AttachedPolicies", "the output of `aws iam list-attached-role-policies`"),
     ("PolicyNames", "the output of `aws iam list-role-policies`"),
     ("PolicyVersion", "the output of `aws iam get-policy-version`"),
@@ -96,7 +96,7 @@ impl fmt::Display for NotPages {
                 "it has roles without `RoleDetailList` and `Policies` around them; save the output again without `--query`",
             ),
             Self::Document(name) => {
-                write!(f, "it is {name}; give the output of `aws iam get-account-authorization-details`")
+                write!(f, "it has no `RoleDetailList` and looks like {name}; save the output again without `--query`")
             }
             Self::Members(names) if names.is_empty() => {
                 f.write_str("it has an object with no `RoleDetailList`; save the output again without `--query`")

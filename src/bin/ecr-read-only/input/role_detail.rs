@@ -11,11 +11,11 @@ use serde::{Deserialize, Deserializer};
 #[serde(rename_all = "PascalCase", expecting = "an object")]
 struct RawRole<'a> {
     #[serde(borrow)]
-    role_name: Cow<'a, str>,
+    role_name: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    role_id: Cow<'a, str>,
+    role_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    arn: Cow<'a, str>,
+    arn: Option<Cow<'a, str>>,
     #[serde(borrow)]
     assume_role_policy_document: Option<Json<'a>>,
     #[serde(borrow, default, deserialize_with = "list")]
@@ -116,6 +116,9 @@ impl<'a> RoleDetail<'a> {
 impl<'a> RawRole<'a> {
     fn complete(self) -> Result<RoleDetail<'a>, String> {
         let members = [
+            ("RoleName", self.role_name.is_some()),
+            ("RoleId", self.role_id.is_some()),
+            ("Arn", self.arn.is_some()),
             ("AssumeRolePolicyDocument", self.assume_role_policy_document.is_some()),
             ("InstanceProfileList", self.instance_profile_list.is_some()),
             ("RolePolicyList", self.role_policy_list.is_some()),
@@ -149,9 +152,9 @@ impl<'a> RawRole<'a> {
             Ok::<_, String>((name, tags))
         });
         Ok(RoleDetail {
-            role_name: self.role_name,
-            role_id: self.role_id,
-            arn: self.arn,
+            role_name: self.role_name.unwrap_or_default(),
+            role_id: self.role_id.unwrap_or_default(),
+            arn: self.arn.unwrap_or_default(),
             trust_policy,
             inline_policies: inline.collect::<Result<_, String>>()?,
             attached: attached.collect::<Result<_, _>>()?,
