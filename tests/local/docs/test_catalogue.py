@@ -27,10 +27,10 @@ LIST_PARTS = {**GET_THING, "name": "ListParts"}
         ([GET_THING, LIST_PARTS], SENTENCE, [LISTED], ["ecr:ListParts is an IAM action now: remove it"]),
         ([GET_THING], "You need nothing.", [LISTED], ["ecr:ListParts: the model no longer has the sentence"]),
         (
-            [LIST_PARTS],
-            SENTENCE,
-            [{**LISTED, "operation": "ecr:GetThing"}],
-            ["ecr:GetThing: ecr:GetThing is no IAM action"],
+            [GET_THING],
+            "You need ecr:FetchThing.",
+            [{**LISTED, "checked_action": "ecr:FetchThing", "sentence": "You need ecr:FetchThing."}],
+            ["ecr:ListParts: ecr:FetchThing is no IAM action"],
         ),
         (
             [GET_THING],
