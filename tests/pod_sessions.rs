@@ -366,4 +366,11 @@ fn finding_names_the_session_policy() {
     assert!(
         finding.remediation.starts_with("Remove the actions outside the allowed access from policy own, statement 0.")
     );
+
+    let [_, payload] = payloads(&uses, &json!({ "SecurityHubFindings": "true", "RequirePullAccess": "true" }));
+    let aws = account(&[Pods("app", Some(NO_ECR))], PULL);
+    run(&aws, payload).unwrap();
+    let remediation = aws.finding("AROAR").remediation;
+    let expected = "or change the Deny statement, the permissions boundary or the session policy that blocks the pull.";
+    assert!(remediation.ends_with(expected), "{remediation}");
 }
