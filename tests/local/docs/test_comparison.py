@@ -21,7 +21,7 @@ def test_compare_on_twenty_roles_finds_no_fault_of_ours(tmp_path):
     command += ["--folder", tmp_path, "--cli", cli, "--verifier", verifier]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    jsonschema.validate(json.loads((tmp_path / "report.json").read_text()), REPORT_SCHEMA)
+    jsonschema.validate(json.loads((tmp_path / "generated" / "report.json").read_text()), REPORT_SCHEMA)
     assert "0 where the evaluator refuses a request of ours, 0 that we miss" in ran.stdout
     rows = [line.split() for line in ran.stdout.splitlines() if line.startswith("ecr-read-only check")]
     # Right, missed, too many, failed: on all roles, then on the ordinary ones.
