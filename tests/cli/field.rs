@@ -95,3 +95,20 @@ fn field_files_get_the_expected_answers() {
     }
     assert!(failures.is_empty(), "{} of {} rows:\n{}", failures.len(), rows.len(), failures.join("\n"));
 }
+
+#[test]
+fn every_field_file_has_a_row() {
+    let rows = rows();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/field");
+    let mut files = 0;
+    for (prefix, folder) in [("", folder.clone()), ("forms/", folder.join("forms"))] {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = format!("{prefix}{}", entry.unwrap().file_name().to_str().unwrap());
+            if name.contains('.') && name != "expected.json" {
+                assert!(rows.iter().any(|row| row.file == name), "expected.json has no row for {name}");
+                files += 1;
+            }
+        }
+    }
+    assert!(files > 20, "{files}");
+}
