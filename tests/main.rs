@@ -16,6 +16,7 @@ mod discovery;
 mod events;
 mod finding_texts;
 mod findings;
+mod free_values;
 mod handler;
 mod language;
 mod layering;
