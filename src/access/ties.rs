@@ -103,11 +103,10 @@ pub(super) fn clauses(request: &mut Request<'_>) -> Vec<Clause> {
         either(absent(age), is_true(mfa));
         either(present(age), is_true(mfa).negated());
     }
-    if keys.slot("aws:SourceVpc").is_some()
-        && let Some(arn) = keys.slot("aws:SourceVpcArn")
-    {
+    if let Some(arn) = keys.slot("aws:SourceVpcArn") {
         // A variable, because the search takes values for one slot at a time.
-        let pattern = format!("arn:{}:ec2:*:*:vpc/${{aws:SourceVpc}}", request.role.partition());
+        let vpc = if keys.slot("aws:SourceVpc").is_some() { "${aws:SourceVpc}" } else { "*" };
+        let pattern = format!("arn:{}:ec2:*:*:vpc/{vpc}", request.role.partition());
         let pattern = tokens(&pattern, Variables::Replaced, Wildcards::GlobInPart);
         let of_vpc = resolve(&pattern, Reading::Wide, &|variable| request.meaning(variable));
         clauses.extend(of_vpc.map(|of_vpc| vec![vec![absent(arn)], vec![matches_one(arn, vec![of_vpc])]]));
