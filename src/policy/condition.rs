@@ -74,8 +74,8 @@ impl Condition {
         Ok(conditions)
     }
 
-    /// Whether the condition has the same meaning in both readings, for every request. This is so for text operators
-    /// without a set prefix, on a key with a single value.
+    /// Whether the condition holds for the same requests in every statement, also where its two readings differ. This is so
+    /// for text operators without a set prefix, on a key with a single value.
     pub fn is_plain(&self) -> bool {
         !self.values.is_empty()
             && matches!(

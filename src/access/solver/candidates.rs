@@ -44,7 +44,9 @@ pub(super) fn candidates<'c>(kind: &Kind, comparisons: impl Iterator<Item = &'c 
         #[expect(clippy::cast_possible_truncation, reason = "the time of an evaluation fits 64 bits")]
         Kind::InstantFrom(from) => (constants.seconds(*from as i64), true),
         Kind::InstantUntil(_) => (constants.seconds(0), true),
-        Kind::Number => (constants.decimals(), constants.are_far_apart()),
+        Kind::Number => {
+            (constants.whole_numbers().into_iter().chain([0]).map(|number| number.to_string()).collect(), true)
+        }
         Kind::Text(Universe::Account) => {
             let whole = constants.whole_numbers().into_iter().chain([0, 999_999_999_999]);
             (whole.map(|number| format!("{number:012}")).collect(), true)

@@ -51,7 +51,7 @@ pub(in crate::access) enum Kind {
     Text(Universe),
     /// One of these texts.
     Choice(&'static [&'static str]),
-    /// A number.
+    /// A whole number that is not negative.
     Number,
     /// An instant in seconds since 1970, not before this one.
     InstantFrom(f64),

@@ -38,7 +38,7 @@ pub(in crate::access) enum Universe {
     /// Texts of a form: `%` stands for a hexadecimal digit, `#` for a digit, `@` for a lower-case letter or a digit, and `~` for
     /// a word, which is one or more of the latter and hyphens. What follows a word is no part of one.
     Form(Vec<char>),
-    /// Every spelling of a number, and other texts.
+    /// Digits, or no text.
     Number,
     /// Every spelling of an IP address, and other texts.
     Address,
@@ -131,7 +131,7 @@ impl Domain for Universe {
             Self::Text => Some(0),
             Self::Member => Some(1),
             Self::Form(form) => form_step(form, state, c),
-            Self::Number => (c.is_ascii_digit() || "+-.eE".contains(c)).then_some(0),
+            Self::Number => c.is_ascii_digit().then_some(0),
             Self::Address => (c.is_ascii_hexdigit() || ".:".contains(c)).then_some(0),
             Self::Date => {
                 let well_formed = match state {
@@ -228,7 +228,7 @@ impl Domain for Universe {
             Self::Arn => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", ":"],
             Self::Text | Self::Member => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
             Self::Form(_) => &FORM_CHARACTERS,
-            Self::Number => &["0123456789", "+-.", "eE"],
+            Self::Number => &["0123456789"],
             Self::Address => &["0123456789abcdefABCDEF", ".", ":"],
             Self::Date => &["0123456789", "-", "T", ":", "Z"],
             // Each letter of `repository` and `registry` leads to another state, so it is a class.
