@@ -32,7 +32,7 @@ pub enum Effect {
     Deny,
 }
 
-/// One statement of an identity-based policy. `Principal` does not belong in these documents and is ignored.
+/// One statement of an identity-based policy.
 #[derive(Debug, Clone)]
 pub struct Statement {
     /// The statement's `Sid`, a label without effect.
@@ -76,7 +76,8 @@ impl Document {
     /// The document is one that IAM does not store:
     /// - it is not JSON, or a name appears twice in one object;
     /// - an element, `Effect` or `Version` is unknown;
-    /// - a statement has both `Action` and `NotAction`, or neither, or the same for `Resource`.
+    /// - a statement has both `Action` and `NotAction`, or neither, or the same for `Resource`;
+    /// - a statement has `Principal` or `NotPrincipal`.
     pub fn parse(text: &str) -> Result<Self, DocumentError> {
         let text = decode(text)?;
         Self::from_json(&parse_json(&text)?)
@@ -190,7 +191,9 @@ fn read_statement(path: &Path<'_>, json: &Json<'_>, variables: Variables) -> Res
                 }
             }
             "Condition" => conditions = Condition::read_block(&here, value, variables)?,
-            "Principal" | "NotPrincipal" => {}
+            "Principal" | "NotPrincipal" => {
+                return Err(path.error(format!("`{name}` is not an element of an identity-based policy")));
+            }
             other => return Err(path.error(format!("`{other}` is not an element of a statement"))),
         }
     }
