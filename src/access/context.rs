@@ -328,7 +328,20 @@ impl RoleContext<'_> {
 
     fn example_regions(&self) -> &'static [&'static str] {
         match self.partition() {
-            "aws" => &["us-east-1", "us-west-2", "eu-west-1"],
+            "aws" => &[
+                "us-east-1",
+                "us-west-2",
+                "eu-west-1",
+                "eu-central-1",
+                "ap-southeast-1",
+                "ap-northeast-1",
+                "ca-central-1",
+                "sa-east-1",
+                "af-south-1",
+                "me-south-1",
+                "il-central-1",
+                "mx-central-1",
+            ],
             "aws-us-gov" => &["us-gov-west-1", "us-gov-east-1"],
             "aws-cn" => &["cn-north-1", "cn-northwest-1"],
             _ => &[],

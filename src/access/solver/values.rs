@@ -184,7 +184,10 @@ fn one_text(
             return Ok(Some(value));
         }
     }
-    if let Some(value) = first_passing(filled(tests, "app", 'a').filter(possible), tests, budget)? {
+    // `web*` becomes `web`, and `team-*` becomes `team-app`.
+    let whole = |text: &String| text.ends_with(|c: char| c.is_ascii_alphanumeric());
+    let candidates = filled(tests, "", 'a').filter(whole).chain(filled(tests, "app", 'a'));
+    if let Some(value) = first_passing(candidates.filter(possible), tests, budget)? {
         return Ok(Some(value));
     }
     let (mut on_text, others): (Vec<Test<'_>>, Vec<Test<'_>>) =
