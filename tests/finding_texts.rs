@@ -188,7 +188,7 @@ fn finding_texts_start_with_role_and_result() {
             title: "nodes can only read from Amazon ECR",
             description: (
                 "The role can call no action outside the allowed access.",
-                "CANNOT_PULL Remarks: policy own, statement 0, matches no request: \
+                "CANNOT_PULL Remarks: policy own, statement 0, matches no ECR request: \
                  `arn:aws:ecr:us-east-1:111122223333:repository/App` has upper-case letters in the repository name; \
                  repository names are in lower case.",
             ),
@@ -252,7 +252,7 @@ fn product_fields_hold_facts_by_name() {
     let undecided_only = with(passed, &json!({ "UndecidedActions": "ecr:FutureWrite" }));
     assert_eq!(facts(finding("nodes", &json!({}), &undecided("ecr:FutureWrite"))), undecided_only);
     let no_action = finding("nodes", &json!({}), &allow(&json!("ecr:Future*")));
-    let remark = "policy own, statement 0, matches no request: no action of ECR matches `ecr:Future*`";
+    let remark = "policy own, statement 0, matches no ECR request: no action of ECR matches `ecr:Future*`";
     assert_eq!(no_action.product_fields["Remarks"], remark);
     let all = finding("nodes", &json!({}), &statement);
     let assumption = "AWS does not document it, so this is assumed: policy own, statement Push matches.";

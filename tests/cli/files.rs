@@ -17,6 +17,9 @@ const NOT_PAGES: &str =
 const MISSING: &str = "are missing: a page says that more follow (`IsTruncated`, `Marker` or `NextToken`), but the last \
     page is not in the file; save the output again without `--max-items` and `--no-paginate`, or add the other pages";
 
+const DAMAGED: &str =
+    "the file has text in two encodings, or a full disk or a crash damaged it: save the output again, to a new file";
+
 fn account() -> Value {
     page(&[role("worker", &allow("ecr:PutImage"), &[WORKER])])
 }
@@ -102,6 +105,7 @@ fn undecodable_file_is_refused() {
         (b"BZh91AY".to_vec(), "is compressed with bzip2; unpack it first".to_owned()),
         (b"\xFD7zXZ\0rest".to_vec(), "is compressed with xz; unpack it first".to_owned()),
         (b"\x28\xB5\x2F\xFDrest".to_vec(), "is compressed with zstd; unpack it first".to_owned()),
+        (gzip(&gzip(text.as_bytes())), "is compressed with gzip twice; unpack it first".to_owned()),
         ([&[b'x'; 257][..], b"ustar"].concat(), "is a tar archive; unpack it first".to_owned()),
     ] {
         let output = run(&[], &bytes);
@@ -136,7 +140,6 @@ fn file_of_another_form_is_refused() {
     let is_empty = "it is empty and has no `RoleDetailList`; save the output again with `--output json`";
     let yaml = "it is YAML; save the output again with `--output json`";
     let in_text = "it is the text format of the AWS CLI; save the output again with `--output json`";
-    let denied = "An error occurred (AccessDenied) when calling the GetAccountAuthorizationDetails operation";
     for (input, expected) in [
         ("", is_empty),
         (" \r\n\u{FEFF}", is_empty),
@@ -146,6 +149,11 @@ fn file_of_another_form_is_refused() {
         (text, in_text),
         (&format!("False\n{text}"), in_text),
         (table, "it is the table format of the AWS CLI; save the output again with `--output json`"),
+        (
+            "\u{1B}[1;39m{\n  \u{1B}[0m",
+            "it has colours of a terminal; save the output again with `--color off`, or with `jq -M`",
+        ),
+        (&format!("{sound}\nRoleDetailList: []\n"), &format!("from line 2 column 1 on, {yaml}")),
         ("<!DOCTYPE html>\n<html>", "it is an HTML page; save the output again with `--output json`"),
         (
             "<GetAccountAuthorizationDetailsResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">",
@@ -156,18 +164,14 @@ fn file_of_another_form_is_refused() {
             "it is a Python dictionary; write it with `json.dumps(response, default=str)` instead of `print`",
         ),
         (
-            &format!("\n{denied}: no\n"),
-            &format!("it is an error message, `{denied}: no`; correct the cause and save the output again"),
-        ),
-        (
             "saved\n{}",
-            "expected value at line 1 column 1, found `saved\\n{}`; save the output again with `--output json`",
+            "expected value at line 1 column 1, found `saved\\n{}`; save only the output of the command, with `--output json`",
         ),
         (
             &format!("{sound},\n{sound}"),
             &format!(
-                "expected value at line 1 column {}, found `,\\n{{\"Policies\":[{{\"Arn`; save the output again with \
-                 `--output json`",
+                "expected value at line 1 column {}, found `,\\n{{\"Policies\":[{{\"Arn`; save only the output of the \
+                 command, with `--output json`",
                 sound.len() + 1
             ),
         ),
@@ -176,18 +180,9 @@ fn file_of_another_form_is_refused() {
             "EOF while parsing an object at line 1 column 42; it was cut off, by a full disk or an interrupted command: save \
              the output again",
         ),
-        (
-            "{\n\"RoleDetailList\": [\0\0",
-            "NUL byte at line 2 column 20; it was damaged, by a full disk or a crash: save the output again",
-        ),
-        (
-            &format!("{sound}\n\0\0\0"),
-            "NUL byte at line 2 column 1; it was damaged, by a full disk or a crash: save the output again",
-        ),
-        (
-            "{\"RoleDetailList\": [{\"RoleName\": \"wor\0\0",
-            "NUL byte at line 1 column 38; it was damaged, by a full disk or a crash: save the output again",
-        ),
+        ("{\n\"RoleDetailList\": [\0\0", &format!("NUL byte at line 2 column 20; {DAMAGED}")),
+        (&format!("{sound}\n\0\0\0"), &format!("NUL byte at line 2 column 1; {DAMAGED}")),
+        ("{\"RoleDetailList\": [{\"RoleName\": \"wor\0\0", &format!("NUL byte at line 1 column 38; {DAMAGED}")),
         (&"[".repeat(100_000), "lists nest too deep at line 1 column 128; save the output again"),
         ("[]", "it is an empty list; save the output again without `--query`"),
         ("null", "it has null instead of a page; save the output again without `--query`"),
@@ -207,22 +202,6 @@ fn file_of_another_form_is_refused() {
             "{\"RoleName\": \"worker\"}",
             "it has roles without `RoleDetailList` and `Policies` around them; save the output again without `--query`",
         ),
-        (
-            "{\"Roles\": [], \"IsTruncated\": false}",
-            "it has no `RoleDetailList` and looks like the output of `aws iam list-roles`; save the output again without `--query`",
-        ),
-        (
-            "{\"Role\": {}}",
-            "it has no `RoleDetailList` and looks like the output of `aws iam get-role`; save the output again without `--query`",
-        ),
-        (
-            "{\"Version\": \"2012-10-17\", \"Statement\": []}",
-            "it has no `RoleDetailList` and looks like a policy document; save the output again without `--query`",
-        ),
-        (
-            &format!("{sound}\n{{\"Resources\": {{}}}}"),
-            "it has no `RoleDetailList` and looks like a CloudFormation template; save the output again without `--query`",
-        ),
         ("{\"Policies\": []}", "it has no `RoleDetailList`; save the output again without `--query`"),
         (
             "{\"RoleDetailList\": [],\n\"RoleDetailList\": []}",
@@ -230,7 +209,7 @@ fn file_of_another_form_is_refused() {
         ),
         (
             "{\"RoleDetailList\": \"worker\"}",
-            "invalid type: string \"worker\", expected a sequence at line 1 column 27; save the output again without \
+            "invalid type: string \"worker\", expected a list at line 1 column 27; save the output again without \
              `--query`",
         ),
         (
@@ -241,6 +220,63 @@ fn file_of_another_form_is_refused() {
         let output = run(&[], input);
         assert_eq!(stderr(&output), format!("{NOT_PAGES}{expected}\n"), "{input}");
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{input}");
+    }
+}
+
+#[test]
+fn another_document_is_refused_by_its_name() {
+    let sound = account().to_string();
+    for (input, name) in [
+        ("{\"Roles\": [], \"IsTruncated\": false}", "the output of `aws iam list-roles`"),
+        ("{\"Role\": {}}", "the output of `aws iam get-role`"),
+        (
+            "{\"RoleName\": \"r\", \"PolicyName\": \"p\", \"PolicyDocument\": {}}",
+            "the output of `aws iam get-role-policy`",
+        ),
+        ("{\"AttachedPolicies\": []}", "the output of `aws iam list-attached-role-policies`"),
+        ("{\"PolicyNames\": []}", "the output of `aws iam list-role-policies`"),
+        ("{\"Policy\": {}}", "the output of `aws iam get-policy`"),
+        (&format!("{sound}\n{{\"PolicyVersion\": {{}}}}"), "the output of `aws iam get-policy-version`"),
+        ("{\"InstanceProfile\": {}}", "the output of `aws iam get-instance-profile`"),
+        ("{\"InstanceProfiles\": []}", "the output of `aws iam list-instance-profiles`"),
+        ("{\"Version\": \"2012-10-17\", \"Statement\": []}", "a policy document"),
+        (&format!("{sound}\n{{\"Resources\": {{}}}}"), "a CloudFormation template"),
+        ("{\"format_version\": \"1.2\", \"terraform_version\": \"1.9.8\", \"planned_values\": {}}", "a Terraform plan"),
+        ("{\"version\": 4, \"terraform_version\": \"1.9.8\", \"lineage\": \"l\"}", "a Terraform state"),
+        ("{\"format_version\": \"1.0\", \"terraform_version\": \"1.9.8\"}", "the output of `terraform show -json`"),
+        ("{\"configurationItems\": []}", "a snapshot of AWS Config"),
+        ("{\"schema\": \"1.0\", \"tool_version\": \"0.1.0\", \"roles\": []}", "a report of `ecr-read-only`"),
+    ] {
+        let output = run(&[], input);
+        let remedy = "save the output of `aws iam get-account-authorization-details` instead";
+        let expected = format!("{NOT_PAGES}it has no `RoleDetailList` and looks like {name}; {remedy}\n");
+        assert_eq!((stderr(&output), output.status.code()), (&*expected, Some(2)), "{input}");
+    }
+}
+
+#[test]
+fn error_message_in_the_file_is_shown() {
+    let sound = account().to_string();
+    let denied = "An error occurred (AccessDenied) when calling the GetAccountAuthorizationDetails operation";
+    for (message, shown) in [
+        (&*format!("{denied}: no"), &*format!("{denied}: no")),
+        (&format!("aws: [ERROR]: {denied}: no"), &format!("aws: [ERROR]: {denied}")),
+        ("aws: error: argument command: Invalid choice", ""),
+        ("usage: aws [options] <command>", ""),
+        ("bash: aws: command not found", ""),
+        ("sh: 1: aws: not found", ""),
+        ("'aws' is not recognized as an internal or external command,", ""),
+        ("Error when retrieving token from sso: Token has expired and refresh failed", ""),
+        ("Unable to locate credentials. You can configure credentials by running \"aws configure\".", ""),
+        ("The config profile (shop) could not be found", ""),
+        ("Traceback (most recent call last):", ""),
+    ] {
+        let shown: String = if shown.is_empty() { message } else { shown }.chars().take(100).collect();
+        let expected = format!("it is an error message, `{shown}`; correct the cause and save the output again\n");
+        assert_eq!(stderr(&run(&[], format!("\n{message}\n"))), format!("{NOT_PAGES}{expected}"));
+        // The output of a second command is behind that of the first.
+        let output = run(&[], format!("{sound}\n\n{message}\n"));
+        assert_eq!(stderr(&output), format!("{NOT_PAGES}from line 3 column 1 on, {expected}"));
     }
 }
 
@@ -338,7 +374,8 @@ fn accounts_have_their_own_aws_managed_policies() {
     let (push, pull) = (Some("ecr:PutImage"), Some("ecr:BatchGetImage"));
     let conflict = "policy `arn:aws:iam::aws:policy/Push`: the file holds two different documents; save it again; put the \
         pages of each account together and in order";
-    let absent = "policy `arn:aws:iam::aws:policy/Push` is not in the file; save it again without `--filter`";
+    let absent =
+        "policy `arn:aws:iam::aws:policy/Push` is not in the file; save it again without `--filter` and `--query`";
     let one = |digit, action| page_of(Some(digit), action, false);
     let roles = |digit| page_of(Some(digit), None, true);
     let policies = |action| page_of(None, action, false);
@@ -494,7 +531,45 @@ fn place_of_a_malformed_role_counts_from_the_start_of_the_file() {
         "malformed entry of `RoleDetailList`: invalid type: integer `7`, expected an object at line {}",
         line + 1
     );
-    assert!(results(&output)[0].starts_with(&format!("1 worker {expected} column ")), "{:?}", results(&output));
+    let [result] = &*results(&output) else { panic!("{output:?}") };
+    assert!(result.starts_with(&format!("1 worker {expected} column ")), "{result}");
+    assert!(result.ends_with("; save the output again and do not change it"), "{result}");
+}
+
+#[test]
+fn role_that_powershell_has_cut_is_an_error_with_the_remedy() {
+    let cut = "; PowerShell has cut the role's data: save it again with `ConvertTo-Json -Depth 100`";
+    for (member, value, expected) in [
+        ("Tags", json!("@{Key=team; Value=shop}"), "malformed entry of `RoleDetailList`: invalid type: string \"@{Key"),
+        (
+            "RolePolicyList",
+            json!([{ "PolicyName": "p", "PolicyDocument": { "Statement": ["@{Effect=Allow; Action=ecr:*}"] } }]),
+            "policy `p`: $.Statement[0]: expected an object, found a string; PowerShell",
+        ),
+        ("AssumeRolePolicyDocument", json!("@{Version=2012-10-17; Statement=System.Object[]}"), "trust policy: "),
+    ] {
+        let mut account = account();
+        account["RoleDetailList"][0][member] = value;
+        let output = run(&["--format", "json", "--all-roles"], account.to_string());
+        let [result] = &*results(&output) else { panic!("{output:?}") };
+        assert!(result.starts_with(&format!("1 worker {expected}")) && result.ends_with(cut), "{result}");
+        assert!(!result.contains("do not change it"), "{result}");
+    }
+}
+
+#[test]
+fn role_without_a_name_is_shown_by_its_arn() {
+    for (change, expected) in [
+        (json!({ "RoleName": null }), "arn:aws:iam::123456789012:role/worker"),
+        (json!({ "RoleName": null, "Arn": null }), "AROAWORKER"),
+        (json!({ "RoleName": null, "Arn": null, "RoleId": null }), "a role without `RoleName` and `Arn`"),
+    ] {
+        let mut account = account();
+        account["RoleDetailList"][0]["RoleId"] = json!("AROAWORKER");
+        account["RoleDetailList"][0].as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let output = String::from_utf8(run(&[], account.to_string()).stdout).unwrap();
+        assert!(output.starts_with(&format!("ERROR           {expected}: the role has no `RoleName`")), "{output}");
+    }
 }
 
 #[test]
@@ -519,7 +594,7 @@ fn managed_policy_without_a_clear_default_version_is_an_error() {
         ),
         (
             json!({ "PolicyVersionList": "none" }),
-            "malformed entry of `Policies`: invalid type: string \"none\", expected a sequence at line 1 column ",
+            "malformed entry of `Policies`: invalid type: string \"none\", expected a list at line 1 column ",
         ),
     ] {
         let mut account = page(&[role("worker", &allow("s3:*"), &[PUSH])]);

@@ -193,7 +193,7 @@ fn remark_is_on_own_policies_and_not_on_those_of_aws() {
     let (roles, exit) = report(&[], &file);
     assert_eq!((&roles[0]["remarks"], exit), (&json!([remark]), 0));
     let output = String::from_utf8(run(&[], file.to_string()).stdout).unwrap();
-    let line = format!("\n    remark: policy own, statement 0, matches no request: {text}\n");
+    let line = format!("\n    remark: policy own, statement 0, matches no ECR request: {text}\n");
     assert!(output.ends_with(&line), "{output}");
 }
 
@@ -227,7 +227,7 @@ fn malformed_role_is_an_error_of_that_role_alone() {
     assert_eq!((verdicts(&roles), exit), (expected, 2));
     let error = |i: usize| roles[i]["error"].as_str().unwrap();
     assert_eq!(error(0), "policy `inline`: $.Statement[0].Effect: unknown effect `Permit`, expected `Allow` or `Deny`");
-    let gone = "policy `arn:aws:iam::123456789012:policy/gone` is not in the file; save it again without `--filter`";
+    let gone = "policy `arn:aws:iam::123456789012:policy/gone` is not in the file; save it again without `--filter` and `--query`";
     assert_eq!(error(1), gone);
     assert!(error(2).starts_with("malformed entry of `RoleDetailList`: "), "{}", error(2));
     assert_eq!(roles[2]["role_name"], "shapeless");
@@ -240,6 +240,9 @@ fn bad_option_prints_an_error_and_no_report() {
     let file = page(&[role("worker", &allow("ecr:Get*"), &[WORKER])]).to_string();
     for (arguments, input, expected) in [
         (&["--role", "nobody"][..], file.as_str(), "standard input: no role `nobody`; correct the value of `--role`"),
+        (&["--role", "Worker"], &file, "no role `Worker`; use `--role worker`"),
+        (&["--role", "/eks/worker"], &file, "no role `/eks/worker`; use `--role worker`"),
+        (&["--role", "arn:aws:iam::123456789012:role/worker"], &file, "use `--role worker`"),
         (&["--allowed-access", "write"], &file, "expected `read-only`, `pull-only` or `cis`"),
         (&["--additional-allowed-actions", "ecr:*"], &file, "`ecr:*` is not accepted"),
         (&["--at", "noon"], &file, "RFC 3339"),

@@ -50,11 +50,11 @@ impl Remark {
     }
 }
 
-/// `policy NAME, statement 0, matches no request: …`.
+/// `policy NAME, statement 0, matches no ECR request: …`. It may match requests to other services.
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { policy, statement, sid, text, attached, .. } = self;
         let grant = Grant { policy: policy.clone(), kind: *attached, sid: sid.clone(), statement: *statement };
-        write!(f, "{grant}, matches no request: {text}")
+        write!(f, "{grant}, matches no ECR request: {text}")
     }
 }

@@ -22,8 +22,8 @@ pub(crate) enum CheckError {
     Text { path: String, error: TextError },
     #[error("{path}: {error}")]
     Details { path: String, error: DetailsError },
-    #[error("{path}: no role `{name}`; correct the value of `--role`")]
-    UnknownRole { path: String, name: String },
+    #[error("{path}: no role `{name}`; {remedy}")]
+    UnknownRole { path: String, name: String, remedy: String },
     #[error(transparent)]
     Output(#[from] io::Error),
     #[error("internal error while checking a role; please report it with the message above")]
@@ -37,7 +37,7 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<ExitStatus,
     let text = text::read(file).map_err(|error| CheckError::Text { path: path.clone(), error })?;
     let details = AccountDetails::parse(&text).map_err(|error| CheckError::Details { path: path.clone(), error })?;
     if let Some(unknown) = unknown_role(&details, options) {
-        return Err(CheckError::UnknownRole { path, name: unknown.to_owned() });
+        return Err(CheckError::UnknownRole { path, name: unknown.to_owned(), remedy: remedy(&details, unknown) });
     }
     let criteria = options.criteria();
     for unknown in criteria.unknown_actions() {
@@ -101,10 +101,17 @@ fn unknown_role<'o>(details: &AccountDetails<'_>, options: &'o Options) -> Optio
     unknown.first().copied()
 }
 
+/// What to do about a name that no role has: the name of a role that differs only in letter case, path or ARN.
+fn remedy(details: &AccountDetails<'_>, unknown: &str) -> String {
+    let name = unknown.rsplit('/').next().unwrap_or_default();
+    let similar = details.role_names().find(|other| other.eq_ignore_ascii_case(name));
+    similar.map_or_else(|| "correct the value of `--role`".to_owned(), |other| format!("use `--role {other}`"))
+}
+
 fn report<'r>(entry: &'r RoleEntry<'_>, options: &Options, criteria: &Criteria, at: OffsetDateTime) -> RoleReport<'r> {
     let mut report = RoleReport::new(entry.account(), entry.name(), entry.arn(), entry.id());
     if let Err(error) = fill(&mut report, entry, options, criteria, at) {
-        report.error = Some(error);
+        report.error = Some(entry.with_cause(error));
     }
     report
 }

@@ -148,7 +148,13 @@ impl<'a> AccountDetails<'a> {
             Err(error) => {
                 let error = match error {
                     DetailError::Malformed(error) => {
-                        format!("malformed entry of `RoleDetailList`: {}", problem_in(self.text, json, &error))
+                        let problem = problem_in(self.text, json, &error);
+                        let remedy = if is_cut_by_powershell(json) {
+                            ""
+                        } else {
+                            "; save the output again and do not change it"
+                        };
+                        format!("malformed entry of `RoleDetailList`: {problem}{remedy}")
                     }
                     DetailError::Partial(error) => error,
                 };
@@ -163,8 +169,13 @@ impl<'a> AccountDetails<'a> {
             None => detail,
         };
         let [name, arn, id] = names;
-        RoleEntry { name, arn, id, detail, group, details: self }
+        RoleEntry { json, name, arn, id, detail, group, details: self }
     }
+}
+
+/// Whether `ConvertTo-Json` of PowerShell has cut the data of a role: for an object below its depth it writes `"@{Key=…}"`.
+fn is_cut_by_powershell(json: &str) -> bool {
+    json.contains("\"@{")
 }
 
 /// Whether two entries of one ARN have the same data, apart from members that no verdict depends on.
@@ -174,6 +185,7 @@ fn is_same(one: &str, other: &str) -> bool {
 
 /// One role of the file.
 pub(crate) struct RoleEntry<'a> {
+    json: &'a str,
     name: Cow<'a, str>,
     arn: Cow<'a, str>,
     id: Cow<'a, str>,
@@ -198,6 +210,16 @@ impl RoleEntry<'_> {
 
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The error, with its cause and the remedy if PowerShell has cut the role's data.
+    pub(crate) fn with_cause(&self, error: String) -> String {
+        if is_cut_by_powershell(self.json) {
+            return format!(
+                "{error}; PowerShell has cut the role's data: save it again with `ConvertTo-Json -Depth 100`"
+            );
+        }
+        error
     }
 
     /// The role's data.
@@ -251,7 +273,8 @@ impl RoleEntry<'_> {
             policies.push(Policy { source: PolicySource::Inline(name.to_string()), document: document.into() });
         }
         for arn in &detail.attached {
-            let missing = || format!("policy `{arn}` is not in the file; save it again without `--filter`");
+            let missing =
+                || format!("policy `{arn}` is not in the file; save it again without `--filter` and `--query`");
             policies.push(self.managed(arn).ok_or_else(missing)??);
         }
         let boundary = detail.boundary.as_ref().map(|arn| self.managed(arn).ok_or_else(|| missing_boundary(arn))?);

@@ -81,7 +81,10 @@ impl ManagedPolicy<'_> {
         let mut document = None;
         for entry in &self.entries {
             let detail: PolicyDetail<'_> = serde_json::from_str(entry.get())
-                .map_err(|error| format!("malformed entry of `Policies`: {}", problem_in(text, entry.get(), &error)))?;
+                .map_err(|error| problem_in(text, entry.get(), &error))
+                .map_err(|problem| {
+                    format!("malformed entry of `Policies`: {problem}; save the output again and do not change it")
+                })?;
             let default = detail.default_document()?;
             if document.as_ref().is_some_and(|other| *other != default) {
                 // Pages of two runs: it is not known which document applies now.

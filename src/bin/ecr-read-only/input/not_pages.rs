@@ -17,8 +17,10 @@ pub(crate) enum NotPages {
     Format(&'static str),
     /// What Python's `print` shows of a dictionary.
     Python,
-    /// An error message of the AWS CLI, by its first line.
+    /// An error message of the AWS CLI or of a shell, by its first line.
     Message(String),
+    /// Text with the colours of a terminal.
+    Colours,
     /// A JSON value that is neither an object nor a list, by its kind.
     Value(&'static str),
     /// A role, or a list of roles, without the page around them.
@@ -35,6 +37,8 @@ pub(crate) enum NotPages {
     TooDeep(Place),
     /// A value of another type than in AWS's output; the problem with its place.
     Unexpected(String),
+    /// What another form than JSON starts with, behind a page. It starts at this place.
+    Behind(Place, Box<NotPages>),
     /// No JSON.
     Syntax {
         /// The problem with its place.
@@ -49,15 +53,23 @@ const TEXT: &str = "the text format of the AWS CLI";
 const TABLE: &str = "the table format of the AWS CLI";
 
 /// Members that show what a JSON document is.
-const DOCUMENTS: [(&str, &str); 8] = [
+const DOCUMENTS: [(&str, &str); 16] = [
+    ("PolicyDocument", "the output of `aws iam get-role-policy`"),
     ("Roles", "the output of `aws iam list-roles`"),
     ("Role", "the output of `aws iam get-role`"),
     ("AttachedPolicies", "the output of `aws iam list-attached-role-policies`"),
     ("PolicyNames", "the output of `aws iam list-role-policies`"),
+    ("Policy", "the output of `aws iam get-policy`"),
     ("PolicyVersion", "the output of `aws iam get-policy-version`"),
+    ("InstanceProfile", "the output of `aws iam get-instance-profile`"),
+    ("InstanceProfiles", "the output of `aws iam list-instance-profiles`"),
     ("Statement", "a policy document"),
     ("Resources", "a CloudFormation template"),
     ("planned_values", "a Terraform plan"),
+    ("lineage", "a Terraform state"),
+    ("terraform_version", "the output of `terraform show -json`"),
+    ("configurationItems", "a snapshot of AWS Config"),
+    ("tool_version", "a report of `ecr-read-only`"),
 ];
 
 /// How many members of an unknown object the message names.
@@ -69,14 +81,13 @@ const SHOWN_CHARACTERS: usize = 100;
 impl NotPages {
     /// What an object with these members is.
     pub(crate) fn of_members(names: &[&str]) -> Self {
-        if names.contains(&"RoleName") {
-            return Self::Roles;
+        if let Some((_, document)) = DOCUMENTS.iter().find(|(member, _)| names.contains(member)) {
+            Self::Document(document)
+        } else if names.contains(&"RoleName") {
+            Self::Roles
+        } else {
+            Self::Members(names.iter().take(NAMED_MEMBERS).map(|name| (*name).to_owned()).collect())
         }
-        let document = DOCUMENTS.iter().find(|(member, _)| names.contains(member));
-        document.map_or_else(
-            || Self::Members(names.iter().take(NAMED_MEMBERS).map(|name| (*name).to_owned()).collect()),
-            |(_, document)| Self::Document(document),
-        )
     }
 }
 
@@ -91,12 +102,18 @@ impl fmt::Display for NotPages {
                 f.write_str("it is a Python dictionary; write it with `json.dumps(response, default=str)` instead of `print`")
             }
             Self::Message(text) => write!(f, "it is an error message, `{text}`; correct the cause and save the output again"),
+            Self::Colours => f.write_str("it has colours of a terminal; save the output again with `--color off`, or with `jq -M`"),
+            Self::Behind(place, form) => write!(f, "from {place} on, {form}"),
             Self::Value(kind) => write!(f, "it has {kind} instead of a page; save the output again without `--query`"),
             Self::Roles => f.write_str(
                 "it has roles without `RoleDetailList` and `Policies` around them; save the output again without `--query`",
             ),
             Self::Document(name) => {
-                write!(f, "it has no `RoleDetailList` and looks like {name}; save the output again without `--query`")
+                write!(
+                    f,
+                    "it has no `RoleDetailList` and looks like {name}; save the output of \
+                     `aws iam get-account-authorization-details` instead"
+                )
             }
             Self::Members(names) if names.is_empty() => {
                 f.write_str("it has an object with no `RoleDetailList`; save the output again without `--query`")
@@ -109,12 +126,16 @@ impl fmt::Display for NotPages {
                 write!(f, "{problem}; it was cut off, by a full disk or an interrupted command: save the output again")
             }
             Self::Nul(place) => {
-                write!(f, "NUL byte at {place}; it was damaged, by a full disk or a crash: save the output again")
+                write!(
+                    f,
+                    "NUL byte at {place}; the file has text in two encodings, or a full disk or a crash damaged it: save the \
+                     output again, to a new file"
+                )
             }
             Self::TooDeep(place) => write!(f, "lists nest too deep at {place}; save the output again"),
             Self::Unexpected(problem) => write!(f, "{problem}; save the output again without `--query`"),
             Self::Syntax { problem, found } => {
-                write!(f, "{problem}, found `{found}`; save the output again with `--output json`")
+                write!(f, "{problem}, found `{found}`; save only the output of the command, with `--output json`")
             }
         }
     }
@@ -148,15 +169,23 @@ pub(crate) fn known_form(text: &str) -> Option<NotPages> {
     if is_text_line(first) || is_text_line(second) {
         return Some(NotPages::Format(TEXT));
     }
-    if ["An error occurred (", "Unable to locate credentials", "usage: aws "]
-        .iter()
-        .any(|start| first.starts_with(start))
-    {
+    if first.starts_with('\u{1B}') {
+        return Some(NotPages::Colours);
+    }
+    if is_message(first) {
         return Some(NotPages::Message(one_line(first, SHOWN_CHARACTERS)));
     }
     let mut content = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let first = content.find(|line| *line != "---")?;
     is_yaml_line(first).then_some(NotPages::Format(YAML))
+}
+
+/// The first line of an error message of the AWS CLI, or of a shell that does not find it.
+fn is_message(line: &str) -> bool {
+    let starts =
+        ["aws: ", "usage: aws ", "Error ", "Unable to locate credentials", "The config profile ", "Traceback "];
+    let parts = ["An error occurred (", "command not found", "aws: not found", "is not recognized as"];
+    starts.iter().any(|start| line.starts_with(start)) || parts.iter().any(|part| line.contains(part))
 }
 
 /// `ROLEDETAILLIST`, a tab and values: a name in capitals, as the AWS CLI writes it.

@@ -66,17 +66,22 @@ pub(crate) fn read(text: &str) -> Result<Vec<Page<'_>>, PagesError> {
         return Err(PagesError(NotPages::Empty));
     }
     // Text such as YAML can start with a JSON value, for example a number.
-    let known_form = || known_form(text.trim_start_matches(is_between_pages));
+    let form_of_text = || known_form(text.trim_start_matches(is_between_pages));
     while !rest.is_empty() {
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Item<'_>>();
         let item = match values.next() {
             Some(Ok(item)) => item,
             Some(Err(error)) => {
-                return Err(PagesError(known_form().unwrap_or_else(|| json_problem(text, rest, &error))));
+                let behind = || {
+                    let form = known_form(rest).filter(|_| !pages.is_empty())?;
+                    Some(NotPages::Behind(place_of(text, rest), Box::new(form)))
+                };
+                let form = form_of_text().or_else(behind);
+                return Err(PagesError(form.unwrap_or_else(|| json_problem(text, rest, &error))));
             }
             None => break,
         };
-        item.add_to(&mut pages).map_err(|other| PagesError(known_form().unwrap_or(other)))?;
+        item.add_to(&mut pages).map_err(|other| PagesError(form_of_text().unwrap_or(other)))?;
         rest = rest.get(values.byte_offset()..).unwrap_or_default().trim_start_matches(is_between_pages);
     }
     if pages.is_empty() {
@@ -122,7 +127,9 @@ fn offset_of(text: &str, line: usize, column: usize) -> usize {
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).map_or(text.clone(), str::to_owned)
+    let text = text.strip_suffix(&place).unwrap_or(&text);
+    // The words of JSON instead of those of the parser.
+    text.replace("expected a sequence", "expected a list").replace("invalid type: map", "invalid type: object")
 }
 
 /// Where a part of the text starts.
@@ -299,7 +306,9 @@ pub(crate) fn first_texts<'a, const N: usize>(object: &'a RawValue, members: [&s
             while let Some(Text(member)) = map.next_key()? {
                 let wanted = self.members.iter().zip(self.texts.iter_mut()).find(|(name, _)| **name == member);
                 match wanted {
-                    Some((_, text)) => *text = map.next_value::<Text<'_>>()?.0,
+                    Some((_, text)) => {
+                        *text = map.next_value::<Option<Text<'_>>>()?.map(|text| text.0).unwrap_or_default()
+                    }
                     None => {
                         let IgnoredAny = map.next_value()?;
                     }

@@ -59,11 +59,13 @@ const BYTE_ORDER_MARKS: [(&[u8], Encoding); 5] = [
 ];
 
 /// The first bytes of other forms of files, and their names.
-const PACKED: [(&[u8], &str); 4] = [
+const PACKED: [(&[u8], &str); 5] = [
     (b"PK\x03\x04", "a zip archive"),
     (b"BZh", "compressed with bzip2"),
     (b"\xFD7zXZ\0", "compressed with xz"),
     (b"\x28\xB5\x2F\xFD", "compressed with zstd"),
+    // One layer is already unpacked.
+    (GZIP, "compressed with gzip twice"),
 ];
 
 const GZIP: &[u8] = b"\x1F\x8B";

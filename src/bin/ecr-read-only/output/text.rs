@@ -21,7 +21,12 @@ pub(super) fn role(report: &RoleReport<'_>, out: &mut impl Write) -> io::Result<
     match (&report.error, &report.annotation) {
         // An annotation starts with the role name.
         (None, Some(annotation)) => writeln!(out, "{verdict:<14}  {annotation}")?,
-        (error, _) => writeln!(out, "{verdict:<14}  {}: {}", report.role_name, error.as_deref().unwrap_or_default())?,
+        (error, _) => {
+            // A role without a name has an error.
+            let names = [report.role_name, report.role_arn, report.role_id, "a role without `RoleName` and `Arn`"];
+            let name = names.iter().find(|name| !name.is_empty()).copied().unwrap_or_default();
+            writeln!(out, "{verdict:<14}  {name}: {}", error.as_deref().unwrap_or_default())?;
+        }
     }
     for access in &report.excess {
         request(access, out)?;
