@@ -72,11 +72,14 @@ struct Restrictions {
     both_readings: bool,
     /// The request has none of these values.
     without: Vec<&'static Unusual>,
+    /// The account of a VPC endpoint is in an organization.
+    endpoint_in_organization: bool,
 }
 
 /// What makes a request a better proof.
 enum Wish {
     Without(&'static Unusual),
+    EndpointInOrganization,
     OwnAccount,
     BothReadings,
 }
@@ -381,7 +384,7 @@ impl<'r> Decider<'r> {
     fn better(&mut self, question: &Question, mut witness: Arc<Witness>) -> Arc<Witness> {
         let unusual = UNUSUAL.iter().map(Wish::Without);
         let mut granted = Restrictions::default();
-        for wish in unusual.chain([Wish::OwnAccount, Wish::BothReadings]) {
+        for wish in unusual.chain([Wish::OwnAccount, Wish::BothReadings, Wish::EndpointInOrganization]) {
             let mut wanted = granted.clone();
             let fulfilled = match wish {
                 Wish::Without(unusual) => {
@@ -394,6 +397,11 @@ impl<'r> Decider<'r> {
                 Wish::OwnAccount => {
                     wanted.own_account = true;
                     witness.other_account.is_none()
+                }
+                Wish::EndpointInOrganization => {
+                    wanted.endpoint_in_organization = true;
+                    question.target.service == Service::EcrPublic
+                        || !ties::lacks_organization_of_endpoint(&witness.context)
                 }
                 Wish::BothReadings => {
                     wanted.both_readings = true;
@@ -467,6 +475,9 @@ impl<'r> Decider<'r> {
         }
         if request.target.owner == Owner::Other {
             ties.extend(request.own_account().map(|own| vec![vec![own.negated()]]));
+        }
+        if restrictions.endpoint_in_organization {
+            ties.extend(ties::endpoint_in_organization(request));
         }
         ties.extend(restrictions.without.iter().filter_map(|unusual| Some(vec![vec![unusual.avoided(request)?]])));
         let (mut common, mut open) = (Vec::new(), open_in_ties.iter().collect::<Vec<_>>());

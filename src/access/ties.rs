@@ -9,6 +9,7 @@ use super::catalogue::Service;
 use super::context::{Knowledge, Unknown};
 use super::decision::Context;
 use super::request::{Request, absent, equals, matches_one};
+use super::solver::slot::SlotValue;
 use super::solver::{Clause, Literal, Values};
 use crate::policy::operator::Quantifier;
 use crate::policy::reading::Reading;
@@ -128,6 +129,21 @@ pub(super) fn clauses(request: &mut Request<'_>) -> Vec<Clause> {
     clauses
 }
 
+/// The clauses that the account of the VPC endpoint is in an organization. Requests through other endpoints exist, but a
+/// witness with all keys of an endpoint is a better proof.
+pub(super) fn endpoint_in_organization(request: &Request<'_>) -> Vec<Clause> {
+    let keys = Keys(request.keys());
+    let endpoint = keys.of(&ENDPOINT).next();
+    let clause = |organization| Some(vec![vec![absent(endpoint?)], vec![present(organization)]]);
+    keys.of(&ENDPOINT_ORGANIZATION).filter_map(clause).collect()
+}
+
+/// Whether a witness has the keys of a VPC endpoint without those of its organization.
+pub(super) fn lacks_organization_of_endpoint(context: &Context) -> bool {
+    let lists = |names: &[&str]| names.iter().any(|name| listed(context, name).is_some());
+    lists(&ENDPOINT) && !lists(&ENDPOINT_ORGANIZATION)
+}
+
 /// Adds to a witness the keys that the request has because of those that the witness lists.
 pub(super) fn complete(request: &Request<'_>, values: &Values, context: &mut Context) {
     let add_all = |context: &mut Context, if_listed: &[&str], names: &[&str]| {
@@ -141,6 +157,10 @@ pub(super) fn complete(request: &Request<'_>, values: &Values, context: &mut Con
         add_all(context, &PRINCIPAL_ORGANIZATION, &RESOURCE_ORGANIZATION);
     }
     add_all(context, &ENDPOINT_ORGANIZATION, &ENDPOINT);
+    let absent = |slot| values.get(slot).is_some_and(|value| *value == SlotValue::Absent);
+    if !Keys(request.keys()).of(&ENDPOINT_ORGANIZATION).any(absent) {
+        add_all(context, &ENDPOINT, &ENDPOINT_ORGANIZATION);
+    }
     for group in GROUPS {
         add_all(context, &[], group);
     }
