@@ -151,7 +151,7 @@ fn file_of_another_form_is_refused() {
         (table, "it is the table format of the AWS CLI; save the output again with `--output json`"),
         (
             "\u{1B}[1;39m{\n  \u{1B}[0m",
-            "it has colours of a terminal; save the output again with `--color off`, or with `jq -M`",
+            "it has control characters of a terminal; save the output again with `--color off`, or with `jq -M`",
         ),
         (&format!("{sound}\nRoleDetailList: []\n"), &format!("from line 2 column 1 on, {yaml}")),
         ("<!DOCTYPE html>\n<html>", "it is an HTML page; save the output again with `--output json`"),

@@ -19,8 +19,8 @@ pub(crate) enum NotPages {
     Python,
     /// An error message of the AWS CLI or of a shell, by its first line.
     Message(String),
-    /// Text with the colours of a terminal.
-    Colours,
+    /// Text with control characters of a terminal, such as colours.
+    Terminal,
     /// A JSON value that is neither an object nor a list, by its kind.
     Value(&'static str),
     /// A role, or a list of roles, without the page around them.
@@ -37,7 +37,7 @@ pub(crate) enum NotPages {
     TooDeep(Place),
     /// A value of another type than in AWS's output; the problem with its place.
     Unexpected(String),
-    /// What another form than JSON starts with, behind a page. It starts at this place.
+    /// Pages, and another form behind them, from this place on.
     Behind(Place, Box<NotPages>),
     /// No JSON.
     Syntax {
@@ -102,7 +102,9 @@ impl fmt::Display for NotPages {
                 f.write_str("it is a Python dictionary; write it with `json.dumps(response, default=str)` instead of `print`")
             }
             Self::Message(text) => write!(f, "it is an error message, `{text}`; correct the cause and save the output again"),
-            Self::Colours => f.write_str("it has colours of a terminal; save the output again with `--color off`, or with `jq -M`"),
+            Self::Terminal => f.write_str(
+                "it has control characters of a terminal; save the output again with `--color off`, or with `jq -M`",
+            ),
             Self::Behind(place, form) => write!(f, "from {place} on, {form}"),
             Self::Value(kind) => write!(f, "it has {kind} instead of a page; save the output again without `--query`"),
             Self::Roles => f.write_str(
@@ -170,7 +172,7 @@ pub(crate) fn known_form(text: &str) -> Option<NotPages> {
         return Some(NotPages::Format(TEXT));
     }
     if first.starts_with('\u{1B}') {
-        return Some(NotPages::Colours);
+        return Some(NotPages::Terminal);
     }
     if is_message(first) {
         return Some(NotPages::Message(one_line(first, SHOWN_CHARACTERS)));
