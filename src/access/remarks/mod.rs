@@ -161,7 +161,14 @@ impl Alone<'_> {
         if actions_of(statement).next().is_none()
             && catalogue::unknown_literals(&statement.body.actions).next().is_none()
         {
-            return Some((RemarkKind::Other, format!("no action of ECR matches `{named}`")));
+            let reason = format!("no action of ECR matches `{named}`");
+            return Some(match template_variable(&named) {
+                Some(variable) => (
+                    RemarkKind::TemplateVariable,
+                    format!("{reason}: the template variable `{variable}` was not replaced"),
+                ),
+                None => (RemarkKind::Other, reason),
+            });
         }
         let partition = self.context.partition();
         let reason = format!("`{named}`: ECR Public exists in partition `aws` only; the role is in `{partition}`");

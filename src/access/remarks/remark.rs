@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::access::decision::{Grant, GrantKind};
 
-/// Why a statement matches no request. Of several reasons the first one counts.
+/// Why a statement matches no request. Of several reasons in the resources the first one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RemarkKind {
