@@ -666,6 +666,21 @@ fn broken_copy(role: &Value) -> Value {
 }
 
 #[test]
+fn text_report_names_the_account_if_there_are_several() {
+    let (one, two) = (page_of(Some('1'), Some("ecr:Get*"), false), page_of(Some('2'), Some("ecr:Get*"), false));
+    let mut broken = two.clone();
+    broken["RoleDetailList"][0]["Tags"] = json!("none");
+    for (pages, accounts) in [
+        (json!([one]), &[][..]),
+        (json!([one, two]), &["    account 111111111111", "    account 222222222222"]),
+        (json!([broken, one]), &["    account 222222222222", "    account 111111111111"]),
+    ] {
+        let text = String::from_utf8(run(&["--all-roles"], pages.to_string()).stdout).unwrap();
+        assert_eq!(text.lines().filter(|line| line.starts_with(' ')).collect::<Vec<_>>(), accounts, "{text}");
+    }
+}
+
+#[test]
 fn role_option_counts_in_every_account() {
     let pages =
         json!([page_of(Some('1'), Some("ecr:PutImage"), false), page_of(Some('2'), Some("ecr:PutImage"), false)]);

@@ -55,6 +55,7 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<ExitStatus,
     let at = options.at.unwrap_or_else(|| OffsetDateTime::from(SystemTime::now()));
     let format = options.format;
     let accounts: Vec<Account> = details.accounts().collect();
+    let several_accounts = accounts.len() > 1;
     let account_errors: Vec<String> = accounts.iter().filter_map(|account| account.error.clone()).collect();
     format.start(&ReportHead::new(&criteria, at, accounts)?, out)?;
     let mut tally = Tally::default();
@@ -63,7 +64,7 @@ pub(crate) fn run(options: &Options, out: &mut impl Write) -> Result<ExitStatus,
     let batch = |start: usize| -> io::Result<(Vec<u8>, Tally)> {
         let (mut text, mut tally) = (Vec::new(), Tally::default());
         for (index, entry) in (start..).zip(details.roles(start, ROLES_PER_BATCH)) {
-            let report = report(&entry, options, &criteria, at);
+            let report = RoleReport { several_accounts, ..report(&entry, options, &criteria, at) };
             tally.count(&report);
             format.role(&report, index, &mut text)?;
         }

@@ -97,6 +97,9 @@ pub(crate) struct RoleReport<'r> {
     pub(crate) refused: Option<Vec<RefusedAction>>,
     /// Why there is no verdict.
     pub(crate) error: Option<String>,
+    /// Whether the file has several accounts, so that a role's name does not show which role it is.
+    #[serde(skip)]
+    pub(crate) several_accounts: bool,
 }
 
 /// An action that the role cannot perform, and why.
@@ -137,6 +140,7 @@ impl<'r> RoleReport<'r> {
             remarks: Vec::new(),
             refused: None,
             error: None,
+            several_accounts: false,
         }
     }
 }

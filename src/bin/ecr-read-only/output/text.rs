@@ -28,6 +28,11 @@ pub(super) fn role(report: &RoleReport<'_>, out: &mut impl Write) -> io::Result<
             writeln!(out, "{verdict:<14}  {name}: {}", error.as_deref().unwrap_or_default())?;
         }
     }
+    if report.several_accounts
+        && let Some(account) = report.account
+    {
+        writeln!(out, "    account {account}")?;
+    }
     for access in &report.excess {
         request(access, out)?;
     }
