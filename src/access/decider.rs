@@ -34,14 +34,16 @@ use std::sync::Arc;
 
 use super::catalogue::{Action, ActionSet, ResourceType, Service};
 use super::clauses::TargetClauses;
-use super::context::{FixedValues, Owner, RoleContext, Target, Unknown, UnknownValue};
+use super::context::{FixedValues, Knowledge, Owner, RoleContext, Target, Unknown, UnknownValue};
 use super::decision::{Assumption, Decision, Layer, Refusal, Witness};
+use super::request::Request;
 use super::solver::{Clause, Found, Values, solve};
 use super::statements::{RoleStatement, StatementKind};
 use super::ties;
 use super::unusual::{UNUSUAL, Unusual};
 use super::variables::{fitting_values, likely_values};
 use crate::policy::budget::Budget;
+use crate::policy::context_key::ContextKey;
 
 /// How many combinations of values are checked for the keys that variables stand for, before an action is undecided.
 const MOST_ATTEMPTS: usize = 24;
@@ -70,6 +72,8 @@ struct Restrictions {
     own_account: bool,
     /// An Allow matches in both readings, and a Deny matches in none of the two.
     both_readings: bool,
+    /// All variables count as open, so that each of them gets a value.
+    all_variables: bool,
     /// The request has none of these values.
     without: Vec<&'static Unusual>,
     /// The account of a VPC endpoint is in an organization.
@@ -332,11 +336,12 @@ impl<'r> Decider<'r> {
     /// (points 2 to 5 of the invariant).
     fn search_all(&mut self, question: &Question, wanted: &Restrictions, most_attempts: usize) -> Decision {
         // A variable that is a wildcard is not yet a matter of readings.
-        let mut restrictions = Restrictions { both_readings: false, ..wanted.clone() };
+        let both_readings = wanted.both_readings;
+        let mut restrictions = Restrictions { both_readings: false, all_variables: both_readings, ..wanted.clone() };
         let mut undecided = false;
         for attempt in 0..most_attempts {
             let (values, likely, resource) = match self.find(question, &restrictions) {
-                SearchResult::Permitted(_) if wanted.both_readings => {
+                SearchResult::Permitted(_) if both_readings => {
                     return match self.find(question, wanted) {
                         SearchResult::Permitted(witness) => Decision::Permitted(witness),
                         _ => Decision::Undecided,
@@ -512,6 +517,8 @@ impl<'r> Decider<'r> {
         let Some(values) = found else {
             return if unknown { SearchResult::Unknown } else { SearchResult::Nothing };
         };
+        let of_variables = self.unknowns_of_variables(question, &translated.request, restrictions.all_variables);
+        open.extend(&of_variables);
         open.sort_unstable();
         open.dedup();
         if open.is_empty() {
@@ -526,6 +533,18 @@ impl<'r> Decider<'r> {
             values: open.iter().map(value_of).collect(),
             resource: request.resource_arn(&values),
         }
+    }
+
+    /// The unknowns with a slot that variables in the matching statements stand for; none if they are not wanted.
+    fn unknowns_of_variables(&self, question: &Question, request: &Request<'_>, wanted: bool) -> Vec<Unknown> {
+        let matching = self.matching(question).filter(|_| wanted);
+        let unknown = |key: ContextKey| match self.role.knowledge(&question.target, key.lower()) {
+            Knowledge::Unknown(unknown) => {
+                (!unknown.is_multivalued() && request.find_slot(&unknown).is_some()).then_some(unknown)
+            }
+            Knowledge::Absent | Knowledge::Value(_) => None,
+        };
+        matching.flat_map(|(_, statement)| statement.variables()).filter_map(unknown).collect()
     }
 
     fn witness(&self, translated: &mut TargetClauses<'r>, question: &Question, values: &Values) -> Witness {

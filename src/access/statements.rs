@@ -79,6 +79,11 @@ impl RoleStatement<'_> {
         self.keys.iter().any(single)
     }
 
+    /// The keys of the variables in conditions and resources.
+    pub(super) fn variables(&self) -> impl Iterator<Item = ContextKey> {
+        keys_of_variables(self.body)
+    }
+
     /// Whether a condition or a variable names a key that starts with this text in lower case.
     pub(super) fn names_key_from(&self, start: &str) -> bool {
         self.keys.iter().any(|key| key.lower().starts_with(start))
@@ -192,12 +197,12 @@ pub(super) fn unknown_actions(role: &Role) -> Vec<String> {
 
 /// The condition keys that a statement mentions, in conditions and as variables.
 fn keys(statement: &Statement) -> Vec<ContextKey> {
-    let mut keys = Vec::new();
-    for condition in &statement.conditions {
-        keys.push(condition.key.clone());
-        keys.extend(condition.variables());
-    }
-    let patterns = statement.resources.patterns.iter();
-    keys.extend(patterns.flat_map(ResourcePattern::variables).map(|variable| variable.key));
-    keys
+    let of_conditions = statement.conditions.iter().map(|condition| condition.key.clone());
+    of_conditions.chain(keys_of_variables(statement)).collect()
+}
+
+fn keys_of_variables(statement: &Statement) -> impl Iterator<Item = ContextKey> {
+    let in_conditions = statement.conditions.iter().flat_map(Condition::variables);
+    let in_resources = statement.resources.patterns.iter().flat_map(ResourcePattern::variables);
+    in_conditions.chain(in_resources.map(|variable| variable.key))
 }

@@ -94,11 +94,20 @@ pub(super) fn clauses(request: &mut Request<'_>) -> Vec<Clause> {
     if let Some(called_via) = keys.of(&CALLED_VIA).next() {
         either(absent(called_via), via_service(request));
     }
+    let of_instance: Vec<usize> = keys.of(&INSTANCE).collect();
     if request.role.trust.admits_only_ec2() {
-        for instance in keys.of(&INSTANCE) {
-            either(present(instance), via_service(request));
+        for key in of_instance {
+            either(present(key), via_service(request));
+        }
+    } else {
+        for (first, second) in of_instance.iter().zip(of_instance.iter().skip(1)) {
+            for (one, other) in [(first, second), (second, first)] {
+                let via_service = via_service(request);
+                clauses.push(vec![vec![absent(*one)], vec![present(*other)], vec![via_service]]);
+            }
         }
     }
+    let mut either = |one: Literal, other: Literal| clauses.push(vec![vec![one], vec![other]]);
     if let Some(age) = keys.slot(MFA_AGE) {
         let mfa = request.slot_of(&key(MFA));
         either(absent(age), is_true(mfa));
@@ -175,6 +184,8 @@ pub(super) fn complete(request: &Request<'_>, values: &Values, context: &mut Con
     }
     if request.value(&key(VIA_SERVICE), values).is_some_and(|via_service| via_service == "true") {
         add(request, values, context, VIA_SERVICE);
+    } else if !request.role.trust.admits_only_ec2() {
+        add_all(context, &[], &INSTANCE);
     }
     let tags: Vec<(String, String)> =
         context.keys().filter_map(|key| Some((key.clone(), key.split_once('/')?.1.to_owned()))).collect();
