@@ -146,6 +146,11 @@ fn file_of_another_form_is_refused() {
         ("GroupDetailList: []\nRoleDetailList:\n- Path: /\n", yaml),
         ("# saved\n---\n\"RoleDetailList\": []\n", yaml),
         ("- IsTruncated: false\n  RoleDetailList: []\n", yaml),
+        (
+            "Warning: the token expires soon\n{\n}",
+            "expected value at line 1 column 1, found `Warning: the token e`; save only the output of the command, with \
+             `--output json`",
+        ),
         (text, in_text),
         (&format!("False\n{text}"), in_text),
         (table, "it is the table format of the AWS CLI; save the output again with `--output json`"),

@@ -192,6 +192,10 @@ fn remark_is_on_own_policies_and_not_on_those_of_aws() {
     let remark = json!({ "kind": "other", "policy": own, "statement": 0, "sid": null, "text": text });
     let (roles, exit) = report(&[], &file);
     assert_eq!((&roles[0]["remarks"], exit), (&json!([remark]), 0));
+    // As the boundary too, the policy still has one remark.
+    let mut bounded = file.clone();
+    bounded["RoleDetailList"][0]["PermissionsBoundary"] = json!({ "PermissionsBoundaryArn": own });
+    assert_eq!(report(&[], &bounded).0[0]["remarks"], json!([remark]));
     let output = String::from_utf8(run(&[], file.to_string()).stdout).unwrap();
     let line = format!("\n    remark: policy own, statement 0, matches no ECR request: {text}\n");
     assert!(output.ends_with(&line), "{output}");

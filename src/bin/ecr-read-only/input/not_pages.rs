@@ -179,7 +179,9 @@ pub(crate) fn known_form(text: &str) -> Option<NotPages> {
     }
     let mut content = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let first = content.find(|line| *line != "---")?;
-    is_yaml_line(first).then_some(NotPages::Format(YAML))
+    // JSON behind a warning such as `Warning: …` is no YAML.
+    let has_json = content.any(|line| line.starts_with('{'));
+    (is_yaml_line(first) && !has_json).then_some(NotPages::Format(YAML))
 }
 
 /// The first line of an error message of the AWS CLI, or of a shell that does not find it.
