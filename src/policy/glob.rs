@@ -80,6 +80,9 @@ impl TextRules {
         if one == other || self.letter_case == LetterCase::Exact {
             return one == other;
         }
+        if one.is_ascii() && other.is_ascii() {
+            return one.eq_ignore_ascii_case(&other);
+        }
         let lower = lower(one) == lower(other);
         let upper = one.to_uppercase().eq(other.to_uppercase());
         self.reading.accepts([lower, upper, is_one_unit(one) && lower].into_iter())
@@ -295,5 +298,33 @@ fn symbol(c: char) -> Symbol {
         '*' => Symbol::Many,
         '?' => Symbol::One,
         c => Symbol::Char(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn case_variants_are_all_characters_of_the_same_case() {
+        let rules = TextRules { letter_case: LetterCase::Ignored, reading: Reading::Wide };
+        let (mut by_lower, mut by_upper) = (HashMap::<char, Vec<char>>::new(), HashMap::<String, Vec<char>>::new());
+        // Chinese, Japanese and Korean characters have no case.
+        let letters: Vec<char> =
+            ('\0'..='\u{2fff}').chain('\u{a000}'..='\u{abff}').chain('\u{f900}'..='\u{ffff}').collect();
+        for &c in &letters {
+            by_lower.entry(lower(c)).or_default().push(c);
+            by_upper.entry(c.to_uppercase().collect()).or_default().push(c);
+        }
+        for c in letters {
+            let same = [&by_lower[&lower(c)][..], &by_upper[&c.to_uppercase().collect::<String>()]].concat();
+            if same.iter().any(|x| *x != c) {
+                let variants = case_variants(c);
+                assert!(variants.iter().all(|x| rules.same(c, *x)), "{c} {variants:?}");
+                assert!(same.iter().all(|x| variants.contains(x)), "{c} {variants:?} {same:?}");
+            }
+        }
     }
 }
