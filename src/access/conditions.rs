@@ -190,7 +190,7 @@ fn literal_of_variable(
         return None;
     }
     let ends: Vec<usize> = known.char_indices().map(|(i, _)| i).chain([known.len()]).collect();
-    request.budget.spend(ends.len() * ends.len() / 2 * condition.value_count()).ok()?;
+    request.budget.spend(ends.len() * ends.len() / 2 * condition.values().len()).ok()?;
     let absent = holds(&Meaning::Absent)?;
     let elsewhere = holds(&Meaning::Text(format!("{known}\u{0}")))?;
     let mut globs = Vec::new();

@@ -62,16 +62,16 @@ pub struct World {
     number_order: usize,
     /// Instants are compared exactly or cut to milliseconds.
     instant_order: usize,
-    /// Which of the instants the value is.
-    instant: usize,
-    /// Which of the networks the value is.
-    network: usize,
+    /// Which of several instants or networks the value is. No value is one of several instants and of several networks.
+    way: usize,
 }
 
 impl World {
     /// All ways.
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..24).map(|i| Self { number_order: i % 2, instant_order: i / 2 % 2, instant: i / 4 % 2, network: i / 8 })
+        let orders = [(0, 0), (0, 1), (1, 0), (1, 1)];
+        let of_way = move |way| orders.map(|(number_order, instant_order)| Self { number_order, instant_order, way });
+        [0, 1, 2].into_iter().flat_map(of_way)
     }
 }
 
@@ -129,12 +129,12 @@ impl Comparison {
                     let orders = instants.iter().map(|limit| instant.compare(*limit));
                     order.holds(orders, world.map(|world| world.instant_order), conversion.reading)
                 };
-                conversion.accepts(of_world(&instant::readings(value), world.map(|world| world.instant)), holds)
+                conversion.accepts(of_world(&instant::readings(value), world.map(|world| world.way)), holds)
             }
             Self::Networks(networks, conversion) => {
                 charge();
                 let holds = |address: &Network| networks.iter().any(|network| network.contains(address));
-                conversion.accepts(of_world(&address::in_request(value), world.map(|world| world.network)), holds)
+                conversion.accepts(of_world(&address::in_request(value), world.map(|world| world.way)), holds)
             }
         }
     }
@@ -164,11 +164,6 @@ impl Texts {
         let literals = all.len();
         all.extend(wild);
         Self { globs: all, literals, rules }
-    }
-
-    /// The union that matches only this text.
-    pub fn literal(text: &str) -> Self {
-        Self::new(vec![Glob::literal(text)], LetterCase::Exact)
     }
 
     /// The globs.
@@ -254,5 +249,40 @@ impl Order {
             Self::Greater | Self::GreaterOrEqual => latest,
         };
         strictest.copied().into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The steps that the work costs.
+    fn cost(work: impl Fn(&Budget)) -> usize {
+        let budget = Budget::new(1_000);
+        work(&budget);
+        1_000 - (0..1_000).take_while(|steps| budget.clone().spend(*steps).is_ok()).count()
+    }
+
+    fn conversion() -> Conversion {
+        Conversion { reading: Reading::Wide, matches_unreadable: false }
+    }
+
+    #[test]
+    fn comparison_counts_and_pays_for_its_values() {
+        let numbers = vec![Number::parse("1").unwrap(); 20];
+        let networks = vec![address::in_policy("10.0.0.0/8")[0].unwrap(); 20];
+        let texts = || Comparison::Text(Texts::new(vec![Glob::new("*a"); 20], LetterCase::Exact));
+        for comparison in [
+            Comparison::Numbers(Order::Equal, numbers, conversion()),
+            Comparison::Instants(Order::Equal, vec![Instant::from_seconds(1); 20], conversion()),
+            Comparison::Networks(networks, conversion()),
+        ] {
+            assert_eq!(comparison.value_count(), 20);
+            assert_eq!(cost(|budget| _ = comparison.matches("5", budget)), 3, "{comparison:?}");
+        }
+        assert_eq!(texts().value_count(), 20);
+        assert_eq!(Comparison::AsDate(Arc::new(texts())).value_count(), 20);
+        // Each of the patterns tries six symbols, and a step pays for eight.
+        assert_eq!(cost(|budget| _ = texts().matches("bbbb", budget)), 15);
     }
 }

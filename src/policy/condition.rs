@@ -100,11 +100,6 @@ impl Condition {
         self.values.iter().map(String::as_str).filter(|value| !value.contains(['*', '?', '$']))
     }
 
-    /// The number of values.
-    pub fn value_count(&self) -> usize {
-        self.values.len()
-    }
-
     /// How the operator compares characters, in a reading of the condition.
     pub fn text_rules(&self, reading: Reading) -> TextRules {
         let letter_case = match self.operator {
