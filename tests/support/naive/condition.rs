@@ -4,11 +4,10 @@
 //! keys", "IAM policy elements: Variables and tags".
 
 use super::context::View;
-use super::pattern::{Piece, glob, inserts, literal, parts, pieces, substitute};
-use super::value::{base64, booleans, dates, holds as network_holds, networks, number};
+use super::pattern::{Piece, glob, in_units, inserts, literal, parts, pieces, substitute};
+use super::value::{address_readings, base64, boolean, date, date_readings, lower_cases, number, units, within};
 use super::{Outcome, Tri, all_of, any_of, negate};
 use std::cmp::Ordering;
-use std::net::IpAddr;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Set {
@@ -41,6 +40,11 @@ struct Operator {
 /// # Errors
 /// The answer depends on a key that every request has and this request does not list.
 pub fn holds(operator: &str, key: &str, values: &[String], variables: bool, view: &View<'_>) -> Outcome {
+    let texts = values.iter().map(String::as_str).filter(|_| variables);
+    view.in_both_readings(texts.chain([key]), |view| holds_in(operator, key, values, variables, view))
+}
+
+fn holds_in(operator: &str, key: &str, values: &[String], variables: bool, view: &View<'_>) -> Outcome {
     if operator == "Null" {
         return Ok(null(values, view.present(key)));
     }
@@ -73,35 +77,21 @@ pub fn holds(operator: &str, key: &str, values: &[String], variables: bool, view
             evaluated
         }
         Set::None if present.len() == 1 => test(&present[0]),
-        // "Multivalued context keys require a condition set operator". AWS does not document the result without one.
-        Set::None => {
-            let (all, any) = (all_of(present.iter().map(test))?, any_of(present.iter().map(test))?);
-            Ok(if all == any { all } else { Tri::Maybe })
-        }
+        // "Multivalued context keys require a condition set operator". Without one the condition is probably never true.
+        Set::None => Ok(any_of(present.iter().map(test))?.min(Tri::Maybe)),
     }
 }
 
-/// `Null`: with `true` the key must be missing, with `false` it must be present.
+/// `Null`: with `true` the key must be missing, with any other text it must be present.
 fn null(values: &[String], present: bool) -> Tri {
-    values
-        .iter()
-        .map(|value| {
-            let readings: Vec<bool> = booleans(value)
-                .into_iter()
-                .map(|wanted| wanted.is_some_and(|must_be_missing| must_be_missing != present))
-                .collect();
-            Tri::of_readings(&readings)
-        })
-        .max()
-        .unwrap_or(Tri::No)
+    Tri::from(values.iter().any(|value| boolean(value) != present))
 }
 
 /// The result of an operator on a key that the request does not have.
 fn missing(operator: Operator) -> Tri {
     match (operator.if_exists, operator.set, operator.negated) {
         (true, ..) | (false, Set::ForAllValues, _) | (false, Set::None, true) => Tri::Yes,
-        (false, Set::ForAnyValue, true) => Tri::Maybe,
-        (false, Set::ForAnyValue | Set::None, false) => Tri::No,
+        (false, Set::ForAnyValue, _) | (false, Set::None, false) => Tri::No,
     }
 }
 
@@ -179,28 +169,32 @@ fn compare(
     variables: bool,
     view: &View<'_>,
 ) -> Result<Vec<Option<bool>>, String> {
-    match kind {
-        Kind::String { like, ignore_case } => string(value, constant, like, ignore_case, variables, view),
-        Kind::Arn => arn(value, constant, variables, view),
-        Kind::Numeric(orders) => Ok(vec![ordered(number(value), number(constant), orders)]),
+    Ok(match kind {
+        Kind::String { like, ignore_case } => return string(value, constant, like, ignore_case, variables, view),
+        Kind::Arn => return arn(value, constant, variables, view),
+        Kind::Numeric(orders) => {
+            let (Some(value), Some(constant)) = (number(value), number(constant)) else { return Ok(vec![None]) };
+            // Numbers beyond 2⁵³ are exact, or double precision.
+            [value.exact(&constant), value.rounded(&constant)].map(|order| Some(orders.contains(&order))).to_vec()
+        }
         Kind::Date(orders) => {
-            let value = dates(value)[0];
-            Ok(dates(constant).into_iter().map(|date| ordered(value, date, orders)).collect())
+            let compared = |reading| Some(orders.contains(&date(value, reading)?.cmp(&date(constant, reading)?)));
+            date_readings(&[value, constant]).into_iter().map(compared).collect()
         }
-        Kind::Bool => {
-            let value = booleans(value)[0];
-            Ok(booleans(constant).into_iter().map(|flag| Some(value? == flag?)).collect())
-        }
-        Kind::Binary => Ok(vec![base64(constant).map(|bytes| bytes == value.as_bytes())]),
-        Kind::Ip => {
-            let address: Option<IpAddr> = value.parse().ok();
-            Ok(networks(constant).into_iter().map(|network| Some(network_holds(network?, address?))).collect())
-        }
-    }
+        Kind::Bool => vec![Some(boolean(value) == boolean(constant))],
+        Kind::Binary => binary(value, constant),
+        Kind::Ip => address_readings(value, constant).into_iter().map(|one| within(value, constant, one)).collect(),
+    })
 }
 
-fn ordered<T: Ord>(value: Option<T>, constant: Option<T>, orders: &[Ordering]) -> Option<bool> {
-    Some(orders.contains(&value?.cmp(&constant?)))
+/// The request has the same text, or its bytes. Whether another text of the same bytes matches is not documented.
+fn binary(value: &str, constant: &str) -> Vec<Option<bool>> {
+    let Some(bytes) = base64(constant) else { return vec![None] };
+    if value == constant {
+        return vec![Some(true)];
+    }
+    let same = base64(value).as_ref() == Some(&bytes) || value.as_bytes() == bytes;
+    if same { vec![Some(true), Some(false)] } else { vec![Some(false)] }
 }
 
 fn string(
@@ -216,15 +210,29 @@ fn string(
     if like {
         let mut readings = Vec::new();
         for inserted_wildcards in inserts(&constant).iter().copied() {
-            let pattern = substitute(&constant, inserted_wildcards, &lookup)?;
-            readings.push(Some(pattern.is_some_and(|pattern| glob(&pattern, value))));
+            match substitute(&constant, inserted_wildcards, &lookup)? {
+                Some(pattern) => readings.extend(globs(&pattern, value).into_iter().map(Some)),
+                None => readings.push(Some(false)),
+            }
         }
         return Ok(readings);
     }
-    let matches = literal(&constant, &lookup)?.is_some_and(|constant| {
-        if ignore_case { constant.to_lowercase() == value.to_lowercase() } else { constant == value }
-    });
-    Ok(vec![Some(matches)])
+    let Some(constant) = literal(&constant, &lookup)? else { return Ok(vec![Some(false)]) };
+    if !ignore_case || constant.is_ascii() && value.is_ascii() {
+        let same = if ignore_case { constant.eq_ignore_ascii_case(value) } else { constant == value };
+        return Ok(vec![Some(same)]);
+    }
+    let (constants, values) = (lower_cases(&constant), lower_cases(value));
+    Ok(constants.iter().zip(&values).map(|(constant, value)| Some(constant == value)).collect())
+}
+
+/// Whether a pattern matches. A `?` is one character or one UTF-16 unit: two answers if the text has characters of two units.
+fn globs(pattern: &[Piece], text: &str) -> Vec<bool> {
+    let mut readings = vec![glob(pattern, text)];
+    if text.chars().any(|character| character > '\u{FFFF}') {
+        readings.push(glob(&in_units(pattern), &units(text)));
+    }
+    readings
 }
 
 /// "Each of the six colon-delimited components of the ARN is checked separately."
@@ -240,17 +248,25 @@ fn arn(value: &str, constant: &str, variables: bool, view: &View<'_>) -> Result<
         };
         let mut six: Vec<Vec<Piece>> =
             pattern.splitn(6, |piece| *piece == Piece::Text(':')).map(<[Piece]>::to_vec).collect();
-        let by_part = |six: &[Vec<Piece>]| six.iter().zip(&value_parts).all(|(piece, part)| glob(piece, part));
+        let by_part = |six: &[Vec<Piece>]| {
+            let parts: Vec<Vec<bool>> = six.iter().zip(&value_parts).map(|(piece, part)| globs(piece, part)).collect();
+            // The same reading of `?` in all parts. A part without unusual characters has one answer.
+            (0..2).map(|at| Some(parts.iter().all(|part| part[at.min(part.len() - 1)]))).collect::<Vec<_>>()
+        };
         match (six.len() == 6, value_is_arn) {
-            (true, true) => readings.push(Some(by_part(&six))),
+            (true, true) => readings.extend(by_part(&six)),
             (true, false) => readings.push(None),
             // The pattern is not an ARN. It may be compared as text, be completed as in Resource, or match nothing.
             (false, true) => {
-                let whole = glob(&pattern, value);
+                readings.extend(globs(&pattern, value).into_iter().map(Some));
                 six.resize(6, pieces("*"));
-                readings.extend([Some(whole), Some(by_part(&six)), None]);
+                readings.extend(by_part(&six));
+                readings.push(None);
             }
-            (false, false) => readings.extend([Some(glob(&pattern, value)), None]),
+            (false, false) => {
+                readings.extend(globs(&pattern, value).into_iter().map(Some));
+                readings.push(None);
+            }
         }
     }
     Ok(readings)

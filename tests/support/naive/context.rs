@@ -1,12 +1,14 @@
-//! The keys of a request's context: which are always present, which may be, and with which values.
+//! The keys of a request's context: which are always present, which may be, which go together, and with which values.
 //!
 //! Sources: IAM User Guide, "AWS global condition context keys" and "Pass session tags in AWS STS"; Service
-//! Authorization Reference for Amazon ECR.
+//! Authorization Reference for Amazon ECR and Amazon ECR Public; Amazon ECR Public User Guide, "Using tag-based access
+//! control".
 
 use super::resource::action as action_covers;
-use super::{Request, RoleDocs, Tri};
+use super::{Outcome, Request, RoleDocs, Tri};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// The type of a key's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +27,14 @@ pub enum Kind {
     Seconds,
     /// An IP address.
     Ip,
+    /// An IPv4 address of a private network.
+    PrivateIpv4,
     /// An ARN.
     Arn,
+    /// The ARN of a VPC.
+    VpcArn,
+    /// `1.0` or `2.0`: the version of the instance metadata service.
+    RoleDelivery,
     /// A region of the role's partition.
     Region,
     /// One of the two regions of public registries.
@@ -38,8 +46,8 @@ pub enum Kind {
 /// What is known about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Knowledge {
-    /// Present with this value.
-    Known(String),
+    /// Present with these values.
+    Known(Vec<String>),
     /// In every request, with a value of this type.
     Present(Kind),
     /// In some requests, with a value of this type.
@@ -54,22 +62,26 @@ pub enum Knowledge {
 pub struct Trust {
     services: Vec<String>,
     everybody: bool,
+    /// An account or a user.
     people: bool,
+    roles: bool,
     federated: bool,
     /// Someone can pass session tags.
     pub session_tags: bool,
+    /// Someone who is no service can set a source identity.
+    pub source_identity: bool,
 }
 
 impl Trust {
-    /// Who starts the role's sessions. One with a session policy is started by EKS Pod Identity, without session tags.
+    /// Who can start the sessions of a role. Only EKS Pod Identity starts one with a session policy, without session tags.
     ///
     /// # Errors
     /// The trust policy is malformed.
     pub fn of_sessions(role: &RoleDocs) -> Result<Trust, String> {
-        if role.session.is_some() {
-            return Ok(Trust { services: vec!["pods.eks.amazonaws.com".to_owned()], ..Trust::default() });
+        if role.session.is_none() {
+            return Trust::of(&role.trust);
         }
-        Trust::of(&role.trust)
+        Ok(Trust { services: vec!["pods.eks.amazonaws.com".to_owned()], ..Trust::default() })
     }
 
     /// Reads a trust policy.
@@ -83,8 +95,13 @@ impl Trust {
             if statement["Effect"] != "Allow" {
                 continue;
             }
+            let mut here = Trust::default();
+            here.admit(statement);
             if allows(statement, "sts:TagSession") {
                 trust.session_tags = true;
+            }
+            if allows(statement, "sts:SetSourceIdentity") {
+                trust.source_identity |= here.everybody || here.people || here.roles || here.federated;
             }
             let assumes = ["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"];
             if assumes.iter().any(|action| allows(statement, action)) {
@@ -105,10 +122,12 @@ impl Trust {
         }
         for (kind, names) in principal.as_object().into_iter().flatten() {
             for name in list(names).iter().filter_map(Value::as_str) {
+                let of_role = name.starts_with("AROA") || name.contains(":role/") || name.contains(":assumed-role/");
                 match kind.as_str() {
                     _ if name == "*" => self.everybody = true,
                     "Service" => self.services.push(name.to_owned()),
                     "Federated" => self.federated = true,
+                    _ if of_role => self.roles = true,
                     _ => self.people = true,
                 }
             }
@@ -130,8 +149,9 @@ impl Trust {
 
     /// Whether only EC2 starts sessions of this role. Then session names are instance ids.
     pub fn only_ec2(&self) -> bool {
-        let others = self.everybody || self.people || self.federated;
-        !others && self.services.iter().all(|name| name.starts_with("ec2.amazonaws.com"))
+        let others = self.everybody || self.people || self.roles || self.federated;
+        let ec2 = |name: &String| name.starts_with("ec2.amazonaws.com");
+        !others && !self.services.is_empty() && self.services.iter().all(ec2)
     }
 }
 
@@ -164,18 +184,36 @@ pub fn multivalued(key: &str) -> bool {
     sets.contains(&key) || key.ends_with(":amr")
 }
 
-/// Whether a key (in lower case) is set by the VPC endpoint that a request passes through.
-pub fn of_vpc_endpoint(key: &str) -> bool {
-    matches!(key, "aws:sourcevpc" | "aws:sourcevpce" | "aws:vpcsourceip" | "aws:sourcevpcarn")
-        || key.starts_with("aws:vpce")
-}
+/// The keys of EC2's credentials, in lower case. A request has all of them or none.
+pub const EC2_KEYS: [&str; 4] =
+    ["ec2:sourceinstancearn", "ec2:roledelivery", "aws:ec2instancesourcevpc", "aws:ec2instancesourceprivateipv4"];
+
+/// The keys of a request through a VPC endpoint, in lower case. A request has all that its service supports, or none.
+pub const VPC_KEYS: [&str; 5] =
+    ["aws:sourcevpc", "aws:sourcevpce", "aws:vpcsourceip", "aws:sourcevpcarn", "aws:vpceaccount"];
+
+/// The keys that only services in the list of the key reference have. `ecr` is in the list, `ecr-public` is not.
+const LISTED_VPC_KEYS: [&str; 4] = ["aws:sourcevpcarn", "aws:vpceaccount", "aws:vpceorgid", "aws:vpceorgpaths"];
+
+/// The organization of the VPC endpoint's owner, if it has one: both keys or none, with those of the endpoint.
+pub const VPC_ORG_KEYS: [&str; 2] = ["aws:vpceorgid", "aws:vpceorgpaths"];
+
+/// The services that a request came through: all three keys or none.
+pub const CALLED_VIA: [&str; 3] = ["aws:calledvia", "aws:calledviafirst", "aws:calledvialast"];
+
+/// The organizations of principal and resource. For a resource of the role's account: all four or none, and the same ones.
+pub const ORG_KEYS: [&str; 4] =
+    ["aws:principalorgid", "aws:resourceorgid", "aws:principalorgpaths", "aws:resourceorgpaths"];
 
 /// A request together with its role.
+#[derive(Clone)]
 pub struct View<'a> {
     role: &'a RoleDocs,
     request: &'a Request,
     trust: &'a Trust,
-    listed: BTreeMap<String, &'a Vec<String>>,
+    listed: Rc<BTreeMap<String, &'a Vec<String>>>,
+    /// Actions of `ecr-public` have the key `ecr:ResourceTag`.
+    foreign_tags: bool,
 }
 
 impl<'a> View<'a> {
@@ -190,12 +228,32 @@ impl<'a> View<'a> {
                 return Err(format!("the witness lists `{key}` twice"));
             }
         }
-        Ok(View { role, request, trust, listed })
+        Ok(View { role, request, trust, listed: Rc::new(listed), foreign_tags: true })
+    }
+
+    /// The outcome in both readings of `ecr:ResourceTag` on `ecr-public` actions: the guide of ECR Public uses the key, the
+    /// Service Authorization Reference does not list it.
+    pub fn in_both_readings<'b>(
+        &self,
+        texts: impl IntoIterator<Item = &'b str>,
+        outcome: impl Fn(&View<'a>) -> Outcome,
+    ) -> Outcome {
+        let concerns = |text: &str| text.to_lowercase().contains("ecr:resourcetag/");
+        if self.service() != "ecr-public" || !texts.into_iter().any(concerns) {
+            return outcome(self);
+        }
+        let one = outcome(&View { foreign_tags: true, ..self.clone() })?;
+        let other = outcome(&View { foreign_tags: false, ..self.clone() })?;
+        Ok(if one == other { one } else { Tri::Maybe })
     }
 
     /// The requested action.
     pub fn action(&self) -> &str {
         &self.request.action
+    }
+
+    fn service(&self) -> String {
+        self.request.action.split(':').next().unwrap_or_default().to_lowercase()
     }
 
     /// The requested resource.
@@ -215,7 +273,24 @@ impl<'a> View<'a> {
 
     /// The values that the request lists for a key.
     pub fn listed(&self, key: &str) -> Option<&'a Vec<String>> {
-        self.listed.get(&key.to_lowercase()).copied()
+        let key = key.to_lowercase();
+        let hidden = !self.foreign_tags && key.starts_with("ecr:resourcetag/");
+        if hidden { None } else { self.listed.get(&key).copied() }
+    }
+
+    /// Whether the request lists one of the keys with a value.
+    pub fn lists_one_of(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.listed(key).is_some_and(|values| !values.is_empty()))
+    }
+
+    /// Whether the request says that it lacks one of the keys.
+    fn denies_one_of(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.listed(key).is_some_and(Vec::is_empty))
+    }
+
+    /// Whether the request lists this one value for a key.
+    pub fn lists(&self, key: &str, value: &str) -> bool {
+        self.listed(key).is_some_and(|values| values.len() == 1 && values[0] == value)
     }
 
     /// Whether the request has the key. A key with no values is absent.
@@ -235,7 +310,7 @@ impl<'a> View<'a> {
             return Ok(values.clone());
         }
         match self.knowledge(key) {
-            Knowledge::Known(value) => Ok(vec![value]),
+            Knowledge::Known(values) => Ok(values),
             Knowledge::Free(_) | Knowledge::Absent => Ok(Vec::new()),
             Knowledge::Present(_) => {
                 self.tied_instant(key).map(|value| vec![value]).ok_or(format!("the witness must list `{key}`"))
@@ -263,90 +338,226 @@ impl<'a> View<'a> {
                 Some(super::value::show_instant(seconds))
             }
             "aws:epochtime" => {
-                let instant = super::value::dates(self.listed("aws:CurrentTime")?.first()?)[0]?;
+                let instant = super::value::instant(self.listed("aws:CurrentTime")?.first()?)?;
                 Some(instant.div_euclid(1_000_000_000).to_string())
             }
             _ => None,
         }
     }
 
-    /// What is known about a key in all requests for this action and resource. `well_formed` checks the keys that the
-    /// catalogue lists for an action.
+    /// What the rest of the request says about a key. `well_formed` checks the keys that the catalogue lists for an action.
     pub fn knowledge(&self, key: &str) -> Knowledge {
         let key = key.to_lowercase();
         if key.starts_with("aws::") || key.starts_with("ecr::") || key.starts_with("ecr-public::") {
             return Knowledge::Absent;
         }
-        let fields: Vec<&str> = self.request.resource.split(':').collect();
-        let on_arn = fields.len() == 6;
-        let service = self.request.action.split(':').next().unwrap_or_default().to_lowercase();
-        let account = self.role.arn.split(':').nth(4).unwrap_or_default();
-        let known = |text: &str| Knowledge::Known(text.to_owned());
+        let service = self.service();
+        let known = |text: &str| Knowledge::Known(vec![text.to_owned()]);
         let free_if = |condition: bool, kind: Kind| if condition { Knowledge::Free(kind) } else { Knowledge::Absent };
+        let trust = self.trust;
         if let Some(tag) = key.strip_prefix("aws:principaltag/") {
-            if self.trust.session_tags {
+            if trust.session_tags {
                 return Knowledge::Free(Kind::Text);
             }
             let own = self.role.tags.iter().find(|(name, _)| name.to_lowercase() == tag);
             return own.map_or(Knowledge::Absent, |(_, value)| known(value));
         }
-        if key.starts_with("aws:resourcetag/") || key.starts_with(&format!("{service}:resourcetag/")) {
-            let on_repository = on_arn && fields[5].starts_with("repository/") && fields[5] != "repository/*";
-            return free_if(on_repository, Kind::Text);
+        if let Some((of, "resourcetag", tag)) = tag_key(&key) {
+            let name_exists = of == "aws" || of == service || of == "ecr" && service == "ecr-public" && self.foreign_tags;
+            if !name_exists || !self.on_repository() {
+                return Knowledge::Absent;
+            }
+            return self.tag(&key, tag);
         }
-        if of_vpc_endpoint(&key) {
-            return Knowledge::Free(match key.as_str() {
-                "aws:vpcsourceip" => Kind::Ip,
-                "aws:sourcevpcarn" => Kind::Arn,
-                _ => Kind::Text,
-            });
+        if let Some(("aws", "requesttag", tag)) = tag_key(&key) {
+            return if self.creates_repository() { self.tag(&key, tag) } else { Knowledge::Free(Kind::Text) };
         }
-        let absent = ["aws:username", "aws:sourcearn", "aws:sourceaccount"];
+        if EC2_KEYS.contains(&key.as_str()) {
+            return self.ec2(&key);
+        }
+        if VPC_KEYS.contains(&key.as_str()) || VPC_ORG_KEYS.contains(&key.as_str()) {
+            return self.vpc(&key, &service);
+        }
+        if CALLED_VIA.contains(&key.as_str()) {
+            return self.called_via(&key);
+        }
+        if ORG_KEYS.contains(&key.as_str()) {
+            return self.organization(&key);
+        }
+        let absent = ["aws:username", "aws:sourcearn", "aws:sourceaccount", "aws:assumedroot"];
         let absent_prefixes = ["aws:sourceorg", "aws:principalservicename"];
         if absent.contains(&key.as_str()) || absent_prefixes.iter().any(|prefix| key.starts_with(prefix)) {
             return Knowledge::Absent;
         }
+        let of_endpoint = || self.lists_one_of(&VPC_KEYS) || self.lists_one_of(&VPC_ORG_KEYS);
         match key.as_str() {
             "aws:principalarn" => known(&self.role.arn),
-            "aws:principalaccount" => known(account),
+            "aws:principalaccount" => known(self.own_account()),
             "aws:principaltype" => known("AssumedRole"),
             "aws:principalisawsservice" => known("false"),
             "aws:securetransport" => known("true"),
             "aws:userid" => Knowledge::Present(Kind::UserId),
+            // ECR Public has VPC endpoints in one region.
+            "aws:requestedregion" if service == "ecr-public" && of_endpoint() => known("us-east-1"),
             "aws:requestedregion" if service == "ecr-public" => Knowledge::Present(Kind::PublicRegion),
-            "aws:requestedregion" if on_arn => known(fields[3]),
-            "aws:requestedregion" => Knowledge::Present(Kind::Region),
-            "aws:resourceaccount" => known(if on_arn { fields[4] } else { account }),
+            "aws:requestedregion" => self.field(3).map_or(Knowledge::Present(Kind::Region), known),
+            "aws:resourceaccount" => known(self.field(4).unwrap_or(self.own_account())),
             "aws:currenttime" | "aws:tokenissuetime" => Knowledge::Present(Kind::Date),
             "aws:epochtime" => Knowledge::Present(Kind::Seconds),
+            "aws:viaawsservice" if self.lists_one_of(&CALLED_VIA) => known("true"),
             "aws:viaawsservice" => Knowledge::Present(Kind::Bool),
             "aws:useragent" => Knowledge::Present(Kind::Text),
-            "aws:sourceip" => Knowledge::Free(Kind::Ip),
-            "aws:multifactorauthpresent" if self.trust.people() => Knowledge::Free(Kind::Bool),
-            "aws:multifactorauthpresent" => Knowledge::Free(Kind::False),
-            "aws:multifactorauthage" => free_if(self.trust.people(), Kind::Number),
-            "aws:federatedprovider" => free_if(self.trust.federated(), Kind::Text),
-            "ec2:sourceinstancearn" => free_if(self.trust.service("ec2"), Kind::Arn),
-            "ec2:roledelivery" => free_if(self.trust.service("ec2"), Kind::Number),
-            "aws:ec2instancesourcevpc" => free_if(self.trust.service("ec2"), Kind::Text),
-            "aws:ec2instancesourceprivateipv4" => free_if(self.trust.service("ec2"), Kind::Ip),
-            "ssm:sourceinstancearn" => free_if(self.trust.service("ssm"), Kind::Arn),
-            "lambda:sourcefunctionarn" => free_if(self.trust.service("lambda"), Kind::Arn),
-            "codebuild:buildarn" | "codebuild:projectarn" => free_if(self.trust.service("codebuild"), Kind::Arn),
-            "glue:roleassumedby" | "glue:credentialissuingservice" => free_if(self.trust.service("glue"), Kind::Text),
-            "identitystore:userid" => {
-                free_if(self.trust.service("identitystore") || self.trust.service("sso"), Kind::Text)
+            "aws:sourceip" => free_if(!of_endpoint(), Kind::Ip),
+            "aws:multifactorauthpresent" if !trust.people() => Knowledge::Free(Kind::False),
+            "aws:multifactorauthpresent" if self.lists_one_of(&["aws:multifactorauthage"]) => known("true"),
+            "aws:multifactorauthpresent" => Knowledge::Free(Kind::Bool),
+            "aws:multifactorauthage" => {
+                let listed = self.listed("aws:multifactorauthpresent").is_some();
+                free_if(trust.people() && (!listed || self.lists("aws:multifactorauthpresent", "true")), Kind::Number)
             }
-            "aws:assumedroot" | "aws:viaawsmcpservice" | "aws:ismcpserviceaction" => Knowledge::Free(Kind::Bool),
-            "aws:chatbotsourcearn" | "aws:signinsessionarn" => Knowledge::Free(Kind::Arn),
+            "aws:federatedprovider" => free_if(trust.federated(), Kind::Text),
+            "aws:sourceidentity" => free_if(trust.source_identity, Kind::Text),
+            "aws:chatbotsourcearn" => free_if(trust.service("chatbot"), Kind::Arn),
+            "aws:signinsessionarn" => free_if(trust.people() || trust.federated(), Kind::Arn),
+            "ssm:sourceinstancearn" => free_if(trust.service("ssm"), Kind::Arn),
+            "lambda:sourcefunctionarn" => free_if(trust.service("lambda"), Kind::Arn),
+            "codebuild:buildarn" | "codebuild:projectarn" => free_if(trust.service("codebuild"), Kind::Arn),
+            "glue:roleassumedby" | "glue:credentialissuingservice" => free_if(trust.service("glue"), Kind::Text),
+            "identitystore:userid" => free_if(trust.service("identitystore") || trust.service("sso"), Kind::Text),
+            "aws:viaawsmcpservice" | "aws:ismcpserviceaction" => Knowledge::Free(Kind::Bool),
             _ => match key.split_once(':') {
                 Some((prefix, _)) if prefix == "aws" || prefix == service => Knowledge::Free(Kind::Text),
                 // The keys of SAML and of OIDC providers. The prefix of the latter is a host name.
                 Some((prefix, _)) if prefix == "saml" || prefix.contains('.') => {
-                    free_if(self.trust.federated(), Kind::Text)
+                    free_if(trust.federated(), Kind::Text)
                 }
                 _ => Knowledge::Absent,
             },
         }
     }
+
+    fn own_account(&self) -> &'a str {
+        self.role.arn.split(':').nth(4).unwrap_or_default()
+    }
+
+    /// A field of the resource's ARN; `None` for the resource `*`.
+    fn field(&self, index: usize) -> Option<&'a str> {
+        self.request.resource.split(':').nth(index)
+    }
+
+    fn on_repository(&self) -> bool {
+        self.field(5).is_some_and(|last| last.starts_with("repository/") && last != "repository/*")
+    }
+
+    fn creates_repository(&self) -> bool {
+        self.request.action.eq_ignore_ascii_case("ecr:CreateRepository")
+    }
+
+    /// A tag of the repository, which has several names. A new repository has the tags of the request.
+    fn tag(&self, key: &str, tag: &str) -> Knowledge {
+        let mut names = vec![format!("aws:resourcetag/{tag}"), format!("{}:resourcetag/{tag}", self.service())];
+        if self.service() == "ecr-public" {
+            names.push(format!("ecr:resourcetag/{tag}"));
+        }
+        if self.creates_repository() {
+            names.push(format!("aws:requesttag/{tag}"));
+        }
+        // The other name of the tag is listed even in the reading in which actions of ECR Public do not have it as a key.
+        match names.iter().filter(|name| *name != key).find_map(|name| self.listed.get(name)) {
+            Some(values) if values.is_empty() => Knowledge::Absent,
+            Some(values) => Knowledge::Known((*values).clone()),
+            None => Knowledge::Free(Kind::Text),
+        }
+    }
+
+    fn ec2(&self, key: &str) -> Knowledge {
+        let kind = match key {
+            "ec2:sourceinstancearn" => Kind::Arn,
+            "ec2:roledelivery" => Kind::RoleDelivery,
+            "aws:ec2instancesourcevpc" => Kind::Text,
+            _ => Kind::PrivateIpv4,
+        };
+        let by_service = self.lists("aws:viaawsservice", "true") || self.lists_one_of(&CALLED_VIA);
+        if !self.trust.service("ec2") {
+            return Knowledge::Absent;
+        }
+        if self.trust.only_ec2() && !by_service {
+            return Knowledge::Present(kind);
+        }
+        self.of_group(key, &EC2_KEYS, kind)
+    }
+
+    /// A key that is present exactly if the others of its group are.
+    fn of_group(&self, key: &str, group: &[&str], kind: Kind) -> Knowledge {
+        let others: Vec<&str> = group.iter().copied().filter(|other| *other != key).collect();
+        if self.lists_one_of(&others) {
+            Knowledge::Present(kind)
+        } else if self.denies_one_of(&others) {
+            Knowledge::Absent
+        } else {
+            Knowledge::Free(kind)
+        }
+    }
+
+    fn vpc(&self, key: &str, service: &str) -> Knowledge {
+        let kind = match key {
+            "aws:vpcsourceip" => Kind::Ip,
+            "aws:sourcevpcarn" => Kind::VpcArn,
+            _ => Kind::Text,
+        };
+        if service == "ecr-public" && LISTED_VPC_KEYS.contains(&key) || self.lists_one_of(&["aws:sourceip"]) {
+            return Knowledge::Absent;
+        }
+        if service == "ecr-public" && (self.listed("aws:requestedregion").is_some() && !self.lists("aws:requestedregion", "us-east-1")) {
+            return Knowledge::Absent;
+        }
+        let of_endpoint = self.of_group(key, &VPC_KEYS, kind);
+        if VPC_ORG_KEYS.contains(&key) {
+            let together = self.of_group(key, &VPC_ORG_KEYS, kind);
+            return if of_endpoint == Knowledge::Absent { Knowledge::Absent } else { together };
+        }
+        if key == "aws:sourcevpc"
+            && let Some(arn) = self.listed("aws:sourcevpcarn").and_then(|values| values.first())
+            && let Some((_, id)) = arn.split_once(":vpc/")
+        {
+            return Knowledge::Known(vec![id.to_owned()]);
+        }
+        if self.lists_one_of(&VPC_ORG_KEYS) { Knowledge::Present(kind) } else { of_endpoint }
+    }
+
+    fn called_via(&self, key: &str) -> Knowledge {
+        if self.listed("aws:viaawsservice").is_some() && !self.lists("aws:viaawsservice", "true") {
+            return Knowledge::Absent;
+        }
+        let all = self.listed("aws:calledvia");
+        let end = match key {
+            "aws:calledviafirst" => all.and_then(|services| services.first()),
+            "aws:calledvialast" => all.and_then(|services| services.last()),
+            _ => None,
+        };
+        end.map_or_else(|| self.of_group(key, &CALLED_VIA, Kind::Text), |end| Knowledge::Known(vec![end.clone()]))
+    }
+
+    fn organization(&self, key: &str) -> Knowledge {
+        if self.field(4).is_some_and(|account| account != self.own_account()) {
+            return Knowledge::Free(Kind::Text);
+        }
+        let other = match key {
+            "aws:principalorgid" => "aws:resourceorgid",
+            "aws:resourceorgid" => "aws:principalorgid",
+            "aws:principalorgpaths" => "aws:resourceorgpaths",
+            _ => "aws:principalorgpaths",
+        };
+        match self.listed(other) {
+            Some(values) if !values.is_empty() => Knowledge::Known(values.clone()),
+            _ => self.of_group(key, &ORG_KEYS, Kind::Text),
+        }
+    }
+}
+
+/// The parts of a key of a tag, in lower case: `aws`, `resourcetag` and the tag's key.
+pub fn tag_key(key: &str) -> Option<(&str, &str, &str)> {
+    let (name, tag) = key.split_once('/')?;
+    let (service, kind) = name.split_once(':')?;
+    ["aws", "ecr", "ecr-public"].contains(&service).then_some((service, kind, tag))
 }

@@ -126,7 +126,7 @@ pub fn negate(outcome: Outcome) -> Outcome {
 }
 
 /// The policy that contains a statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// In one of the role's identity-based policies.
     Identity,
@@ -255,6 +255,30 @@ impl<'a> Judge<'a> {
             (Ok(grant), Ok(block)) => (true, grant == Tri::Yes && block == Tri::No),
         };
         Ok(Answer { allowed, certain, allows, denies })
+    }
+}
+
+impl Judge<'_> {
+    /// How far a request is from being allowed: 0 if it is allowed in one reading, else the number of parts of statements
+    /// (a resource, a condition, a Deny) that stand in the way. `None` if no Allow matches the action.
+    pub fn distance(&self, request: &Request) -> Option<usize> {
+        let view = View::new(self.role, &self.trust, request).ok()?;
+        let mut nearest: BTreeMap<Place, Option<usize>> = BTreeMap::from([(Place::Identity, None)]);
+        let mut denies = 0;
+        for (place, _, statements) in &self.sources {
+            let nearest = nearest.entry(*place).or_default();
+            for statement in statements {
+                match statement.effect {
+                    Effect::Allow => {
+                        if let Some(misses) = statement.misses(&view) {
+                            *nearest = Some(nearest.map_or(misses, |least| least.min(misses)));
+                        }
+                    }
+                    Effect::Deny => denies += usize::from(!matches!(statement.matches(&view), Ok(Tri::No | Tri::Maybe))),
+                }
+            }
+        }
+        nearest.into_values().sum::<Option<usize>>().map(|misses| misses + denies)
     }
 }
 

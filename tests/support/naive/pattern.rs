@@ -163,6 +163,15 @@ fn wildcard(character: char) -> Piece {
     }
 }
 
+/// The pattern for texts of which each UTF-16 unit is one character (`value::units`).
+pub fn in_units(pattern: &[Piece]) -> Vec<Piece> {
+    let in_units = |piece: &Piece| match piece {
+        Piece::Text(character) => super::value::units(&character.to_string()).chars().map(Piece::Text).collect(),
+        other => vec![*other],
+    };
+    pattern.iter().flat_map(in_units).collect()
+}
+
 /// Whether a pattern matches a whole text. Goes through the pattern and keeps the prefixes of the text that it can match.
 pub fn glob(pattern: &[Piece], text: &str) -> bool {
     // The symbols before the first `*` decide most cases.

@@ -4,10 +4,14 @@
 //! IAM User Guide, "AWS global condition context keys".
 
 use super::catalogue::CatalogueAction;
-use super::context::{Kind, Knowledge, Trust, View, multivalued, of_vpc_endpoint};
-use super::value::{Fixed, dates, number};
+use super::context::{CALLED_VIA, EC2_KEYS, Kind, Knowledge, Trust, View, multivalued, tag_key};
+use super::value::{Fixed, instant, number};
 use super::{Request, RoleDocs};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Operations of the API that have no action of their own: IAM checks another action. Amazon ECR API model:
+/// `ListImageReferrers` needs the permission `ecr:BatchGetImage`.
+const OPERATIONS_WITHOUT_ACTION: [&str; 1] = ["ecr:ListImageReferrers"];
 
 /// Whether a session of this role could send this request at or after `at` (seconds since 1970).
 ///
@@ -32,6 +36,9 @@ pub fn can_exist(
     if entry.is_none() && !["ecr", "ecr-public"].contains(&service(&request.action)) {
         return Err(format!("`{}` is no action of ECR", request.action));
     }
+    if OPERATIONS_WITHOUT_ACTION.iter().any(|operation| operation.eq_ignore_ascii_case(&request.action)) {
+        return Err(format!("IAM checks another action for `{}`", request.action));
+    }
     let partition = role.arn.split(':').nth(1).unwrap_or_default();
     resource(&request.action, entry, &request.resource, partition)?;
     let view = View::new(role, trust, request)?;
@@ -39,11 +46,11 @@ pub fn can_exist(
         listed(&view, entry, key, values, partition).map_err(|text| format!("key `{key}`: {text}"))?;
     }
     time(&view, at)?;
-    network(request)?;
-    if request.context.keys().any(|key| key.to_lowercase().starts_with("aws:calledvia"))
-        && view.listed("aws:ViaAWSService") != Some(&vec!["true".to_owned()])
-    {
+    if view.lists_one_of(&CALLED_VIA) && !view.lists("aws:ViaAWSService", "true") {
         return Err("`aws:CalledVia*` where `aws:ViaAWSService` is not `true`".to_owned());
+    }
+    if view.lists_one_of(&["aws:MultiFactorAuthAge"]) && !view.lists("aws:MultiFactorAuthPresent", "true") {
+        return Err("`aws:MultiFactorAuthAge` where `aws:MultiFactorAuthPresent` is not `true`".to_owned());
     }
     tag_keys(&view, request)
 }
@@ -154,12 +161,13 @@ fn listed(
         // The keys of tags, services and paths of organizations have at least one character.
         return Err("an empty value in a list".to_owned());
     }
-    if values.len() != 1 && !multivalued(&key.to_lowercase()) {
+    if values.len() > 1 && !multivalued(&key.to_lowercase()) {
         return Err(format!("has {} values, and is single-valued", values.len()));
     }
     let kind = match knowledge {
-        Knowledge::Known(value) if values == [value.clone()] => return Ok(()),
-        Knowledge::Known(value) => return Err(format!("is known to be `{value}`")),
+        Knowledge::Known(known) if same(values, &known) => return Ok(()),
+        Knowledge::Known(known) => return Err(format!("is known to be {known:?}")),
+        Knowledge::Absent | Knowledge::Free(_) if values.is_empty() => return Ok(()),
         Knowledge::Absent => return Err("is in no such request".to_owned()),
         Knowledge::Present(_) if values.is_empty() => return Err("is in every request".to_owned()),
         Knowledge::Present(kind) | Knowledge::Free(kind) => kind,
@@ -168,6 +176,11 @@ fn listed(
         Some(value) => Err(format!("`{value}` is no {kind:?}")),
         None => Ok(()),
     }
+}
+
+/// Whether two lists have the same values. The order of services that a request came through matters.
+fn same(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len() && one.iter().all(|value| other.contains(value))
 }
 
 /// What is known about a key in a request for this action. Keys of other actions are absent.
@@ -191,19 +204,31 @@ fn of_the_action(entry: &CatalogueAction, key: &str) -> bool {
 }
 
 fn is_of(kind: Kind, value: &str, view: &View<'_>, partition: &str) -> bool {
+    let arn = |value: &str| value.splitn(6, ':').count() == 6 && value.starts_with("arn:");
     match kind {
         Kind::Text => true,
         Kind::Bool => value == "true" || value == "false",
         Kind::False => value == "false",
         Kind::Number => number(value).is_some(),
-        Kind::Date => value.contains('T') && matches!(dates(value)[..], [Some(_)]),
+        Kind::RoleDelivery => value == "1.0" || value == "2.0",
+        Kind::Date => value.contains('T') && value.ends_with('Z') && instant(value).is_some(),
         Kind::Seconds => value.parse::<i64>().is_ok(),
         Kind::Ip => value.parse::<IpAddr>().is_ok(),
-        Kind::Arn => value.splitn(6, ':').count() == 6 && value.starts_with("arn:"),
+        Kind::PrivateIpv4 => value.parse::<Ipv4Addr>().is_ok_and(|address| address.is_private()),
+        Kind::Arn => arn(value),
+        Kind::VpcArn => {
+            let fields: Vec<&str> = value.split(':').collect();
+            let vpc = fields.get(5).and_then(|last| last.strip_prefix("vpc/"));
+            let listed = view.listed("aws:SourceVpc").and_then(|values| values.first());
+            arn(value) && fields[2] == "ec2" && vpc.is_some_and(|id| listed.is_none_or(|listed| listed == id))
+        }
         Kind::Region => is_region(partition, value),
         Kind::PublicRegion => value == "us-east-1" || value == "us-west-2",
         Kind::UserId => match value.split_once(':') {
-            Some((id, session)) => id == view.role().id && is_session(session, view.trust().only_ec2()),
+            Some((id, session)) => {
+                let of_instance = view.trust().only_ec2() || view.lists_one_of(&EC2_KEYS);
+                id == view.role().id && is_session(session, of_instance)
+            }
             None => false,
         },
     }
@@ -223,10 +248,10 @@ fn is_session(name: &str, of_instance: bool) -> bool {
 
 /// Whether the times agree: one time of the request, not before the evaluation, and a session issued before it.
 fn time(view: &View<'_>, at: i64) -> Result<(), String> {
-    let instant = |key: &str| view.listed(key).and_then(|values| dates(&values[0])[0]);
+    let instant = |key: &str| view.listed(key).and_then(|values| instant(values.first()?));
     let seconds = |instant: Fixed| instant.div_euclid(1_000_000_000);
     let (current, issued) = (instant("aws:CurrentTime"), instant("aws:TokenIssueTime"));
-    let epoch = view.listed("aws:EpochTime").and_then(|values| values[0].parse::<Fixed>().ok());
+    let epoch = view.listed("aws:EpochTime").and_then(|values| values.first()?.parse::<Fixed>().ok());
     if let (Some(current), Some(epoch)) = (current, epoch)
         && seconds(current) != epoch
     {
@@ -243,22 +268,15 @@ fn time(view: &View<'_>, at: i64) -> Result<(), String> {
     }
 }
 
-/// Whether the request does not come both through a VPC endpoint and from an internet address.
-fn network(request: &Request) -> Result<(), String> {
-    let keys: Vec<String> = request.context.keys().map(|key| key.to_lowercase()).collect();
-    if keys.iter().any(|key| key == "aws:sourceip") && keys.iter().any(|key| of_vpc_endpoint(key)) {
-        return Err("both `aws:SourceIp` and the keys of a VPC endpoint".to_owned());
-    }
-    Ok(())
-}
-
-/// Whether `aws:TagKeys` holds the key of every `aws:RequestTag`.
+/// Whether `aws:TagKeys` holds the key of every `aws:RequestTag`. The tags of a new repository are those of the request.
 fn tag_keys(view: &View<'_>, request: &Request) -> Result<(), String> {
     let all = view.listed("aws:TagKeys").cloned().unwrap_or_default();
-    for key in request.context.keys().map(|key| key.to_lowercase()) {
-        if let Some(tag) = key.strip_prefix("aws:requesttag/")
-            && !all.iter().any(|one| one.to_lowercase() == tag)
-        {
+    let creates = request.action.eq_ignore_ascii_case("ecr:CreateRepository");
+    for (key, values) in &request.context {
+        let key = key.to_lowercase();
+        let Some((_, kind, tag)) = tag_key(&key) else { continue };
+        let in_request = kind == "requesttag" || creates && kind == "resourcetag";
+        if in_request && !values.is_empty() && !all.iter().any(|one| one.to_lowercase() == tag) {
             return Err(format!("`aws:TagKeys` does not hold `{tag}`"));
         }
     }

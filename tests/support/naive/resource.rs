@@ -41,21 +41,45 @@ pub fn resource(entry: &str, variables: bool, view: &View<'_>) -> Outcome {
     let parts = parts(entry, variables);
     let twice = inserts(&parts);
     let fields = fields(parts);
-    let requested = view.resource();
-    let mut readings = Vec::new();
-    for inserted_wildcards in twice.iter().copied() {
-        let reading = Reading { inserted_wildcards, view };
-        match fields.len() {
-            6 => readings.extend(reading.six_fields(&fields, requested)?),
-            0..6 => {
-                readings.extend(reading.completed(&fields, requested)?);
-                readings.extend(reading.run_on(&fields, requested)?);
+    view.in_both_readings([entry].into_iter().filter(|_| variables), |view| {
+        let mut readings = Vec::new();
+        for inserted_wildcards in twice.iter().copied() {
+            let reading = Reading { inserted_wildcards, view };
+            match fields.len() {
+                6 => readings.extend(reading.six_fields(&fields, view.resource())?),
+                0..6 => {
+                    readings.extend(reading.completed(&fields, view.resource())?);
+                    readings.extend(reading.run_on(&fields, view.resource())?);
+                }
+                // The ARN of the request has six fields, so a pattern with more never matches it.
+                _ => readings.push(false),
             }
-            // The ARN of the request has six fields, so a pattern with more never matches it.
-            _ => readings.push(false),
         }
-    }
-    Ok(Tri::of_readings(&readings))
+        Ok(Tri::of_readings(&readings))
+    })
+}
+
+/// Whether an entry has a variable with neither value nor default, in a field that may have variables.
+///
+/// # Errors
+/// The same as [`resource`].
+pub fn unresolved(entry: &str, variables: bool, view: &View<'_>) -> Outcome {
+    let fields = fields(parts(entry, variables));
+    view.in_both_readings([entry].into_iter().filter(|_| variables), |view| {
+        for (index, field) in fields.iter().enumerate() {
+            if index != ACCOUNT && index + 1 != fields.len() {
+                continue;
+            }
+            for part in field {
+                if let Part::Variable { key, default: None, .. } = part
+                    && view.variable(key)?.is_none()
+                {
+                    return Ok(Tri::Yes);
+                }
+            }
+        }
+        Ok(Tri::No)
+    })
 }
 
 /// The fields of an entry, split at colons. A colon inside a variable does not split.

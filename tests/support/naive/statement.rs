@@ -77,8 +77,8 @@ pub fn parse(document: &Value) -> Result<Vec<Statement>, String> {
 
 fn statement(value: &Value, variables: bool, path: &str) -> Result<Statement, String> {
     let object = value.as_object().ok_or_else(|| format!("{path}: not an object"))?;
-    let known =
-        ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+    // IAM refuses to store an identity-based policy with `Principal`.
+    let known = ["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"];
     known_keys(object, &known, path)?;
     let effect = match object.get("Effect").and_then(Value::as_str) {
         Some("Allow") => Effect::Allow,
@@ -174,8 +174,16 @@ impl Statement {
         if self.resources.lists_nothing_out() {
             return Ok(Tri::Maybe);
         }
-        let listed = any_of(self.resources.entries.iter().map(|entry| resource::resource(entry, self.variables, view)));
-        if self.resources.not { negate(listed) } else { listed }
+        let of_entry = |entry: &String| resource::resource(entry, self.variables, view);
+        let listed = any_of(self.resources.entries.iter().map(of_entry));
+        if !self.resources.not {
+            return listed;
+        }
+        // In NotResource, an entry whose variable has no value excludes nothing, or the statement does not match.
+        let unresolved = |entry: &String| resource::unresolved(entry, self.variables, view);
+        let unresolved = any_of(self.resources.entries.iter().map(unresolved))?;
+        let negated = negate(listed)?;
+        Ok(if unresolved > Tri::No { negated.min(Tri::Maybe) } else { negated })
     }
 
     /// Whether every condition holds.
@@ -185,6 +193,18 @@ impl Statement {
                 .iter()
                 .map(|one| condition::holds(&one.operator, &one.key, &one.values, self.variables, view)),
         )
+    }
+
+    /// How many parts of an Allow on this action do not match; `None` if the action does not match.
+    pub fn misses(&self, view: &View<'_>) -> Option<usize> {
+        if matches!(self.action(view), Ok(Tri::No)) {
+            return None;
+        }
+        let missed = |outcome: Outcome| usize::from(!matches!(outcome, Ok(Tri::Maybe | Tri::Yes)));
+        let of_condition = |one: &Condition| {
+            missed(condition::holds(&one.operator, &one.key, &one.values, self.variables, view))
+        };
+        Some(missed(self.resource(view)) + self.conditions.iter().map(of_condition).sum::<usize>())
     }
 
     /// The entries of `Action` or `NotAction`.

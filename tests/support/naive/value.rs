@@ -1,52 +1,121 @@
-//! Values of conditions: numbers, dates, booleans, addresses, bytes.
+//! Values of conditions: numbers, dates, booleans, addresses, bytes, texts without letter case.
 //!
-//! A value that is not of its operator's type gives `None`. A value with two readings gives two results. Source: IAM User Guide, "IAM JSON policy elements: Condition operators".
+//! A text that is not a value of its type gives `None`. Where the documentation leaves open how a text becomes a value, a
+//! function takes the reading as an argument or returns all readings. Source: IAM User Guide, "IAM JSON policy elements:
+//! Condition operators".
 
+use std::cmp::Ordering;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A number or an instant, in units of 10⁻⁹.
 pub type Fixed = i128;
 
 const UNIT: Fixed = 1_000_000_000;
+const MILLISECOND: Fixed = 1_000_000;
 
-/// An integer or decimal number.
-pub fn number(text: &str) -> Option<Fixed> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    if whole.len() > 18 || !all_digits(whole) || !all_digits(fraction) {
+/// An integer or decimal number of any length.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Number {
+    negative: bool,
+    /// Without leading zeros.
+    whole: String,
+    /// Without trailing zeros.
+    fraction: String,
+    /// The nearest number in double precision.
+    rounded: f64,
+}
+
+/// Digits with an optional sign, and an optional decimal point between digits.
+pub fn number(text: &str) -> Option<Number> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    if !all_digits(whole) || !all_digits(fraction) {
         return None;
     }
-    // A unit is 10⁻⁹, so only zeros can follow the ninth decimal place.
-    let (kept, cut) = fraction.split_at(fraction.len().min(9));
-    if cut.bytes().any(|digit| digit != b'0') {
-        return None;
+    let (whole, fraction) = (whole.trim_start_matches('0').to_owned(), fraction.trim_end_matches('0').to_owned());
+    let zero = whole.is_empty() && fraction.is_empty();
+    Some(Number { negative: text.starts_with('-') && !zero, whole, fraction, rounded: text.parse().ok()? })
+}
+
+impl Number {
+    /// Compares all digits.
+    pub fn exact(&self, other: &Number) -> Ordering {
+        let size = |one: &Number| (one.whole.len(), one.whole.clone(), one.fraction.clone());
+        match (self.negative, other.negative) {
+            (false, false) => size(self).cmp(&size(other)),
+            (true, true) => size(other).cmp(&size(self)),
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+        }
     }
-    let value = whole.parse::<Fixed>().ok()? * UNIT + format!("{kept:0<9}").parse::<Fixed>().ok()?;
-    Some(if negative { -value } else { value })
+
+    /// Compares in double precision.
+    pub fn rounded(&self, other: &Number) -> Ordering {
+        self.rounded.partial_cmp(&other.rounded).unwrap_or(Ordering::Equal)
+    }
 }
 
 fn all_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The readings of a date: W3C's profile of ISO 8601, or seconds since 1970.
-pub fn dates(text: &str) -> Vec<Option<Fixed>> {
-    if let Some(seconds) = number(text) {
-        // `2020` may be a year, or seconds since 1970.
-        let year = if text.len() == 4 { w3c_date(text) } else { None };
-        return year.into_iter().chain([seconds]).map(Some).collect();
-    }
-    if let Some(instant) = w3c_date(text) {
-        return vec![Some(instant)];
-    }
+/// How a text becomes a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DateReading {
+    /// Fractions of a millisecond are cut off.
+    cut: bool,
+    /// A time without zone is UTC. Otherwise it is no date.
+    utc: bool,
+    /// Epoch seconds may begin with `+`.
+    plus: bool,
+    /// Four digits are a year. Otherwise they are seconds.
+    year: bool,
+}
+
+/// One reading for ordinary texts; all readings if one of the texts is unusual.
+pub fn date_readings(texts: &[&str]) -> Vec<DateReading> {
+    let unusual = |text: &&str| {
+        let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+        let fraction = fraction.bytes().take_while(u8::is_ascii_digit).count();
+        let zone = text.rfind('T').is_none_or(|at| text[at..].contains(['Z', '+', '-']));
+        text.len() == 4 || fraction > 3 || !zone || text.starts_with('+')
+    };
+    let all = if texts.iter().any(unusual) { 16 } else { 1 };
+    let bit = |case: u8, place: u8| case >> place & 1 == 0;
+    (0..all)
+        .map(|case| DateReading { cut: bit(case, 0), utc: bit(case, 1), plus: bit(case, 2), year: bit(case, 3) })
+        .collect()
+}
+
+/// A date as AWS writes it.
+pub fn instant(text: &str) -> Option<Fixed> {
+    date(text, DateReading { cut: false, utc: true, plus: true, year: true })
+}
+
+/// W3C's profile of ISO 8601, or seconds since 1970.
+pub fn date(text: &str, reading: DateReading) -> Option<Fixed> {
+    let found = if text.len() == 4 && reading.year { w3c_date(text) } else { None };
+    let seconds = || if text.starts_with('+') && !reading.plus { None } else { epoch(text) };
     // W3C's profile requires a time zone. Without one, UTC is probably meant.
-    match w3c_date(&format!("{text}Z")) {
-        Some(instant) => vec![Some(instant), None],
-        None => vec![None],
+    let without_zone = || if reading.utc { w3c_date(&format!("{text}Z")) } else { None };
+    let instant = found.or_else(seconds).or_else(|| w3c_date(text)).or_else(without_zone)?;
+    Some(if reading.cut { instant.div_euclid(MILLISECOND) * MILLISECOND } else { instant })
+}
+
+/// Seconds since 1970, perhaps with decimal places.
+fn epoch(text: &str) -> Option<Fixed> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    if whole.len() > 18 || !all_digits(whole) || !all_digits(fraction) {
+        return None;
     }
+    let value = whole.parse::<Fixed>().ok()? * UNIT + billionths(fraction)?;
+    Some(if text.starts_with('-') { -value } else { value })
+}
+
+/// Decimal places, in units of 10⁻⁹.
+fn billionths(fraction: &str) -> Option<Fixed> {
+    format!("{fraction:0<9}").get(..9)?.parse().ok()
 }
 
 /// `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, or a date with `Thh:mm`, `:ss`, `.s…` and a time zone.
@@ -94,8 +163,10 @@ fn time_of_day(text: &str) -> Option<Fixed> {
         None => 0,
         Some(text) => {
             let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-            two_or_four(whole, 2)?;
-            number(&format!("{whole}.{fraction}"))?
+            if !all_digits(fraction) {
+                return None;
+            }
+            two_or_four(whole, 2)? * UNIT + billionths(fraction)?
         }
     };
     if numbers.next().is_some() || hours > 23 || minutes > 59 || seconds >= 60 * UNIT {
@@ -145,69 +216,126 @@ pub fn show_instant(epoch_seconds: i64) -> String {
     format!("{year:04}-{month:02}-{:02}T{hours:02}:{minutes:02}:{:02}Z", days + 1, seconds % 60)
 }
 
-/// The readings of a boolean. Only `true` and `false` are documented; `True` may or may not be read.
-pub fn booleans(text: &str) -> Vec<Option<bool>> {
-    match (text, text.to_lowercase().as_str()) {
-        ("true", _) => vec![Some(true)],
-        ("false", _) => vec![Some(false)],
-        (_, "true") => vec![Some(true), None],
-        (_, "false") => vec![Some(false), None],
-        _ => vec![None],
-    }
+/// `true` in any letter case is true. Every other text is false.
+pub fn boolean(text: &str) -> bool {
+    text.eq_ignore_ascii_case("true")
 }
 
-/// A network: an address and the length of its prefix in bits.
+/// How a text becomes an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u32,
+pub struct AddressReading {
+    /// A number with a leading zero is decimal. Otherwise it is octal.
+    decimal: bool,
+    /// An IPv4-mapped IPv6 address is its IPv4 address.
+    mapped: bool,
+    /// A request's address may have leading zeros.
+    zeros: bool,
+    /// A request's value with a mask is no address. Otherwise it is the address before the mask.
+    masks: bool,
+    /// An IPv6 address without mask is one address. Otherwise its mask is `/32`, which IAM documents for addresses.
+    single: bool,
 }
 
-/// The readings of an address or network. "If you specify an IP address without the associated routing prefix, IAM uses
-/// the default prefix value of /32": for IPv6 that is one address, or to the letter 2⁹⁶ of them.
-pub fn networks(text: &str) -> Vec<Option<Network>> {
-    let Some((address, prefix)) = text.split_once('/') else {
-        return match text.parse() {
-            Ok(address @ IpAddr::V4(_)) => vec![Some(Network { address, prefix: 32 })],
-            Ok(address @ IpAddr::V6(_)) => {
-                vec![Some(Network { address, prefix: 128 }), Some(Network { address, prefix: 32 })]
-            }
-            Err(_) => vec![None],
-        };
+/// One reading for ordinary texts; all readings if one of the texts is unusual.
+pub fn address_readings(value: &str, constant: &str) -> Vec<AddressReading> {
+    let zeros = |text: &str| {
+        let mut digits = text.split(['.', '/', ':']);
+        digits.any(|digits| digits.len() > 1 && digits.starts_with('0'))
     };
-    let network = || {
-        let address: IpAddr = address.parse().ok()?;
-        let prefix = if prefix.len() <= 3 && all_digits(prefix) { prefix.parse().ok()? } else { return None };
-        (prefix <= if address.is_ipv4() { 32 } else { 128 }).then_some(Network { address, prefix })
-    };
-    vec![network()]
+    let mapped = |text: &str| text.contains(':') && text.to_lowercase().contains("ffff");
+    let unusual = [value, constant].into_iter().any(|text| zeros(text) || mapped(text))
+        || value.contains('/')
+        || constant.contains(':') && !constant.contains('/');
+    let bit = |case: u8, place: u8| case >> place & 1 == 0;
+    (0..if unusual { 32 } else { 1 })
+        .map(|case| AddressReading {
+            decimal: bit(case, 0),
+            mapped: bit(case, 1),
+            zeros: bit(case, 2),
+            masks: bit(case, 3),
+            single: bit(case, 4),
+        })
+        .collect()
 }
 
-/// Whether a network contains an address of the same IP version.
-pub fn holds(network: Network, address: IpAddr) -> bool {
-    match (network.address, address) {
-        (IpAddr::V4(net), IpAddr::V4(one)) => first_bits_v4(net, network.prefix) == first_bits_v4(one, network.prefix),
-        (IpAddr::V6(net), IpAddr::V6(one)) => first_bits_v6(net, network.prefix) == first_bits_v6(one, network.prefix),
-        _ => false,
+/// Four numbers of one to three digits. `None` also for digits that are not octal where the reading is octal.
+fn ipv4(text: &str, reading: AddressReading) -> Option<Ipv4Addr> {
+    let octet = |digits: &str| -> Option<u8> {
+        if !all_digits(digits) || digits.len() > 3 {
+            return None;
+        }
+        let base = if digits.len() > 1 && digits.starts_with('0') && !reading.decimal { 8 } else { 10 };
+        u8::from_str_radix(digits, base).ok()
+    };
+    let octets: Vec<u8> = text.split('.').map(octet).collect::<Option<_>>()?;
+    <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
+}
+
+fn ip(text: &str, reading: AddressReading) -> Option<IpAddr> {
+    if !text.contains(':') {
+        return ipv4(text, reading).map(IpAddr::V4);
+    }
+    let address: Ipv6Addr = text.parse().ok()?;
+    match address.to_ipv4_mapped() {
+        Some(inner) if reading.mapped => Some(IpAddr::V4(inner)),
+        _ => Some(IpAddr::V6(address)),
     }
 }
 
-fn first_bits_v4(address: Ipv4Addr, count: u32) -> Option<u32> {
-    u32::from(address).checked_shr(32 - count)
-}
-
-fn first_bits_v6(address: Ipv6Addr, count: u32) -> Option<u128> {
-    u128::from(address).checked_shr(128 - count)
-}
-
-/// The bytes of a Base64 text.
-pub fn base64(text: &str) -> Option<Vec<u8>> {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if !text.len().is_multiple_of(4) {
+/// The address in a request.
+pub fn address(text: &str, reading: AddressReading) -> Option<IpAddr> {
+    let text = match text.split_once('/') {
+        Some((address, _)) if !reading.masks => address,
+        _ => text,
+    };
+    let padded = |digits: &str| digits.len() > 1 && digits.starts_with('0');
+    if !text.contains(':') && !reading.zeros && text.split('.').any(padded) {
         return None;
     }
+    ip(text, reading)
+}
+
+/// Whether the network in a policy contains the address in a request. `None` if one of them is none.
+pub fn within(value: &str, constant: &str, reading: AddressReading) -> Option<bool> {
+    let (base, mask) = constant.split_once('/').unwrap_or((constant, ""));
+    let network = ip(base, reading)?;
+    let mut longest = if base.contains(':') { 128 } else { 32 };
+    let mut length: u32 = match mask {
+        "" if constant.contains('/') => return None,
+        "" if base.contains(':') && !reading.single => 32,
+        "" => longest,
+        mask if mask.len() <= 3 && all_digits(mask) => mask.parse().ok()?,
+        _ => return None,
+    };
+    if length > longest {
+        return None;
+    }
+    let mut network = network;
+    if base.contains(':') && network.is_ipv4() {
+        // The IPv4 part of a mapped address are its last 32 bits.
+        if length >= 96 {
+            (length, longest) = (length - 96, 32);
+        } else {
+            network = IpAddr::V6(base.parse().ok()?);
+        }
+    }
+    let first = |bits: u128| bits.checked_shr(longest - length).unwrap_or(0);
+    let address = address(value, reading)?;
+    Some(match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            first(u32::from(network).into()) == first(u32::from(address).into())
+        }
+        (IpAddr::V6(network), IpAddr::V6(address)) => first(network.into()) == first(address.into()),
+        _ => false,
+    })
+}
+
+/// The bytes of a Base64 text. The padding may be missing.
+pub fn base64(text: &str) -> Option<Vec<u8>> {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits = text.trim_end_matches('=');
-    if text.len() - digits.len() > 2 {
+    let padding = text.len() - digits.len();
+    if digits.len() % 4 == 1 || padding > 0 && (padding > 2 || !text.len().is_multiple_of(4)) {
         return None;
     }
     let mut bytes = Vec::new();
@@ -222,4 +350,21 @@ pub fn base64(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
+}
+
+/// A text in lower case, in each reading: each UTF-16 unit alone, or the text by Unicode's rules.
+pub fn lower_cases(text: &str) -> [String; 2] {
+    let unit = |character: char| match character {
+        // A letter outside the Basic Multilingual Plane is two units, which have no lower case.
+        '\u{10000}'.. => character,
+        _ => character.to_lowercase().next().unwrap_or(character),
+    };
+    [text.chars().map(unit).collect(), text.to_lowercase()]
+}
+
+/// Each UTF-16 unit of a text as one character. The halves of a pair become private characters.
+pub fn units(text: &str) -> String {
+    text.encode_utf16()
+        .map(|unit| char::from_u32(unit.into()).unwrap_or_else(|| char::from_u32(0xF_0000 + u32::from(unit)).unwrap()))
+        .collect()
 }
