@@ -6,27 +6,11 @@
 use std::collections::BTreeSet;
 
 use crate::support::generate::Rng;
-use crate::support::generate::account::{account, role_docs, role_names};
-use crate::support::naive::RoleDocs;
+use crate::support::generate::account::themed_role;
 use crate::support::oracle::{Tally, actions};
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
-}
-
-/// The generated role of a seed. Every fifth one has a session policy: a policy of another generated role.
-fn docs(seed: u64) -> RoleDocs {
-    let generated = |seed| {
-        let details = account(seed, 1);
-        role_docs(&details, &role_names(&details)[0]).unwrap()
-    };
-    let mut docs = generated(seed);
-    if seed.is_multiple_of(5) {
-        let association = "arn:aws:eks:us-east-1:111122223333:podidentityassociation/shop/a-1example".to_owned();
-        let other: RoleDocs = generated(seed ^ (1 << 40));
-        docs.session = other.policies.into_iter().next().map(|(_, document)| (association, document));
-    }
-    docs
 }
 
 #[test]
@@ -38,7 +22,7 @@ fn solver_agrees_with_the_naive_evaluator() {
     let mut undecided_roles = BTreeSet::new();
     let mut failures = Vec::new();
     for seed in first..first + roles {
-        let docs = docs(seed);
+        let docs = themed_role(seed);
         let undecided = tally.undecided;
         tally.judge(&docs, &actions, probes, &mut Rng::new(seed ^ 0x5eed));
         if tally.undecided > undecided {
@@ -47,10 +31,10 @@ fn solver_agrees_with_the_naive_evaluator() {
         // One disagreement for each role is enough: its actions tend to fail for the same reason.
         failures.extend(tally.disagreements.drain(..).take(1).map(|problem| format!("seed {seed}: {problem}")));
     }
-    let Tally { permitted, refused, undecided, probes, .. } = tally;
+    let Tally { permitted, refused, undecided, probes, alternatives, .. } = tally;
     println!(
-        "{roles} roles from seed {first}: {permitted} permitted, {refused} refused by {probes} probes, \
-         {undecided} undecided {undecided_roles:?}"
+        "{roles} roles from seed {first}: {permitted} permitted ({alternatives} requests tried instead of an unusual one), \
+         {refused} refused by {probes} probes, {undecided} undecided {undecided_roles:?}"
     );
     let shown = failures.iter().take(12).cloned().collect::<Vec<_>>().join("\n\n");
     assert!(failures.is_empty(), "{} roles in disagreement:\n{shown}", failures.len());

@@ -9,9 +9,9 @@ use std::fmt::Write;
 use std::fs;
 use std::sync::Arc;
 
-use crate::support::generate::account::{account, role_docs, role_names};
+use crate::support::generate::account::themed_role;
 use crate::support::generate::probe::{Interest, probe};
-use crate::support::generate::{Flavour, Home, Rng, statements};
+use crate::support::generate::{Home, Rng, Style, statements};
 use crate::support::naive::catalogue::catalogue as naive_catalogue;
 use crate::support::naive::request::well_formed;
 use crate::support::naive::{Judge, Request, RoleDocs};
@@ -40,8 +40,7 @@ fn setting(name: &str, default: u64) -> u64 {
 
 /// The generated role of a seed, with its documents as JSON trees.
 fn docs(seed: u64) -> RoleDocs {
-    let details = account(seed, 1);
-    role_docs(&details, &role_names(&details)[0]).unwrap()
+    themed_role(seed)
 }
 
 fn role(docs: &RoleDocs) -> Role {
@@ -127,14 +126,8 @@ fn listed(value: &Value) -> Vec<Value> {
 /// A generated document with resources of the role's partition.
 fn more_statements(rng: &mut Rng, docs: &RoleDocs) -> Value {
     let partition = docs.arn.split(':').nth(1).unwrap_or_default();
-    let home = loop {
-        let home = Home::by_chance(rng);
-        if home.partition == partition {
-            break home;
-        }
-    };
-    let flavour = Flavour::by_chance(rng);
-    statements::document(rng, flavour, home, false)
+    let style = Style::by_chance(rng);
+    statements::document(rng, style, Home::of(partition), false)
 }
 
 /// The role with one more policy, or with more statements in one of its policies. All new statements have this effect.

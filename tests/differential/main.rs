@@ -15,14 +15,16 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use support::generate::Rng;
-use support::generate::account::{account, role_docs, role_names};
+use support::generate::account::{role_docs, role_names, themed_account};
 use support::generate::probe::{Interest, probe};
 use support::naive::catalogue::{CatalogueAction, catalogue};
 use support::naive::condition::holds;
-use support::naive::context::{Kind, Knowledge, Trust, View};
+use support::naive::context::{
+    CALLED_VIA, EC2_KEYS, Kind, Knowledge, ORG_KEYS, Trust, VPC_KEYS, VPC_ORG_KEYS, View, tag_key,
+};
 use support::naive::request::can_exist;
 use support::naive::statement::{Condition, Effect, Statement, parse};
-use support::naive::value::{dates, show_instant};
+use support::naive::value::{instant, show_instant};
 use support::naive::{Judge, Outcome, Request, RoleDocs, Tri, explain};
 use support::report_schema::checked_report;
 
@@ -38,7 +40,7 @@ fn setting(name: &str, default: u64) -> u64 {
 
 /// The roles of the command line's report.
 fn report(first_seed: u64, count: u64) -> Vec<Value> {
-    let details = account(first_seed, usize::try_from(count).unwrap()).to_string();
+    let details = themed_account(first_seed, usize::try_from(count).unwrap()).to_string();
     let arguments =
         ["check", "--all-roles", "--format", "json", "--at", "2027-01-15T08:00:00Z", "--account-details", "-"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_ecr-read-only"));
@@ -68,7 +70,7 @@ impl<'a> Case<'a> {
         };
         Case {
             docs,
-            trust: Trust::of(&docs.trust).unwrap(),
+            trust: Trust::of_sessions(docs).unwrap(),
             judge: Judge::new(docs).unwrap(),
             interest: Interest::of(docs),
             statements: docs.policies.iter().chain(&docs.boundary).flat_map(statements).collect(),
@@ -85,34 +87,49 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The request with all keys that every request has. A key without a fixed value gets a random one.
+    /// The request with all keys that it has to have. A key without a fixed value gets a random one.
     fn completed(&self, rng: &mut Rng, mut request: Request) -> Request {
-        for (key, value) in self.carried(rng, &request) {
-            request.context.insert(key, vec![value]);
-        }
-        request
-    }
-
-    fn carried(&self, rng: &mut Rng, request: &Request) -> BTreeMap<String, String> {
         const KEYS: [&str; 13] = [
             "aws:PrincipalArn",
             "aws:PrincipalAccount",
             "aws:PrincipalType",
             "aws:PrincipalIsAWSService",
             "aws:SecureTransport",
-            "aws:userid",
+            "aws:ViaAWSService",
             "aws:RequestedRegion",
             "aws:ResourceAccount",
             "aws:CurrentTime",
             "aws:EpochTime",
             "aws:TokenIssueTime",
-            "aws:ViaAWSService",
+            "aws:userid",
             "aws:UserAgent",
         ];
+        let tags = self.docs.tags.iter().map(|(key, _)| format!("aws:PrincipalTag/{key}"));
+        let service = request.action.split(':').next().unwrap_or_default().to_owned();
+        let names = |key: &String| {
+            let lower = key.to_lowercase();
+            let (_, kind, tag) = tag_key(&lower)?;
+            let names = ["aws:ResourceTag".to_owned(), format!("{service}:ResourceTag"), "aws:RequestTag".to_owned()];
+            let names = names.map(|name| format!("{name}/{}", &key[key.len() - tag.len()..]));
+            (kind == "resourcetag" || kind == "requesttag").then_some(names)
+        };
+        let other_names: Vec<String> = request.context.keys().filter_map(names).flatten().collect();
+        let groups = EC2_KEYS.iter().chain(&VPC_KEYS).chain(&VPC_ORG_KEYS).chain(&CALLED_VIA).chain(&ORG_KEYS);
+        let keys = KEYS.iter().chain(groups).map(|key| (*key).to_owned());
+        for key in keys.chain(tags).chain(other_names) {
+            if let Some(values) = self.value(rng, &request, &key) {
+                request.context.insert(key, values);
+            }
+        }
+        request
+    }
+
+    /// The values of a key that the request has to have; `None` if it lists the key or does not have it.
+    fn value(&self, rng: &mut Rng, request: &Request, key: &str) -> Option<Vec<String>> {
         let view = View::new(self.docs, &self.trust, request).unwrap();
         let partition = self.docs.arn.split(':').nth(1).unwrap();
         let seconds = |key: &str| {
-            let instant = dates(view.listed(key)?.first()?)[0]?;
+            let instant = instant(view.listed(key)?.first()?)?;
             i64::try_from(instant.div_euclid(1_000_000_000)).ok()
         };
         let issued = seconds("aws:TokenIssueTime");
@@ -120,32 +137,42 @@ impl<'a> Case<'a> {
             let later = rng.pick::<i64>(&[&0, &1, &3_600, &40_000_000, &200_000_000]);
             issued.unwrap_or(AT).max(AT) + later
         });
-        let tags = self.docs.tags.iter().map(|(key, _)| format!("aws:PrincipalTag/{key}"));
-        let keys = KEYS.into_iter().map(str::to_owned).chain(tags).filter(|key| view.listed(key).is_none());
-        let mut carried = BTreeMap::new();
-        for key in keys {
-            let value = match (view.knowledge(&key), key.as_str()) {
-                (Knowledge::Known(value), _) => value,
-                (Knowledge::Present(Kind::Date), "aws:TokenIssueTime") => {
-                    show_instant(now - rng.pick::<i64>(&[&0, &900]))
-                }
-                (Knowledge::Present(Kind::Date), _) => show_instant(now),
-                (Knowledge::Present(Kind::Seconds), _) => now.to_string(),
-                (Knowledge::Present(Kind::Bool), _) => rng.pick(&["true", "false"]).to_owned(),
-                (Knowledge::Present(Kind::PublicRegion), _) => rng.pick(&["us-east-1", "us-west-2"]).to_owned(),
-                (Knowledge::Present(Kind::Region), _) => match partition {
-                    "aws-cn" => rng.pick(&["cn-north-1", "cn-northwest-1"]),
-                    "aws-us-gov" => rng.pick(&["us-gov-west-1", "us-gov-east-1"]),
-                    _ => rng.pick(&["us-east-1", "us-west-2", "eu-central-1", "ap-south-1"]),
-                }
-                .to_owned(),
-                (Knowledge::Present(Kind::UserId), _) => format!("{}:i-0123456789abcdef0", self.docs.id),
-                (Knowledge::Present(_), _) => rng.pick(&["docker/1", "containerd/2", "aws-cli/2.0"]).to_owned(),
-                (Knowledge::Free(_) | Knowledge::Absent, _) => continue,
-            };
-            carried.insert(key, value);
+        if view.listed(key).is_some() {
+            return None;
         }
-        carried
+        let kind = match view.knowledge(key) {
+            Knowledge::Known(values) => return Some(values),
+            Knowledge::Free(_) | Knowledge::Absent => return None,
+            Knowledge::Present(kind) => kind,
+        };
+        Some(vec![match (kind, key) {
+            (Kind::Date, "aws:TokenIssueTime") => show_instant(now - rng.pick::<i64>(&[&0, &900])),
+            (Kind::Date, _) => show_instant(now),
+            (Kind::Seconds, _) => now.to_string(),
+            (Kind::Bool | Kind::False, _) => "false".to_owned(),
+            (Kind::PublicRegion, _) => rng.pick(&["us-east-1", "us-west-2"]).to_owned(),
+            (Kind::Region, _) => match partition {
+                "aws-cn" => rng.pick(&["cn-north-1", "cn-northwest-1"]),
+                "aws-us-gov" => rng.pick(&["us-gov-west-1", "us-gov-east-1"]),
+                _ => rng.pick(&["us-east-1", "us-west-2", "eu-central-1", "ap-south-1"]),
+            }
+            .to_owned(),
+            (Kind::UserId, _) => format!("{}:i-0123456789abcdef0", self.docs.id),
+            (Kind::RoleDelivery, _) => "2.0".to_owned(),
+            (Kind::Ip | Kind::PrivateIpv4, _) => "10.0.0.5".to_owned(),
+            (Kind::Arn | Kind::VpcArn, "aws:sourcevpcarn") => {
+                let id =
+                    view.listed("aws:SourceVpc").and_then(|values| values.first()).map_or("vpc-0c1d", String::as_str);
+                format!("arn:{partition}:ec2:us-east-1:111122223333:vpc/{id}")
+            }
+            (Kind::Arn | Kind::VpcArn, _) => {
+                format!("arn:{partition}:ec2:us-east-1:111122223333:instance/i-0123456789abcdef0")
+            }
+            (Kind::Text | Kind::Number, "aws:UserAgent") => {
+                rng.pick(&["docker/1", "containerd/2", "aws-cli/2.0"]).to_owned()
+            }
+            (Kind::Text | Kind::Number, _) => rng.pick(&["vpc-0c1d", "x-1", "999988887777"]).to_owned(),
+        }])
     }
 
     /// The naive evaluator's result for each statement's action, resource and conditions, one letter each: `Y` for yes, `N`
@@ -198,7 +225,7 @@ impl Tally {
     /// The requests about one role for the other evaluator.
     fn questions(&mut self, seed: u64, report: &Value, actions: &[CatalogueAction], probes: u64) -> Value {
         assert_eq!((&report["role_name"], &report["error"]), (&json!(format!("generated-{seed}")), &Value::Null));
-        let details = account(seed, 1);
+        let details = themed_account(seed, 1);
         let docs = role_docs(&details, &role_names(&details)[0]).unwrap();
         let case = Case::new(&docs);
         let mut rng = Rng::new(seed ^ 0xD1FF);

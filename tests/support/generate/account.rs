@@ -2,7 +2,8 @@
 
 use super::super::naive::RoleDocs;
 use super::statements::{document, trust_policy};
-use super::{Flavour, Home, Rng};
+use super::themes::{TAG_VALUES, themed_trust_policy};
+use super::{Flavour, Home, Rng, Style, Theme};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -13,12 +14,25 @@ const TAGS: &[(&str, &[&str])] = &[
     ("kubernetes.io/cluster/demo", &["owned"]),
 ];
 
-/// The details of a generated account. Each role has its own seed and does not depend on the other roles.
+/// The details of a generated account. Each role has its own seed and does not depend on the other roles. The policies are
+/// about everything.
 pub fn account(first_seed: u64, roles: usize) -> Value {
+    let style = |rng: &mut Rng| Style { flavour: Flavour::by_chance(rng), theme: Theme::Everything };
+    account_in_style(first_seed, roles, style)
+}
+
+/// The same with a theme for each role.
+pub fn themed_account(first_seed: u64, roles: usize) -> Value {
+    account_in_style(first_seed, roles, Style::by_chance)
+}
+
+fn account_in_style(first_seed: u64, roles: usize, style: impl Fn(&mut Rng) -> Style) -> Value {
     let mut details = Vec::new();
     let mut policies = Vec::new();
     for seed in (first_seed..).take(roles) {
-        details.push(role(&mut Rng::new(seed), seed, &mut policies));
+        let mut rng = Rng::new(seed);
+        let style = style(&mut rng);
+        details.push(role(&mut rng, seed, style, &mut policies));
     }
     account_of(details, policies)
 }
@@ -26,8 +40,29 @@ pub fn account(first_seed: u64, roles: usize) -> Value {
 /// The details of an account with one role, generated from these choices.
 pub fn account_of_one(rng: &mut Rng) -> Value {
     let mut policies = Vec::new();
-    let details = role(rng, 0, &mut policies);
+    let style = Style::by_chance(rng);
+    let details = role(rng, 0, style, &mut policies);
     account_of(vec![details], policies)
+}
+
+/// The themed role of a seed for the naive evaluator. One role in ten has a session policy.
+pub fn themed_role(seed: u64) -> RoleDocs {
+    let details = themed_account(seed, 1);
+    let mut docs = role_docs(&details, &role_names(&details)[0]).unwrap();
+    let mut rng = Rng::new(seed ^ 0x5e55);
+    if rng.chance(10) {
+        let partition = docs.arn.split(':').nth(1).unwrap_or_default();
+        let home = Home::of(partition);
+        let style = Style::by_chance(&mut rng);
+        docs.session = Some((association(home), document(&mut rng, style, home, true)));
+    }
+    docs
+}
+
+/// The ARN of a Pod Identity association.
+fn association(home: Home) -> String {
+    let (partition, region, account) = (home.partition, home.regions[0], home.account);
+    format!("arn:{partition}:eks:{region}:{account}:podidentityassociation/shop/a-1example")
 }
 
 fn account_of(roles: Vec<Value>, policies: Vec<Value>) -> Value {
@@ -36,26 +71,32 @@ fn account_of(roles: Vec<Value>, policies: Vec<Value>) -> Value {
     })
 }
 
-fn role(rng: &mut Rng, seed: u64, policies: &mut Vec<Value>) -> Value {
-    let flavour = Flavour::by_chance(rng);
+fn role(rng: &mut Rng, seed: u64, style: Style, policies: &mut Vec<Value>) -> Value {
     let home = Home::by_chance(rng);
     let path = if rng.chance(20) { "/eks/nodes/" } else { "/" };
     let name = format!("generated-{seed}");
     let mut tags = Vec::new();
     for (key, values) in TAGS {
-        if rng.chance(if flavour == Flavour::Realistic { 25 } else { 45 }) {
+        if rng.chance(if style.flavour == Flavour::Realistic { 25 } else { 45 }) {
             tags.push(json!({ "Key": key, "Value": rng.pick(values) }));
+        }
+    }
+    if style.theme == Theme::Tags {
+        for key in ["k", "Other"] {
+            if rng.chance(70) {
+                tags.push(json!({ "Key": key, "Value": rng.pick(TAG_VALUES) }));
+            }
         }
     }
     let inline: Vec<Value> = (0..=rng.below(2))
         .map(|index| {
-            let statements = document(rng, flavour, home, false);
+            let statements = document(rng, style, home, false);
             json!({ "PolicyName": format!("inline-{index}"), "PolicyDocument": stored(rng, statements) })
         })
         .collect();
     let mut attached = Vec::new();
     for index in 0..rng.below(3) {
-        let arn = managed(rng, flavour, home, &format!("{name}-managed-{index}"), false, policies);
+        let arn = managed(rng, style, home, &format!("{name}-managed-{index}"), false, policies);
         attached.push(json!({ "PolicyName": format!("{name}-managed-{index}"), "PolicyArn": arn }));
     }
     let mut role = json!({
@@ -70,26 +111,19 @@ fn role(rng: &mut Rng, seed: u64, policies: &mut Vec<Value>) -> Value {
         "AttachedManagedPolicies": attached,
         "Tags": tags,
     });
-    let trust = trust_policy(rng, flavour, home);
+    let trust = if style.themed() { themed_trust_policy(rng, home) } else { trust_policy(rng, style.flavour, home) };
     role["AssumeRolePolicyDocument"] = stored(rng, trust);
     if rng.chance(30) {
-        let arn = managed(rng, flavour, home, &format!("{name}-boundary"), true, policies);
+        let arn = managed(rng, style, home, &format!("{name}-boundary"), true, policies);
         role["PermissionsBoundary"] = json!({ "PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn });
     }
     role
 }
 
 /// A managed policy with an older version, which must be ignored.
-fn managed(
-    rng: &mut Rng,
-    flavour: Flavour,
-    home: Home,
-    name: &str,
-    boundary: bool,
-    policies: &mut Vec<Value>,
-) -> String {
+fn managed(rng: &mut Rng, style: Style, home: Home, name: &str, boundary: bool, policies: &mut Vec<Value>) -> String {
     let arn = format!("arn:{}:iam::{}:policy/{name}", home.partition, home.account);
-    let current = document(rng, flavour, home, boundary);
+    let current = document(rng, style, home, boundary);
     let current = stored(rng, current);
     let version = |id: &str, current: bool, document: Value| {
         json!({

@@ -16,6 +16,7 @@ pub mod account;
 pub mod conditions;
 pub mod probe;
 pub mod statements;
+pub mod themes;
 
 /// A random number generator (splitmix64). The first numbers can come from a fuzzer's bytes.
 #[derive(Debug, Clone)]
@@ -121,6 +122,53 @@ impl Flavour {
     }
 }
 
+/// What the policies of a role are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    /// A little of everything.
+    Everything,
+    /// The network of a request, the instance that its credentials are from, calls by a service.
+    Network,
+    /// Values of every type on the same tags.
+    Tags,
+    /// Organizations.
+    Organizations,
+    /// How a session started.
+    Sessions,
+    /// Times.
+    Times,
+}
+
+/// How the policies of a role are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// The kind of unusual content.
+    pub flavour: Flavour,
+    /// What the conditions are about.
+    pub theme: Theme,
+}
+
+impl Style {
+    /// A random style; one role in three is about everything.
+    pub fn by_chance(rng: &mut Rng) -> Style {
+        let flavour = Flavour::by_chance(rng);
+        let theme = match rng.below(12) {
+            0..4 => Theme::Everything,
+            4..6 => Theme::Network,
+            6..9 => Theme::Tags,
+            9 => Theme::Organizations,
+            10 => Theme::Sessions,
+            _ => *rng.choose(&[Theme::Times, Theme::Sessions]),
+        };
+        Style { flavour, theme }
+    }
+
+    /// Whether the conditions are the main thing.
+    pub fn themed(self) -> bool {
+        self.theme != Theme::Everything
+    }
+}
+
 /// The partition, account and regions of a role.
 #[derive(Debug, Clone, Copy)]
 pub struct Home {
@@ -135,9 +183,18 @@ pub struct Home {
 impl Home {
     /// A random home, mostly in partition `aws`.
     pub fn by_chance(rng: &mut Rng) -> Home {
-        let (partition, regions): (_, &[&str]) = match rng.below(20) {
-            0 => ("aws-cn", &["cn-north-1", "cn-northwest-1"]),
-            1 => ("aws-us-gov", &["us-gov-west-1", "us-gov-east-1"]),
+        Home::of(match rng.below(20) {
+            0 => "aws-cn",
+            1 => "aws-us-gov",
+            _ => "aws",
+        })
+    }
+
+    /// The home in a partition.
+    pub fn of(partition: &str) -> Home {
+        let (partition, regions): (_, &[&str]) = match partition {
+            "aws-cn" => ("aws-cn", &["cn-north-1", "cn-northwest-1"]),
+            "aws-us-gov" => ("aws-us-gov", &["us-gov-west-1", "us-gov-east-1"]),
             _ => ("aws", &["us-east-1", "us-west-2", "eu-central-1"]),
         };
         Home { partition, account: "111122223333", regions }

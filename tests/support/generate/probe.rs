@@ -1,12 +1,15 @@
 //! Random requests that fit a role's policies: values from the policies, with wildcards filled, values near them, and keys
 //! left out. All requests can exist.
 
+use super::super::naive::Judge;
 use super::super::naive::catalogue::CatalogueAction;
-use super::super::naive::context::{Kind, Knowledge, Trust, View, multivalued, of_vpc_endpoint};
+use super::super::naive::context::{
+    CALLED_VIA, EC2_KEYS, Kind, Knowledge, ORG_KEYS, Trust, VPC_KEYS, VPC_ORG_KEYS, View, multivalued, tag_key,
+};
 use super::super::naive::pattern::{Part, parts};
 use super::super::naive::request::{can_exist, is_account, is_region, is_repository, knowledge};
 use super::super::naive::statement::{Condition, Effect, Statement, parse};
-use super::super::naive::value::{base64, dates, show_instant};
+use super::super::naive::value::{base64, instant, show_instant};
 use super::super::naive::{Request, RoleDocs, Tri};
 use super::Rng;
 use std::collections::BTreeMap;
@@ -34,6 +37,7 @@ impl<'a> Interest<'a> {
                 }
             }
         }
+        interest.relatives();
         interest
     }
 
@@ -65,6 +69,99 @@ impl<'a> Interest<'a> {
             }
         }
     }
+
+    /// Adds the keys on which the presence or the value of a mentioned key depends. The names of one tag share their values.
+    fn relatives(&mut self) {
+        let mentioned: Vec<(String, Vec<String>)> =
+            self.keys.iter().map(|(key, (_, values))| (key.clone(), values.clone())).collect();
+        for (key, values) in mentioned {
+            let mut more: Vec<String> = Vec::new();
+            let groups: [&[&str]; 4] = [&EC2_KEYS, &VPC_KEYS, &CALLED_VIA, &ORG_KEYS];
+            if groups.iter().any(|group| group.contains(&key.as_str())) || VPC_ORG_KEYS.contains(&key.as_str()) {
+                more.extend(["aws:viaawsservice", "aws:sourcevpc", "aws:principalorgid"].map(str::to_owned));
+            }
+            if key == "aws:multifactorauthage" {
+                more.push("aws:multifactorauthpresent".to_owned());
+            }
+            if let Some((_, "resourcetag" | "requesttag", tag)) = tag_key(&key) {
+                more.extend(
+                    ["aws:resourcetag", "ecr:resourcetag", "aws:requesttag"].map(|name| format!("{name}/{tag}")),
+                );
+                more.push("aws:tagkeys".to_owned());
+            }
+            for relative in more {
+                // The keys of a policy keep their spelling.
+                let known = self.keys.entry(relative.clone()).or_insert_with(|| (relative.clone(), Vec::new()));
+                if tag_key(&relative).is_some() {
+                    known.1.extend(values.iter().cloned());
+                }
+            }
+        }
+    }
+}
+
+/// Looks for a request that is allowed: random requests first, then changes of the one that is nearest to being allowed.
+/// Returns the number of requests too.
+pub fn allowed_request(
+    rng: &mut Rng,
+    interest: &Interest<'_>,
+    judge: &Judge<'_>,
+    action: &CatalogueAction,
+    catalogue: &[CatalogueAction],
+    at: i64,
+    tries: u64,
+) -> (u64, Option<Request>) {
+    let mut nearest: Option<(usize, Request)> = None;
+    let mut made = 0;
+    for number in 0..tries {
+        let request = match &nearest {
+            Some((_, request)) if number * 3 >= tries => changed(rng, interest, action, catalogue, at, request),
+            _ => probe(rng, interest, action, catalogue, at),
+        };
+        let Some(request) = request else { continue };
+        made += 1;
+        match judge.distance(&request) {
+            None => break,
+            Some(0) => return (made, Some(request)),
+            Some(distance) if nearest.as_ref().is_none_or(|(least, _)| distance <= *least) => {
+                nearest = Some((distance, request));
+            }
+            Some(_) => {}
+        }
+    }
+    (made, None)
+}
+
+/// The request with another resource, or with other values of some keys; `None` if no attempt gave one that can exist.
+pub fn changed(
+    rng: &mut Rng,
+    interest: &Interest<'_>,
+    action: &CatalogueAction,
+    catalogue: &[CatalogueAction],
+    at: i64,
+    request: &Request,
+) -> Option<Request> {
+    for _ in 0..4 {
+        let mut request = request.clone();
+        let target = target(rng, interest, &request);
+        if !action.without_resource_type() && rng.chance(30) {
+            request.resource = resource(rng, interest, action, target);
+        }
+        let keys: Vec<&String> = interest.keys.keys().collect();
+        let mut again: Vec<&str> = Vec::new();
+        if !keys.is_empty() {
+            for _ in 0..=rng.below(3) {
+                let key = *rng.choose(&keys);
+                again.push(key);
+                request.context.retain(|one, _| one.to_lowercase() != *key);
+            }
+        }
+        draw(rng, interest, action, &mut request, &again, target, at);
+        if can_exist(interest.role, &interest.trust, &request, catalogue, at).is_ok() {
+            return Some(request);
+        }
+    }
+    None
 }
 
 /// A random request for this action; `None` if all attempts gave requests that cannot exist.
@@ -82,7 +179,8 @@ pub fn probe(
         if !action.without_resource_type() {
             request.resource = resource(rng, interest, action, target);
         }
-        request.context = context(rng, interest, action, &request, target, at);
+        let keys: Vec<&str> = interest.keys.keys().map(String::as_str).collect();
+        draw(rng, interest, action, &mut request, &keys, target, at);
         if can_exist(role, &interest.trust, &request, catalogue, at).is_ok() {
             return Some(request);
         }
@@ -123,7 +221,8 @@ fn resource(rng: &mut Rng, interest: &Interest<'_>, action: &CatalogueAction, ta
         _ => &interest.resources,
     };
     let entry = if entries.is_empty() || rng.chance(10) { "*" } else { rng.choose(entries) };
-    let mut fields: Vec<String> = colon_fields(entry).iter().map(|field| filled(rng, role, field)).collect();
+    let none = BTreeMap::new();
+    let mut fields: Vec<String> = colon_fields(entry).iter().map(|field| filled(rng, role, &none, field)).collect();
     // In an entry with fewer fields, the last one may be the name.
     if fields.len() < 6 {
         let last = fields.pop().unwrap_or_default();
@@ -180,18 +279,25 @@ fn colon_fields(entry: &str) -> Vec<String> {
     fields
 }
 
-/// A text that a pattern may match: variables become tags of the role or defaults, wildcards become random text.
-fn filled(rng: &mut Rng, role: &RoleDocs, pattern: &str) -> String {
+/// A text that a pattern may match: variables become the request's values, tags of the role or defaults, wildcards become
+/// random text.
+fn filled(rng: &mut Rng, role: &RoleDocs, context: &BTreeMap<String, Vec<String>>, pattern: &str) -> String {
     let mut text = String::new();
     for part in parts(pattern, true) {
         match part {
             Part::Escaped(character) => text.push(character),
-            Part::Variable { key, default, .. } => text.push_str(&variable(rng, role, &key, default)),
+            Part::Variable { key, default, .. } => {
+                let listed = context.iter().find(|(one, _)| one.eq_ignore_ascii_case(&key));
+                match listed.and_then(|(_, values)| values.first()) {
+                    Some(value) => text.push_str(value),
+                    None => text.push_str(&variable(rng, role, &key, default)),
+                }
+            }
             Part::Plain(plain) => {
                 for character in plain.chars() {
                     match character {
                         '*' => text.push_str(rng.pick(&["", "", "a", "app", "1", "a/b", "team-a", "b-1", "x/secret"])),
-                        '?' => text.push(*rng.choose(&['a', 'b', '1', '-', 'x'])),
+                        '?' => text.push(*rng.choose(&['a', 'b', '1', '-', 'x', '😀'])),
                         other => text.push(other),
                     }
                 }
@@ -228,53 +334,58 @@ fn nudged(rng: &mut Rng, text: &str) -> String {
     characters.into_iter().collect()
 }
 
-/// The keys that a condition or variable mentions, each absent or with a value, and the keys that depend on them.
-fn context(
+/// Gives the request the keys, each absent or with a value, as far as the rest of the request permits it.
+fn draw(
     rng: &mut Rng,
     interest: &Interest<'_>,
     action: &CatalogueAction,
-    request: &Request,
+    request: &mut Request,
+    keys: &[&str],
     target: Option<&Statement>,
     at: i64,
-) -> BTreeMap<String, Vec<String>> {
+) {
     let role = interest.role;
-    let Ok(view) = View::new(role, &interest.trust, request) else { return BTreeMap::new() };
-    let mut context = BTreeMap::new();
-    // The request comes through an endpoint, from an address, or neither is known.
-    let way = rng.below(5);
     let absent_by_chance = *rng.choose(&[10, 40, 80]);
-    for (lower, (key, constants)) in &interest.keys {
+    let mut keys = keys.to_vec();
+    for place in (1..keys.len()).rev() {
+        keys.swap(place, rng.below(place + 1));
+    }
+    // A key that was left out may belong to a request with another key. The second round adds it.
+    for (first_round, lower) in keys.iter().map(|key| (true, *key)).chain(keys.iter().map(|key| (false, *key))) {
+        let (key, constants) = &interest.keys[lower];
+        let Ok(view) = View::new(role, &interest.trust, request) else { return };
+        if view.listed(key).is_some() {
+            continue;
+        }
         let (kind, must) = match knowledge(&view, Some(action), key) {
-            Knowledge::Known(value) => {
-                if rng.chance(20) {
-                    context.insert(key.clone(), vec![value]);
+            Knowledge::Known(values) => {
+                if first_round && rng.chance(20) {
+                    request.context.insert(key.clone(), values);
                 }
                 continue;
             }
-            Knowledge::Absent => continue,
             Knowledge::Present(kind) => (kind, true),
-            Knowledge::Free(kind) => (kind, false),
+            Knowledge::Free(kind) if first_round => (kind, false),
+            Knowledge::Free(_) | Knowledge::Absent => continue,
         };
-        let wrong_way = (lower == "aws:sourceip" && way > 1) || (of_vpc_endpoint(lower) && !(2..4).contains(&way));
         // The role's tags are mostly present, even if a session could pass others.
         let own_tag = lower.strip_prefix("aws:principaltag/").and_then(|tag| {
             role.tags.iter().find(|(name, _)| name.to_lowercase() == tag).map(|(_, value)| value.clone())
         });
-        if wrong_way || (!must && own_tag.is_none() && rng.chance(absent_by_chance)) {
+        if !must && own_tag.is_none() && rng.chance(absent_by_chance) {
             continue;
         }
         if let Some(value) = own_tag.filter(|_| rng.chance(40)) {
-            context.insert(key.clone(), vec![value]);
+            request.context.insert(key.clone(), vec![value]);
             continue;
         }
         let wanted = wanted(target, lower);
         let constants = if !wanted.is_empty() && rng.chance(70) { &wanted } else { constants };
         let count = if multivalued(lower) { 1 + rng.below(2) } else { 1 };
-        let values = (0..count).map(|_| value(rng, role, kind, constants, at)).collect();
-        context.insert(key.clone(), values);
+        let values = (0..count).map(|_| value(rng, role, kind, constants, &request.context, at)).collect();
+        request.context.insert(key.clone(), values);
     }
-    tie(rng, &mut context, at);
-    context
+    tie(rng, &mut request.context, action, at);
 }
 
 /// The values that a statement compares with a key.
@@ -283,16 +394,25 @@ fn wanted(target: Option<&Statement>, key: &str) -> Vec<String> {
     conditions.filter(|one| one.key.to_lowercase() == key).flat_map(|one| one.values.clone()).collect()
 }
 
+/// The last second of the year 9998.
+const LAST_SECOND: i64 = 253_370_764_799;
+
 /// A value of a key's type: a constant of the policies, a value near it, or any value.
-fn value(rng: &mut Rng, role: &RoleDocs, kind: Kind, constants: &[String], at: i64) -> String {
+fn value(
+    rng: &mut Rng,
+    role: &RoleDocs,
+    kind: Kind,
+    constants: &[String],
+    context: &BTreeMap<String, Vec<String>>,
+    at: i64,
+) -> String {
     let constant = if constants.is_empty() || rng.chance(15) { None } else { Some(rng.choose(constants)) };
-    let text = constant.map(|constant| filled(rng, role, constant));
+    let text = constant.map(|constant| filled(rng, role, context, constant));
     match kind {
         Kind::Text => match text {
-            Some(text) if rng.chance(12) => nudged(rng, &text),
-            Some(text) if rng.chance(8) => text.to_uppercase(),
+            Some(text) if rng.chance(35) => near(rng, &text),
             Some(text) => text,
-            None => rng.pick(&["", "x", "platform", "prod", "team-a", "true"]).to_owned(),
+            None => rng.pick(&["", "x", "platform", "prod", "team-a", "true", "True", "no", "5", "app"]).to_owned(),
         },
         Kind::Bool => rng.pick(&["true", "false"]).to_owned(),
         Kind::False => "false".to_owned(),
@@ -300,21 +420,37 @@ fn value(rng: &mut Rng, role: &RoleDocs, kind: Kind, constants: &[String], at: i
             let number = text.and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
             format!("{}", number + rng.pick::<f64>(&[&0.0, &0.0, &1.0, &-1.0, &0.5]))
         }
+        Kind::RoleDelivery => rng.pick(&["1.0", "2.0"]).to_owned(),
         Kind::Date | Kind::Seconds => {
-            let near =
-                text.and_then(|text| dates(&text)[0]).and_then(|instant| i64::try_from(instant / 1_000_000_000).ok());
+            let near = text.and_then(|text| instant(&text)).and_then(|one| i64::try_from(one / 1_000_000_000).ok());
+            let near = near.filter(|near| *near < LAST_SECOND);
             let instant = near.unwrap_or(at) + rng.pick::<i64>(&[&0, &0, &1, &-1, &86_400]);
-            if kind == Kind::Seconds { instant.max(at).to_string() } else { show_instant(instant) }
+            match kind {
+                Kind::Seconds => instant.max(at).to_string(),
+                _ if rng.chance(10) => show_instant(instant).replace('Z', ".0005Z"),
+                _ => show_instant(instant),
+            }
         }
         Kind::Ip => {
             let network = text.unwrap_or_else(|| "198.51.100.1".to_owned());
             let address = network.split('/').next().unwrap_or_default().to_owned();
             let other = rng.pick(&["198.51.100.1", "10.2.3.4", "10.1.0.9", "203.0.113.8", "2001:db8::5", "200.0.0.1"]);
-            if rng.chance(60) { address } else { other.to_owned() }
+            if rng.chance(60) { plain_address(&address) } else { other.to_owned() }
+        }
+        Kind::PrivateIpv4 => {
+            let own = text.filter(|text| text.starts_with("10.") && !text.contains('/'));
+            own.unwrap_or_else(|| rng.pick(&["10.0.0.1", "192.168.1.5", "172.16.0.9", "10.1.2.3"]).to_owned())
         }
         Kind::Arn => text
             .filter(|text| text.starts_with("arn:"))
             .unwrap_or_else(|| "arn:aws:ec2:us-east-1:111122223333:instance/i-0a".to_owned()),
+        Kind::VpcArn => {
+            let listed = context.iter().find(|(key, _)| key.eq_ignore_ascii_case("aws:SourceVpc"));
+            let id = listed.and_then(|(_, values)| values.first()).map_or("vpc-0a1b2c3d", String::as_str);
+            let arn = text.and_then(|text| text.split_once(":vpc/").map(|(start, _)| start.to_owned()));
+            let start = arn.filter(|start| start.matches(':').count() == 4);
+            format!("{}:vpc/{id}", start.unwrap_or_else(|| "arn:aws:ec2:us-east-1:111122223333".to_owned()))
+        }
         Kind::Region => match (text, role.arn.split(':').nth(1).unwrap_or_default()) {
             (Some(text), partition) if is_region(partition, &text) => text,
             (_, "aws-cn") => rng.pick(&["cn-north-1", "cn-northwest-1"]).to_owned(),
@@ -328,17 +464,81 @@ fn value(rng: &mut Rng, role: &RoleDocs, kind: Kind, constants: &[String], at: i
     }
 }
 
-/// Makes dependent keys agree: one time of the request, a session issued before it, calls by a service, the keys of tags.
-fn tie(rng: &mut Rng, context: &mut BTreeMap<String, Vec<String>>, at: i64) {
+/// An address as AWS writes it.
+fn plain_address(text: &str) -> String {
+    let plain = |digits: &str| match digits.trim_start_matches('0') {
+        "" => "0".to_owned(),
+        digits => digits.to_owned(),
+    };
+    if text.contains(':') { text.to_owned() } else { text.split('.').map(plain).collect::<Vec<_>>().join(".") }
+}
+
+/// Another spelling of the value that a text stands for, or a value near it.
+fn near(rng: &mut Rng, text: &str) -> String {
+    if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
+        return rng.pick(&["true", "True", "TRUE", "false", "False", "no", "yes", "1", ""]).to_owned();
+    }
+    if let Ok(number) = text.parse::<i128>() {
+        return match rng.below(6) {
+            0 => (number + 1).to_string(),
+            1 => (number - 1).to_string(),
+            2 => format!("{number}.5"),
+            3 => format!("{number}.0"),
+            4 => format!("0{number}"),
+            _ => format!("+{number}"),
+        };
+    }
+    if let Some(at) = text.find("T00:00:00") {
+        let day = &text[..at];
+        return match rng.below(6) {
+            0 => format!("{day}T00:00:00"),
+            1 => format!("{day}T00:00:00.0005Z"),
+            2 => format!("{day}T00:00:00.001Z"),
+            3 => format!("{day}T01:00:00+01:00"),
+            4 => format!("{day}T00:00:01Z"),
+            _ => instant(text).map_or(String::new(), |instant| format!("+{}", instant / 1_000_000_000)),
+        };
+    }
+    let address = text.split('/').next().unwrap_or_default();
+    if address.split('.').count() == 4 && address.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit()) {
+        let plain = plain_address(address);
+        return match rng.below(7) {
+            0 => plain,
+            1 => format!("::ffff:{plain}"),
+            2 => format!("{plain}/24"),
+            3 => format!("0{plain}"),
+            4 => format!("00{plain}"),
+            5 => address.to_owned(),
+            _ => rng.pick(&["8.0.0.1", "10.0.0.1", "192.0.2.9", "9.0.0.1"]).to_owned(),
+        };
+    }
+    if address.contains("::") {
+        let last = *rng.choose(&['1', '2', 'a']);
+        return if address.ends_with(':') { format!("{address}{last}") } else { address.to_owned() };
+    }
+    match rng.below(6) {
+        0 => text.to_uppercase(),
+        1 => text.to_lowercase(),
+        2 if text.ends_with('=') => rng.pick(&["YQ==", "YR==", "YQ", "a"]).to_owned(),
+        3 => text.replace(['a', '?'], "😀"),
+        _ => nudged(rng, text),
+    }
+}
+
+/// Makes dependent keys agree: one time of the request, a session issued before it, calls by a service, the second factor,
+/// the keys of tags.
+fn tie(rng: &mut Rng, context: &mut BTreeMap<String, Vec<String>>, action: &CatalogueAction, at: i64) {
     let find = |context: &BTreeMap<String, Vec<String>>, name: &str| {
         context.keys().find(|key| key.to_lowercase() == name).cloned()
     };
     let seconds = |values: &[String]| {
-        dates(&values[0])[0].and_then(|instant| i64::try_from(instant.div_euclid(1_000_000_000)).ok()).unwrap_or(at)
+        instant(&values[0]).and_then(|instant| i64::try_from(instant.div_euclid(1_000_000_000)).ok()).unwrap_or(at)
     };
     let (current, epoch) = (find(context, "aws:currenttime"), find(context, "aws:epochtime"));
     let now = [&current, &epoch].into_iter().flatten().map(|key| seconds(&context[key])).max().unwrap_or(at).max(at);
-    if let Some(key) = &current {
+    if let Some(key) = &current
+        && seconds(&context[key]) != now
+    {
         context.insert(key.clone(), vec![show_instant(now)]);
     }
     if let Some(key) = &epoch {
@@ -356,10 +556,19 @@ fn tie(rng: &mut Rng, context: &mut BTreeMap<String, Vec<String>>, at: i64) {
         let key = find(context, "aws:viaawsservice").unwrap_or_else(|| "aws:ViaAWSService".to_owned());
         context.insert(key, vec!["true".to_owned()]);
     }
+    if find(context, "aws:multifactorauthage").is_some() {
+        let key =
+            find(context, "aws:multifactorauthpresent").unwrap_or_else(|| "aws:MultiFactorAuthPresent".to_owned());
+        context.insert(key, vec!["true".to_owned()]);
+    }
+    let creates = action.action == "ecr:CreateRepository";
     let tags: Vec<String> = context
         .keys()
         .filter_map(|key| {
-            key.to_lowercase().strip_prefix("aws:requesttag/").map(|_| key["aws:RequestTag/".len()..].to_owned())
+            let lower = key.to_lowercase();
+            let (_, kind, tag) = tag_key(&lower)?;
+            let in_request = kind == "requesttag" || creates && kind == "resourcetag";
+            in_request.then(|| key[key.len() - tag.len()..].to_owned())
         })
         .collect();
     if !tags.is_empty() {

@@ -1,7 +1,8 @@
 //! Random documents, statements, actions, resources and trust policies.
 
 use super::conditions::condition_block;
-use super::{Flavour, Home, Rng};
+use super::themes::themed_conditions;
+use super::{Flavour, Home, Rng, Style, Theme};
 use serde_json::{Map, Value, json};
 
 const READS: &[&str] = &[
@@ -107,9 +108,9 @@ const ODD_NAMES: &[&str] = &[
 ];
 
 /// A policy document. A boundary allows more, so that it does not refuse everything.
-pub fn document(rng: &mut Rng, flavour: Flavour, home: Home, boundary: bool) -> Value {
+pub fn document(rng: &mut Rng, style: Style, home: Home, boundary: bool) -> Value {
     let count = if rng.chance(5) { 6 + rng.below(10) } else { 1 + rng.below(4) };
-    let mut statements: Vec<Value> = (0..count).map(|_| statement(rng, flavour, home, boundary)).collect();
+    let mut statements: Vec<Value> = (0..count).map(|_| statement(rng, style, home, boundary)).collect();
     if boundary && rng.chance(50) {
         statements.push(json!({ "Effect": "Allow", "Action": ["ecr:*", "ecr-public:*"], "Resource": "*" }));
     }
@@ -124,32 +125,87 @@ pub fn document(rng: &mut Rng, flavour: Flavour, home: Home, boundary: bool) -> 
     document
 }
 
-fn statement(rng: &mut Rng, flavour: Flavour, home: Home, boundary: bool) -> Value {
+fn statement(rng: &mut Rng, style: Style, home: Home, boundary: bool) -> Value {
+    let flavour = style.flavour;
     let mut statement = Map::new();
     let deny = rng.chance(if boundary { 20 } else { 30 });
     if rng.chance(40) {
         statement.insert("Sid".to_owned(), format!("Part{}", rng.below(100)).into());
     }
     statement.insert("Effect".to_owned(), if deny { "Deny" } else { "Allow" }.into());
-    let not_action = rng.chance(if flavour.odd_actions() { 20 } else { 4 });
+    // A few broad actions and resources, so that the conditions of all statements concern the same requests.
+    let broad = style.themed() && rng.chance(70);
+    let not_action = rng.chance(if flavour.odd_actions() { 20 } else { 4 }) && !broad;
     let mut actions = Vec::new();
-    for _ in 0..=rng.below(4) {
-        actions.push(action(rng, flavour, deny || boundary));
+    for _ in 0..=rng.below(if broad { 2 } else { 4 }) {
+        let broad_actions = if style.theme == Theme::Tags { TAGGED_ACTIONS } else { BROAD_ACTIONS };
+        actions.push(if broad { rng.pick(broad_actions).to_owned() } else { action(rng, flavour, deny || boundary) });
     }
     statement.insert(if not_action { "NotAction" } else { "Action" }.to_owned(), one_or_list(rng, actions));
-    let not_resource = rng.chance(if flavour.odd_resources() { 20 } else { 4 });
+    let not_resource = rng.chance(match flavour {
+        _ if style.themed() => 15,
+        _ if flavour.odd_resources() => 20,
+        _ => 4,
+    });
     let mut resources = Vec::new();
     for _ in 0..=rng.below(3) {
-        resources.push(resource(rng, flavour, home));
+        let variable = style.themed() && rng.chance(if not_resource { 50 } else { 15 });
+        resources.push(if variable { with_variable(rng, home) } else { resource(rng, flavour, home) });
     }
-    if !not_resource && rng.chance(if flavour == Flavour::Resources { 10 } else { 40 }) {
+    if !not_resource && rng.chance(if flavour == Flavour::Resources { 10 } else { 40 } + if broad { 40 } else { 0 }) {
         resources = vec!["*".to_owned()];
     }
     statement.insert(if not_resource { "NotResource" } else { "Resource" }.to_owned(), one_or_list(rng, resources));
-    if rng.chance(flavour.conditions() + if deny { 10 } else { 0 }) {
-        statement.insert("Condition".to_owned(), condition_block(rng, flavour, home));
+    let themed = style.themed() && rng.chance(75);
+    if themed || rng.chance(flavour.conditions() + if deny { 10 } else { 0 }) {
+        let conditions =
+            if themed { themed_conditions(rng, style.theme, home) } else { condition_block(rng, flavour, home) };
+        statement.insert("Condition".to_owned(), conditions);
     }
     Value::Object(statement)
+}
+
+const BROAD_ACTIONS: &[&str] =
+    &["ecr:*", "ecr:PutImage", "ecr:Put*", "*", "ecr-public:*", "ecr:CreateRepository", "ecr:ListImage*"];
+
+const TAGGED_ACTIONS: &[&str] = &[
+    "ecr:*",
+    "ecr:PutImage",
+    "*",
+    "ecr-public:*",
+    "ecr:CreateRepository",
+    "ecr:TagResource",
+    "ecr-public:PutImage",
+    "ecr:ListImageReferrers",
+];
+
+/// A resource with a variable, which may have no value.
+fn with_variable(rng: &mut Rng, home: Home) -> String {
+    let variable = rng.pick(&[
+        "${aws:PrincipalTag/k}",
+        "${aws:PrincipalTag/team}",
+        "${aws:PrincipalTag/none}",
+        "${aws:PrincipalTag/none, 'app'}",
+        "${aws:ResourceTag/k}",
+        "${ecr:ResourceTag/k}",
+        "${aws:TagKeys}",
+        "${aws:SourceVpc}",
+        "${aws:SourceIdentity}",
+        "${ec2:SourceInstanceArn}",
+        "${aws:PrincipalOrgID}",
+        "${aws:username}",
+    ]);
+    let (partition, account) = (home.partition, home.account);
+    match rng.below(10) {
+        0 => format!("arn:{partition}:ecr:*:${{aws:ResourceAccount}}:repository/{variable}"),
+        1 => format!("arn:{partition}:ecr:*:{variable}:repository/app"),
+        2 => format!("arn:{partition}:ecr-public::{account}:repository/{variable}"),
+        3 => format!("arn:{partition}:s3:::{variable}/*"),
+        4 => format!("arn:{partition}:ecr:*:{variable}"),
+        5 => variable.to_owned(),
+        6 => format!("arn:{partition}:ecr:*:*:repository/{variable}*"),
+        _ => format!("arn:{partition}:ecr:*:*:repository/{variable}"),
+    }
 }
 
 fn one_or_list(rng: &mut Rng, mut texts: Vec<String>) -> Value {

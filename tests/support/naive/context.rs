@@ -363,7 +363,8 @@ impl<'a> View<'a> {
             return own.map_or(Knowledge::Absent, |(_, value)| known(value));
         }
         if let Some((of, "resourcetag", tag)) = tag_key(&key) {
-            let name_exists = of == "aws" || of == service || of == "ecr" && service == "ecr-public" && self.foreign_tags;
+            let name_exists =
+                of == "aws" || of == service || of == "ecr" && service == "ecr-public" && self.foreign_tags;
             if !name_exists || !self.on_repository() {
                 return Knowledge::Absent;
             }
@@ -428,9 +429,7 @@ impl<'a> View<'a> {
             _ => match key.split_once(':') {
                 Some((prefix, _)) if prefix == "aws" || prefix == service => Knowledge::Free(Kind::Text),
                 // The keys of SAML and of OIDC providers. The prefix of the latter is a host name.
-                Some((prefix, _)) if prefix == "saml" || prefix.contains('.') => {
-                    free_if(trust.federated(), Kind::Text)
-                }
+                Some((prefix, _)) if prefix == "saml" || prefix.contains('.') => free_if(trust.federated(), Kind::Text),
                 _ => Knowledge::Absent,
             },
         }
@@ -508,7 +507,9 @@ impl<'a> View<'a> {
         if service == "ecr-public" && LISTED_VPC_KEYS.contains(&key) || self.lists_one_of(&["aws:sourceip"]) {
             return Knowledge::Absent;
         }
-        if service == "ecr-public" && (self.listed("aws:requestedregion").is_some() && !self.lists("aws:requestedregion", "us-east-1")) {
+        if service == "ecr-public"
+            && (self.listed("aws:requestedregion").is_some() && !self.lists("aws:requestedregion", "us-east-1"))
+        {
             return Knowledge::Absent;
         }
         let of_endpoint = self.of_group(key, &VPC_KEYS, kind);

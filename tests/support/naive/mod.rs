@@ -23,8 +23,9 @@ pub mod statement;
 pub mod value;
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use catalogue::CatalogueAction;
 use context::{Trust, View};
 use statement::{Effect, Statement};
 
@@ -259,6 +260,21 @@ impl<'a> Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// The actions of ECR, in lower case, that an Allow of the identity-based policies names without wildcards and that the
+    /// catalogue does not know. Operations without an action are not among them: naming one grants nothing.
+    pub fn unknown_actions(&self, catalogue: &[CatalogueAction]) -> BTreeSet<String> {
+        let identity = self.sources.iter().filter(|(place, ..)| *place == Place::Identity);
+        let allows = identity.flat_map(|(.., statements)| statements).filter(|one| one.effect == Effect::Allow);
+        let names = allows.flat_map(Statement::named_actions).map(|name| name.to_lowercase());
+        let unknown = |name: &String| {
+            let known = catalogue.iter().any(|action| action.action.to_lowercase() == *name);
+            let of_ecr = matches!(name.split_once(':'), Some(("ecr" | "ecr-public", action)) if !action.is_empty());
+            let literal = !name.contains(|c: char| "*?,".contains(c) || c.is_whitespace());
+            of_ecr && literal && !known && !request::without_action(name)
+        };
+        names.filter(unknown).collect()
+    }
+
     /// How far a request is from being allowed: 0 if it is allowed in one reading, else the number of parts of statements
     /// (a resource, a condition, a Deny) that stand in the way. `None` if no Allow matches the action.
     pub fn distance(&self, request: &Request) -> Option<usize> {
@@ -274,7 +290,9 @@ impl Judge<'_> {
                             *nearest = Some(nearest.map_or(misses, |least| least.min(misses)));
                         }
                     }
-                    Effect::Deny => denies += usize::from(!matches!(statement.matches(&view), Ok(Tri::No | Tri::Maybe))),
+                    Effect::Deny => {
+                        denies += usize::from(!matches!(statement.matches(&view), Ok(Tri::No | Tri::Maybe)))
+                    }
                 }
             }
         }

@@ -13,6 +13,11 @@ use std::net::{IpAddr, Ipv4Addr};
 /// `ListImageReferrers` needs the permission `ecr:BatchGetImage`.
 const OPERATIONS_WITHOUT_ACTION: [&str; 1] = ["ecr:ListImageReferrers"];
 
+/// Whether the name is that of an operation without an action.
+pub fn without_action(name: &str) -> bool {
+    OPERATIONS_WITHOUT_ACTION.iter().any(|operation| operation.eq_ignore_ascii_case(name))
+}
+
 /// Whether a session of this role could send this request at or after `at` (seconds since 1970).
 ///
 /// # Errors
@@ -36,7 +41,7 @@ pub fn can_exist(
     if entry.is_none() && !["ecr", "ecr-public"].contains(&service(&request.action)) {
         return Err(format!("`{}` is no action of ECR", request.action));
     }
-    if OPERATIONS_WITHOUT_ACTION.iter().any(|operation| operation.eq_ignore_ascii_case(&request.action)) {
+    if without_action(&request.action) {
         return Err(format!("IAM checks another action for `{}`", request.action));
     }
     let partition = role.arn.split(':').nth(1).unwrap_or_default();

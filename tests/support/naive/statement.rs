@@ -201,10 +201,14 @@ impl Statement {
             return None;
         }
         let missed = |outcome: Outcome| usize::from(!matches!(outcome, Ok(Tri::Maybe | Tri::Yes)));
-        let of_condition = |one: &Condition| {
-            missed(condition::holds(&one.operator, &one.key, &one.values, self.variables, view))
-        };
+        let of_condition =
+            |one: &Condition| missed(condition::holds(&one.operator, &one.key, &one.values, self.variables, view));
         Some(missed(self.resource(view)) + self.conditions.iter().map(of_condition).sum::<usize>())
+    }
+
+    /// The entries of `Action`; none for `NotAction`.
+    pub fn named_actions(&self) -> &[String] {
+        if self.actions.not { &[] } else { &self.actions.entries }
     }
 
     /// The entries of `Action` or `NotAction`.

@@ -188,6 +188,9 @@ fn days_in(year: Fixed, month: Fixed) -> Fixed {
     }
 }
 
+/// The Gregorian calendar repeats after 400 years.
+const DAYS_IN_400_YEARS: Fixed = 146_097;
+
 fn days_since_1970(year: Fixed, month: Fixed, day: Fixed) -> Fixed {
     let years: Fixed = (year.min(1970)..year.max(1970)).map(|year| if leap(year) { 366 } else { 365 }).sum();
     let months: Fixed = (1..month).map(|month| days_in(year, month)).sum();
@@ -196,20 +199,17 @@ fn days_since_1970(year: Fixed, month: Fixed, day: Fixed) -> Fixed {
 
 /// An instant as `aws:CurrentTime` shows it.
 pub fn show_instant(epoch_seconds: i64) -> String {
-    let (mut days, seconds) = (epoch_seconds.div_euclid(86_400), epoch_seconds.rem_euclid(86_400));
-    let mut year = 1970;
+    let seconds = epoch_seconds.rem_euclid(86_400);
+    let days = Fixed::from(epoch_seconds.div_euclid(86_400));
+    let (mut year, mut days) = (1970 + 400 * days.div_euclid(DAYS_IN_400_YEARS), days.rem_euclid(DAYS_IN_400_YEARS));
     let length = |year: Fixed| if leap(year) { 366 } else { 365 };
-    while days < 0 {
-        year -= 1;
-        days += length(year);
-    }
     while days >= length(year) {
         days -= length(year);
         year += 1;
     }
     let mut month = 1;
-    while Fixed::from(days) >= days_in(year, month) {
-        days -= i64::try_from(days_in(year, month)).unwrap();
+    while days >= days_in(year, month) {
+        days -= days_in(year, month);
         month += 1;
     }
     let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
