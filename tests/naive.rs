@@ -1,7 +1,7 @@
 //! Tests of the test tools: the naive evaluator on written cases, and the coverage of the generator.
 
 use crate::support::generate::Rng;
-use crate::support::generate::account::{account, role_docs, role_names};
+use crate::support::generate::account::{account, themed_account, themed_role};
 use crate::support::generate::probe::{Interest, probe};
 use crate::support::naive::catalogue::{CatalogueAction, catalogue};
 use crate::support::naive::request::well_formed;
@@ -117,10 +117,12 @@ fn naive_catalogue_has_all_actions_of_both_services() {
 
 #[test]
 fn generated_role_depends_only_on_its_seed() {
-    let many = account(100, 5);
-    let alone = account(103, 1);
-    assert_eq!(many["RoleDetailList"][3], alone["RoleDetailList"][0]);
-    assert_eq!(account(100, 5).to_string(), many.to_string());
+    for account in [account, themed_account] {
+        let many = account(100, 5);
+        let alone = account(103, 1);
+        assert_eq!(many["RoleDetailList"][3], alone["RoleDetailList"][0]);
+        assert_eq!(account(100, 5).to_string(), many.to_string());
+    }
 }
 
 #[test]
@@ -128,8 +130,7 @@ fn generated_requests_can_exist_and_are_decided() {
     let catalogue = actions();
     let (mut probes, mut found, mut doubtful, mut surely) = (0, 0, 0, 0);
     for seed in 0..150 {
-        let details = account(seed, 1);
-        let role = role_docs(&details, &role_names(&details)[0]).unwrap();
+        let role = themed_role(seed);
         let judge = Judge::new(&role).unwrap();
         let interest = Interest::of(&role);
         let mut rng = Rng::new(seed);
@@ -151,7 +152,7 @@ fn generated_requests_can_exist_and_are_decided() {
 #[test]
 fn generated_roles_have_every_operator_and_shape() {
     let mut seen = BTreeMap::new();
-    let text: String = (0..3_000).map(|seed| account(seed, 1).to_string()).collect();
+    let text: String = (0..3_000).map(|seed| themed_account(seed, 1).to_string()).collect();
     let kinds = [
         "StringEquals",
         "StringNotEquals",
@@ -200,6 +201,18 @@ fn generated_roles_have_every_operator_and_shape() {
         "%7B%22",
         "${*}",
         ", 'base'}",
+        "ecr:ListImageReferrers",
+        "sts:SetSourceIdentity",
+        "chatbot.amazonaws.com",
+        "saml-provider",
+        "oidc-provider",
+        ":user/",
+        "9007199254740993",
+        "192.000.002.0/24",
+        "::ffff:",
+        "😀",
+        "repository/${aws:PrincipalTag/none}",
+        "arn:aws:ecr-public::111122223333:repository/${",
     ] {
         seen.insert(shape.to_owned(), false);
     }
@@ -214,10 +227,7 @@ fn generated_roles_have_every_operator_and_shape() {
 fn naive_deny_only_removes_and_allow_only_adds() {
     let catalogue = actions();
     for seed in 0..80 {
-        let details = account(seed, 1);
-        let role = role_docs(&details, &role_names(&details)[0]).unwrap();
-        let other = account(seed + 5_000, 1);
-        let other = role_docs(&other, &role_names(&other)[0]).unwrap();
+        let (role, other) = (themed_role(seed), themed_role(seed + 5_000));
         let (mut denied, mut granted) = (role.clone(), role.clone());
         for (name, document) in other.policies {
             let of = |effect: &str| {
