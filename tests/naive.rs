@@ -152,7 +152,7 @@ fn generated_requests_can_exist_and_are_decided() {
 #[test]
 fn generated_roles_have_every_operator_and_shape() {
     let mut seen = BTreeMap::new();
-    let text: String = (0..3_000).map(|seed| themed_account(seed, 1).to_string()).collect();
+    let text: String = (0..5_000).map(|seed| themed_account(seed, 1).to_string()).collect();
     let kinds = [
         "StringEquals",
         "StringNotEquals",

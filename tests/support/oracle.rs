@@ -16,13 +16,16 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::generate::Rng;
-use super::generate::probe::{Interest, allowed_request, changed, probe};
+use super::generate::probe::{Interest, allowed_request, changed, completed, probe};
 use super::naive::catalogue::{CatalogueAction, catalogue as naive_catalogue};
 use super::naive::request::can_exist;
 use super::naive::{Answer, Judge, Place, Request, RoleDocs, explain};
 
 /// 2027-01-15T08:00:00Z, the time of evaluation.
 pub const AT: i64 = 1_800_000_000;
+
+/// How often a witness gets values for the keys that it does not list and that every request has.
+const COMPLETIONS: usize = 4;
 
 /// The naive evaluator's own catalogue.
 pub fn actions() -> Vec<CatalogueAction> {
@@ -120,7 +123,7 @@ impl Tally {
                     resource: witness.resource.clone(),
                     context: witness.context.clone(),
                 };
-                match case.problem(&request, witness) {
+                match case.problem(&request, witness, action, rng) {
                     Err(problem) => {
                         let explanation = explained(case.docs, &request);
                         self.disagreements.push(format!("unsound {request:?}: {problem}\n{explanation}"));
@@ -192,16 +195,27 @@ impl Case<'_> {
     ///
     /// # Errors
     /// What is wrong with the witness.
-    fn problem(&self, request: &Request, witness: &Witness) -> Result<Answer, String> {
+    fn problem(
+        &self,
+        request: &Request,
+        witness: &Witness,
+        action: &CatalogueAction,
+        rng: &mut Rng,
+    ) -> Result<Answer, String> {
         can_exist(self.docs, self.judge.trust(), request, self.actions, AT)?;
-        let answer = self.judge.allowed(request)?;
-        if !answer.allowed {
-            return Err("refused".to_owned());
+        let mut answer = self.answer(request, witness);
+        if answer.is_err() {
+            // The witness does not list keys that may have any value.
+            for _ in 0..COMPLETIONS {
+                let completed = completed(rng, &self.interest, action, request, AT);
+                if can_exist(self.docs, self.judge.trust(), &completed, self.actions, AT).is_ok() {
+                    answer = self.answer(&completed, witness);
+                    let with_request = |problem| format!("{problem} with {:?}", completed.context);
+                    answer = Ok(answer.map_err(with_request)?);
+                }
+            }
         }
-        let rests_on_reading = witness.assumed.iter().any(|one| matches!(one, Assumption::Statement { .. }));
-        if answer.certain == rests_on_reading {
-            return Err(format!("wrong assumptions {:?}", witness.assumed));
-        }
+        let answer = answer?;
         let assumed: BTreeSet<(String, String)> = witness.assumed.iter().filter_map(of_context).collect();
         let unusual: BTreeSet<(String, String)> = unusual(request).collect();
         if assumed != unusual {
@@ -210,6 +224,18 @@ impl Case<'_> {
         let other_account = owner(request).filter(|account| *account != self.own_account());
         if witness.other_account.as_deref() != other_account {
             return Err(format!("names {:?} as the other account", witness.other_account));
+        }
+        Ok(answer)
+    }
+
+    fn answer(&self, request: &Request, witness: &Witness) -> Result<Answer, String> {
+        let answer = self.judge.allowed(request)?;
+        if !answer.allowed {
+            return Err("refused".to_owned());
+        }
+        let rests_on_reading = witness.assumed.iter().any(|one| matches!(one, Assumption::Statement { .. }));
+        if answer.certain == rests_on_reading {
+            return Err(format!("wrong assumptions {:?}", witness.assumed));
         }
         let matches = |grant: &Grant| {
             answer.allows.iter().any(|one| {

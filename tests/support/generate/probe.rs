@@ -388,6 +388,35 @@ fn draw(
     tie(rng, &mut request.context, action, at);
 }
 
+/// The request with a value for each key that it has to have and does not list. Any value is possible.
+pub fn completed(
+    rng: &mut Rng,
+    interest: &Interest<'_>,
+    action: &CatalogueAction,
+    request: &Request,
+    at: i64,
+) -> Request {
+    let mut request = request.clone();
+    let mut keys: Vec<&String> = interest.keys.keys().collect();
+    keys.sort_by_key(|key| !EC2_KEYS.contains(&key.as_str()));
+    for lower in keys {
+        let (key, constants) = &interest.keys[lower];
+        let Ok(view) = View::new(interest.role, &interest.trust, &request) else { break };
+        if view.listed(key).is_none()
+            && let Knowledge::Present(kind) = knowledge(&view, Some(action), key)
+        {
+            // A request lists this key if it is true.
+            let value = match lower.as_str() {
+                "aws:viaawsservice" => "false".to_owned(),
+                _ => value(rng, interest.role, kind, constants, &request.context, at),
+            };
+            request.context.insert(key.clone(), vec![value]);
+        }
+    }
+    tie(rng, &mut request.context, action, at);
+    request
+}
+
 /// The values that a statement compares with a key.
 fn wanted(target: Option<&Statement>, key: &str) -> Vec<String> {
     let conditions = target.map_or(&[][..], Statement::conditions).iter();

@@ -344,7 +344,8 @@ fn as_json(rng: &mut Rng, pool: &[&str], home: Home) -> Value {
     let text = rng.pick(pool);
     if rng.chance(30)
         && text.len() != 12
-        && let Ok(value @ (Value::Bool(_) | Value::Number(_))) = serde_json::from_str(text)
+        && let Ok(value @ (Value::Bool(_) | Value::Number(_))) = serde_json::from_str::<Value>(text)
+        && value.to_string() == text
     {
         return value;
     }

@@ -187,9 +187,12 @@ fn compare(
     })
 }
 
-/// The request has the same text, or its bytes. Whether another text of the same bytes matches is not documented.
+/// The same Base64 text matches. Whether another text of the same bytes matches, or the same text that is no Base64, is not
+/// documented.
 fn binary(value: &str, constant: &str) -> Vec<Option<bool>> {
-    let Some(bytes) = base64(constant) else { return vec![None] };
+    let Some(bytes) = base64(constant) else {
+        return if value == constant { vec![Some(true), None] } else { vec![None] };
+    };
     if value == constant {
         return vec![Some(true)];
     }

@@ -184,7 +184,7 @@ pub fn multivalued(key: &str) -> bool {
     sets.contains(&key) || key.ends_with(":amr")
 }
 
-/// The keys of EC2's credentials, in lower case. A request has all of them or none.
+/// The keys of EC2's credentials, in lower case. A request has all of them or none, unless a service calls for the caller.
 pub const EC2_KEYS: [&str; 4] =
     ["ec2:sourceinstancearn", "ec2:roledelivery", "aws:ec2instancesourcevpc", "aws:ec2instancesourceprivateipv4"];
 
@@ -212,8 +212,8 @@ pub struct View<'a> {
     request: &'a Request,
     trust: &'a Trust,
     listed: Rc<BTreeMap<String, &'a Vec<String>>>,
-    /// Actions of `ecr-public` have the key `ecr:ResourceTag`.
-    foreign_tags: bool,
+    /// Whether actions of `ecr-public` have the key `ecr:ResourceTag`; `None` for both readings.
+    foreign_tags: Option<bool>,
 }
 
 impl<'a> View<'a> {
@@ -228,7 +228,7 @@ impl<'a> View<'a> {
                 return Err(format!("the witness lists `{key}` twice"));
             }
         }
-        Ok(View { role, request, trust, listed: Rc::new(listed), foreign_tags: true })
+        Ok(View { role, request, trust, listed: Rc::new(listed), foreign_tags: None })
     }
 
     /// The outcome in both readings of `ecr:ResourceTag` on `ecr-public` actions: the guide of ECR Public uses the key, the
@@ -239,11 +239,12 @@ impl<'a> View<'a> {
         outcome: impl Fn(&View<'a>) -> Outcome,
     ) -> Outcome {
         let concerns = |text: &str| text.to_lowercase().contains("ecr:resourcetag/");
-        if self.service() != "ecr-public" || !texts.into_iter().any(concerns) {
+        let split = self.foreign_tags.is_none() && self.service() == "ecr-public" && texts.into_iter().any(concerns);
+        if !split {
             return outcome(self);
         }
-        let one = outcome(&View { foreign_tags: true, ..self.clone() })?;
-        let other = outcome(&View { foreign_tags: false, ..self.clone() })?;
+        let [one, other] = [true, false].map(|exists| outcome(&View { foreign_tags: Some(exists), ..self.clone() }));
+        let (one, other) = (one?, other?);
         Ok(if one == other { one } else { Tri::Maybe })
     }
 
@@ -274,7 +275,7 @@ impl<'a> View<'a> {
     /// The values that the request lists for a key.
     pub fn listed(&self, key: &str) -> Option<&'a Vec<String>> {
         let key = key.to_lowercase();
-        let hidden = !self.foreign_tags && key.starts_with("ecr:resourcetag/");
+        let hidden = self.foreign_tags == Some(false) && key.starts_with("ecr:resourcetag/");
         if hidden { None } else { self.listed.get(&key).copied() }
     }
 
@@ -363,8 +364,9 @@ impl<'a> View<'a> {
             return own.map_or(Knowledge::Absent, |(_, value)| known(value));
         }
         if let Some((of, "resourcetag", tag)) = tag_key(&key) {
-            let name_exists =
-                of == "aws" || of == service || of == "ecr" && service == "ecr-public" && self.foreign_tags;
+            let name_exists = of == "aws"
+                || of == service
+                || of == "ecr" && service == "ecr-public" && self.foreign_tags != Some(false);
             if !name_exists || !self.on_repository() {
                 return Knowledge::Absent;
             }
@@ -480,10 +482,12 @@ impl<'a> View<'a> {
         if !self.trust.service("ec2") {
             return Knowledge::Absent;
         }
-        if self.trust.only_ec2() && !by_service {
-            return Knowledge::Present(kind);
+        match (by_service, self.trust.only_ec2()) {
+            // "Some of the keys are not present" in a call that a service makes for the caller.
+            (true, _) => Knowledge::Free(kind),
+            (false, true) => Knowledge::Present(kind),
+            (false, false) => self.of_group(key, &EC2_KEYS, kind),
         }
-        self.of_group(key, &EC2_KEYS, kind)
     }
 
     /// A key that is present exactly if the others of its group are.

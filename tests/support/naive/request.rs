@@ -13,6 +13,9 @@ use std::net::{IpAddr, Ipv4Addr};
 /// `ListImageReferrers` needs the permission `ecr:BatchGetImage`.
 const OPERATIONS_WITHOUT_ACTION: [&str; 1] = ["ecr:ListImageReferrers"];
 
+/// 9999-12-31T23:59:59Z.
+const LAST_SECOND: i64 = 253_402_300_799;
+
 /// Whether the name is that of an operation without an action.
 pub fn without_action(name: &str) -> bool {
     OPERATIONS_WITHOUT_ACTION.iter().any(|operation| operation.eq_ignore_ascii_case(name))
@@ -217,12 +220,13 @@ fn is_of(kind: Kind, value: &str, view: &View<'_>, partition: &str) -> bool {
         Kind::Number => number(value).is_some(),
         Kind::RoleDelivery => value == "1.0" || value == "2.0",
         Kind::Date => value.contains('T') && value.ends_with('Z') && instant(value).is_some(),
-        Kind::Seconds => value.parse::<i64>().is_ok(),
+        // AWS writes the year of a date with four digits.
+        Kind::Seconds => value.parse::<i64>().is_ok_and(|seconds| seconds <= LAST_SECOND),
         Kind::Ip => value.parse::<IpAddr>().is_ok(),
         Kind::PrivateIpv4 => value.parse::<Ipv4Addr>().is_ok_and(|address| address.is_private()),
         Kind::Arn => arn(value),
         Kind::VpcArn => {
-            let fields: Vec<&str> = value.split(':').collect();
+            let fields: Vec<&str> = value.splitn(6, ':').collect();
             let vpc = fields.get(5).and_then(|last| last.strip_prefix("vpc/"));
             let listed = view.listed("aws:SourceVpc").and_then(|values| values.first());
             arn(value) && fields[2] == "ec2" && vpc.is_some_and(|id| listed.is_none_or(|listed| listed == id))

@@ -157,7 +157,16 @@ impl Statement {
         if action == Ok(Tri::No) {
             return action;
         }
-        all_of([action, self.resource(view), self.condition(view)])
+        // One reading of a key for the whole statement.
+        view.in_both_readings(self.texts(), |view| {
+            all_of([self.action(view), self.resource(view), self.condition(view)])
+        })
+    }
+
+    /// The texts that may name a condition key.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let of_conditions = self.conditions.iter().flat_map(|one| one.values.iter().chain([&one.key]));
+        self.resources.entries.iter().chain(of_conditions).map(String::as_str)
     }
 
     /// Whether `Action` or `NotAction` matches the request.
@@ -203,7 +212,9 @@ impl Statement {
         let missed = |outcome: Outcome| usize::from(!matches!(outcome, Ok(Tri::Maybe | Tri::Yes)));
         let of_condition =
             |one: &Condition| missed(condition::holds(&one.operator, &one.key, &one.values, self.variables, view));
-        Some(missed(self.resource(view)) + self.conditions.iter().map(of_condition).sum::<usize>())
+        let misses = missed(self.resource(view)) + self.conditions.iter().map(of_condition).sum::<usize>();
+        // Parts that match in different readings of a key do not match together.
+        Some(misses.max(missed(self.matches(view))))
     }
 
     /// The entries of `Action`; none for `NotAction`.

@@ -352,14 +352,17 @@ pub fn base64(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A text in lower case, in each reading: each UTF-16 unit alone, or the text by Unicode's rules.
-pub fn lower_cases(text: &str) -> [String; 2] {
+/// A text in lower case, in each reading: of each UTF-16 unit alone, or of each character by Unicode's rules.
+pub fn lower_cases(text: &str) -> [Vec<String>; 2] {
     let unit = |character: char| match character {
         // A letter outside the Basic Multilingual Plane is two units, which have no lower case.
         '\u{10000}'.. => character,
         _ => character.to_lowercase().next().unwrap_or(character),
     };
-    [text.chars().map(unit).collect(), text.to_lowercase()]
+    [
+        text.chars().map(|character| unit(character).to_string()).collect(),
+        text.chars().map(|character| character.to_lowercase().collect()).collect(),
+    ]
 }
 
 /// Each UTF-16 unit of a text as one character. The halves of a pair become private characters.
