@@ -163,6 +163,15 @@ fn percent_encoded(text: &str, plain: impl Fn(u8) -> bool, upper: bool) -> Strin
     encoded
 }
 
+/// The identity-based policies, the boundary and the session policy, in this order.
+fn layer(kind: GrantKind) -> u8 {
+    match kind {
+        GrantKind::Inline | GrantKind::Managed => 0,
+        GrantKind::Boundary => 1,
+        GrantKind::Session => 2,
+    }
+}
+
 #[test]
 fn order_of_policies_and_lists_changes_no_decision() {
     for_roles(|docs, rng| {
@@ -170,8 +179,9 @@ fn order_of_policies_and_lists_changes_no_decision() {
         shuffle(rng, &mut shuffled.policies);
         shuffle(rng, &mut shuffled.tags);
         // For each document, the earlier place of each statement.
-        let mut places: Vec<(String, bool, Vec<usize>)> = Vec::new();
-        let boundary = shuffled.boundary.as_ref().map(|(name, _)| name.clone());
+        let mut places: Vec<(String, u8, Vec<usize>)> = Vec::new();
+        let name_of = |policy: &Option<(String, Value)>| policy.as_ref().map(|(name, _)| name.clone());
+        let (boundary, session) = (name_of(&shuffled.boundary), name_of(&shuffled.session));
         for (name, document) in documents(&mut shuffled) {
             let statements = statements_of(document);
             let mut numbered: Vec<(usize, Value)> = statements.drain(..).enumerate().collect();
@@ -192,7 +202,9 @@ fn order_of_policies_and_lists_changes_no_decision() {
             }
             let (order, shuffled): (Vec<usize>, Vec<Value>) = numbered.into_iter().unzip();
             *statements = shuffled;
-            places.push((name.clone(), boundary.as_ref() == Some(name), order));
+            let here = Some(&*name);
+            let layer = if here == boundary.as_ref() { 1 } else { 2 * u8::from(here == session.as_ref()) };
+            places.push((name.clone(), layer, order));
         }
         let before = decide(docs);
         let mut after = decide(&shuffled);
@@ -205,16 +217,12 @@ fn order_of_policies_and_lists_changes_no_decision() {
                     Assumption::Context { .. } => None,
                 });
                 for grant in witness.grants.iter_mut().chain(assumed) {
-                    let of_boundary = grant.kind == GrantKind::Boundary;
-                    let place = |(name, boundary, _): &&(String, bool, Vec<usize>)| {
-                        *name == grant.policy && *boundary == of_boundary
-                    };
+                    let place =
+                        |(name, of, _): &&(String, u8, Vec<usize>)| *name == grant.policy && *of == layer(grant.kind);
                     grant.statement = places.iter().find(place).unwrap().2[grant.statement];
                 }
                 witness.assumed.sort_unstable();
-                witness.grants.sort_unstable_by(|a, b| {
-                    (a.kind == GrantKind::Boundary, a).cmp(&(b.kind == GrantKind::Boundary, b))
-                });
+                witness.grants.sort_unstable_by(|a, b| (layer(a.kind), a).cmp(&(layer(b.kind), b)));
             }
         }
         same(&before.catalogued, &after.catalogued)?;
@@ -320,7 +328,12 @@ fn with_session(rng: &mut Rng, docs: &RoleDocs) -> RoleDocs {
 
 #[test]
 fn session_policy_adds_no_permission() {
-    for_roles(|docs, rng| within(&may(&decide(&with_session(rng, docs))), &may(&decide(docs))));
+    for_roles(|docs, rng| {
+        // Both have a session policy, so that the context is the same.
+        let session = Some((ASSOCIATION.to_owned(), everything()));
+        let free = RoleDocs { session, ..docs.clone() };
+        within(&may(&decide(&with_session(rng, docs))), &may(&decide(&free)))
+    });
 }
 
 #[test]
@@ -457,7 +470,9 @@ fn alone(docs: &RoleDocs, policy: &str, place: usize) -> RoleDocs {
     let statement = statements_of(document).swap_remove(place);
     document["Statement"] = json!([statement]);
     let only = ("only".to_owned(), document.clone());
-    RoleDocs { policies: vec![only], boundary: None, session: None, ..docs.clone() }
+    // A session policy decides who starts the sessions.
+    let session = docs.session.as_ref().map(|(name, _)| (name.clone(), everything()));
+    RoleDocs { policies: vec![only], boundary: None, session, ..docs.clone() }
 }
 
 #[test]
