@@ -55,15 +55,6 @@ const EXCEPTIONS = [
       )
   },
   {
-    name: 'unresolved variables in NotResource',
-    rule: 'An entry whose variable has no value matches nothing, so NotResource does not exclude anything with it. In iam-simulate the statement matches nothing.',
-    page: 'reference_policies_variables.html#policy-vars-no-value',
-    recognises: ({ part, statement, resources }, { context }) =>
-      part === 'resource' &&
-      'NotResource' in statement &&
-      variables(resources).some((key) => valuesOf(context, key).length === 0)
-  },
-  {
     name: 'unresolved variables under negated operators',
     rule: 'A value whose variable has no value equals nothing, so a negated operator holds. In iam-simulate it does not hold.',
     page: 'reference_policies_variables.html#policy-vars-no-value',
@@ -76,6 +67,28 @@ const EXCEPTIONS = [
     page: 'reference_policies_elements_resource.html',
     recognises: ({ part, statement, resources, matches }) =>
       part === 'resource' && 'NotResource' in statement && !matches && resources.some(isShort)
+  },
+  {
+    name: 'texts of booleans',
+    rule: 'Under Bool, `true` in any letter case is true and every other text is false. iam-simulate knows `true` and `false` only.',
+    page: 'reference_policies_elements_condition_operators.html#Conditions_Boolean',
+    recognises: ({ condition }, { context }) =>
+      /Bool/.test(condition?.operator) &&
+      [...condition.values, ...valuesOf(context, condition.key)].some((text) => !/^(true|false)$/.test(text))
+  },
+  {
+    name: 'texts under Null',
+    rule: 'Under Null, `true` in any letter case asks for absence and every other text for presence. iam-simulate knows `true` and `false` only.',
+    page: 'reference_policies_elements_condition_operators.html#Conditions_Null',
+    recognises: ({ condition }) =>
+      condition?.operator === 'Null' && condition.values.some((text) => !/^(true|false)$/.test(text))
+  },
+  {
+    name: 'networks with leading zeros',
+    rule: '192.000.002.0/24 is 192.0.2.0/24. iam-simulate cannot read it.',
+    page: 'reference_policies_elements_condition_operators.html#Conditions_IPAddress',
+    recognises: ({ condition }) =>
+      /IpAddress/.test(condition?.operator) && condition.values.some((value) => /(^|\.)0\d/.test(value))
   },
   {
     name: 'networks of /0',
