@@ -168,10 +168,10 @@ impl<'a> Case<'a> {
             (Kind::Arn | Kind::VpcArn, _) => {
                 format!("arn:{partition}:ec2:us-east-1:111122223333:instance/i-0123456789abcdef0")
             }
-            (Kind::Text | Kind::Number, "aws:UserAgent") => {
+            (Kind::Text | Kind::Age, "aws:UserAgent") => {
                 rng.pick(&["docker/1", "containerd/2", "aws-cli/2.0"]).to_owned()
             }
-            (Kind::Text | Kind::Number, _) => rng.pick(&["vpc-0c1d", "x-1", "999988887777"]).to_owned(),
+            (Kind::Text | Kind::Age, _) => rng.pick(&["vpc-0c1d", "x-1", "999988887777"]).to_owned(),
         }])
     }
 

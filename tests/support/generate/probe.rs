@@ -445,9 +445,9 @@ fn value(
         },
         Kind::Bool => rng.pick(&["true", "false"]).to_owned(),
         Kind::False => "false".to_owned(),
-        Kind::Number => {
-            let number = text.and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-            format!("{}", number + rng.pick::<f64>(&[&0.0, &0.0, &1.0, &-1.0, &0.5]))
+        Kind::Age => {
+            let number = text.and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
+            (number + rng.pick::<i64>(&[&0, &0, &1, &-1])).max(0).to_string()
         }
         Kind::RoleDelivery => rng.pick(&["1.0", "2.0"]).to_owned(),
         Kind::Date | Kind::Seconds => {
@@ -477,8 +477,9 @@ fn value(
             let listed = context.iter().find(|(key, _)| key.eq_ignore_ascii_case("aws:SourceVpc"));
             let id = listed.and_then(|(_, values)| values.first()).map_or("vpc-0a1b2c3d", String::as_str);
             let arn = text.and_then(|text| text.split_once(":vpc/").map(|(start, _)| start.to_owned()));
+            let partition = role.arn.split(':').nth(1).unwrap_or_default();
             let start = arn.filter(|start| start.matches(':').count() == 4);
-            format!("{}:vpc/{id}", start.unwrap_or_else(|| "arn:aws:ec2:us-east-1:111122223333".to_owned()))
+            format!("{}:vpc/{id}", start.unwrap_or_else(|| format!("arn:{partition}:ec2:us-east-1:111122223333")))
         }
         Kind::Region => match (text, role.arn.split(':').nth(1).unwrap_or_default()) {
             (Some(text), partition) if is_region(partition, &text) => text,

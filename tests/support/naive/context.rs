@@ -19,8 +19,8 @@ pub enum Kind {
     Bool,
     /// Only `false`.
     False,
-    /// A number.
-    Number,
+    /// A whole number of seconds.
+    Age,
     /// A date as AWS writes it.
     Date,
     /// Whole seconds since 1970.
@@ -416,7 +416,7 @@ impl<'a> View<'a> {
             "aws:multifactorauthpresent" => Knowledge::Free(Kind::Bool),
             "aws:multifactorauthage" => {
                 let listed = self.listed("aws:multifactorauthpresent").is_some();
-                free_if(trust.people() && (!listed || self.lists("aws:multifactorauthpresent", "true")), Kind::Number)
+                free_if(trust.people() && (!listed || self.lists("aws:multifactorauthpresent", "true")), Kind::Age)
             }
             "aws:federatedprovider" => free_if(trust.federated(), Kind::Text),
             "aws:sourceidentity" => free_if(trust.source_identity, Kind::Text),

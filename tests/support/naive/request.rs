@@ -5,7 +5,7 @@
 
 use super::catalogue::CatalogueAction;
 use super::context::{CALLED_VIA, EC2_KEYS, Kind, Knowledge, Trust, View, multivalued, tag_key};
-use super::value::{Fixed, instant, number};
+use super::value::{Fixed, instant};
 use super::{Request, RoleDocs};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -217,7 +217,7 @@ fn is_of(kind: Kind, value: &str, view: &View<'_>, partition: &str) -> bool {
         Kind::Text => true,
         Kind::Bool => value == "true" || value == "false",
         Kind::False => value == "false",
-        Kind::Number => number(value).is_some(),
+        Kind::Age => value.parse::<u64>().is_ok(),
         Kind::RoleDelivery => value == "1.0" || value == "2.0",
         Kind::Date => value.contains('T') && value.ends_with('Z') && instant(value).is_some(),
         // AWS writes the year of a date with four digits.
@@ -229,7 +229,10 @@ fn is_of(kind: Kind, value: &str, view: &View<'_>, partition: &str) -> bool {
             let fields: Vec<&str> = value.splitn(6, ':').collect();
             let vpc = fields.get(5).and_then(|last| last.strip_prefix("vpc/"));
             let listed = view.listed("aws:SourceVpc").and_then(|values| values.first());
-            arn(value) && fields[2] == "ec2" && vpc.is_some_and(|id| listed.is_none_or(|listed| listed == id))
+            arn(value)
+                && fields[1] == partition
+                && fields[2] == "ec2"
+                && vpc.is_some_and(|id| listed.is_none_or(|listed| listed == id))
         }
         Kind::Region => is_region(partition, value),
         Kind::PublicRegion => value == "us-east-1" || value == "us-west-2",
