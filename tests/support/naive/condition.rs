@@ -247,6 +247,9 @@ fn arn(value: &str, constant: &str, variables: bool, view: &View<'_>) -> Result<
     for inserted_wildcards in inserts(&constant).iter().copied() {
         let Some(pattern) = substitute(&constant, inserted_wildcards, &|key| view.variable(key))? else {
             readings.push(Some(false));
+            if !value_is_arn {
+                readings.push(None);
+            }
             continue;
         };
         let mut six: Vec<Vec<Piece>> =

@@ -201,7 +201,8 @@ pub const VPC_ORG_KEYS: [&str; 2] = ["aws:vpceorgid", "aws:vpceorgpaths"];
 /// The services that a request came through: all three keys or none.
 pub const CALLED_VIA: [&str; 3] = ["aws:calledvia", "aws:calledviafirst", "aws:calledvialast"];
 
-/// The organizations of principal and resource. For a resource of the role's account: all four or none, and the same ones.
+/// The organizations of principal and resource: identifier and paths, or neither. For a resource of the role's account: all
+/// four keys or none, and the same organization.
 pub const ORG_KEYS: [&str; 4] =
     ["aws:principalorgid", "aws:resourceorgid", "aws:principalorgpaths", "aws:resourceorgpaths"];
 
@@ -545,7 +546,10 @@ impl<'a> View<'a> {
 
     fn organization(&self, key: &str) -> Knowledge {
         if self.field(4).is_some_and(|account| account != self.own_account()) {
-            return Knowledge::Free(Kind::Text);
+            let pairs =
+                [["aws:principalorgid", "aws:principalorgpaths"], ["aws:resourceorgid", "aws:resourceorgpaths"]];
+            let pair = pairs.iter().find(|pair| pair.contains(&key)).unwrap();
+            return self.of_group(key, pair, Kind::Text);
         }
         let other = match key {
             "aws:principalorgid" => "aws:resourceorgid",

@@ -221,11 +221,21 @@ pub fn boolean(text: &str) -> bool {
     text.eq_ignore_ascii_case("true")
 }
 
+/// What a leading zero before other digits means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Zero {
+    /// `010` is 10.
+    Decimal,
+    /// `010` is 8.
+    Octal,
+    /// `010` is no number, but `001` is 1.
+    Nothing,
+}
+
 /// How a text becomes an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressReading {
-    /// A number with a leading zero is decimal. Otherwise it is octal.
-    decimal: bool,
+    zero: Zero,
     /// An IPv4-mapped IPv6 address is its IPv4 address.
     mapped: bool,
     /// A request's address may have leading zeros.
@@ -247,15 +257,17 @@ pub fn address_readings(value: &str, constant: &str) -> Vec<AddressReading> {
         || value.contains('/')
         || constant.contains(':') && !constant.contains('/');
     let bit = |case: u8, place: u8| case >> place & 1 == 0;
-    (0..if unusual { 32 } else { 1 })
-        .map(|case| AddressReading {
-            decimal: bit(case, 0),
-            mapped: bit(case, 1),
-            zeros: bit(case, 2),
-            masks: bit(case, 3),
-            single: bit(case, 4),
+    let zeros = if unusual { &[Zero::Decimal, Zero::Octal, Zero::Nothing][..] } else { &[Zero::Decimal] };
+    let rest = (0..if unusual { 16 } else { 1 }).flat_map(|case| {
+        zeros.iter().map(move |zero| AddressReading {
+            zero: *zero,
+            mapped: bit(case, 0),
+            zeros: bit(case, 1),
+            masks: bit(case, 2),
+            single: bit(case, 3),
         })
-        .collect()
+    });
+    rest.collect()
 }
 
 /// Four numbers of one to three digits. `None` also for digits that are not octal where the reading is octal.
@@ -264,8 +276,14 @@ fn ipv4(text: &str, reading: AddressReading) -> Option<Ipv4Addr> {
         if !all_digits(digits) || digits.len() > 3 {
             return None;
         }
-        let base = if digits.len() > 1 && digits.starts_with('0') && !reading.decimal { 8 } else { 10 };
-        u8::from_str_radix(digits, base).ok()
+        let decimal = digits.parse().ok();
+        // Below 8, octal and decimal numbers are the same.
+        match reading.zero {
+            _ if digits.len() == 1 || !digits.starts_with('0') || decimal.is_some_and(|number| number < 8) => decimal,
+            Zero::Decimal => decimal,
+            Zero::Octal => u8::from_str_radix(digits, 8).ok(),
+            Zero::Nothing => None,
+        }
     };
     let octets: Vec<u8> = text.split('.').map(octet).collect::<Option<_>>()?;
     <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
