@@ -169,8 +169,7 @@ fn literal_of_variable(
         let Knowledge::Unknown(unknown) = request.role.knowledge(&request.target, key.lower()) else {
             return None;
         };
-        let fixed = request.fixed.iter().any(|fixed| fixed.unknown == unknown);
-        (!unknown.is_multivalued() && !fixed && !unknown.is_instant()).then_some(unknown)
+        (!unknown.is_multivalued() && !unknown.is_instant()).then_some(unknown)
     })?;
     let holds = |of_open: &Meaning| -> Option<bool> {
         let another_is_open = RefCell::new(false);

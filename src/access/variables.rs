@@ -11,7 +11,6 @@ use super::solver::values::is_possible;
 use super::statements::RoleStatement;
 use crate::policy::arn::Arn;
 use crate::policy::budget::Budget;
-use crate::policy::condition::Condition;
 use crate::policy::reading::Reading;
 use crate::policy::variable::{Meaning, Token, Variable, resolve};
 
@@ -22,7 +21,7 @@ const MOST_FITTING: usize = 8;
 const MOST_LIKELY: usize = 12;
 
 /// Combinations of values for the open unknowns. A value comes from the slot's preferred values, from another unknown of
-/// the request that was found, or from a condition.
+/// the request that was found, from a condition, or from a known key that a condition tests.
 pub(super) fn likely_values<'r>(
     request: &Request<'_>,
     statements: impl Iterator<Item = &'r RoleStatement<'r>>,
@@ -30,8 +29,12 @@ pub(super) fn likely_values<'r>(
     values: &Values,
 ) -> Vec<FixedValues> {
     let mut texts: Vec<String> = values.iter().filter_map(SlotValue::first).map(str::to_owned).collect();
-    let conditions = statements.flat_map(|statement| &statement.body.conditions);
-    texts.extend(conditions.flat_map(Condition::literals).map(str::to_owned));
+    for condition in statements.flat_map(|statement| &statement.body.conditions) {
+        texts.extend(condition.literals().map(str::to_owned));
+        if let Knowledge::Value(value) = request.role.knowledge(&request.target, condition.key.lower()) {
+            texts.push(value);
+        }
+    }
     texts.sort_unstable();
     texts.dedup();
     let candidates = |unknown: &Unknown| {
