@@ -87,7 +87,8 @@ pub(super) struct UnknownValue {
     pub(super) value: Option<String>,
 }
 
-/// Values that unknowns have during a search, because variables stand for them.
+/// Values that unknowns have during a search, because variables stand for them. For a key that may have several values,
+/// a value means that the request has the key.
 pub(super) type FixedValues = Vec<UnknownValue>;
 
 /// What is known about a condition key.
@@ -293,7 +294,7 @@ impl RoleContext<'_> {
             }
             "aws:multifactorauthpresent" => optional(Kind::Choice(&["false"])),
             "aws:multifactorauthage" => Slot { preferred: texts(&["300"]), ..optional(Kind::Number) },
-            "ec2:roledelivery" => optional(Kind::Choice(&["2.0", "1.0"])),
+            "ec2:roledelivery" => Slot { preferred: texts(&["2.0"]), ..optional(Kind::Choice(&["2.0", "1.0"])) },
             "aws:sourceip" => Slot {
                 preferred: texts(&["203.0.113.10", "198.51.100.10", "192.0.2.10", "2001:db8::10"]),
                 ..optional(Kind::Address)

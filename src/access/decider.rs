@@ -539,9 +539,7 @@ impl<'r> Decider<'r> {
     fn unknowns_of_variables(&self, question: &Question, request: &Request<'_>, wanted: bool) -> Vec<Unknown> {
         let matching = self.matching(question).filter(|_| wanted);
         let unknown = |key: ContextKey| match self.role.knowledge(&question.target, key.lower()) {
-            Knowledge::Unknown(unknown) => {
-                (!unknown.is_multivalued() && request.find_slot(&unknown).is_some()).then_some(unknown)
-            }
+            Knowledge::Unknown(unknown) => request.find_slot(&unknown).is_some().then_some(unknown),
             Knowledge::Absent | Knowledge::Value(_) => None,
         };
         matching.flat_map(|(_, statement)| statement.variables()).filter_map(unknown).collect()

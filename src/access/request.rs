@@ -98,7 +98,11 @@ impl<'a> Request<'a> {
         let fixed = self.fixed.clone();
         let mut has = |UnknownValue { unknown, value }: &UnknownValue| {
             let slot = self.slot_of(unknown);
-            value.as_ref().map_or_else(|| absent(slot), |value| equals(slot, value, Quantifier::Value))
+            match value {
+                None => absent(slot),
+                Some(_) if unknown.is_multivalued() => absent(slot).negated(),
+                Some(value) => equals(slot, value, Quantifier::Value),
+            }
         };
         let mut clauses: Vec<Clause> = fixed.iter().map(|value| vec![vec![has(value)]]).collect();
         clauses.extend(excluded.iter().map(|all| all.iter().map(|value| vec![has(value).negated()]).collect()));
@@ -151,15 +155,14 @@ impl<'a> Request<'a> {
         };
         if let Some(fixed) = self.fixed.iter().find(|fixed| fixed.unknown == unknown) {
             return match &fixed.value {
+                // AWS does not document a variable of a key with several values. It stays a wildcard.
+                Some(_) if unknown.is_multivalued() => Meaning::Anything,
                 Some(value) => Meaning::Text(spelled_value(key, &unknown, value)),
                 None => Meaning::Absent,
             };
         }
         let form = self.role.form(&unknown).filter(|_| variable.default.is_none());
-        // AWS does not document a variable of a key with several values. It stays a wildcard in every search.
-        if !unknown.is_multivalued() {
-            self.open.borrow_mut().push(unknown);
-        }
+        self.open.borrow_mut().push(unknown);
         form.map_or(Meaning::Anything, |form| Meaning::Like(Glob::new(&form)))
     }
 
