@@ -143,7 +143,8 @@ const TEXTS: &[&str] = &[
     "ΑΣ",
     "ας",
     "K",
-    "K",
+    "\u{212a}",
+    "k",
     "",
     "*",
     "a*",
@@ -169,6 +170,9 @@ const NUMBERS: &[&str] = &[
     "-9007199254740993",
     "99999999999999999999",
     "0.5",
+    "1e1",
+    ".5",
+    "5.",
     "many",
 ];
 
@@ -201,6 +205,8 @@ const NETWORKS: &[&str] = &[
     "0.0.0.0/0",
     "::/0",
     "09.0.0.0/8",
+    "10.0.0.0/08",
+    "::ffff:0:0/96",
     "nowhere",
 ];
 
@@ -216,6 +222,8 @@ const ARNS: &[&str] = &[
     "*",
     "app",
     "arn:aws:iam",
+    "arn:aws:${aws:PrincipalTag/other}:111122223333:*",
+    "a:*:*:*:*:*",
 ];
 
 /// Values of the role's tags: of every type that an operator reads.
@@ -254,6 +262,9 @@ pub const TAG_VALUES: &[&str] = &[
     "s",
     "",
     "app",
+    "a:b:c:d:e:f",
+    "iam:",
+    "K",
     "*",
 ];
 

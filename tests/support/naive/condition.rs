@@ -4,8 +4,8 @@
 //! keys", "IAM policy elements: Variables and tags".
 
 use super::context::View;
-use super::pattern::{Piece, glob, in_units, inserts, literal, parts, pieces, substitute};
-use super::value::{address_readings, base64, boolean, date, date_readings, lower_cases, number, units, within};
+use super::pattern::{Piece, arn_fields as fields, glob, in_units, inserts, literal, parts, pieces, substitute};
+use super::value::{address_readings, base64, boolean, date, date_readings, number, units, within, without_case};
 use super::{Outcome, Tri, all_of, any_of, negate};
 use std::cmp::Ordering;
 
@@ -77,7 +77,8 @@ fn holds_in(operator: &str, key: &str, values: &[String], variables: bool, view:
             evaluated
         }
         Set::None if present.len() == 1 => test(&present[0]),
-        // "Multivalued context keys require a condition set operator". Without one the condition is probably never true.
+        // "Multivalued context keys require a condition set operator". Without one, values probably never match.
+        Set::None if operator.negated => Ok(Tri::Maybe),
         Set::None => Ok(any_of(present.iter().map(test))?.min(Tri::Maybe)),
     }
 }
@@ -225,7 +226,7 @@ fn string(
         let same = if ignore_case { constant.eq_ignore_ascii_case(value) } else { constant == value };
         return Ok(vec![Some(same)]);
     }
-    let (constants, values) = (lower_cases(&constant), lower_cases(value));
+    let (constants, values) = (without_case(&constant), without_case(value));
     Ok(constants.iter().zip(&values).map(|(constant, value)| Some(constant == value)).collect())
 }
 
@@ -242,38 +243,59 @@ fn globs(pattern: &[Piece], text: &str) -> Vec<bool> {
 fn arn(value: &str, constant: &str, variables: bool, view: &View<'_>) -> Result<Vec<Option<bool>>, String> {
     let constant = parts(constant, variables);
     let value_parts: Vec<&str> = value.splitn(6, ':').collect();
-    let value_is_arn = value_parts.len() == 6 && value_parts[0] == "arn";
     let mut readings = Vec::new();
     for inserted_wildcards in inserts(&constant).iter().copied() {
-        let Some(pattern) = substitute(&constant, inserted_wildcards, &|key| view.variable(key))? else {
+        let lookup = |key: &str| view.variable(key);
+        let Some(pattern) = substitute(&constant, inserted_wildcards, &lookup)? else {
             readings.push(Some(false));
-            if !value_is_arn {
+            if value_parts.len() < 6 || value_parts[0] != "arn" {
                 readings.push(None);
             }
             continue;
         };
-        let mut six: Vec<Vec<Piece>> =
+        // A colon in the value of a variable makes one more part, or it does not.
+        let after: Vec<Vec<Piece>> =
             pattern.splitn(6, |piece| *piece == Piece::Text(':')).map(<[Piece]>::to_vec).collect();
-        let by_part = |six: &[Vec<Piece>]| {
-            let parts: Vec<Vec<bool>> = six.iter().zip(&value_parts).map(|(piece, part)| globs(piece, part)).collect();
-            // The same reading of `?` in all parts. A part without unusual characters has one answer.
-            (0..2).map(|at| Some(parts.iter().all(|part| part[at.min(part.len() - 1)]))).collect::<Vec<_>>()
-        };
-        match (six.len() == 6, value_is_arn) {
-            (true, true) => readings.extend(by_part(&six)),
-            (true, false) => readings.push(None),
-            // The pattern is not an ARN. It may be compared as text, be completed as in Resource, or match nothing.
-            (false, true) => {
-                readings.extend(globs(&pattern, value).into_iter().map(Some));
-                six.resize(6, pieces("*"));
-                readings.extend(by_part(&six));
-                readings.push(None);
-            }
-            (false, false) => {
-                readings.extend(globs(&pattern, value).into_iter().map(Some));
-                readings.push(None);
-            }
+        let mut before = Vec::new();
+        for field in fields(&constant) {
+            before.push(substitute(&field, inserted_wildcards, &lookup)?.unwrap_or_default());
+        }
+        readings.extend(by_part(value, &value_parts, &pattern, after.clone()));
+        // A variable alone that becomes an ARN is one.
+        if after != before && before.len() > 1 {
+            readings.extend(by_part(value, &value_parts, &pattern, before));
         }
     }
     Ok(readings)
+}
+
+/// Compares an ARN with a pattern of these parts.
+fn by_part(value: &str, value_parts: &[&str], pattern: &[Piece], mut six: Vec<Vec<Piece>>) -> Vec<Option<bool>> {
+    let compared = |six: &[Vec<Piece>]| {
+        let parts: Vec<Vec<bool>> = six.iter().zip(value_parts).map(|(piece, part)| globs(piece, part)).collect();
+        // The same reading of `?` in all parts. A part without unusual characters has one answer.
+        (0..2).map(|at| Some(parts.iter().all(|part| part[at.min(part.len() - 1)]))).collect::<Vec<_>>()
+    };
+    let six_parts = value_parts.len() == 6;
+    let mut readings = Vec::new();
+    match (six.len() == 6, six_parts && value_parts[0] == "arn") {
+        (true, true) => readings.extend(compared(&six)),
+        // Six parts of which the first is not `arn` may be no ARN.
+        (true, false) => {
+            if six_parts {
+                readings.extend(compared(&six));
+            }
+            readings.push(None);
+        }
+        // The pattern is not an ARN. It may be compared as text, be completed as in Resource, or match nothing.
+        (false, is_arn) => {
+            readings.extend(globs(pattern, value).into_iter().map(Some));
+            if is_arn {
+                six.resize(6, pieces("*"));
+                readings.extend(compared(&six));
+            }
+            readings.push(None);
+        }
+    }
+    readings
 }

@@ -89,6 +89,26 @@ fn variable(text: &str) -> Option<(Part, usize)> {
     Some((part, end + 3))
 }
 
+/// The parts of an ARN before variables are replaced: at most six. A colon inside a variable does not split.
+pub fn arn_fields(parts: &[Part]) -> Vec<Vec<Part>> {
+    let mut fields = vec![Vec::new()];
+    for part in parts {
+        let Part::Plain(text) = part else {
+            fields.last_mut().unwrap().push(part.clone());
+            continue;
+        };
+        for (index, piece) in text.splitn(7 - fields.len(), ':').enumerate() {
+            if index > 0 {
+                fields.push(Vec::new());
+            }
+            if !piece.is_empty() {
+                fields.last_mut().unwrap().push(Part::Plain(piece.to_owned()));
+            }
+        }
+    }
+    fields
+}
+
 /// Looks up the value of a variable; `None` for one without value.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, String>;
 

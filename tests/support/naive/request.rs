@@ -223,7 +223,10 @@ fn is_of(kind: Kind, value: &str, view: &View<'_>, partition: &str) -> bool {
         // AWS writes the year of a date with four digits.
         Kind::Seconds => value.parse::<i64>().is_ok_and(|seconds| seconds <= LAST_SECOND),
         Kind::Ip => value.parse::<IpAddr>().is_ok(),
-        Kind::PrivateIpv4 => value.parse::<Ipv4Addr>().is_ok_and(|address| address.is_private()),
+        Kind::PrivateIpv4 => value.parse::<Ipv4Addr>().is_ok_and(|address| {
+            // Private networks (RFC 1918) and shared address space (RFC 6598).
+            address.is_private() || address.octets()[0] == 100 && (64..128).contains(&address.octets()[1])
+        }),
         Kind::Arn => arn(value),
         Kind::VpcArn => {
             let fields: Vec<&str> = value.splitn(6, ':').collect();

@@ -25,12 +25,24 @@ pub struct Number {
     rounded: f64,
 }
 
-/// Digits with an optional sign, and an optional decimal point between digits.
+/// Digits with an optional sign, an optional decimal point, and an optional exponent.
 pub fn number(text: &str) -> Option<Number> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
-    if !all_digits(whole) || !all_digits(fraction) {
+    let (digits, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok().filter(|exponent| exponent.abs() < 1_000)?),
+        None => (unsigned, 0),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if !all_digits(&format!("{whole}{fraction}")) {
         return None;
+    }
+    // Moves the decimal point.
+    let (mut whole, mut fraction) = (whole.to_owned(), fraction.to_owned());
+    for _ in 0..exponent.max(0) {
+        whole.push(if fraction.is_empty() { '0' } else { fraction.remove(0) });
+    }
+    for _ in exponent..0 {
+        fraction.insert(0, whole.pop().unwrap_or('0'));
     }
     let (whole, fraction) = (whole.trim_start_matches('0').to_owned(), fraction.trim_end_matches('0').to_owned());
     let zero = whole.is_empty() && fraction.is_empty();
@@ -236,8 +248,12 @@ enum Zero {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressReading {
     zero: Zero,
-    /// An IPv4-mapped IPv6 address is its IPv4 address.
+    /// An IPv4-mapped IPv6 address in a request is its IPv4 address.
     mapped: bool,
+    /// The same in a policy.
+    mapped_network: bool,
+    /// The length of a prefix may have leading zeros.
+    padded: bool,
     /// A request's address may have leading zeros.
     zeros: bool,
     /// A request's value with a mask is no address. Otherwise it is the address before the mask.
@@ -258,13 +274,15 @@ pub fn address_readings(value: &str, constant: &str) -> Vec<AddressReading> {
         || constant.contains(':') && !constant.contains('/');
     let bit = |case: u8, place: u8| case >> place & 1 == 0;
     let zeros = if unusual { &[Zero::Decimal, Zero::Octal, Zero::Nothing][..] } else { &[Zero::Decimal] };
-    let rest = (0..if unusual { 16 } else { 1 }).flat_map(|case| {
+    let rest = (0..if unusual { 64 } else { 1 }).flat_map(|case| {
         zeros.iter().map(move |zero| AddressReading {
             zero: *zero,
             mapped: bit(case, 0),
-            zeros: bit(case, 1),
-            masks: bit(case, 2),
-            single: bit(case, 3),
+            mapped_network: bit(case, 1),
+            padded: bit(case, 2),
+            zeros: bit(case, 3),
+            masks: bit(case, 4),
+            single: bit(case, 5),
         })
     });
     rest.collect()
@@ -289,13 +307,13 @@ fn ipv4(text: &str, reading: AddressReading) -> Option<Ipv4Addr> {
     <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
 }
 
-fn ip(text: &str, reading: AddressReading) -> Option<IpAddr> {
+fn ip(text: &str, mapped: bool, reading: AddressReading) -> Option<IpAddr> {
     if !text.contains(':') {
         return ipv4(text, reading).map(IpAddr::V4);
     }
     let address: Ipv6Addr = text.parse().ok()?;
     match address.to_ipv4_mapped() {
-        Some(inner) if reading.mapped => Some(IpAddr::V4(inner)),
+        Some(inner) if mapped => Some(IpAddr::V4(inner)),
         _ => Some(IpAddr::V6(address)),
     }
 }
@@ -310,18 +328,19 @@ pub fn address(text: &str, reading: AddressReading) -> Option<IpAddr> {
     if !text.contains(':') && !reading.zeros && text.split('.').any(padded) {
         return None;
     }
-    ip(text, reading)
+    ip(text, reading.mapped, reading)
 }
 
 /// Whether the network in a policy contains the address in a request. `None` if one of them is none.
 pub fn within(value: &str, constant: &str, reading: AddressReading) -> Option<bool> {
     let (base, mask) = constant.split_once('/').unwrap_or((constant, ""));
-    let network = ip(base, reading)?;
+    let network = ip(base, reading.mapped_network, reading)?;
     let mut longest = if base.contains(':') { 128 } else { 32 };
     let mut length: u32 = match mask {
         "" if constant.contains('/') => return None,
         "" if base.contains(':') && !reading.single => 32,
         "" => longest,
+        mask if mask.len() > 1 && mask.starts_with('0') && !reading.padded => return None,
         mask if mask.len() <= 3 && all_digits(mask) => mask.parse().ok()?,
         _ => return None,
     };
@@ -370,8 +389,9 @@ pub fn base64(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A text in lower case, in each reading: of each UTF-16 unit alone, or of each character by Unicode's rules.
-pub fn lower_cases(text: &str) -> [Vec<String>; 2] {
+/// A text without letter case, in each reading: the lower case of each UTF-16 unit, or the lower or upper case of each
+/// character by Unicode's rules.
+pub fn without_case(text: &str) -> [Vec<String>; 3] {
     let unit = |character: char| match character {
         // A letter outside the Basic Multilingual Plane is two units, which have no lower case.
         '\u{10000}'.. => character,
@@ -380,6 +400,7 @@ pub fn lower_cases(text: &str) -> [Vec<String>; 2] {
     [
         text.chars().map(|character| unit(character).to_string()).collect(),
         text.chars().map(|character| character.to_lowercase().collect()).collect(),
+        text.chars().map(|character| character.to_uppercase().collect()).collect(),
     ]
 }
 
