@@ -39,6 +39,9 @@ use crate::policy::language::{contains, shortest};
 use crate::policy::operator::Quantifier;
 use crate::policy::requirement::{IfPresent, Requirement};
 
+/// 9999-12-31T23:59:59Z, in seconds since 1970. Requests carry dates with four digits for the year.
+const LATEST: u64 = 253_402_300_799;
+
 /// How many listed values cost one step of the budget.
 const VALUES_PER_STEP: usize = 8;
 
@@ -269,8 +272,9 @@ pub(in crate::access) fn is_possible(slot: &Slot, value: &str) -> bool {
     match &slot.kind {
         Kind::Text(universe) => contains(universe, value),
         Kind::Choice(choices) => choices.contains(&value),
-        Kind::Number | Kind::InstantUntil(_) => value.parse::<u64>().is_ok(),
-        Kind::InstantFrom(from) => value.parse::<u64>().is_ok_and(|n| n as f64 >= *from),
+        Kind::Number => value.parse::<u64>().is_ok(),
+        Kind::InstantUntil(_) => value.parse().is_ok_and(|n: u64| n <= LATEST),
+        Kind::InstantFrom(from) => value.parse().is_ok_and(|n: u64| n as f64 >= *from && n <= LATEST),
         Kind::Address => value.parse::<std::net::IpAddr>().is_ok(),
         Kind::PrivateAddress => value.parse().is_ok_and(is_private),
     }
