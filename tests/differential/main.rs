@@ -108,9 +108,10 @@ impl<'a> Case<'a> {
         let service = request.action.split(':').next().unwrap_or_default().to_owned();
         let names = |key: &String| {
             let lower = key.to_lowercase();
-            let (_, kind, tag) = tag_key(&lower)?;
+            let (_, kind, _) = tag_key(&lower)?;
+            let (_, tag) = key.split_once('/')?;
             let names = ["aws:ResourceTag".to_owned(), format!("{service}:ResourceTag"), "aws:RequestTag".to_owned()];
-            let names = names.map(|name| format!("{name}/{}", &key[key.len() - tag.len()..]));
+            let names = names.map(|name| format!("{name}/{tag}"));
             (kind == "resourcetag" || kind == "requesttag").then_some(names)
         };
         let other_names: Vec<String> = request.context.keys().filter_map(names).flatten().collect();

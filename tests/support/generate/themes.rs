@@ -356,7 +356,7 @@ fn as_json(rng: &mut Rng, pool: &[&str], home: Home) -> Value {
     if rng.chance(30)
         && text.len() != 12
         && let Ok(value @ (Value::Bool(_) | Value::Number(_))) = serde_json::from_str::<Value>(text)
-        && value.to_string() == text
+        && serde_json::to_string(&value).is_ok_and(|written| written == text)
     {
         return value;
     }
