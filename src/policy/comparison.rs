@@ -55,32 +55,6 @@ impl Conversion {
     }
 }
 
-/// One of the ways in which IAM may convert a value of a request, and compare it with the values in policies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct World {
-    /// Numbers are compared exactly or rounded.
-    number_order: usize,
-    /// Instants are compared exactly or cut to milliseconds.
-    instant_order: usize,
-    /// Which of several instants or networks the value is. No value is one of several instants and of several networks.
-    way: usize,
-}
-
-impl World {
-    /// All ways.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let orders = [(0, 0), (0, 1), (1, 0), (1, 1)];
-        let of_way = move |way| orders.map(|(number_order, instant_order)| Self { number_order, instant_order, way });
-        [0, 1, 2].into_iter().flat_map(of_way)
-    }
-}
-
-/// The one of the world, by its place among all; the last one if there are fewer. All without a world.
-fn of_world<T>(all: &[T], place: Option<usize>) -> &[T] {
-    let place = place.map(|place| place.min(all.len().saturating_sub(1)));
-    place.and_then(|place| all.get(place..=place)).unwrap_or(all)
-}
-
 impl Comparison {
     /// The number of values in the policy.
     pub fn value_count(&self) -> usize {
@@ -108,33 +82,40 @@ impl Comparison {
         self.matches_in(None, value, budget)
     }
 
-    /// Whether a value of the request matches if IAM converts and compares it in this way. Without a world, the reading
-    /// decides. Charges the budget.
-    pub fn matches_in(&self, world: Option<World>, value: &str, budget: &Budget) -> bool {
+    /// Whether a value of the request matches in both readings, or in none of them. Charges the budget.
+    pub fn is_certain(&self, value: &str, budget: &Budget) -> bool {
+        let matches = |reading| self.matches_in(Some(reading), value, budget);
+        matches(Reading::Wide) == matches(Reading::Narrow)
+    }
+
+    /// Whether a value of the request matches in this reading. The default is the comparison's own reading.
+    fn matches_in(&self, reading: Option<Reading>, value: &str, budget: &Budget) -> bool {
         let charge = || budget.charge(1 + self.value_count() / SYMBOLS_PER_STEP);
+        let read =
+            |conversion: &Conversion| Conversion { reading: reading.unwrap_or(conversion.reading), ..*conversion };
         match self {
             Self::Text(texts) => texts.matches(value, budget),
-            Self::AsDate(inner) => inner.matches_in(world, date(value).as_deref().unwrap_or(value), budget),
+            Self::AsDate(inner) => inner.matches_in(reading, date(value).as_deref().unwrap_or(value), budget),
             Self::Numbers(order, numbers, conversion) => {
                 charge();
+                let conversion = read(conversion);
                 let holds = |number: &Number| {
-                    let orders = numbers.iter().map(|limit| number.compare(limit));
-                    order.holds(orders, world.map(|world| world.number_order), conversion.reading)
+                    order.holds(numbers.iter().map(|limit| number.compare(limit)), conversion.reading)
                 };
                 conversion.accepts(&[Number::parse(value)], holds)
             }
             Self::Instants(order, instants, conversion) => {
                 charge();
+                let conversion = read(conversion);
                 let holds = |instant: &Instant| {
-                    let orders = instants.iter().map(|limit| instant.compare(*limit));
-                    order.holds(orders, world.map(|world| world.instant_order), conversion.reading)
+                    order.holds(instants.iter().map(|limit| instant.compare(*limit)), conversion.reading)
                 };
-                conversion.accepts(of_world(&instant::readings(value), world.map(|world| world.way)), holds)
+                conversion.accepts(&instant::readings(value), holds)
             }
             Self::Networks(networks, conversion) => {
                 charge();
                 let holds = |address: &Network| networks.iter().any(|network| network.contains(address));
-                conversion.accepts(of_world(&address::in_request(value), world.map(|world| world.way)), holds)
+                read(conversion).accepts(&address::in_request(value), holds)
             }
         }
     }
@@ -222,8 +203,8 @@ pub enum Order {
 
 impl Order {
     /// Whether the relation holds to one of the values that a value was compared with. Each entry of `orders` has the
-    /// results of comparing in several ways; `way` is the place of the one that counts.
-    fn holds(self, mut orders: impl Iterator<Item = [Ordering; 2]>, way: Option<usize>, reading: Reading) -> bool {
+    /// results of comparing in several ways.
+    fn holds(self, mut orders: impl Iterator<Item = [Ordering; 2]>, reading: Reading) -> bool {
         let holds = |order: &Ordering| match self {
             Self::Equal => order.is_eq(),
             Self::Less => order.is_lt(),
@@ -231,7 +212,7 @@ impl Order {
             Self::Greater => order.is_gt(),
             Self::GreaterOrEqual => order.is_ge(),
         };
-        orders.any(|orders| reading.accepts(of_world(&orders, way).iter().map(holds)))
+        orders.any(|orders| reading.accepts(orders.iter().map(holds)))
     }
 
     /// The instants of a policy that stand for a text with these readings.

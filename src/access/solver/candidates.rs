@@ -13,8 +13,8 @@
 // - dates: each constant, the nanosecond before and after it, and its millisecond, because IAM may cut them,
 // - addresses: the first address of each network, and the first one after it. They stand for all addresses,
 // - networks, which may be no addresses: each network of the tests, and the one of all addresses.
-// Other texts that convert in several ways are in each of these ways like a text of one of the classes: a date without
-// zone is a date or nothing.
+// - texts that are one of these or nothing: dates without a zone, seconds with a plus sign, an address with the mask of one
+//   address.
 //
 // Two kinds of constants together. Numbers and instants cut the same line. Constants of at most 15 digits lie further
 // apart than the rounded numbers next to them. With longer constants of both kinds the candidates are not enough.
@@ -189,19 +189,27 @@ impl Constants {
     fn texts(&self) -> Vec<String> {
         let mut texts = vec!["app".to_owned()];
         if !self.instants.is_empty() {
-            texts.extend(self.dates());
+            let dates = self.dates();
+            texts.extend(dates.iter().cloned());
+            texts.extend(dates.iter().filter_map(|date| date.strip_suffix('Z')).map(str::to_owned));
         }
         if !self.instants.is_empty() || !self.numbers.is_empty() {
             let decimals = self.decimals();
             texts.extend(decimals.iter().cloned());
+            texts.extend(
+                decimals.iter().filter(|decimal| !decimal.starts_with('-')).map(|decimal| format!("+{decimal}")),
+            );
             if !self.instants.is_empty() && !self.numbers.is_empty() {
                 texts.extend(decimals.iter().map(|decimal| format!("{decimal}e0")));
             }
         }
         if !self.networks.is_empty() {
-            texts.extend(self.addresses());
+            let addresses = self.addresses();
+            let masked = |address: &String| format!("{address}/{}", if address.contains(':') { 128 } else { 32 });
+            texts.extend(addresses.iter().cloned());
             texts.extend(self.networks.iter().map(Network::to_string));
             texts.extend(["0.0.0.0/0", "::/0"].map(str::to_owned));
+            texts.extend(addresses.iter().map(masked));
         }
         texts
     }

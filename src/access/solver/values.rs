@@ -15,9 +15,9 @@
 //
 // Why candidates are enough: see `candidates.rs`.
 //
-// One way for all tests. Some texts convert in several ways (a `World`), because AWS does not document what IAM does with
-// them. IAM does the same for every statement. So a value has to pass all tests in one of the worlds, and for each world
-// the candidates stand for all texts.
+// Doubt. Some texts convert in several ways, because AWS does not document what IAM does with them. Each test has its own
+// reading, so a text may pass one test in one way and another test in another way. This finds more requests than IAM can
+// allow, and never fewer. Values without doubt are preferred.
 //
 // Where text operators meet others:
 // - A test that lists texts without wildcards, and has to match, leaves only these texts: all of them are tried. If it
@@ -32,7 +32,7 @@ use super::candidates::{Candidates, candidates, is_private, written_seconds};
 use super::slot::{Kind, Slot, SlotValue};
 use super::universe::Universe;
 use crate::policy::budget::{Budget, OverBudget};
-use crate::policy::comparison::{Comparison, Texts, World};
+use crate::policy::comparison::{Comparison, Texts};
 use crate::policy::glob::{Glob, LetterCase, Symbol};
 use crate::policy::instant::{self, date};
 use crate::policy::language::{contains, shortest};
@@ -224,46 +224,43 @@ fn shortest_text(universe: &Universe, tests: &[Test<'_>], budget: &Budget) -> Re
     shortest(universe, &texts(true), &texts(false), budget)
 }
 
-/// The first of the candidates that passes all tests in every world. If there is none, the first one that passes them in
-/// some world.
+/// The first of the candidates that passes all tests for certain. If there is none, the first one that passes them in
+/// doubt.
 fn first_passing(
     candidates: impl Iterator<Item = String>,
     tests: &[Test<'_>],
     budget: &Budget,
 ) -> Result<Option<String>, Undecidable> {
-    let mut in_some_world = None;
+    let mut in_doubt = None;
     for value in candidates {
         match pass(&value, tests, budget) {
-            Passes::InEveryWorld => return Ok(Some(value)),
-            Passes::InSomeWorld => in_some_world = in_some_world.or(Some(value)),
+            Passes::ForCertain => return Ok(Some(value)),
+            Passes::InDoubt => in_doubt = in_doubt.or(Some(value)),
             Passes::Never => {}
         }
         budget.spend(1)?;
     }
-    Ok(in_some_world)
+    Ok(in_doubt)
 }
 
 /// Whether a value passes some tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Passes {
     Never,
-    /// If IAM converts and compares values in one of the possible ways.
-    InSomeWorld,
-    InEveryWorld,
+    /// In the readings of the tests.
+    InDoubt,
+    /// In every reading.
+    ForCertain,
 }
 
 fn pass(value: &str, tests: &[Test<'_>], budget: &Budget) -> Passes {
     if !tests.iter().all(|test| test.passes(value, budget)) {
         return Passes::Never;
     }
-    let in_world =
-        |world: World| tests.iter().all(|test| test.comparison.matches_in(Some(world), value, budget) == test.wanted);
-    if tests.iter().all(|test| test.texts().is_some()) || World::all().all(in_world) {
-        Passes::InEveryWorld
-    } else if World::all().any(in_world) {
-        Passes::InSomeWorld
+    if tests.iter().all(|test| test.comparison.is_certain(value, budget)) {
+        Passes::ForCertain
     } else {
-        Passes::Never
+        Passes::InDoubt
     }
 }
 
