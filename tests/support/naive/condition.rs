@@ -221,6 +221,9 @@ fn string(
         }
         return Ok(readings);
     }
+    if view.stands_for_anything(&constant) {
+        return Ok(vec![Some(true)]);
+    }
     let Some(constant) = literal(&constant, &lookup)? else { return Ok(vec![Some(false)]) };
     if !ignore_case || constant.is_ascii() && value.is_ascii() {
         let same = if ignore_case { constant.eq_ignore_ascii_case(value) } else { constant == value };

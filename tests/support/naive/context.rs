@@ -4,6 +4,7 @@
 //! Authorization Reference for Amazon ECR and Amazon ECR Public; Amazon ECR Public User Guide, "Using tag-based access
 //! control".
 
+use super::pattern::{Part, parts};
 use super::resource::action as action_covers;
 use super::{Outcome, Request, RoleDocs, Tri};
 use serde_json::Value;
@@ -215,6 +216,9 @@ pub struct View<'a> {
     listed: Rc<BTreeMap<String, &'a Vec<String>>>,
     /// Whether actions of `ecr-public` have the key `ecr:ResourceTag`; `None` for both readings.
     foreign_tags: Option<bool>,
+    /// Whether a variable of a key with several values stands for any text. Otherwise it has no value. `None` for both
+    /// readings.
+    several: Option<bool>,
 }
 
 impl<'a> View<'a> {
@@ -229,24 +233,48 @@ impl<'a> View<'a> {
                 return Err(format!("the witness lists `{key}` twice"));
             }
         }
-        Ok(View { role, request, trust, listed: Rc::new(listed), foreign_tags: None })
+        Ok(View { role, request, trust, listed: Rc::new(listed), foreign_tags: None, several: None })
     }
 
-    /// The outcome in both readings of `ecr:ResourceTag` on `ecr-public` actions: the guide of ECR Public uses the key, the
-    /// Service Authorization Reference does not list it.
+    /// The outcome in all readings of the keys that the texts mention. The guide of ECR Public uses `ecr:ResourceTag` for
+    /// `ecr-public` actions, and the Service Authorization Reference does not list it. IAM does not document a variable of a
+    /// key with several values.
     pub fn in_both_readings<'b>(
         &self,
-        texts: impl IntoIterator<Item = &'b str>,
+        texts: impl IntoIterator<Item = &'b str> + Clone,
         outcome: impl Fn(&View<'a>) -> Outcome,
     ) -> Outcome {
-        let concerns = |text: &str| text.to_lowercase().contains("ecr:resourcetag/");
-        let split = self.foreign_tags.is_none() && self.service() == "ecr-public" && texts.into_iter().any(concerns);
-        if !split {
-            return outcome(self);
-        }
-        let [one, other] = [true, false].map(|exists| outcome(&View { foreign_tags: Some(exists), ..self.clone() }));
-        let (one, other) = (one?, other?);
-        Ok(if one == other { one } else { Tri::Maybe })
+        let tagged = |text: &str| text.to_lowercase().contains("ecr:resourcetag/");
+        let foreign =
+            self.foreign_tags.is_none() && self.service() == "ecr-public" && texts.clone().into_iter().any(tagged);
+        let several = self.several.is_none() && texts.into_iter().any(|text| self.has_several(text));
+        let both = [Some(true), Some(false)];
+        let tags = if foreign { &both[..] } else { &[self.foreign_tags] };
+        let variables = if several { &both[..] } else { &[self.several] };
+        let readings = tags.iter().flat_map(|tags| variables.iter().map(move |several| (*tags, *several)));
+        let outcomes: Vec<Tri> = readings
+            .map(|(foreign_tags, several)| outcome(&View { foreign_tags, several, ..self.clone() }))
+            .collect::<Result<_, _>>()?;
+        let (first, rest) = outcomes.split_first().unwrap();
+        Ok(if rest.iter().all(|other| other == first) { *first } else { Tri::Maybe })
+    }
+
+    /// Whether a text has a variable of a key with several values that the request has.
+    fn has_several(&self, text: &str) -> bool {
+        text.contains("${")
+            && parts(text, true).iter().any(|part| match part {
+                Part::Variable { key, .. } => multivalued(&key.to_lowercase()) && self.present(key),
+                _ => false,
+            })
+    }
+
+    /// Whether the variables of a text stand for any text.
+    pub fn stands_for_anything(&self, parts: &[Part]) -> bool {
+        let several = |part: &Part| match part {
+            Part::Variable { key, .. } => multivalued(&key.to_lowercase()) && self.present(key),
+            _ => false,
+        };
+        self.several == Some(true) && parts.iter().any(several)
     }
 
     /// The requested action.
@@ -320,13 +348,14 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The value of a policy variable. Keys with several values have none.
+    /// The value of a policy variable. A key with several values has none, or stands for any text.
     ///
     /// # Errors
     /// As [`View::values`].
     pub fn variable(&self, key: &str) -> Result<Option<String>, String> {
         if multivalued(&key.to_lowercase()) {
-            return Ok(None);
+            let any_text = self.several == Some(true) && self.present(key);
+            return Ok(any_text.then(|| "*".to_owned()));
         }
         let mut values = self.values(key)?;
         Ok(if values.len() == 1 { values.pop() } else { None })

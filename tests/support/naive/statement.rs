@@ -164,7 +164,7 @@ impl Statement {
     }
 
     /// The texts that may name a condition key.
-    fn texts(&self) -> impl Iterator<Item = &str> {
+    fn texts(&self) -> impl Iterator<Item = &str> + Clone {
         let of_conditions = self.conditions.iter().flat_map(|one| one.values.iter().chain([&one.key]));
         self.resources.entries.iter().chain(of_conditions).map(String::as_str)
     }
