@@ -31,9 +31,10 @@ fn solver_agrees_with_the_naive_evaluator() {
         // One disagreement for each role is enough: its actions tend to fail for the same reason.
         failures.extend(tally.disagreements.drain(..).take(1).map(|problem| format!("seed {seed}: {problem}")));
     }
-    let Tally { permitted, refused, undecided, probes, alternatives, .. } = tally;
+    let Tally { permitted, refused, undecided, probes, alternatives, avoidable_readings, .. } = tally;
     println!(
-        "{roles} roles from seed {first}: {permitted} permitted ({alternatives} requests tried instead of an unusual one), \
+        "{roles} roles from seed {first}: {permitted} permitted ({alternatives} requests tried instead of an unusual one, \
+         {avoidable_readings} rest on a reading and need not), \
          {refused} refused by {probes} probes, {undecided} undecided {undecided_roles:?}"
     );
     let shown = failures.iter().take(12).cloned().collect::<Vec<_>>().join("\n\n");
