@@ -508,7 +508,7 @@ impl<'r> Decider<'r> {
         let found = find_choice(&allows, &mut Vec::new(), &mut |chosen| {
             let clauses: Vec<&Clause> = chosen.iter().chain(&common).copied().collect();
             match solve(slots, &clauses, self.budget) {
-                Found::Values(values) => return Some(values),
+                Found::Values(values) => return Some(ties::with_whole_list(&translated.request, values, &clauses)),
                 Found::Nothing => {}
                 Found::Unknown => unknown = true,
             }

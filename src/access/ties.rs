@@ -10,7 +10,8 @@ use super::context::{Knowledge, Unknown};
 use super::decision::Context;
 use super::request::{Request, absent, equals, matches_one};
 use super::solver::slot::SlotValue;
-use super::solver::{Clause, Literal, Values};
+use super::solver::{Clause, Literal, Values, holds};
+use crate::policy::glob::Glob;
 use crate::policy::operator::Quantifier;
 use crate::policy::reading::Reading;
 use crate::policy::variable::{Variables, Wildcards, resolve, tokens};
@@ -106,6 +107,11 @@ pub(super) fn clauses(request: &mut Request<'_>) -> Vec<Clause> {
                 clauses.push(vec![vec![absent(*one)], vec![present(*other)], vec![via_service]]);
             }
         }
+    }
+    // An instance's session has the instance's id as its name.
+    if let (Some(of_instance), Some(user_id)) = (keys.of(&INSTANCE).next(), keys.slot("aws:userid")) {
+        let ids = ["????????", "?????????????????"].map(|id| Glob::new(&format!("{}:i-{id}", request.role.id)));
+        clauses.push(vec![vec![absent(of_instance)], vec![matches_one(user_id, ids.to_vec())]]);
     }
     let mut either = |one: Literal, other: Literal| clauses.push(vec![vec![one], vec![other]]);
     if let Some(age) = keys.slot(MFA_AGE) {
@@ -253,16 +259,39 @@ fn path_of(request: &Request<'_>, id: &[String]) -> Option<Vec<String>> {
     Some(vec![format!("{}/{units}", id.first()?)])
 }
 
+/// The same values with the whole list of `aws:CalledVia`. The search finds the services between the ends of the list.
+/// A list of the ends alone is better if the clauses hold for it too.
+pub(super) fn with_whole_list(request: &Request<'_>, mut values: Values, clauses: &[&Clause]) -> Values {
+    let slots = CALLED_VIA.map(|name| request.find_slot(&key(name)));
+    let [Some(list), Some(first), Some(last)] = slots else { return values };
+    let texts = [first, list, last].map(|slot| values.get(slot).and_then(SlotValue::values).map(<[String]>::to_vec));
+    let [Some(first), Some(between), Some(last)] = texts else { return values };
+    for between in [Vec::new(), between] {
+        if let Some(value) = values.get_mut(list) {
+            *value = SlotValue::Present(whole_list(&first, between, &last));
+        }
+        if clauses.iter().all(|clause| holds(clause, &values, request.budget)) {
+            break;
+        }
+    }
+    values
+}
+
 /// Puts the ends of `aws:CalledVia` into the list.
 fn add_ends(context: &mut Context) {
     let [first, last] = ["aws:CalledViaFirst", "aws:CalledViaLast"].map(|name| listed(context, name).cloned());
     let list = context.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case(CALLED_VIA[0]));
     if let (Some(first), Some(last), Some((_, list))) = (first, last, list) {
-        list.retain(|service| !first.contains(service) && !last.contains(service));
-        list.splice(0..0, first);
-        list.extend(last);
-        list.dedup();
+        *list = whole_list(&first, std::mem::take(list), &last);
     }
+}
+
+/// A list with its ends, each of which is one service.
+fn whole_list(first: &[String], mut between: Vec<String>, last: &[String]) -> Vec<String> {
+    between.retain(|service| !first.contains(service) && !last.contains(service));
+    let mut list = [first, &between, last].concat();
+    list.dedup();
+    list
 }
 
 /// The values of a key in a witness.
