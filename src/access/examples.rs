@@ -6,7 +6,7 @@
 //! Sources: IAM User Guide, "AWS global condition context keys", the paragraphs "Example value"; Amazon EC2 User Guide,
 //! "Resource IDs"; Organizations API reference, `Organization`.
 
-use super::solver::universe::Universe;
+use super::solver::universe::{Form, Universe};
 
 /// Where the role's account is.
 pub(super) struct Home<'a> {
@@ -76,11 +76,17 @@ pub(super) fn of_key(key: &str, home: &Home<'_>) -> (Vec<String>, Vec<Universe>)
         example
     };
     let (any_region, any_account) = ("~", "############");
-    let places =
-        [home.region, any_region].into_iter().flat_map(|region| [(region, home.account), (region, any_account)]);
-    let places: Vec<(&str, &str)> = places.collect();
-    let forms = IDS.iter().flat_map(|id| places.iter().map(|(region, account)| filled(region, account, id)));
-    let mut usual: Vec<Universe> = forms.map(|form| Universe::Form(form.chars().collect())).collect();
+    let places = [
+        (home.region, home.account, IDS[0]),
+        (home.region, any_account, IDS[0]),
+        (any_region, home.account, IDS[0]),
+        (home.region, home.account, IDS[1]),
+        (home.region, home.account, IDS[2]),
+        (any_region, any_account, IDS[0]),
+        (any_region, any_account, IDS[2]),
+    ];
+    let forms = places.map(|(region, account, id)| Universe::Form(Form::new(&filled(region, account, id))));
+    let mut usual = forms.to_vec();
     usual.dedup();
     (FILLINGS.into_iter().zip(words).map(example).collect(), usual)
 }

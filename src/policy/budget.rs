@@ -44,6 +44,11 @@ impl Budget {
         self.left.set(self.left.get() + self.set_aside.take());
     }
 
+    /// How many steps can be spent.
+    pub fn left(&self) -> u64 {
+        self.left.get()
+    }
+
     /// Pays for work that is done. If not enough steps are left, the budget is spent.
     pub fn charge(&self, steps: usize) {
         self.left.set(self.left.get().saturating_sub(steps as u64));

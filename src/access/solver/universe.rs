@@ -37,7 +37,7 @@ pub(in crate::access) enum Universe {
     },
     /// Texts of a form: `%` stands for a hexadecimal digit, `#` for a digit, `@` for a lower-case letter or a digit, and `~` for
     /// a word, which is one or more of the latter and hyphens. What follows a word is no part of one.
-    Form(Vec<char>),
+    Form(Form),
     /// Digits, or no text.
     Number,
     /// Every spelling of an IP address, and other texts.
@@ -85,11 +85,24 @@ fn region_name(state: u16, c: char) -> Option<u16> {
     }
 }
 
-/// The characters of forms. Each of them may be text in one form, so each is a class.
-const FORM_CHARACTERS: [&str; 40] = [
-    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m",
-    "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z", "-", ".", "/", ":",
-];
+/// Text with places for characters: see [`Universe::Form`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::access) struct Form {
+    places: Vec<char>,
+    /// The characters that are text in the form, and one class for each kind of the others.
+    classes: Vec<&'static str>,
+}
+
+impl Form {
+    pub(in crate::access) fn new(text: &str) -> Self {
+        const CHARACTERS: &str = "abcdefghijklmnopqrstuvwxyz0123456789-./:";
+        let is_text = |c: char| text.contains(c);
+        let single = |(i, c): (usize, char)| if is_text(c) { CHARACTERS.get(i..=i) } else { None };
+        let classes = ["0123456789", "abcdef", "ghijklmnopqrstuvwxyz"];
+        let classes = classes.into_iter().chain(CHARACTERS.char_indices().filter_map(single));
+        Self { places: text.chars().collect(), classes: classes.collect() }
+    }
+}
 
 /// The states are twice the place in the form, and one more after the first character of a word.
 fn form_step(form: &[char], state: u16, c: char) -> Option<u16> {
@@ -130,7 +143,7 @@ impl Domain for Universe {
         match self {
             Self::Text => Some(0),
             Self::Member => Some(1),
-            Self::Form(form) => form_step(form, state, c),
+            Self::Form(form) => form_step(&form.places, state, c),
             Self::Number => c.is_ascii_digit().then_some(0),
             Self::Address => (c.is_ascii_hexdigit() || ".:".contains(c)).then_some(0),
             Self::Date => {
@@ -211,7 +224,7 @@ impl Domain for Universe {
         match self {
             Self::Text | Self::Number | Self::Address => true,
             Self::Member => state == 1,
-            Self::Form(form) => usize::from(state).div_ceil(2) == form.len(),
+            Self::Form(form) => usize::from(state).div_ceil(2) == form.places.len(),
             Self::Other => state == 22,
             Self::Date => state == 20,
             Self::Arn => state == 5,
@@ -227,7 +240,7 @@ impl Domain for Universe {
         match self {
             Self::Arn => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", ":"],
             Self::Text | Self::Member => &["abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
-            Self::Form(_) => &FORM_CHARACTERS,
+            Self::Form(form) => &form.classes,
             Self::Number => &["0123456789"],
             Self::Address => &["0123456789abcdefABCDEF", ".", ":"],
             Self::Date => &["0123456789", "-", "T", ":", "Z"],

@@ -42,6 +42,9 @@ use crate::policy::requirement::{IfPresent, Requirement};
 /// 9999-12-31T23:59:59Z, in seconds since 1970. Requests carry dates with four digits for the year.
 const LATEST: u64 = 253_402_300_799;
 
+/// The most steps for a search of a value that looks real.
+const STEPS_FOR_USUAL: u64 = 4_000;
+
 /// How many listed values cost one step of the budget.
 const VALUES_PER_STEP: usize = 8;
 
@@ -181,11 +184,8 @@ fn one_text(
     if let Some(texts) = listed_texts(tests) {
         return first_passing(texts.filter(possible), tests, budget);
     }
-    let only_on_text = tests.iter().all(|test| test.own_texts().is_some());
-    for usual in slot.usual.iter().filter(|_| only_on_text) {
-        if let Some(value) = shortest_text(usual, tests, budget)? {
-            return Ok(Some(value));
-        }
+    if let Some(value) = usual_text(slot, tests, budget) {
+        return Ok(Some(value));
     }
     // `web*` becomes `web`, and `team-*` becomes `team-app`.
     let whole = |text: &String| text.ends_with(|c: char| c.is_ascii_alphanumeric());
@@ -214,6 +214,17 @@ fn one_text(
         return Ok(None);
     }
     value_among(slot, tests, budget)
+}
+
+/// A usual text that passes all tests. `None` if there is none, or if finding one costs too much.
+fn usual_text(slot: &Slot, tests: &[Test<'_>], budget: &Budget) -> Option<String> {
+    if slot.usual.is_empty() || tests.iter().any(|test| test.own_texts().is_none()) {
+        return None;
+    }
+    let small = Budget::new(STEPS_FOR_USUAL);
+    let found = slot.usual.iter().find_map(|usual| shortest_text(usual, tests, &small).ok().flatten());
+    budget.charge(usize::try_from(STEPS_FOR_USUAL - small.left()).unwrap_or(usize::MAX));
+    found
 }
 
 /// A shortest text of the universe that passes the text tests; `None` if there is none.
