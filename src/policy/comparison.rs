@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::address::{self, Network};
 use super::budget::Budget;
-use super::glob::{Glob, LetterCase, TextRules, is_one_unit};
+use super::glob::{Glob, LetterCase, TextRules, has_two_units};
 use super::instant::{self, Instant, date};
 use super::number::Number;
 use super::reading::Reading;
@@ -67,38 +67,14 @@ impl Comparison {
         }
     }
 
-    /// Whether a value of the request that is not a number, instant or address matches.
-    pub fn matches_unreadable(&self) -> bool {
-        match self {
-            Self::Numbers(_, _, conversion) | Self::Instants(_, _, conversion) | Self::Networks(_, conversion) => {
-                conversion.matches_unreadable
-            }
-            Self::Text(_) | Self::AsDate(_) => false,
-        }
-    }
-
     /// Whether a value of the request matches. Charges the budget.
     pub fn matches(&self, value: &str, budget: &Budget) -> bool {
-        self.matches_in(None, value, budget)
-    }
-
-    /// Whether a value of the request matches in both readings, or in none of them. Charges the budget.
-    pub fn is_certain(&self, value: &str, budget: &Budget) -> bool {
-        let matches = |reading| self.matches_in(Some(reading), value, budget);
-        matches(Reading::Wide) == matches(Reading::Narrow)
-    }
-
-    /// Whether a value of the request matches in this reading. The default is the comparison's own reading.
-    fn matches_in(&self, reading: Option<Reading>, value: &str, budget: &Budget) -> bool {
         let charge = || budget.charge(1 + self.value_count() / SYMBOLS_PER_STEP);
-        let read =
-            |conversion: &Conversion| Conversion { reading: reading.unwrap_or(conversion.reading), ..*conversion };
         match self {
             Self::Text(texts) => texts.matches(value, budget),
-            Self::AsDate(inner) => inner.matches_in(reading, date(value).as_deref().unwrap_or(value), budget),
+            Self::AsDate(inner) => inner.matches(date(value).as_deref().unwrap_or(value), budget),
             Self::Numbers(order, numbers, conversion) => {
                 charge();
-                let conversion = read(conversion);
                 let holds = |number: &Number| {
                     order.holds(numbers.iter().map(|limit| number.compare(limit)), conversion.reading)
                 };
@@ -106,7 +82,6 @@ impl Comparison {
             }
             Self::Instants(order, instants, conversion) => {
                 charge();
-                let conversion = read(conversion);
                 let holds = |instant: &Instant| {
                     order.holds(instants.iter().map(|limit| instant.compare(*limit)), conversion.reading)
                 };
@@ -115,7 +90,7 @@ impl Comparison {
             Self::Networks(networks, conversion) => {
                 charge();
                 let holds = |address: &Network| networks.iter().any(|network| network.contains(address));
-                read(conversion).accepts(&address::in_request(value), holds)
+                conversion.accepts(&address::in_request(value), holds)
             }
         }
     }
@@ -176,10 +151,10 @@ impl Texts {
         };
         let mut steps = 0;
         let matched = literals.binary_search_by(|glob| glob.cmp_text(text)).is_ok()
-            || if text.is_ascii() || text.chars().all(is_one_unit) {
-                tried.iter().any(|glob| glob.matches_in_steps(text, self.rules, &mut steps))
-            } else {
+            || if has_two_units(text) {
                 tried.iter().any(|glob| glob.matches_by_positions(text, self.rules, &mut steps))
+            } else {
+                tried.iter().any(|glob| glob.matches_in_steps(text, self.rules, &mut steps))
             };
         budget.charge(steps / SYMBOLS_PER_STEP);
         matched

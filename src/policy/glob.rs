@@ -95,8 +95,13 @@ fn lower(c: char) -> char {
 }
 
 /// Whether UTF-16 has one unit for the character.
-pub(super) fn is_one_unit(c: char) -> bool {
+fn is_one_unit(c: char) -> bool {
     c <= '\u{ffff}'
+}
+
+/// Whether UTF-16 has two units for a character of the text. UTF-8 has four bytes for it.
+pub(super) fn has_two_units(text: &str) -> bool {
+    text.bytes().any(|byte| byte >= 0xf0)
 }
 
 /// All characters that are the same as this one in the wide reading, if letter case does not matter.

@@ -17,7 +17,7 @@
 //
 // Doubt. Some texts convert in several ways, because AWS does not document what IAM does with them. Each test has its own
 // reading, so a text may pass one test in one way and another test in another way. This finds more requests than IAM can
-// allow, and never fewer. Values without doubt are preferred.
+// allow, and never fewer.
 //
 // Where text operators meet others:
 // - A test that lists texts without wildcards, and has to match, leaves only these texts: all of them are tried. If it
@@ -199,19 +199,17 @@ fn one_text(
     let listed =
         on_text.iter().filter(|test| test.wanted).filter_map(Test::own_texts).find(|texts| texts.no_wildcards());
     if let Some(texts) = listed {
-        let passing =
-            |glob: &&Glob| glob.as_literal().is_some_and(|text| pass(&text, &others, budget) != Passes::Never);
+        let passing = |glob: &&Glob| glob.as_literal().is_some_and(|text| pass(&text, &others, budget));
         let passing = texts.globs().iter().filter(passing).cloned().collect();
         let comparison = Comparison::Text(Texts::new(passing, LetterCase::Ignored));
         on_text.push(Test { comparison: &comparison, wanted: true });
         return Ok(shortest_text(universe, &on_text, budget)?);
     }
-    let unreadable_passes = |test: &Test<'_>| test.comparison.matches_unreadable() == test.wanted;
-    if others.is_empty() || universe.is_text_only() && others.iter().all(unreadable_passes) {
-        return Ok(shortest_text(universe, &on_text, budget)?);
-    }
-    if universe.is_text_only() {
+    if universe.is_text_only() && !pass("app", &others, budget) {
         return Ok(None);
+    }
+    if universe.is_text_only() || others.is_empty() {
+        return Ok(shortest_text(universe, &on_text, budget)?);
     }
     value_among(slot, tests, budget)
 }
@@ -235,44 +233,23 @@ fn shortest_text(universe: &Universe, tests: &[Test<'_>], budget: &Budget) -> Re
     shortest(universe, &texts(true), &texts(false), budget)
 }
 
-/// The first of the candidates that passes all tests for certain. If there is none, the first one that passes them in
-/// doubt.
+/// The first of the candidates that passes all tests.
 fn first_passing(
     candidates: impl Iterator<Item = String>,
     tests: &[Test<'_>],
     budget: &Budget,
 ) -> Result<Option<String>, Undecidable> {
-    let mut in_doubt = None;
     for value in candidates {
-        match pass(&value, tests, budget) {
-            Passes::ForCertain => return Ok(Some(value)),
-            Passes::InDoubt => in_doubt = in_doubt.or(Some(value)),
-            Passes::Never => {}
+        if pass(&value, tests, budget) {
+            return Ok(Some(value));
         }
         budget.spend(1)?;
     }
-    Ok(in_doubt)
+    Ok(None)
 }
 
-/// Whether a value passes some tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Passes {
-    Never,
-    /// In the readings of the tests.
-    InDoubt,
-    /// In every reading.
-    ForCertain,
-}
-
-fn pass(value: &str, tests: &[Test<'_>], budget: &Budget) -> Passes {
-    if !tests.iter().all(|test| test.passes(value, budget)) {
-        return Passes::Never;
-    }
-    if tests.iter().all(|test| test.comparison.is_certain(value, budget)) {
-        Passes::ForCertain
-    } else {
-        Passes::InDoubt
-    }
+fn pass(value: &str, tests: &[Test<'_>], budget: &Budget) -> bool {
+    tests.iter().all(|test| test.passes(value, budget))
 }
 
 /// Whether the slot can have the value, requirements aside.
@@ -333,7 +310,7 @@ fn value_among(slot: &Slot, tests: &[Test<'_>], budget: &Budget) -> Result<Optio
         match shortest_text(universe, &on_text, budget)? {
             None => return Ok(None),
             Some(text) => {
-                if is_possible(slot, &text) && pass(&text, tests, budget) != Passes::Never {
+                if is_possible(slot, &text) && pass(&text, tests, budget) {
                     return Ok(Some(text));
                 }
             }
