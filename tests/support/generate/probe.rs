@@ -454,11 +454,7 @@ fn value(
             let near = text.and_then(|text| instant(&text)).and_then(|one| i64::try_from(one / 1_000_000_000).ok());
             let near = near.filter(|near| *near < LAST_SECOND);
             let instant = near.unwrap_or(at) + rng.pick::<i64>(&[&0, &0, &1, &-1, &86_400]);
-            match kind {
-                Kind::Seconds => instant.max(at).to_string(),
-                _ if rng.chance(10) => show_instant(instant).replace('Z', ".0005Z"),
-                _ => show_instant(instant),
-            }
+            if kind == Kind::Seconds { instant.max(at).to_string() } else { show_instant(instant) }
         }
         Kind::Ip => {
             let network = text.unwrap_or_else(|| "198.51.100.1".to_owned());
