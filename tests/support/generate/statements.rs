@@ -202,7 +202,8 @@ fn with_variable(rng: &mut Rng, home: Home) -> String {
         2 => format!("arn:{partition}:ecr-public::{account}:repository/{variable}"),
         3 => format!("arn:{partition}:s3:::{variable}/*"),
         4 => format!("arn:{partition}:ecr:*:{variable}"),
-        5 => variable.to_owned(),
+        // AWS does not document a variable of a key with several values.
+        5 if variable != "${aws:TagKeys}" => variable.to_owned(),
         6 => format!("arn:{partition}:ecr:*:*:repository/{variable}*"),
         _ => format!("arn:{partition}:ecr:*:*:repository/{variable}"),
     }
