@@ -62,86 +62,98 @@ impl Keys {
 /// The clauses that hold in every request. They concern the keys that have slots.
 pub(super) fn clauses(request: &mut Request<'_>) -> Vec<Clause> {
     let keys = Keys(request.keys());
+    let mut ties = Ties(Vec::new());
     if keys.0.is_empty() {
-        return Vec::new();
+        return ties.0;
     }
-    let mut clauses: Vec<Clause> = Vec::new();
-    let mut either = |one: Literal, other: Literal| clauses.push(vec![vec![one], vec![other]]);
     for group in GROUPS {
-        let slots: Vec<usize> = keys.of(group).collect();
-        for (first, second) in slots.iter().zip(slots.iter().skip(1)) {
-            either(absent(*first), present(*second));
-            either(present(*first), absent(*second));
+        for (one, other) in neighbours(keys.of(group)) {
+            ties.either(absent(one), present(other));
         }
     }
-    // A request arrives through a VPC endpoint or over the internet, not both.
+    tie_network(&mut ties, &keys, request);
+    tie_session(&mut ties, &keys, request);
+    for (key, slot) in &keys.0 {
+        // `repository/*` stands for all repositories. It is not a repository and has no tags.
+        if request.target.all_repositories && key.starts_with("aws:resourcetag/") {
+            let resource = request.slot_of(&Unknown::Resource);
+            ties.either(absent(*slot), equals(resource, "repository/*", Quantifier::Value).negated());
+        }
+        // `aws:TagKeys` holds the key of every `aws:RequestTag`.
+        if key.starts_with("aws:requesttag/") {
+            let tag = request.tag_key(key).to_owned();
+            let tag_keys = request.slot_of(&self::key("aws:TagKeys"));
+            ties.either(absent(*slot), equals(tag_keys, &tag, Quantifier::Any));
+        }
+    }
+    ties.0
+}
+
+struct Ties(Vec<Clause>);
+
+impl Ties {
+    fn either(&mut self, one: Literal, other: Literal) {
+        self.0.push(vec![vec![one], vec![other]]);
+    }
+}
+
+/// Each slot with the next one, in both orders.
+fn neighbours(slots: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
+    let slots: Vec<usize> = slots.collect();
+    slots.iter().zip(slots.iter().skip(1)).flat_map(|(one, next)| [(*one, *next), (*next, *one)]).collect()
+}
+
+/// A request arrives through a VPC endpoint or over the internet, not both.
+fn tie_network(ties: &mut Ties, keys: &Keys, request: &mut Request<'_>) {
     let endpoint = keys.of(&ENDPOINT).next();
     let organization = keys.of(&ENDPOINT_ORGANIZATION).next();
     if let (Some(organization), Some(endpoint)) = (organization, endpoint) {
-        either(absent(organization), present(endpoint));
+        ties.either(absent(organization), present(endpoint));
     }
-    if let Some(endpoint) = endpoint.or(organization) {
-        if let Some(source_ip) = keys.slot("aws:SourceIp") {
-            either(absent(endpoint), absent(source_ip));
-        }
-        // ECR Public has VPC endpoints in one region.
-        if request.target.service == Service::EcrPublic {
-            let region = request.slot_of(&key("aws:RequestedRegion"));
-            either(absent(endpoint), equals(region, "us-east-1", Quantifier::Value));
-        }
+    let Some(endpoint) = endpoint.or(organization) else { return };
+    if let Some(source_ip) = keys.slot("aws:SourceIp") {
+        ties.either(absent(endpoint), absent(source_ip));
     }
-    // A service calls ECR for the role. Such a call need not have the keys of the session.
-    let via_service = |request: &mut Request<'_>| is_true(request.slot_of(&key(VIA_SERVICE)));
-    if let Some(called_via) = keys.of(&CALLED_VIA).next() {
-        either(absent(called_via), via_service(request));
-    }
-    let of_instance: Vec<usize> = keys.of(&INSTANCE).collect();
-    if request.role.trust.admits_only_ec2() {
-        for key in of_instance {
-            either(present(key), via_service(request));
-        }
-    } else {
-        for (first, second) in of_instance.iter().zip(of_instance.iter().skip(1)) {
-            for (one, other) in [(first, second), (second, first)] {
-                let via_service = via_service(request);
-                clauses.push(vec![vec![absent(*one)], vec![present(*other)], vec![via_service]]);
-            }
-        }
-    }
-    // An instance's session has the instance's id as its name.
-    if let (Some(of_instance), Some(user_id)) = (keys.of(&INSTANCE).next(), keys.slot("aws:userid")) {
-        let ids = ["????????", "?????????????????"].map(|id| Glob::new(&format!("{}:i-{id}", request.role.id)));
-        clauses.push(vec![vec![absent(of_instance)], vec![matches_one(user_id, ids.to_vec())]]);
-    }
-    let mut either = |one: Literal, other: Literal| clauses.push(vec![vec![one], vec![other]]);
-    if let Some(age) = keys.slot(MFA_AGE) {
-        let mfa = request.slot_of(&key(MFA));
-        either(absent(age), is_true(mfa));
-        either(present(age), is_true(mfa).negated());
+    // ECR Public has VPC endpoints in one region.
+    if request.target.service == Service::EcrPublic {
+        let region = request.slot_of(&key("aws:RequestedRegion"));
+        ties.either(absent(endpoint), equals(region, "us-east-1", Quantifier::Value));
     }
     if let Some(arn) = keys.slot("aws:SourceVpcArn") {
         // A variable, because the search takes values for one slot at a time.
         let vpc = if keys.slot("aws:SourceVpc").is_some() { "${aws:SourceVpc}" } else { "*" };
         let pattern = format!("arn:{}:ec2:*:*:vpc/{vpc}", request.role.partition());
         let pattern = tokens(&pattern, Variables::Replaced, Wildcards::GlobInPart);
-        let of_vpc = resolve(&pattern, Reading::Wide, &|variable| request.meaning(variable));
-        clauses.extend(of_vpc.map(|of_vpc| vec![vec![absent(arn)], vec![matches_one(arn, vec![of_vpc])]]));
-    }
-    let mut either = |one: Literal, other: Literal| clauses.push(vec![vec![one], vec![other]]);
-    for (key, slot) in &keys.0 {
-        // `repository/*` stands for all repositories. It is not a repository and has no tags.
-        if request.target.all_repositories && key.starts_with("aws:resourcetag/") {
-            let resource = request.slot_of(&Unknown::Resource);
-            either(absent(*slot), equals(resource, "repository/*", Quantifier::Value).negated());
-        }
-        // `aws:TagKeys` holds the key of every `aws:RequestTag`.
-        if key.starts_with("aws:requesttag/") {
-            let tag = request.tag_key(key).to_owned();
-            let tag_keys = request.slot_of(&self::key("aws:TagKeys"));
-            either(absent(*slot), equals(tag_keys, &tag, Quantifier::Any));
+        if let Some(of_vpc) = resolve(&pattern, Reading::Wide, &|variable| request.meaning(variable)) {
+            ties.either(absent(arn), matches_one(arn, vec![of_vpc]));
         }
     }
-    clauses
+}
+
+/// How the session was started, and whether a service uses it for the role. Such a call need not have the session's keys.
+fn tie_session(ties: &mut Ties, keys: &Keys, request: &mut Request<'_>) {
+    let via_service = |request: &mut Request<'_>| is_true(request.slot_of(&key(VIA_SERVICE)));
+    if let Some(called_via) = keys.of(&CALLED_VIA).next() {
+        ties.either(absent(called_via), via_service(request));
+    }
+    for of_instance in keys.of(&INSTANCE) {
+        if request.role.trust.admits_only_ec2() {
+            ties.either(present(of_instance), via_service(request));
+        }
+        // An instance's session has the instance's id as its name.
+        if let Some(user_id) = keys.slot("aws:userid") {
+            let ids = ["????????", "?????????????????"].map(|id| Glob::new(&format!("{}:i-{id}", request.role.id)));
+            ties.either(absent(of_instance), matches_one(user_id, ids.to_vec()));
+        }
+    }
+    for (one, other) in neighbours(keys.of(&INSTANCE)) {
+        ties.0.push(vec![vec![absent(one)], vec![present(other)], vec![via_service(request)]]);
+    }
+    if let Some(age) = keys.slot(MFA_AGE) {
+        let mfa = request.slot_of(&key(MFA));
+        ties.either(absent(age), is_true(mfa));
+        ties.either(present(age), is_true(mfa).negated());
+    }
 }
 
 /// The clauses that the account of the VPC endpoint is in an organization. Requests through other endpoints exist, but a
