@@ -108,12 +108,13 @@ compare: $(VENVS)/cloudsplaining.stamp $(VENVS)/iamspy.stamp $(DIFFERENTIAL)/nod
 		--cloudsplaining $(VENVS)/cloudsplaining/bin --iamspy $(VENVS)/iamspy/bin --node node $(if $(ROLE),--role $(ROLE))
 
 fuzz: FUZZ_SECONDS := 60
-fuzz: $(VENVS)/fuzz.stamp ## Fuzz documents, patterns and decisions, 60 seconds each (FUZZ_SECONDS=60; needs a C++ compiler)
+fuzz: FUZZ_SEED := 1
+fuzz: $(VENVS)/fuzz.stamp ## Fuzz documents, patterns and decisions, 60 seconds each (FUZZ_SECONDS=60, FUZZ_SEED=1; needs a C++ compiler)
 	@for target in document patterns decision; do \
 		echo "==> fuzzing $$target for $(FUZZ_SECONDS) seconds (the first build takes 2 minutes)"; \
 		mkdir -p fuzz/corpus/$$target; \
 		PATH="$(CURDIR)/$(VENVS)/fuzz/bin:$$PATH" cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds -- \
-			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+			-seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
 			> fuzz/corpus/$$target.log 2>&1 || { tail -n 200 fuzz/corpus/$$target.log; exit 1; }; \
 		echo "    $$(sed -n 's/^stat::number_of_executed_units: *//p' fuzz/corpus/$$target.log) inputs, no failures"; \
 	done

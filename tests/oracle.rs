@@ -20,7 +20,7 @@ fn solver_agrees_with_the_naive_evaluator() {
     let probes = setting("ORACLE_PROBES", 6);
     let mut tally = Tally::default();
     let mut undecided_roles = BTreeSet::new();
-    let mut failures = Vec::new();
+    let (mut failures, mut improvable) = (Vec::new(), Vec::new());
     for seed in first..first + roles {
         let docs = themed_role(seed);
         let undecided = tally.undecided;
@@ -30,6 +30,7 @@ fn solver_agrees_with_the_naive_evaluator() {
         }
         // One disagreement for each role is enough: its actions tend to fail for the same reason.
         failures.extend(tally.disagreements.drain(..).take(1).map(|problem| format!("seed {seed}: {problem}")));
+        improvable.extend(tally.improvable.drain(..).take(1).map(|problem| format!("seed {seed}: {problem}")));
     }
     let Tally { permitted, refused, undecided, probes, alternatives, avoidable_readings, .. } = tally;
     println!(
@@ -37,6 +38,9 @@ fn solver_agrees_with_the_naive_evaluator() {
          {avoidable_readings} rest on a reading and need not), \
          {refused} refused by {probes} probes, {undecided} undecided {undecided_roles:?}"
     );
-    let shown = failures.iter().take(12).cloned().collect::<Vec<_>>().join("\n\n");
-    assert!(failures.is_empty(), "{} roles in disagreement:\n{shown}", failures.len());
+    let shown = |problems: &[String]| problems.iter().take(12).cloned().collect::<Vec<_>>().join("\n\n");
+    assert!(failures.is_empty(), "{} roles in disagreement:\n{}", failures.len(), shown(&failures));
+    // The search for a better proof has few steps. About one role in 300 has a witness that needs more than another request.
+    let expected = 1 + roles as usize / 100;
+    assert!(improvable.len() <= expected, "{} witnesses:\n{}", improvable.len(), shown(&improvable));
 }

@@ -19,7 +19,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 LIST = ROOT / "tests/mutants.json"
 # `src/access/request.rs:51:9: replace Request::value with None`
 NAME = re.compile(r"(?P<file>[^:]+):(?P<line>\d+):\d+: (?P<mutation>.*)")
-TESTS = ["--no-default-features", "--features", "cli", "--lib", "--test", "library"]
+# Before the `--`, so that the build has them too: without the AWS SDK.
+BUILD = ["--no-default-features", "--features", "cli", "--cargo-arg=--lib", "--cargo-arg=--test", "--cargo-arg=library"]
 # Unit tests, cases and the algebra of patterns: 2 seconds. The rest takes 15 seconds.
 QUICK_TESTS = ["tests::", "verdicts::", "language::"]
 ALL_TESTS = ["--skip", "many::", "--skip", "layering::", "--skip", "code_map::"]
@@ -46,7 +47,7 @@ def run(options, more, tests):
     files = [argument for file in options.files for argument in ("--file", file)]
     shard = ["--shard", options.shard] if options.shard else []
     command = [options.cargo_mutants, "mutants", "--no-shuffle", "--colors", "never", "--no-times"]
-    command += ["--output", str(options.output), *files, *shard, *more, "--", *TESTS, "--", *tests]
+    command += ["--output", str(options.output), *files, *shard, *BUILD, *more, "--", "--", *tests]
     code = subprocess.run(command, cwd=ROOT).returncode
     if code not in (0, 2, 3):
         sys.exit(f"error: cargo-mutants failed with exit code {code}; its logs are in {options.output}/mutants.out")

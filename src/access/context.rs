@@ -267,7 +267,8 @@ impl RoleContext<'_> {
             _ if key.ends_with("arn") && !key.contains("tag/") => vec![self.ec2_arn("instance/i-0a1b2c3d4e5f67890")],
             _ => texts(&["app", "base"]),
         };
-        let universe = if multivalued { Universe::Member } else { Universe::Text };
+        let member = multivalued || key.starts_with("aws:calledvia");
+        let universe = if member { Universe::Member } else { Universe::Text };
         let text = |kind: Universe| {
             let (examples, usual) = examples::of_key(key, &self.home());
             let preferred = if examples.is_empty() { words() } else { examples };

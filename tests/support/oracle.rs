@@ -86,6 +86,8 @@ pub struct Tally {
     pub alternatives: u64,
     /// Witnesses that rest on one of two readings although a random request does not.
     pub avoidable_readings: u64,
+    /// One text for each action for which a random request needs less than the witness, other than a reading.
+    pub improvable: Vec<String>,
     /// One text for each action on which the two disagree.
     pub disagreements: Vec<String>,
 }
@@ -182,7 +184,7 @@ impl Tally {
                 return;
             }
             let explanation = explained(case.docs, &other);
-            self.disagreements
+            self.improvable
                 .push(format!("worse {request:?} needs {needs:?}\nbetter {other:?} needs {others:?}\n{explanation}"));
             return;
         }
