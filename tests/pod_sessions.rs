@@ -1,4 +1,4 @@
-//! Session policies of EKS Pod Identity: each limits the sessions of its own association, and no other use of the role.
+//! Session policies of EKS Pod Identity: each limits the sessions of one association, and no other use of the role.
 
 use crate::support::events::{ACCOUNT, change, role_item, scheduled, with};
 use crate::support::fakes::{EVERYTHING, FakeAws, role_arn, version};
