@@ -3,6 +3,20 @@
 use super::{Flavour, Home, Rng};
 use serde_json::{Map, Value, json};
 
+/// The operators that compare numbers.
+pub(super) const NUMERIC_OPERATORS: &[&str] = &[
+    "NumericEquals",
+    "NumericNotEquals",
+    "NumericLessThan",
+    "NumericLessThanEquals",
+    "NumericGreaterThan",
+    "NumericGreaterThanEquals",
+];
+
+/// The operators that compare dates.
+pub(super) const DATE_OPERATORS: &[&str] =
+    &["DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals"];
+
 /// Keys with the values that policies compare with them. Patterns among the values are useful with `…Like` only.
 const TEXTS: &[(&str, &[&str])] = &[
     ("aws:PrincipalTag/team", &["platform", "payments", "team-a", "p*", "${aws:ResourceTag/team}"]),
@@ -147,28 +161,8 @@ fn any(rng: &mut Rng, flavour: Flavour) -> (String, String, Value) {
             (operators, entry)
         }
         9..11 => (&["ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"], *rng.choose(ARNS)),
-        11..13 => (
-            &[
-                "NumericEquals",
-                "NumericNotEquals",
-                "NumericLessThan",
-                "NumericLessThanEquals",
-                "NumericGreaterThan",
-                "NumericGreaterThanEquals",
-            ],
-            *rng.choose(NUMBERS),
-        ),
-        13..15 => (
-            &[
-                "DateEquals",
-                "DateNotEquals",
-                "DateLessThan",
-                "DateLessThanEquals",
-                "DateGreaterThan",
-                "DateGreaterThanEquals",
-            ],
-            (rng.pick(&["aws:CurrentTime", "aws:EpochTime", "aws:TokenIssueTime"]), DATES),
-        ),
+        11..13 => (NUMERIC_OPERATORS, *rng.choose(NUMBERS)),
+        13..15 => (DATE_OPERATORS, (rng.pick(&["aws:CurrentTime", "aws:EpochTime", "aws:TokenIssueTime"]), DATES)),
         15..17 => (&["IpAddress", "NotIpAddress"], (rng.pick(&["aws:SourceIp", "aws:VpcSourceIp"]), NETWORKS)),
         17 => (&["Bool"], (rng.pick(BOOLEANS), &["true", "false"])),
         18 => {

@@ -1,5 +1,6 @@
 //! Conditions and trust policies about one theme, so that the statements of a role concern the same keys.
 
+use super::conditions::{DATE_OPERATORS, NUMERIC_OPERATORS};
 use super::{Home, Rng, Theme};
 use serde_json::{Map, Value, json};
 
@@ -279,22 +280,8 @@ fn operators(family: Family) -> &'static [&'static str] {
             "StringNotEqualsIgnoreCase",
         ],
         Family::Bool => &["Bool"],
-        Family::Number => &[
-            "NumericEquals",
-            "NumericNotEquals",
-            "NumericLessThan",
-            "NumericLessThanEquals",
-            "NumericGreaterThan",
-            "NumericGreaterThanEquals",
-        ],
-        Family::Date => &[
-            "DateEquals",
-            "DateNotEquals",
-            "DateLessThan",
-            "DateLessThanEquals",
-            "DateGreaterThan",
-            "DateGreaterThanEquals",
-        ],
+        Family::Number => NUMERIC_OPERATORS,
+        Family::Date => DATE_OPERATORS,
         Family::Network => &["IpAddress", "NotIpAddress"],
         Family::Binary => &["BinaryEquals"],
         Family::Arn => &["ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"],
