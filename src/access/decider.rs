@@ -48,6 +48,9 @@ use crate::policy::context_key::ContextKey;
 /// How many combinations of values are checked for the keys that variables stand for, before an action is undecided.
 const MOST_ATTEMPTS: usize = 24;
 
+/// The steps for each wish about a better proof.
+const STEPS_FOR_BETTER: u64 = 20_000;
+
 /// How many combinations of values are checked for a better proof.
 const ATTEMPTS_FOR_BETTER: usize = 4;
 
@@ -414,6 +417,8 @@ impl<'r> Decider<'r> {
                 }
             };
             if !fulfilled {
+                // A hard decision leaves few steps for a better proof.
+                self.budget.top_up(STEPS_FOR_BETTER);
                 match self.search_all(question, &wanted, ATTEMPTS_FOR_BETTER) {
                     Decision::Permitted(better) if !better.grants.is_empty() => witness = better,
                     _ => continue,

@@ -39,6 +39,13 @@ impl Budget {
         self.left.set(part);
     }
 
+    /// Makes at most `steps` of the steps that were set aside available.
+    pub fn top_up(&self, steps: u64) {
+        let part = self.set_aside.get().min(steps);
+        self.set_aside.set(self.set_aside.get() - part);
+        self.left.set(self.left.get() + part);
+    }
+
     /// Makes the steps that were set aside available again.
     pub fn restore(&self) {
         self.left.set(self.left.get() + self.set_aside.take());
