@@ -226,44 +226,45 @@ impl Condition {
         meaning: &dyn Fn(&Variable) -> Meaning,
         doubtful: &mut bool,
     ) -> Vec<Glob> {
-        let mut parted = Vec::new();
-        // The places after the colons.
-        let mut parts = Vec::new();
-        for token in tokens(value, self.variables, Wildcards::GlobInPart) {
-            let last = parts.len() >= 5;
-            if token == Token::Symbol(Symbol::Char(':')) {
-                parts.push(parted.len() + 1);
-            }
-            parted.push(match token {
-                Token::Symbol(Symbol::ManyInPart) if last => Token::Symbol(Symbol::Many),
-                Token::Symbol(Symbol::OneInPart) if last => Token::Symbol(Symbol::One),
-                other => other,
-            });
-        }
-        let whole = || resolve(&tokens(value, self.variables, Wildcards::Glob), reading, meaning);
+        let whole = tokens(value, self.variables, Wildcards::Glob);
+        let mut colons = 0;
+        let mut before_last = 0;
+        let parted: Vec<Token> = whole
+            .iter()
+            .map(|token| {
+                before_last += usize::from(colons < 5);
+                match token {
+                    Token::Symbol(symbol) => Token::Symbol(symbol.in_part(&mut colons)),
+                    Token::Variable(_) => token.clone(),
+                }
+            })
+            .collect();
         // A variable alone may stand for a whole ARN.
         let lone_variable = matches!(parted.as_slice(), [Token::Variable(_)]);
-        if parts.len() < 5 && !lone_variable {
+        if colons < 5 && !lone_variable {
             *doubtful = true;
             if reading == Reading::Narrow {
                 return Vec::new();
             }
-            let missing = 5 - parts.len();
-            let completed = (1..=missing).flat_map(|i| {
-                [Symbol::Char(':'), if i == missing { Symbol::Many } else { Symbol::ManyInPart }].map(Token::Symbol)
-            });
-            let completed: Vec<Token> = parted.iter().cloned().chain(completed).collect();
-            return [resolve(&completed, reading, meaning), whole()].into_iter().flatten().collect();
+            let part = [Symbol::Char(':'), Symbol::Many].map(Token::Symbol);
+            let missing = std::iter::repeat_n(part, 5 - colons).flatten();
+            let completed: Vec<Token> = parted.into_iter().chain(missing).collect();
+            return [completed, whole].iter().filter_map(|pattern| resolve(pattern, reading, meaning)).collect();
         }
         let Some(glob) = resolve(&parted, reading, meaning) else { return Vec::new() };
-        let before_last = parts.get(4).and_then(|last| parted.get(..*last)).unwrap_or_default();
         // A colon in the value of a variable makes more parts.
-        let shifted = resolve(before_last, reading, meaning).is_some_and(|before| before.colons() > 5);
+        let before_last = parted.get(..before_last).unwrap_or_default();
+        let more_parts = resolve(before_last, reading, meaning).is_some_and(|before| before.colons() > 5);
+        let shifted = more_parts && !lone_variable;
         let only_arns = if shifted { None } else { glob.only_arns() };
         *doubtful |= only_arns.is_none();
         match reading {
             Reading::Narrow => only_arns.into_iter().collect(),
-            Reading::Wide => [Some(glob), if shifted { whole() } else { None }].into_iter().flatten().collect(),
+            Reading::Wide if shifted => {
+                let by_value = resolve(&whole, reading, meaning).map(Glob::in_parts);
+                [Some(glob), by_value].into_iter().flatten().collect()
+            }
+            Reading::Wide => vec![glob],
         }
     }
 }

@@ -34,6 +34,16 @@ impl Symbol {
         matches!(self, Self::Many | Self::ManyInPart)
     }
 
+    /// The symbol in a pattern of an ARN, after so many colons. A wildcard before the fifth colon matches no colon.
+    pub(super) fn in_part(self, colons: &mut usize) -> Self {
+        *colons += usize::from(self == Self::Char(':'));
+        match self {
+            Self::Many if *colons < 5 => Self::ManyInPart,
+            Self::One if *colons < 5 => Self::OneInPart,
+            other => other,
+        }
+    }
+
     /// Whether the symbol is `?`.
     fn is_one(self) -> bool {
         matches!(self, Self::One | Self::OneInPart)
@@ -158,6 +168,12 @@ impl Glob {
         }
         symbols.extend([Symbol::Char(':'), Symbol::Many]);
         Self(symbols)
+    }
+
+    /// The pattern of an ARN: wildcards before the fifth colon match no colons.
+    pub(super) fn in_parts(self) -> Self {
+        let mut colons = 0;
+        Self(self.0.into_iter().map(|symbol| symbol.in_part(&mut colons)).collect())
     }
 
     /// The number of colons, those aside that wildcards match.
