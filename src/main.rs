@@ -29,6 +29,10 @@ mod summary;
 /// log and the metrics. If less than twice this time is left, it is half of that.
 const MARGIN: Duration = Duration::from_secs(2);
 
+/// The time limit where the deadline has passed: the longest that Lambda allows. Some emulators of Lambda send a deadline
+/// that means nothing. Throttled calls are repeated until the time limit, so there always is one.
+const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
+
 /// The state that invocations share.
 struct Function {
     aws: Aws,
@@ -127,18 +131,15 @@ impl Function {
 
 /// The output of the future. If time runs out first, the error is the time that is left until the Lambda timeout.
 async fn in_time<T>(context: &Context, future: impl Future<Output = T>) -> Result<T, Duration> {
-    match time_limit(context.deadline(), SystemTime::now()) {
-        None => Ok(future.await),
-        Some((time, margin)) => tokio::time::timeout(time, future).await.map_err(|_| margin),
-    }
+    let (time, margin) = time_limit(context.deadline(), SystemTime::now());
+    tokio::time::timeout(time, future).await.map_err(|_| margin)
 }
 
-/// The time that the invocation may take from now on, and the time between that and its deadline. `None` if the
-/// deadline has passed: some emulators of Lambda send a meaningless one.
-fn time_limit(deadline: SystemTime, now: SystemTime) -> Option<(Duration, Duration)> {
-    let left = deadline.duration_since(now).ok().filter(|left| !left.is_zero())?;
+/// The time that the invocation may take from now on, and the time between that and its deadline.
+fn time_limit(deadline: SystemTime, now: SystemTime) -> (Duration, Duration) {
+    let left = deadline.duration_since(now).ok().filter(|left| !left.is_zero()).unwrap_or(LONGEST_INVOCATION);
     let margin = MARGIN.min(left / 2);
-    Some((left - margin, margin))
+    (left - margin, margin)
 }
 
 /// The response to Lambda: the summary, or the failure.
@@ -208,12 +209,13 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let seconds = Duration::from_secs;
         for (left, expected) in [
-            (seconds(900), Some((seconds(898), seconds(2)))),
-            (seconds(3), Some((Duration::from_millis(1500), Duration::from_millis(1500)))),
-            (seconds(0), None),
+            (seconds(900), (seconds(898), seconds(2))),
+            (seconds(3), (Duration::from_millis(1500), Duration::from_millis(1500))),
+            // The deadline has passed.
+            (seconds(0), (seconds(898), seconds(2))),
         ] {
             assert_eq!(time_limit(now + left, now), expected, "{left:?}");
         }
-        assert_eq!(time_limit(SystemTime::UNIX_EPOCH, now), None);
+        assert_eq!(time_limit(SystemTime::UNIX_EPOCH, now), (seconds(898), seconds(2)));
     }
 }

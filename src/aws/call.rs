@@ -6,19 +6,57 @@ use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;
 
+use super::call_counter::counted;
+use super::pace::Pace;
 use crate::rule::ports::{PortError, PortErrorKind};
+
+/// The HTTP status "Too Many Requests". A proxy may send it without an error code of AWS.
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// A call, as errors name it.
 #[derive(Debug)]
 pub(super) struct Call {
     operation: &'static str,
     resource: String,
+    /// How many attempts there are at most if AWS throttles; `None`: until the invocation's time limit.
+    attempts: Option<usize>,
 }
 
 impl Call {
     /// `operation` as IAM policies spell it (`iam:GetRole`), and the resource that it is about.
     pub(super) fn new(operation: &'static str, resource: impl Into<String>) -> Self {
-        Self { operation, resource: resource.into() }
+        Self { operation, resource: resource.into(), attempts: None }
+    }
+
+    /// The same call, which is given up after this many throttled attempts. For calls that the invocation can do without.
+    pub(super) fn with_attempts(self, attempts: usize) -> Self {
+        Self { attempts: Some(attempts), ..self }
+    }
+
+    /// Makes the call at its pace, and repeats it as long as AWS throttles it. `request` sends the request once.
+    ///
+    /// # Errors
+    /// Any failure that is not throttling. Throttling only if the number of attempts is limited.
+    pub(super) async fn send<R, E, F>(&self, pace: &Pace, request: impl Fn() -> F) -> Result<R, SdkError<E>>
+    where
+        F: Future<Output = Result<R, SdkError<E>>>,
+        E: ProvideErrorMetadata,
+    {
+        let mut permit = pace.permit().await;
+        let mut attempt = 1;
+        loop {
+            match counted(attempt > 1, request()).await {
+                Err(error) if is_throttled(&error) && self.attempts.is_none_or(|most| attempt < most) => {
+                    permit.throttled().await;
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+                Ok(response) => {
+                    permit.succeeded();
+                    return Ok(response);
+                }
+            }
+        }
     }
 
     /// An error with this cause.
@@ -42,7 +80,8 @@ impl Call {
             }
             cause.push(')');
         }
-        self.error(cause).of_kind(kind(error.code(), error.message()))
+        let kind = if is_throttled(error) { PortErrorKind::Throttled } else { kind(error.code(), error.message()) };
+        self.error(cause).of_kind(kind)
     }
 
     /// The response, or `None` if the error is one that `gone` recognizes: the resource does not exist.
@@ -76,7 +115,13 @@ impl Call {
     }
 }
 
-/// The meaning of AWS's error codes and messages.
+/// Whether AWS throttled the call.
+fn is_throttled<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    error.code().is_some_and(|code| THROTTLING_ERRORS.contains(&code))
+        || error.raw_response().is_some_and(|response| response.status().as_u16() == TOO_MANY_REQUESTS)
+}
+
+/// The meaning of AWS's error codes and messages, throttling excepted.
 ///
 /// A region that is not enabled in the account rejects the account's credentials; services use different codes for that
 /// (<https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html>). Only the message shows an
@@ -87,7 +132,6 @@ fn kind(code: Option<&str>, message: Option<&str>) -> PortErrorKind {
         Some("InvalidParameterValueException") => PortErrorKind::NotAccepted,
         // Security Hub's (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>).
         Some("InvalidAccessException") => PortErrorKind::NotEnabled,
-        Some(code) if THROTTLING_ERRORS.contains(&code) => PortErrorKind::Throttled,
         _ if message.is_some_and(|message| message.contains("explicit deny")) => PortErrorKind::ExplicitlyDenied,
         _ => PortErrorKind::Failed,
     }
@@ -144,9 +188,6 @@ mod tests {
             (Some("UnrecognizedClientException"), "The security token is invalid.", PortErrorKind::RegionClosed),
             (Some("InvalidParameterValueException"), "", PortErrorKind::NotAccepted),
             (Some("InvalidAccessException"), "not subscribed", PortErrorKind::NotEnabled),
-            (Some("TooManyRequestsException"), "", PortErrorKind::Throttled),
-            (Some("LimitExceededException"), "", PortErrorKind::Throttled),
-            (Some("Throttling"), "Rate exceeded", PortErrorKind::Throttled),
             (Some("AccessDeniedException"), denied, PortErrorKind::ExplicitlyDenied),
             (Some("AccessDeniedException"), "because no identity-based policy allows", PortErrorKind::Failed),
             (None, "", PortErrorKind::Failed),

@@ -12,6 +12,16 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
+tokio::task_local! {
+    /// Whether the running call repeats one that was throttled.
+    static IS_REPEAT: bool;
+}
+
+/// Makes a call, which counts as a retry if it repeats a throttled one.
+pub(super) async fn counted<F: Future>(is_repeat: bool, call: F) -> F::Output {
+    IS_REPEAT.scope(is_repeat, call).await
+}
+
 /// The number of calls of one operation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CallCount {
@@ -59,7 +69,8 @@ impl Intercept for CallCounter {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.count(cfg, |tally| tally.calls += 1);
+        let is_repeat = IS_REPEAT.try_with(|is_repeat| *is_repeat).unwrap_or_default();
+        self.count(cfg, |tally| tally.calls += u64::from(!is_repeat));
         Ok(())
     }
 

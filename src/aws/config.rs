@@ -7,6 +7,7 @@ use aws_sdk_config::primitives::DateTime;
 use aws_sdk_config::types::{ComplianceType, Evaluation as SdkEvaluation};
 
 use super::call::Call;
+use super::pace::Pace;
 use super::pages;
 use crate::access::Compliance;
 use crate::rule::ports::{ComplianceStore, Evaluation, Page, PortError, ResourceId, ResultToken};
@@ -19,12 +20,13 @@ const ITEMS_PER_PAGE: i32 = 100;
 #[derive(Debug, Clone)]
 pub struct ConfigService {
     client: Client,
+    pace: Pace,
 }
 
 impl ConfigService {
-    /// Uses this client.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// Uses this client, at this pace.
+    pub(super) fn new(client: Client, pace: Pace) -> Self {
+        Self { client, pace }
     }
 }
 
@@ -39,7 +41,8 @@ impl ComplianceStore for ConfigService {
         let evaluations = evaluations.iter().map(to_sdk).collect::<Result<Vec<_>, _>>();
         let evaluations = evaluations.map_err(|error| call.error(error.to_string()))?;
         let request = self.client.put_evaluations().result_token(token.expose()).test_mode(test_mode);
-        let response = request.set_evaluations(Some(evaluations)).send().await;
+        let request = request.set_evaluations(Some(evaluations));
+        let response = call.send(&self.pace, || request.clone().send()).await;
         let response = response.map_err(|error| call.failed(&error).redact(token.expose()))?;
         let refused = response.failed_evaluations().iter().map(|refused| ResourceId {
             resource_type: refused.compliance_resource_type().to_owned(),
@@ -56,7 +59,7 @@ impl ComplianceStore for ConfigService {
                 request.compliance_types(ComplianceType::Compliant).compliance_types(ComplianceType::NonCompliant);
             request.limit(ITEMS_PER_PAGE).set_next_token(token).send()
         };
-        pages::list(&call, "NextToken", request, |page| {
+        pages::list(&call, &self.pace, "NextToken", request, |page| {
             let resources = page.evaluation_results().iter().map(|result| {
                 let qualifier = result
                     .evaluation_result_identifier()

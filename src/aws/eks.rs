@@ -13,6 +13,7 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 
 use super::call::Call;
 use super::call_counter::CallCounter;
+use super::pace::Pace;
 use super::pages;
 use crate::rule::ports::{
     Authentication, ClusterId, ClusterRecord, Eks, NodeKind, Page, PartKind, PortError, RoleUse, SessionPolicy,
@@ -26,12 +27,21 @@ const STANDARD: &str = "STANDARD";
 const TOKEN: &str = "nextToken";
 
 /// EKS of one account. The client of a region is made at the region's first call; all share one connection pool.
+/// Each region has its own pace.
 #[derive(Debug)]
 pub struct EksService {
     sdk: SdkConfig,
     counter: CallCounter,
     account: aws_sdk_account::Client,
-    clients: Mutex<HashMap<String, Client>>,
+    account_pace: Pace,
+    regions: Mutex<HashMap<String, Regional>>,
+}
+
+/// EKS in one region.
+#[derive(Debug, Clone)]
+struct Regional {
+    client: Client,
+    pace: Pace,
 }
 
 /// The resource does not exist, or no longer.
@@ -66,7 +76,7 @@ impl Eks for EksService {
             let request = self.account.list_regions().region_opt_status_contains(RegionOptStatus::Enabled);
             request.region_opt_status_contains(RegionOptStatus::EnabledByDefault).set_next_token(token).send()
         };
-        let regions = pages::list(&call, "NextToken", request, |page| {
+        let regions = pages::list(&call, &self.account_pace, "NextToken", request, |page| {
             let names = page.regions().iter().map(|region| call.required("RegionName", region.region_name()));
             Ok(Page { items: names.collect::<Result<_, _>>()?, next: page.next_token })
         })
@@ -77,9 +87,9 @@ impl Eks for EksService {
 
     async fn clusters(&self, region: &str) -> Result<Vec<String>, PortError> {
         let call = Call::new("eks:ListClusters", format!("region `{region}`"));
-        let client = self.client(region);
+        let Regional { client, pace } = self.region(region);
         let request = |token| client.list_clusters().set_next_token(token).send();
-        pages::list(&call, TOKEN, request, |page| {
+        pages::list(&call, &pace, TOKEN, request, |page| {
             Ok(Page { items: page.clusters.unwrap_or_default(), next: page.next_token })
         })
         .await
@@ -87,7 +97,8 @@ impl Eks for EksService {
 
     async fn cluster(&self, cluster: &ClusterId) -> Result<Option<ClusterRecord>, PortError> {
         let call = Call::new("eks:DescribeCluster", cluster_resource(cluster));
-        let response = self.client(&cluster.region).describe_cluster().name(&cluster.name).send().await;
+        let Regional { client, pace } = self.region(&cluster.region);
+        let response = call.send(&pace, || client.describe_cluster().name(&cluster.name).send()).await;
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let cluster = response.cluster().ok_or_else(|| call.missing_field("cluster"))?;
         let oidc = cluster.identity().and_then(|identity| identity.oidc());
@@ -103,13 +114,13 @@ impl Eks for EksService {
     }
 
     async fn parts(&self, cluster: &ClusterId, kind: PartKind) -> Result<Vec<String>, PortError> {
-        let client = self.client(&cluster.region);
+        let Regional { client, pace } = self.region(&cluster.region);
         let (name, resource) = (&cluster.name, cluster_resource(cluster));
         let parts = match kind {
             PartKind::NodeGroups => {
                 let call = Call::new("eks:ListNodegroups", resource);
                 let request = |token| client.list_nodegroups().cluster_name(name).set_next_token(token).send();
-                pages::list_if_exists(&call, TOKEN, gone, request, |page| {
+                pages::list_if_exists(&call, &pace, TOKEN, gone, request, |page| {
                     Ok(Page { items: page.nodegroups.unwrap_or_default(), next: page.next_token })
                 })
                 .await?
@@ -117,7 +128,7 @@ impl Eks for EksService {
             PartKind::FargateProfiles => {
                 let call = Call::new("eks:ListFargateProfiles", resource);
                 let request = |token| client.list_fargate_profiles().cluster_name(name).set_next_token(token).send();
-                pages::list_if_exists(&call, TOKEN, gone, request, |page| {
+                pages::list_if_exists(&call, &pace, TOKEN, gone, request, |page| {
                     Ok(Page { items: page.fargate_profile_names.unwrap_or_default(), next: page.next_token })
                 })
                 .await?
@@ -126,7 +137,7 @@ impl Eks for EksService {
                 let call = Call::new("eks:ListAccessEntries", resource);
                 let request = |token| client.list_access_entries().cluster_name(name).set_next_token(token).send();
                 let none = |error: &SdkError<_>| gone(error) || without_access_entries(error);
-                pages::list_if_exists(&call, TOKEN, none, request, |page| {
+                pages::list_if_exists(&call, &pace, TOKEN, none, request, |page| {
                     Ok(Page { items: page.access_entries.unwrap_or_default(), next: page.next_token })
                 })
                 .await?
@@ -135,7 +146,7 @@ impl Eks for EksService {
                 let call = Call::new("eks:ListPodIdentityAssociations", resource);
                 let request =
                     |token| client.list_pod_identity_associations().cluster_name(name).set_next_token(token).send();
-                pages::list_if_exists(&call, TOKEN, gone, request, |page| {
+                pages::list_if_exists(&call, &pace, TOKEN, gone, request, |page| {
                     let ids = page.associations().iter().map(|it| call.required("associationId", it.association_id()));
                     Ok(Page { items: ids.collect::<Result<_, _>>()?, next: page.next_token })
                 })
@@ -144,7 +155,7 @@ impl Eks for EksService {
             PartKind::Addons => {
                 let call = Call::new("eks:ListAddons", resource);
                 let request = |token| client.list_addons().cluster_name(name).set_next_token(token).send();
-                pages::list_if_exists(&call, TOKEN, gone, request, |page| {
+                pages::list_if_exists(&call, &pace, TOKEN, gone, request, |page| {
                     Ok(Page { items: page.addons.unwrap_or_default(), next: page.next_token })
                 })
                 .await?
@@ -169,26 +180,31 @@ impl Eks for EksService {
 impl EksService {
     /// Uses the credentials and the connections of `sdk`.
     pub(super) fn new(sdk: SdkConfig, counter: CallCounter) -> Self {
-        let config = aws_sdk_account::config::Builder::from(&sdk).interceptor(counter.clone()).build();
-        let account = aws_sdk_account::Client::from_conf(config);
-        Self { sdk, counter, account, clients: Mutex::default() }
+        let account_pace = Pace::new(&sdk);
+        let config = aws_sdk_account::config::Builder::from(&sdk).retry_partition(account_pace.retries());
+        let account = aws_sdk_account::Client::from_conf(config.interceptor(counter.clone()).build());
+        Self { sdk, counter, account, account_pace, regions: Mutex::default() }
     }
 
-    fn client(&self, region: &str) -> Client {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+    fn region(&self, region: &str) -> Regional {
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
+            let pace = Pace::new(&self.sdk);
             let config = aws_sdk_eks::config::Builder::from(&self.sdk)
                 .region(Region::new(region.to_owned()))
+                .retry_partition(pace.retries())
                 .interceptor(self.counter.clone());
-            Client::from_conf(config.build())
+            Regional { client: Client::from_conf(config.build()), pace }
         };
-        clients.entry(region.to_owned()).or_insert_with(make).clone()
+        regions.entry(region.to_owned()).or_insert_with(make).clone()
     }
 
     async fn node_group(&self, cluster: &ClusterId, name: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
         let call = Call::new("eks:DescribeNodegroup", part_resource("node group", name, cluster));
-        let client = self.client(&cluster.region);
-        let response = client.describe_nodegroup().cluster_name(&cluster.name).nodegroup_name(name).send().await;
+        let Regional { client, pace } = self.region(&cluster.region);
+        let response = call
+            .send(&pace, || client.describe_nodegroup().cluster_name(&cluster.name).nodegroup_name(name).send())
+            .await;
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let role = response.nodegroup().and_then(|group| group.node_role());
         Ok(Some(vec![RoleUse {
@@ -199,8 +215,9 @@ impl EksService {
 
     async fn fargate_profile(&self, cluster: &ClusterId, name: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
         let call = Call::new("eks:DescribeFargateProfile", part_resource("Fargate profile", name, cluster));
-        let request = self.client(&cluster.region).describe_fargate_profile().cluster_name(&cluster.name);
-        let response = request.fargate_profile_name(name).send().await;
+        let Regional { client, pace } = self.region(&cluster.region);
+        let request = client.describe_fargate_profile().cluster_name(&cluster.name).fargate_profile_name(name);
+        let response = call.send(&pace, || request.clone().send()).await;
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let role = response.fargate_profile().and_then(|profile| profile.pod_execution_role_arn());
         Ok(Some(vec![RoleUse {
@@ -211,8 +228,9 @@ impl EksService {
 
     async fn access_entry(&self, cluster: &ClusterId, principal: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
         let call = Call::new("eks:DescribeAccessEntry", part_resource("access entry", principal, cluster));
-        let request = self.client(&cluster.region).describe_access_entry().cluster_name(&cluster.name);
-        let response = request.principal_arn(principal).send().await;
+        let Regional { client, pace } = self.region(&cluster.region);
+        let request = client.describe_access_entry().cluster_name(&cluster.name).principal_arn(principal);
+        let response = call.send(&pace, || request.clone().send()).await;
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let entry_type = call.required("type", response.access_entry().and_then(|entry| entry.r#type()))?;
         let is_of_nodes = entry_type != STANDARD;
@@ -225,8 +243,9 @@ impl EksService {
     async fn pod_identity(&self, cluster: &ClusterId, id: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
         let resource = part_resource("Pod Identity association", id, cluster);
         let call = Call::new("eks:DescribePodIdentityAssociation", resource);
-        let request = self.client(&cluster.region).describe_pod_identity_association().cluster_name(&cluster.name);
-        let response = request.association_id(id).send().await;
+        let Regional { client, pace } = self.region(&cluster.region);
+        let request = client.describe_pod_identity_association().cluster_name(&cluster.name).association_id(id);
+        let response = call.send(&pace, || request.clone().send()).await;
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let association = response.association().ok_or_else(|| call.missing_field("association"))?;
         let role = call.required("roleArn", association.role_arn())?;
@@ -251,8 +270,9 @@ impl EksService {
     /// The role of the add-on. One without a role uses the node's role or a Pod Identity association.
     async fn addon(&self, cluster: &ClusterId, name: &str) -> Result<Option<Vec<RoleUse>>, PortError> {
         let call = Call::new("eks:DescribeAddon", part_resource("add-on", name, cluster));
-        let client = self.client(&cluster.region);
-        let response = client.describe_addon().cluster_name(&cluster.name).addon_name(name).send().await;
+        let Regional { client, pace } = self.region(&cluster.region);
+        let response =
+            call.send(&pace, || client.describe_addon().cluster_name(&cluster.name).addon_name(name).send()).await;
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let addon = response.addon().ok_or_else(|| call.missing_field("addon"))?;
         let role = optional(addon.service_account_role_arn());

@@ -5,6 +5,7 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{self, EntityType, ManagedPolicyDetail, Role, RoleDetail};
 
 use super::call::Call;
+use super::pace::Pace;
 use super::pages;
 use crate::policy::tag::Tag;
 use crate::rule::ports::{
@@ -32,12 +33,13 @@ const ACCOUNT: &str = "the account";
 #[derive(Debug, Clone)]
 pub struct IamService {
     client: Client,
+    pace: Pace,
 }
 
 impl IamService {
-    /// Uses this client.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// Uses this client, at this pace.
+    pub(super) fn new(client: Client, pace: Pace) -> Self {
+        Self { client, pace }
     }
 }
 
@@ -68,7 +70,7 @@ fn policy_resource(arn: &str) -> String {
 impl Iam for IamService {
     async fn role(&self, name: &str) -> Result<Option<RoleRecord>, PortError> {
         let call = Call::new("iam:GetRole", role_resource(name));
-        let response = self.client.get_role().role_name(name).send().await;
+        let response = call.send(&self.pace, || self.client.get_role().role_name(name).send()).await;
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let role = response.role().ok_or_else(|| call.missing_field("Role"))?;
         let boundary = role.permissions_boundary();
@@ -88,7 +90,7 @@ impl Iam for IamService {
         let request = |marker| {
             self.client.list_role_policies().role_name(role).max_items(ITEMS_PER_PAGE).set_marker(marker).send()
         };
-        pages::list_if_exists(&call, MARKER, gone, request, |page| {
+        pages::list_if_exists(&call, &self.pace, MARKER, gone, request, |page| {
             let next = marker(&call, page.is_truncated(), page.marker())?;
             Ok(Page { items: page.policy_names, next })
         })
@@ -97,7 +99,8 @@ impl Iam for IamService {
 
     async fn inline_policy(&self, role: &str, policy: &str) -> Result<Option<String>, PortError> {
         let call = Call::new("iam:GetRolePolicy", format!("inline policy `{policy}` of role `{role}`"));
-        let response = self.client.get_role_policy().role_name(role).policy_name(policy).send().await;
+        let response =
+            call.send(&self.pace, || self.client.get_role_policy().role_name(role).policy_name(policy).send()).await;
         let response = call.if_exists(response, gone)?;
         response.map(|it| call.required("PolicyDocument", Some(it.policy_document()))).transpose()
     }
@@ -108,7 +111,7 @@ impl Iam for IamService {
             let request = self.client.list_attached_role_policies().role_name(role);
             request.max_items(ITEMS_PER_PAGE).set_marker(marker).send()
         };
-        pages::list_if_exists(&call, MARKER, gone, request, |page| {
+        pages::list_if_exists(&call, &self.pace, MARKER, gone, request, |page| {
             let arns = page.attached_policies().iter().map(|policy| call.required("PolicyArn", policy.policy_arn()));
             let next = marker(&call, page.is_truncated(), page.marker())?;
             Ok(Page { items: arns.collect::<Result<_, _>>()?, next })
@@ -122,7 +125,7 @@ impl Iam for IamService {
             let request = self.client.list_instance_profiles_for_role().role_name(role);
             request.max_items(ITEMS_PER_PAGE).set_marker(marker).send()
         };
-        pages::list_if_exists(&call, MARKER, gone, request, |page| {
+        pages::list_if_exists(&call, &self.pace, MARKER, gone, request, |page| {
             let profiles = page.instance_profiles().iter().map(|profile| {
                 let name = call.required("InstanceProfileName", Some(profile.instance_profile_name()))?;
                 // This list omits tags
@@ -137,7 +140,8 @@ impl Iam for IamService {
 
     async fn instance_profile_tags(&self, profile: &str) -> Result<Option<Vec<Tag>>, PortError> {
         let call = Call::new("iam:GetInstanceProfile", format!("instance profile `{profile}`"));
-        let response = self.client.get_instance_profile().instance_profile_name(profile).send().await;
+        let response =
+            call.send(&self.pace, || self.client.get_instance_profile().instance_profile_name(profile).send()).await;
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let profile = response.instance_profile().ok_or_else(|| call.missing_field("InstanceProfile"))?;
         Ok(Some(tags(profile.tags())))
@@ -145,7 +149,7 @@ impl Iam for IamService {
 
     async fn default_version(&self, policy_arn: &str) -> Result<Option<PolicyVersion>, PortError> {
         let call = Call::new("iam:GetPolicy", policy_resource(policy_arn));
-        let response = self.client.get_policy().policy_arn(policy_arn).send().await;
+        let response = call.send(&self.pace, || self.client.get_policy().policy_arn(policy_arn).send()).await;
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let policy = response.policy().ok_or_else(|| call.missing_field("Policy"))?;
         Ok(Some(PolicyVersion {
@@ -157,7 +161,9 @@ impl Iam for IamService {
 
     async fn policy_version(&self, policy_arn: &str, version: &str) -> Result<Option<String>, PortError> {
         let call = Call::new("iam:GetPolicyVersion", format!("version `{version}` of policy `{policy_arn}`"));
-        let response = self.client.get_policy_version().policy_arn(policy_arn).version_id(version).send().await;
+        let response = call
+            .send(&self.pace, || self.client.get_policy_version().policy_arn(policy_arn).version_id(version).send())
+            .await;
         let Some(response) = call.if_exists(response, gone)? else { return Ok(None) };
         let document = response.policy_version().and_then(|version| version.document());
         call.required("Document", document).map(Some)
@@ -171,7 +177,7 @@ impl Iam for IamService {
             let request = self.client.list_entities_for_policy().policy_arn(policy_arn).entity_filter(EntityType::Role);
             request.max_items(ITEMS_PER_PAGE).set_marker(marker).send()
         };
-        let roles = pages::list_if_exists(&call, MARKER, gone, request, |page| {
+        let roles = pages::list_if_exists(&call, &self.pace, MARKER, gone, request, |page| {
             let names = page.policy_roles().iter().map(|role| call.required("RoleName", role.role_name()));
             let next = marker(&call, page.is_truncated(), page.marker())?;
             Ok(Page { items: names.collect::<Result<_, _>>()?, next })
@@ -182,7 +188,7 @@ impl Iam for IamService {
     async fn roles(&self) -> Result<Vec<ListedRole>, PortError> {
         let call = Call::new("iam:ListRoles", ACCOUNT);
         let request = |marker| self.client.list_roles().max_items(ITEMS_PER_PAGE).set_marker(marker).send();
-        pages::list(&call, MARKER, request, |page| {
+        pages::list(&call, &self.pace, MARKER, request, |page| {
             let roles = page.roles().iter().map(|role| listed_role(&call, role));
             let next = marker(&call, page.is_truncated(), page.marker())?;
             Ok(Page { items: roles.collect::<Result<_, _>>()?, next })
@@ -193,7 +199,7 @@ impl Iam for IamService {
     async fn roles_in_instance_profiles(&self) -> Result<Vec<(InstanceProfile, ListedRole)>, PortError> {
         let call = Call::new("iam:ListInstanceProfiles", ACCOUNT);
         let request = |marker| self.client.list_instance_profiles().max_items(ITEMS_PER_PAGE).set_marker(marker).send();
-        pages::list(&call, MARKER, request, |page| {
+        pages::list(&call, &self.pace, MARKER, request, |page| {
             let mut items = Vec::new();
             for profile in page.instance_profiles() {
                 let name = call.required("InstanceProfileName", Some(profile.instance_profile_name()))?;
@@ -212,7 +218,7 @@ impl Iam for IamService {
         let call = details_call(ACCOUNT);
         let request = self.client.get_account_authorization_details().filter(EntityType::Role);
         let request = request.max_items(DETAILED_ROLES_PER_PAGE).set_marker(current.map(str::to_owned));
-        let page = request.send().await.map_err(|error| call.failed(&error))?;
+        let page = call.send(&self.pace, || request.clone().send()).await.map_err(|error| call.failed(&error))?;
         let next = marker(&call, page.is_truncated(), page.marker())?;
         let roles = page.role_detail_list().iter().map(role_details);
         Ok(Page { items: roles.collect::<Result<_, _>>()?, next: pages::next(&call, MARKER, current, next)? })
@@ -222,7 +228,7 @@ impl Iam for IamService {
         let call = details_call(ACCOUNT);
         let request = self.client.get_account_authorization_details().filter(EntityType::LocalManagedPolicy);
         let request = request.max_items(DETAILED_POLICIES_PER_PAGE).set_marker(current.map(str::to_owned));
-        let page = request.send().await.map_err(|error| call.failed(&error))?;
+        let page = call.send(&self.pace, || request.clone().send()).await.map_err(|error| call.failed(&error))?;
         let next = marker(&call, page.is_truncated(), page.marker())?;
         // A policy whose default version is missing here is read with its own calls later.
         let policies = page.policies().iter().filter_map(policy_details);

@@ -29,6 +29,7 @@ use aws_types::service_config::ServiceConfigKey;
 use serde_json::Value;
 
 use super::call_counter::CallCounter;
+use super::pace::Pace;
 
 /// A JSON API of AWS.
 #[derive(Debug, Clone, Copy)]
@@ -69,17 +70,20 @@ impl ProvideErrorMetadata for ServiceError {
 }
 
 impl JsonApi {
-    /// Sends the request and returns the JSON document of the response. `partition` selects the host name.
+    /// Sends the request and returns the JSON document of the response. `pace` bounds the retries of errors that are not
+    /// throttling. `partition` selects the host name.
     pub(super) async fn call(
         self,
         sdk: &SdkConfig,
         counter: &CallCounter,
+        pace: &Pace,
         partition: &str,
         request: JsonRequest,
     ) -> Result<Value, SdkError<ServiceError, HttpResponse>> {
         let JsonRequest { operation, path, body } = request;
         let mut config = Layer::new("signing");
         config.store_put(AuthSchemeOptionResolverParams::new(()));
+        config.store_put(pace.retries());
         config.store_put(SigV4OperationSigningConfig {
             region: sdk.region().cloned().map(SigningRegion::from),
             name: Some(SigningName::from_static(self.signing_name)),
@@ -203,9 +207,13 @@ mod tests {
             response
         }));
         let counter = CallCounter::default();
-        let request = JsonRequest { operation: "GetFindings", path: "/findings", body: json!({ "a": 1 }) };
-        let result = API.call(&replay.sdk_config().await, &counter, "aws-us-gov", request).await;
-        let result = result.map_err(|error| Call::new("securityhub:GetFindings", "x").failed(&error));
+        let config = replay.sdk_config().await;
+        let (pace, call) = (Pace::new(&config), Call::new("securityhub:GetFindings", "x"));
+        let request = || {
+            let request = JsonRequest { operation: "GetFindings", path: "/findings", body: json!({ "a": 1 }) };
+            API.call(&config, &counter, &pace, "aws-us-gov", request)
+        };
+        let result = call.send(&pace, request).await.map_err(|error| call.failed(&error));
         let counts = BTreeMap::from_iter(counter.take());
         assert_eq!(counts.keys().collect::<Vec<_>>(), ["SecurityHub GetFindings"]);
         (result, counts["SecurityHub GetFindings"], replay.requests())

@@ -11,6 +11,7 @@ mod config;
 mod eks;
 mod iam;
 mod json_api;
+mod pace;
 mod pages;
 #[cfg(test)]
 mod replay;
@@ -36,6 +37,7 @@ use self::complete_xml::CompleteXml;
 pub use self::config::ConfigService;
 pub use self::eks::EksService;
 pub use self::iam::IamService;
+use self::pace::Pace;
 pub use self::security_hub::SecurityHubService;
 use crate::rule::Credentials;
 use crate::rule::ports::PortError;
@@ -47,12 +49,9 @@ const SESSION: &str = "eks-node-role-ecr-read-only";
 const LONGEST_INVOCATION: Duration = Duration::from_secs(900);
 
 /// The most accounts whose clients are kept. When they are full, all are dropped and made again when needed.
-const MAX_ACCOUNTS: usize = 32;
+const MAX_ACCOUNTS: usize = 64;
 
-/// Attempts per call, the first one included. IAM throttles all calls of an account together, those of other users too.
-/// With 8 attempts, and waits that double from 1 second, the calls in flight share the rate that IAM allows. The SDK's
-/// adaptive retry mode is slower: 26 s for calls that take at least 4.6 s at IAM's rate, where standard mode takes 5 s
-/// (`python -m local.measure.scale schedule --node-roles 30 --other-roles 100 --clusters 5`).
+/// Attempts per call that fails, the first one included. Throttled attempts do not count, see `pace.rs`.
 const ATTEMPTS: u32 = 8;
 
 /// AWS, reached with the environment's region and credentials. Make it once per process.
@@ -60,6 +59,8 @@ const ATTEMPTS: u32 = 8;
 pub struct Aws {
     sdk: SdkConfig,
     counter: CallCounter,
+    /// The pace of `sts:AssumeRole`.
+    pace: Pace,
     accounts: Mutex<HashMap<Credentials, Account>>,
 }
 
@@ -95,7 +96,8 @@ impl Aws {
     pub async fn from_environment() -> Result<Self, NoRegion> {
         let sdk = sdk_config().await;
         sdk.region().ok_or(NoRegion)?;
-        Ok(Self { sdk, counter: CallCounter::default(), accounts: Mutex::default() })
+        let pace = Pace::new(&sdk);
+        Ok(Self { sdk, counter: CallCounter::default(), pace, accounts: Mutex::default() })
     }
 
     /// Counts the calls of all clients.
@@ -136,16 +138,14 @@ impl Aws {
 
     async fn assume(&self, role_arn: &str, region: Option<&str>) -> Result<Keys, PortError> {
         let call = Call::new("sts:AssumeRole", format!("role `{role_arn}`"));
-        let mut config =
-            aws_sdk_sts::config::Builder::from(&self.sdk).interceptor(self.counter.clone()).interceptor(CompleteXml);
+        let mut config = aws_sdk_sts::config::Builder::from(&self.sdk)
+            .retry_partition(self.pace.retries())
+            .interceptor(self.counter.clone())
+            .interceptor(CompleteXml);
         config.set_region(region.map(|region| Region::new(region.to_owned())).or_else(|| self.sdk.region().cloned()));
-        let response = aws_sdk_sts::Client::from_conf(config.build())
-            .assume_role()
-            .role_arn(role_arn)
-            .role_session_name(SESSION)
-            .send()
-            .await
-            .map_err(|error| call.failed(&error))?;
+        let request = aws_sdk_sts::Client::from_conf(config.build()).assume_role();
+        let request = request.role_arn(role_arn).role_session_name(SESSION);
+        let response = call.send(&self.pace, || request.clone().send()).await.map_err(|error| call.failed(&error))?;
         let keys = response.credentials().ok_or_else(|| call.missing_field("Credentials"))?;
         let expires = SystemTime::try_from(*keys.expiration())
             .map_err(|_| call.error("the response's `Expiration` is not a time"))?;
@@ -161,12 +161,20 @@ impl Aws {
 
 impl Clients {
     fn new(sdk: &SdkConfig, counter: &CallCounter) -> Self {
-        let iam = aws_sdk_iam::config::Builder::from(sdk).interceptor(counter.clone()).interceptor(CompleteXml).build();
-        let config = aws_sdk_config::config::Builder::from(sdk).interceptor(counter.clone()).build();
+        let (iam_pace, config_pace) = (Pace::new(sdk), Pace::new(sdk));
+        let iam = aws_sdk_iam::config::Builder::from(sdk)
+            .retry_partition(iam_pace.retries())
+            .interceptor(counter.clone())
+            .interceptor(CompleteXml)
+            .build();
+        let config = aws_sdk_config::config::Builder::from(sdk)
+            .retry_partition(config_pace.retries())
+            .interceptor(counter.clone())
+            .build();
         Self {
-            iam: IamService::new(aws_sdk_iam::Client::from_conf(iam)),
+            iam: IamService::new(aws_sdk_iam::Client::from_conf(iam), iam_pace),
             eks: EksService::new(sdk.clone(), counter.clone()),
-            config: ConfigService::new(aws_sdk_config::Client::from_conf(config)),
+            config: ConfigService::new(aws_sdk_config::Client::from_conf(config), config_pace),
             security_hub: SecurityHubService::new(sdk.clone(), counter.clone()),
         }
     }

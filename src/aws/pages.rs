@@ -8,6 +8,7 @@ use std::error::Error;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 
 use super::call::Call;
+use super::pace::Pace;
 use crate::rule::ports::{Page, PortError};
 
 /// All items of a list.
@@ -19,6 +20,7 @@ use crate::rule::ports::{Page, PortError};
 /// A failed call, an error of `read`, or a page that leads back to itself.
 pub(super) async fn list<T, R, E, F>(
     call: &Call,
+    pace: &Pace,
     token: &str,
     request: impl Fn(Option<String>) -> F,
     read: impl Fn(R) -> Result<Page<T>, PortError>,
@@ -27,7 +29,7 @@ where
     F: Future<Output = Result<R, SdkError<E>>>,
     E: ProvideErrorMetadata + Error + 'static,
 {
-    Ok(list_if_exists(call, token, |_| false, request, read).await?.unwrap_or_default())
+    Ok(list_if_exists(call, pace, token, |_| false, request, read).await?.unwrap_or_default())
 }
 
 /// All items of a list, or `None` if `gone` recognizes an error: the resource that the list belongs to does not exist.
@@ -36,6 +38,7 @@ where
 /// See [`list`].
 pub(super) async fn list_if_exists<T, R, E, F>(
     call: &Call,
+    pace: &Pace,
     token: &str,
     gone: impl Fn(&SdkError<E>) -> bool,
     request: impl Fn(Option<String>) -> F,
@@ -47,7 +50,9 @@ where
 {
     let (mut items, mut current) = (Vec::new(), None);
     loop {
-        let Some(response) = call.if_exists(request(current.clone()).await, &gone)? else { return Ok(None) };
+        let Some(response) = call.if_exists(call.send(pace, || request(current.clone())).await, &gone)? else {
+            return Ok(None);
+        };
         let page = read(response)?;
         items.extend(page.items);
         current = next(call, token, current.as_deref(), page.next)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_iam::config::{AsyncSleep, Credentials, SharedCredentialsProvider, Sleep};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -39,16 +39,27 @@ impl Replay {
         std::mem::take(&mut self.requests.lock().unwrap())
     }
 
-    /// The configuration of clients that use this one, in `us-gov-east-1`, with 3 attempts for a call.
+    /// The configuration of clients that use this one, in `us-gov-east-1`, with 3 attempts for a call and no waits.
     pub(super) async fn sdk_config(&self) -> SdkConfig {
-        let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1));
+        let retries = RetryConfig::standard().with_max_attempts(3);
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new("us-gov-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new("key", "secret", None, None, "test")))
             .http_client(self.clone())
+            .sleep_impl(NoWait)
             .retry_config(retries)
             .load()
             .await
+    }
+}
+
+/// A sleep that ends at once.
+#[derive(Debug)]
+struct NoWait;
+
+impl AsyncSleep for NoWait {
+    fn sleep(&self, _: Duration) -> Sleep {
+        Sleep::new(std::future::ready(()))
     }
 }
 

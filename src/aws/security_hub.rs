@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -15,6 +14,7 @@ use time::OffsetDateTime;
 use super::call::Call;
 use super::call_counter::CallCounter;
 use super::json_api::{JsonApi, JsonRequest};
+use super::pace::Pace;
 use super::pages;
 use crate::access::Compliance;
 use crate::rule::ports::{
@@ -31,7 +31,7 @@ const FINDINGS_PER_PAGE: usize = 100;
 /// Attempts of GetFindings when an event needs the findings of a few roles. Security Hub allows three calls a second,
 /// and a change of many roles causes one call from each event. An event can do without the response, so it gives up early
 /// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>).
-const ATTEMPTS_FOR_SOME: u32 = 3;
+const ATTEMPTS_FOR_SOME: usize = 3;
 
 /// The prefix of the product fields that Security Hub adds itself. It accepts them from nobody else
 /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/asff-top-level-attributes.html>).
@@ -42,12 +42,14 @@ const RESERVED_PREFIX: &str = "aws/";
 pub struct SecurityHubService {
     sdk: SdkConfig,
     counter: CallCounter,
+    pace: Pace,
 }
 
 impl SecurityHubService {
     /// Uses the credentials and the connections of `sdk`.
-    pub fn new(sdk: SdkConfig, counter: CallCounter) -> Self {
-        Self { sdk, counter }
+    pub(super) fn new(sdk: SdkConfig, counter: CallCounter) -> Self {
+        let pace = Pace::new(&sdk);
+        Self { sdk, counter, pace }
     }
 }
 
@@ -77,20 +79,14 @@ struct ImportError {
 impl FindingStore for SecurityHubService {
     async fn active_findings(&self, source: &FindingSource, ids: Option<&[String]>) -> Result<Vec<Finding>, PortError> {
         let call = Call::new("securityhub:GetFindings", source_resource(source));
-        let sdk = match ids {
-            None => self.sdk.clone(),
-            Some(_) => {
-                let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_FOR_SOME);
-                self.sdk.to_builder().retry_config(retries).build()
-            }
-        };
+        let call = if ids.is_some() { call.with_attempts(ATTEMPTS_FOR_SOME) } else { call };
         let request = |token: Option<String>| {
             let body = [("Filters", active_filters(source, ids)), ("MaxResults", json!(FINDINGS_PER_PAGE))];
             let body = body.into_iter().chain(token.map(|token| ("NextToken", json!(token)))).collect();
             let request = JsonRequest { operation: "GetFindings", path: "/findings", body };
-            SECURITY_HUB.call(&sdk, &self.counter, &source.partition, request)
+            SECURITY_HUB.call(&self.sdk, &self.counter, &self.pace, &source.partition, request)
         };
-        pages::list(&call, "NextToken", request, |page| {
+        pages::list(&call, &self.pace, "NextToken", request, |page| {
             let page: GetFindingsResponse = read(&call, page)?;
             let findings = page.findings.ok_or_else(|| call.missing_field("Findings"))?;
             let findings = findings.into_iter().map(|finding| from_asff(&call, finding));
@@ -108,8 +104,12 @@ impl FindingStore for SecurityHubService {
         let call = Call::new("securityhub:BatchImportFindings", resource);
         let asff: Vec<AsffFinding> = findings.iter().map(|finding| to_asff(finding, source)).collect();
         let body = json!({ "Findings": asff });
-        let request = JsonRequest { operation: "BatchImportFindings", path: "/findings/import", body };
-        let response = SECURITY_HUB.call(&self.sdk, &self.counter, &source.partition, request).await;
+        let request = || {
+            let body = body.clone();
+            let request = JsonRequest { operation: "BatchImportFindings", path: "/findings/import", body };
+            SECURITY_HUB.call(&self.sdk, &self.counter, &self.pace, &source.partition, request)
+        };
+        let response = call.send(&self.pace, request).await;
         let response: ImportResponse = read(&call, response.map_err(|error| call.failed(&error))?)?;
         let failed = response.failed_findings.unwrap_or_default();
         if response.failed_count != Some(failed.len())
