@@ -40,7 +40,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick check test format build package deploy delete logs invoke validate
-.PHONY: faults scale replay coldstart bench differential compare fuzz mutants catalogue clean function
+.PHONY: faults scale burst replay coldstart bench differential compare fuzz mutants catalogue clean function
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,10 @@ faults: $(VENVS)/local.stamp $(BUILT) ## Make every AWS call fail in every way, 
 
 scale: $(VENVS)/local.stamp $(BUILT) ## Measure one scheduled run over 200 clusters and 2,000 node roles: calls, time, memory
 	@$(LOCAL)/python -m local.measure.scale schedule --binary $(BINARY) $(SCALE_OPTIONS)
+
+burst: $(VENVS)/local.stamp $(BUILT) ## Measure 24 events at once, 3 instances, 4 clusters, EKS at 20 calls a second
+	@$(LOCAL)/python -m local.measure.scale burst --binary $(BINARY) --clusters 4 --regions 1 --node-roles 24 --other-roles 10 \
+		--unmarked-roles 0 --eks-per-second 20 $(BURST_OPTIONS)
 
 replay: $(VENVS)/local.stamp $(BUILT) ## Measure memory over 10,000 invocations of one process
 	@$(LOCAL)/python -m local.measure.scale replay --binary $(BINARY) $(REPLAY_OPTIONS)
@@ -145,9 +149,11 @@ package: $(VENVS)/validate.stamp $(VENVS)/build.stamp $(if $(filter arm64,$(ARCH
 	$(SAM) build --template template.yaml --parameter-overrides Architecture=$(ARCHITECTURE)
 	$(if $(BUCKET),$(SAM) package --s3-bucket $(BUCKET) --output-template-file .aws-sam/packaged.yaml)
 
+# 3 concurrent invocations where the account's limit allows it, unless PARAMETERS or the stack has a number.
+RESERVE = $(if $(findstring ReservedConcurrency=,$(PARAMETERS)),,$$($(VALIDATE)/python -m local.reserved_concurrency $(STACK)))
 deploy: package ## Deploy the stack STACK (PARAMETERS='AllowedAccess=cis Alarms=true'; ARCHITECTURE=arm64 needs zig)
 	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
-		--parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
+		--parameter-overrides Architecture=$(ARCHITECTURE) $(RESERVE) $(PARAMETERS)
 
 delete: $(VENVS)/validate.stamp ## Delete the stack STACK; asks first
 	$(SAM) delete --stack-name $(STACK)

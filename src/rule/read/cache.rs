@@ -24,14 +24,14 @@ pub const CLUSTERS_CACHED_FOR: Duration = Duration::minutes(5);
 
 /// The most accounts in the cache. One more empties it. An organisation with more accounts spreads its events over many
 /// instances of the function anyway.
-const ACCOUNTS: usize = 16;
+const ACCOUNTS: usize = 64;
 
 /// The most cluster scopes of an account: one for each set of parameters of the rules that share the function.
 const SCOPES: usize = 4;
 
-/// The most text of policy documents that is cached for an account, in bytes as IAM sends it. That is hundreds of usual
+/// The most text of policy documents that is cached for an account, in bytes as IAM sends it. That is dozens of usual
 /// policies; the longest have 6,144 characters. A parsed document takes a few times as much memory.
-const DOCUMENT_BYTES: usize = 256 << 10;
+const DOCUMENT_BYTES: usize = 64 << 10;
 
 /// The cache of the function. Make one for the process.
 #[derive(Debug, Default)]
