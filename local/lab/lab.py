@@ -62,14 +62,16 @@ class Lab:
         on_step=lambda text: None,
         emulator=True,
         aws=("local.standin.server",),
+        beside=None,
     ):
         """Without the emulator, the function runs under `lambda_runtime.py`, with a timeout and an account id.
 
-        `aws` is the module that serves the AWS APIs, with its arguments.
+        `aws` is the module that serves the AWS APIs, with its arguments. `beside` is a lab whose AWS APIs this one
+        uses: its function is then another instance of the same function.
         """
         self.binary = Path(binary or default_binary())
         self._runtime = None if emulator else Runtime()
-        self._seeded, self._aws = seeded, aws
+        self._seeded, self._aws, self._beside = seeded, aws, beside
         self._environment = environment or {}
         self._on_step = on_step
         self._folder = tempfile.mkdtemp(prefix=f"{FUNCTION}-")
@@ -101,6 +103,9 @@ class Lab:
     # The AWS side
 
     def _start_aws(self):
+        if self._beside:
+            self.aws = self._beside.aws
+            return
         self._on_step("starting the stand-in for AWS (2 s)")
         command = [sys.executable, "-u", "-m", *self._aws]
         process = self.processes.start("aws", command, cwd=ROOT, stdout=subprocess.PIPE)

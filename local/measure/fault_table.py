@@ -1,8 +1,8 @@
 """The fault table: every operation that the function calls × every way in which AWS can fail.
 
-    python -m local.measure.fault_table [--binary PATH] [--fault NAME] [--operation NAME]
+    python -m local.measure.fault_table [--binary PATH] [--fault NAME] [--operation NAME] [--rates]
 
-prints the table: `make faults`.
+prints the table: `make faults`. Before it, a small table shows runs at steady rates of IAM and of EKS.
 
 The rows are not a fixed list. Each trigger is sent once without a fault, and the calls that the function makes are the
 rows. A cell injects one fault into one operation, starts the function again and sends the trigger again. A result is
@@ -30,6 +30,7 @@ from local.lab import account, events
 from local.lab.account import Role, allow, document
 from local.lab.lab import TIMED_OUT, Lab, default_binary
 from local.lab.processes import ProgramFailed
+from local.standin.throttle import THROTTLED
 
 FINDING = "finding of "
 OTHER_REGION = "eu-west-1"
@@ -177,14 +178,6 @@ TRIGGERS = {
 }
 
 # The error codes of each service. They come from its model, or from the common errors if the model has none.
-THROTTLED = {
-    "account": ("TooManyRequestsException", 429),
-    "config": ("ThrottlingException", 400),
-    "eks": ("ThrottlingException", 429),
-    "iam": ("Throttling", 400),
-    "securityhub": ("TooManyRequestsException", 429),
-    "sts": ("Throttling", 400),
-}
 BROKEN = {
     "account": "InternalServerException",
     "config": "InternalFailure",
@@ -241,6 +234,12 @@ FAULTS = {
     ),
     "deleted": Fault(lambda _: {"kind": "deleted"}),
 }
+
+
+# Steady rates: the services that accept only so many calls a second, in each region, and the trigger for each of them.
+# No invocation may fail, and every verdict must be correct.
+RATES = (5, 10, 20)
+LIMITED = {"iam": "schedule with many roles", "eks": "schedule"}
 
 
 @dataclass(frozen=True)
@@ -351,6 +350,21 @@ class Table:
         if fault.temporary and not answer.ok:
             outcome.wrong.append(f"a temporary fault fails the invocation: {answer.error}")
         outcome.seconds = time.monotonic() - begun
+        return outcome
+
+    def run_at_rate(self, service, rate):
+        """The outcome of the service's trigger if the service accepts `rate` calls a second."""
+        trigger, begun = LIMITED[service], time.monotonic()
+        self.lab.control("POST", "limits", {"per_second": {service: rate}})
+        try:
+            answer, stored, _ = self._send(trigger)
+        finally:
+            self.lab.control("POST", "limits", {})
+        outcome = Outcome("correct", seconds=time.monotonic() - begun)
+        if not answer.ok:
+            outcome.wrong.append(f"a steady rate fails the invocation: {answer.error}")
+        elif stored != self.truth[trigger]:
+            outcome.wrong.append(f"other verdicts: {stored}")
         return outcome
 
     def _send(self, trigger, fault=None, page_size=None, seconds=LONG_TIMEOUT):
@@ -493,6 +507,7 @@ def main():
     arguments.add_argument("--fault", choices=FAULTS, help="run only this fault")
     arguments.add_argument("--operation", help="run only this operation")
     arguments.add_argument("--labs", type=int, default=4, help="number of cells to run in parallel (default: 4)")
+    arguments.add_argument("--rates", action="store_true", help="run only the steady rates")
     options = arguments.parse_args()
     faults = [options.fault] if options.fault else list(FAULTS)
     wrong = []
@@ -506,17 +521,38 @@ def main():
             pool = stack.enter_context(ThreadPoolExecutor(options.labs))
             stack.callback(pool.shutdown, cancel_futures=True)
 
-            def run(cell):
+            def run(of):
                 idle = tables.get()
                 try:
-                    return idle.run(cell)
+                    return of(idle)
                 finally:
                     tables.put(idle)
 
+            if options.rates or not (options.fault or options.operation):
+                limited = {
+                    service: [
+                        pool.submit(run, lambda table, at=(service, rate): table.run_at_rate(*at)) for rate in RATES
+                    ]
+                    for service in LIMITED
+                }
+                print("| service | trigger | " + " | ".join(f"{rate} calls a second" for rate in RATES) + " |")
+                print("|---" * (len(RATES) + 2) + "|", flush=True)
+                for service, cells in limited.items():
+                    outcomes = [cell.result() for cell in cells]
+                    results = ["**WRONG**" if o.wrong else f"{o.result}, {o.seconds:.0f} s" for o in outcomes]
+                    for rate, outcome in zip(RATES, outcomes, strict=True):
+                        wrong += [f"{service} at {rate} calls a second: {each}" for each in outcome.wrong]
+                    print(f"| {service} | {LIMITED[service]} | {' | '.join(results)} |", flush=True)
+                print(flush=True)
             rows = {}
-            for cell in table.cells(faults):
+            for cell in [] if options.rates else table.cells(faults):
                 if options.operation in (None, cell.operation):
-                    rows.setdefault(cell.row, {})[cell.fault] = cell, pool.submit(run, cell)
+                    rows.setdefault(cell.row, {})[cell.fault] = (
+                        cell,
+                        pool.submit(run, lambda table, cell=cell: table.run(cell)),
+                    )
+            if not rows:
+                sys.exit("\n".join(wrong))
             print(
                 "| operation | trigger | " + " | ".join(faults) + " |\n" + "|---" * (len(faults) + 2) + "|", flush=True
             )

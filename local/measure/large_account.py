@@ -2,10 +2,12 @@
 
     python -m local.measure.large_account [--clusters N] [--regions N] [--node-roles N] [--other-roles N]
                                           [--unmarked-roles N] [--latency-ms N] [--iam-per-second N]
+                                          [--eks-per-second N]
 
 moto answers about 300 calls per second on one core, which would limit the measurement. This server answers only the
-calls that the function makes, from a generated account. Each answer takes the latency; IAM has a token bucket. The only
-errors are throttling, "not found", and "not served" for any other call. Every eighth node role can push.
+calls that the function makes, from a generated account. Each answer takes the latency. IAM has a token bucket, and EKS
+has one for each region. The only errors are throttling, "not found", and "not served" for any other call. Every eighth
+node role can push.
 `GET /local/stats` shows the calls, and whether the stored verdicts are correct.
 """
 
@@ -21,6 +23,7 @@ from xml.sax.saxutils import escape
 from local.identifiers import ACCOUNT, issuer, unique_id
 from local.lab import account
 from local.lab.account import allow, document
+from local.standin.throttle import THROTTLED, Throttle
 
 REGIONS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-central-1", "ap-south-1",
            "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ca-central-1")  # fmt: skip
@@ -125,9 +128,12 @@ def _value(value):
     return escape(str(value))
 
 
-def iam_error(code, message):
-    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-    return f"<ErrorResponse>{error}</ErrorResponse>"
+def error(service, code, message):
+    """The body of an error response."""
+    if service != "iam":
+        return json.dumps({"__type": code, "message": message}).encode()
+    xml = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    return f"<ErrorResponse>{xml}</ErrorResponse>".encode()
 
 
 def encoded(policy):
@@ -372,24 +378,15 @@ class Service:
 class Server:
     """The part of HTTP/1.1 that the SDK uses: keep-alive, and bodies with a length."""
 
-    def __init__(self, account, latency, iam_per_second):
+    def __init__(self, account, latency, per_second):
+        """`latency` in seconds. `per_second` has the calls per second that each limited service accepts."""
         self._service, self._latency = Service(account), latency
-        self._rate, self._tokens, self._at = iam_per_second, float(iam_per_second or 0), time.monotonic()
+        self._throttle = Throttle(per_second)
         self.reset()
 
     def reset(self):
         self._calls, self._throttled, self._most, self._now = Counter(), Counter(), Counter(), Counter()
         self._began = time.process_time()
-
-    def _admitted(self):
-        if not self._rate:
-            return True
-        now = time.monotonic()
-        self._tokens = min(self._rate, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        admitted = self._tokens >= 1
-        self._tokens -= admitted
-        return admitted
 
     async def serve(self, reader, writer):
         try:
@@ -423,11 +420,12 @@ class Server:
         self._now[service] += 1
         self._most[service] = max(self._most[service], self._now[service])
         try:
-            admitted = service != "iam" or self._admitted()
+            admitted = self._throttle.admits(service, region=region)
             await asyncio.sleep(self._latency)
             if not admitted:
-                self._throttled[operation] += 1
-                return 400, kind, iam_error("Throttling", "Rate exceeded").encode()
+                self._throttled[service] += 1
+                code, status = THROTTLED[service]
+                return status, kind, error(service, code, "Rate exceeded")
             match service:
                 case "iam":
                     answer = self._service.iam(operation, parameters)
@@ -443,15 +441,13 @@ class Server:
                     raise NotServed(service)
             self._calls[f"{service}:{operation}"] += 1
             return 200, kind, (answer if isinstance(answer, str) else json.dumps(answer)).encode()
-        except (NotFound, NotServed) as error:
+        except (NotFound, NotServed) as unknown:
             self._calls[f"{service}:{operation}"] += 1
-            if isinstance(error, NotServed):
+            if isinstance(unknown, NotServed):
                 status, code = 400, "NotServed"
             else:
                 status, code = 404, "NoSuchEntity" if service == "iam" else "ResourceNotFoundException"
-            if service == "iam":
-                return status, kind, iam_error(code, str(error)).encode()
-            return status, kind, json.dumps({"__type": code, "message": str(error)}).encode()
+            return status, kind, error(service, code, str(unknown))
         finally:
             self._now[service] -= 1
 
@@ -477,7 +473,8 @@ class Server:
 
 async def run(options):
     large = Account(options.clusters, options.regions, options.node_roles, options.other_roles, options.unmarked_roles)
-    server = Server(large, options.latency_ms / 1000, options.iam_per_second)
+    rates = {"iam": options.iam_per_second, "eks": options.eks_per_second}
+    server = Server(large, options.latency_ms / 1000, rates)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=2**20)
     print(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", flush=True)
     await listener.serve_forever()
@@ -492,6 +489,9 @@ def parse():
     arguments.add_argument("--unmarked-roles", type=int, default=200)
     arguments.add_argument("--latency-ms", type=float, default=20)
     arguments.add_argument("--iam-per-second", type=float, help="calls per second that IAM accepts (default: no limit)")
+    arguments.add_argument(
+        "--eks-per-second", type=float, help="calls per second that EKS accepts in each region (default: no limit)"
+    )
     return arguments.parse_args()
 
 

@@ -1,7 +1,8 @@
-"""Measures a schedule over a large account, many warm invocations, and cold starts: calls, time and memory.
+"""Measures a schedule over a large account, bursts of events, warm invocations and cold starts: calls, time, memory.
 
     python -m local.measure.scale schedule   [--binary PATH] [--clusters N] [--node-roles N] …      `make scale`
     python -m local.measure.scale replay     [--binary PATH] [--invocations N]                      `make replay`
+    python -m local.measure.scale burst      [--binary PATH] [--instances N] [--events N] …
     python -m local.measure.scale cold-start [--binary PATH] [--beside PATH] [--starts N]           `make coldstart`
 
 Each prints its figures as JSON. `large_account.py` serves AWS. The lower bounds for calls and time are computed from
@@ -11,11 +12,14 @@ the account, not from the calls that the function made. So an unnecessary call i
 import argparse
 import itertools
 import json
+import queue
 import resource
 import statistics
 import sys
+import threading
 import time
 from collections import Counter
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from local.lab import account, events
@@ -25,6 +29,8 @@ from local.measure import large_account
 
 # The maximum timeout of a Lambda function.
 LAMBDA_SECONDS = 900.0
+# How often Lambda invokes the function for an event that fails.
+LAMBDA_ATTEMPTS = 3
 # The function reads up to this many roles, and up to this many policies, one by one. It reads more from lists.
 FEW = 32
 # The page sizes and the numbers of concurrent calls of the function.
@@ -57,23 +63,12 @@ def send(lab, event):
 
 def least_calls(large, findings=False):
     """The number of calls by operation that a cold schedule needs, for more than `FEW` roles."""
-    clusters, customer_managed = len(large.clusters), [arn for arn in large.policies if "::aws:" not in arn]
+    customer_managed = [arn for arn in large.policies if "::aws:" not in arn]
     # AWS managed policies are read one by one, and the account's policies if they are few: policy, then version.
     one_by_one = len(large.policies) - (len(customer_managed) if len(customer_managed) > FEW else 0)
-    groups, entries = [
-        [len(of(cluster)) for cluster in large.clusters] for of in (large.node_groups, large.nodes_of.get)
-    ]
     calls = {
         "account:ListRegions": 1,
-        "eks:ListClusters": sum(
-            _pages(list(large.clusters.values()).count(region), EKS_PAGE) for region in large.regions
-        ),
-        "eks:DescribeCluster": clusters,
-        "eks:ListNodegroups": sum(_pages(count, EKS_PAGE) for count in groups),
-        "eks:ListFargateProfiles": clusters,
-        "eks:ListAccessEntries": sum(_pages(count, EKS_PAGE) for count in entries),
-        "eks:DescribeNodegroup": sum(groups),
-        "eks:DescribeAccessEntry": sum(entries),
+        **sum((least_eks_calls(large, region) for region in large.regions), Counter()),
         # For few roles the list of instance profiles shows self-managed nodes, for many the account details do.
         "iam:ListInstanceProfiles": _pages(large.unmarked_roles, large_account.IAM_PAGE)
         if large.node_roles <= FEW
@@ -91,48 +86,89 @@ def least_calls(large, findings=False):
     return {operation: count for operation, count in calls.items() if count}
 
 
+def least_eks_calls(large, region):
+    """The number of EKS calls by operation that a cold schedule needs in a region."""
+    clusters = [cluster for cluster, at in large.clusters.items() if at == region]
+    groups, entries = [[len(of(cluster)) for cluster in clusters] for of in (large.node_groups, large.nodes_of.get)]
+    return Counter({
+        "eks:ListClusters": _pages(len(clusters), EKS_PAGE),
+        "eks:DescribeCluster": len(clusters),
+        "eks:ListNodegroups": sum(_pages(count, EKS_PAGE) for count in groups),
+        "eks:ListFargateProfiles": len(clusters),
+        "eks:ListAccessEntries": sum(_pages(count, EKS_PAGE) for count in entries),
+        "eks:DescribeNodegroup": sum(groups),
+        "eks:DescribeAccessEntry": sum(entries),
+    })  # fmt: skip
+
+
 def _pages(count, size):
     """The number of pages of a list. An empty list has one page."""
     return max(1, -(-count // size))
 
 
-def least_seconds(large, latency_ms, iam_per_second, findings=False):
-    """The lower bound in seconds as (other services, IAM latency, IAM throttling).
+def least_seconds(large, latency_ms, per_second, findings=False):
+    """The lower bounds in seconds, by what they bound.
 
-    IAM's token bucket is full at the start, with the calls of one second.
+    `per_second` has the rates of "iam" and of "eks" in each region, if they have one. A token bucket is full at the
+    start, with the calls of one second. Latency and throttling overlap, so the larger one counts. IAM is called after
+    EKS.
     """
     services, lists = Counter(), 0
     for operation, count in least_calls(large, findings).items():
         services[operation.split(":")[0]] += count
         lists += count if operation in ("iam:ListInstanceProfiles", "iam:GetAccountAuthorizationDetails") else 0
     regions = min(len(set(large.clusters.values())), REGIONS_AT_ONCE)
-    eks = services["eks"] / (EKS_PER_REGION * regions)
-    iam = lists + (services["iam"] - lists) / ROLES_AT_ONCE
     latency = latency_ms / 1000
-    throttle = max(0.0, services["iam"] / iam_per_second - 1) if iam_per_second else 0.0
-    # IAM's latency and throttling overlap, so the caller takes the larger one.
-    return (services["account"] + eks + services["config"] + services["securityhub"]) * latency, iam * latency, throttle
+    busiest = max(least_eks_calls(large, region).total() for region in large.regions)
+    return {
+        "eks_latency": services["eks"] / (EKS_PER_REGION * regions) * latency,
+        "eks_throttle": _throttled_seconds(busiest, per_second.get("eks")),
+        "iam_latency": (lists + (services["iam"] - lists) / ROLES_AT_ONCE) * latency,
+        "iam_throttle": _throttled_seconds(services["iam"], per_second.get("iam")),
+        "other_latency": (services["account"] + services["config"] + services["securityhub"]) * latency,
+    }
 
 
-def schedule(lab, size, latency_ms, iam_per_second, parameters=None):
-    """Measures one schedule of a cold function over an account of this size, and the lower bounds."""
+def _throttled_seconds(calls, per_second):
+    return max(0.0, calls / per_second - 1) if per_second else 0.0
+
+
+def bound(least):
+    """The lower bound of a schedule in seconds, from `least_seconds`."""
+    eks, iam = (max(least[f"{service}_latency"], least[f"{service}_throttle"]) for service in ("eks", "iam"))
+    return eks + iam + least["other_latency"]
+
+
+def schedule(lab, size, latency_ms, per_second, parameters=None):
+    """Measures one schedule of a cold function over an account of this size, and the lower bounds.
+
+    A failed schedule is repeated, as Lambda does, but at once.
+    """
     large = large_account.Account(**size)
     findings = "SecurityHubFindings" in (parameters or {})
     least = least_calls(large, findings)
     lab.control("DELETE", "stats")
+    event, failures = events.event(events.scheduled(), parameters), []
     begun = time.monotonic()
-    send(lab, events.event(events.scheduled(), parameters))
+    while True:
+        try:
+            send(lab, event)
+            break
+        except InvocationFailed as failure:
+            failures.append(failure)
+            if len(failures) == LAMBDA_ATTEMPTS:
+                raise
     seconds = time.monotonic() - begun
     stats = lab.control("GET", "stats")
     stand_in_cpu, calls = stats.pop("cpu_seconds"), stats["calls"]
-    others, iam, throttle = least_seconds(large, latency_ms, iam_per_second, findings)
-    bound = others + max(iam, throttle)
+    least_time = least_seconds(large, latency_ms, per_second, findings)
+    least_total = bound(least_time)
     return {
         "seconds": round(seconds, 2),
-        "bound_seconds": round(bound, 2),
-        "bound_by_throttle": round(throttle, 2),
-        "bound_by_latency_and_pages": round(others + iam, 2),
-        "ratio": round(seconds / bound, 2) if bound else None,
+        "failed_attempts": len(failures),
+        "bound_seconds": round(least_total, 2),
+        "bounds": {name: round(value, 2) for name, value in least_time.items()},
+        "ratio": round(seconds / least_total, 2) if least_total else None,
         "cpu_seconds_of_function": lab.cpu_seconds(),
         "cpu_seconds_of_stand_in": stand_in_cpu,
         "peak_resident_mib": round((lab.resident_kib(peak=True) or 0) / 1024, 1),
@@ -187,6 +223,52 @@ def replay(lab, invocations, parameters=None):
     }
 
 
+def burst(lab, size, instances, number):
+    """Measures events that arrive at the same time at several cold instances: each is about another node role.
+
+    Each instance handles one event at a time, as in Lambda. `calls_per_discovery` is the number of EKS calls made,
+    divided by the number that one discovery needs.
+    """
+    waiting, failures = queue.SimpleQueue(), []
+    for each in range(number):
+        role = account.Role(f"node-{each % size['node_roles']:05}", "", "", "")
+        waiting.put(events.event(events.changed(events.role_item(role))))
+
+    def handle(instance):
+        with suppress(queue.Empty):
+            while True:
+                event = waiting.get_nowait()
+                try:
+                    send(instance, event)
+                except InvocationFailed as failure:
+                    failures.append(str(failure))
+
+    lab.control("DELETE", "stats")
+    begun = time.monotonic()
+    with ExitStack() as stack:
+        others = [
+            stack.enter_context(Lab(lab.binary, seeded=False, emulator=False, beside=lab)) for _ in range(instances - 1)
+        ]
+        threads = [threading.Thread(target=handle, args=(instance,)) for instance in (lab, *others)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    stats, large = lab.control("GET", "stats"), large_account.Account(**size)
+    made = sum(count for operation, count in stats["calls"].items() if operation.startswith("eks:"))
+    least = sum((least_eks_calls(large, region) for region in large.regions), Counter()).total()
+    return {
+        "seconds": round(time.monotonic() - begun, 2),
+        "events": number,
+        "failed_invocations": len(failures),
+        "failures": failures[:3],
+        "eks_calls": made,
+        "eks_calls_of_one_discovery": least,
+        "calls_per_discovery": round(made / least, 2),
+        **stats,
+    }
+
+
 # The account for cold starts. It is small, because the start is measured, not the search for nodes.
 SMALL = {"clusters": 1, "regions": 1, "node_roles": 2, "other_roles": 0, "unmarked_roles": 0}
 
@@ -227,7 +309,7 @@ def cold_start(lab, binaries, starts, parameters=None):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("what", choices=("schedule", "replay", "cold-start"))
+    arguments.add_argument("what", choices=("schedule", "burst", "replay", "cold-start"))
     arguments.add_argument("--binary", default=default_binary(), help="the function's binary")
     arguments.add_argument("--clusters", type=int, default=200)
     arguments.add_argument("--regions", type=int, default=8)
@@ -235,8 +317,13 @@ def main():
     arguments.add_argument("--other-roles", type=int, default=1000)
     arguments.add_argument("--unmarked-roles", type=int, default=200)
     arguments.add_argument("--latency-ms", type=float, default=20)
-    arguments.add_argument("--iam-per-second", type=float, default=20)
+    arguments.add_argument("--iam-per-second", type=float, default=20, help="calls that IAM accepts; 0: no limit")
+    arguments.add_argument(
+        "--eks-per-second", type=float, default=0, help="calls that EKS accepts in each region; 0: no limit"
+    )
     arguments.add_argument("--invocations", type=int, default=10_000)
+    arguments.add_argument("--instances", type=int, default=3, help="instances of the function in a burst")
+    arguments.add_argument("--events", type=int, default=24, help="events of a burst")
     arguments.add_argument("--starts", type=int, default=20)
     arguments.add_argument("--beside", help="another binary to compare cold starts with")
     arguments.add_argument("--security-hub", action="store_true", help="enable findings for AWS Security Hub")
@@ -264,11 +351,15 @@ def main():
             f"node roles and unmarked roles must be at least {FEW + 1} together; the bounds do not cover fewer roles"
         )
     parameters = {"SecurityHubFindings": "true"} if options.security_hub else {}
+    per_second = {"iam": options.iam_per_second, "eks": options.eks_per_second}
     try:
         match options.what:
-            case "schedule":
+            case "schedule" | "burst":
                 lab = lab_with_large_account(
-                    options.binary, **size, latency_ms=options.latency_ms, iam_per_second=options.iam_per_second
+                    options.binary,
+                    **size,
+                    latency_ms=options.latency_ms,
+                    **{f"{service}_per_second": rate for service, rate in per_second.items() if rate},
                 )
             case "replay":
                 lab = lab_with_large_account(
@@ -286,7 +377,9 @@ def main():
         with lab:
             match options.what:
                 case "schedule":
-                    figures = schedule(lab, size, options.latency_ms, options.iam_per_second, parameters)
+                    figures = schedule(lab, size, options.latency_ms, per_second, parameters)
+                case "burst":
+                    figures = burst(lab, size, options.instances, options.events)
                 case "replay":
                     figures = replay(lab, options.invocations, parameters)
                 case "cold-start":
@@ -300,6 +393,9 @@ def main():
         "ratio": options.most_ratio,
         "peak_resident_mib": options.most_memory,
         "growth_kib": options.most_growth,
+        "failed_attempts": 1,
+        "failed_invocations": 0,
+        "calls_per_discovery": 3,
         "wrong": 0,
     }
     over = [f"{name} is {figures[name]}, the limit is {limit:g}" for name, limit in limits.items()

@@ -24,6 +24,7 @@ from moto.core.utils import get_service_model
 
 from local.identifiers import FUNCTION_KEY
 from local.standin import deletions, model_constraints, pages
+from local.standin.throttle import THROTTLED, Throttle
 
 # The error code of each service for a request that violates the model.
 VALIDATION_ERROR = {
@@ -37,23 +38,6 @@ VALIDATION_ERROR = {
 PAGE_TOKENS = ("Marker", "NextToken", "nextToken")
 
 
-class Bucket:
-    """A token bucket, as AWS describes its throttling. It gains `per_second` tokens and holds at most `burst`."""
-
-    def __init__(self, per_second, burst):
-        self._per_second, self._burst = per_second, burst
-        self._held, self._at = burst, time.monotonic()
-
-    def take(self):
-        now = time.monotonic()
-        self._held = min(self._burst, self._held + (now - self._at) * self._per_second)
-        self._at = now
-        if self._held < 1:
-            return False
-        self._held -= 1
-        return True
-
-
 class RequestGate:
     def __init__(self):
         self._lock = threading.Lock()
@@ -61,7 +45,7 @@ class RequestGate:
         self._calls = []
         self._faults = []
         self._latency = 0.0
-        self._buckets = {}
+        self._throttle = Throttle({})
 
     def calls(self):
         with self._lock:
@@ -85,10 +69,10 @@ class RequestGate:
             self._faults.clear()
 
     def set_limits(self, latency_ms=0, per_second=None, burst=None):
-        """Adds `latency_ms` to every call. `per_second` limits the calls of each named service."""
+        """Adds `latency_ms` to every call. `per_second` limits the calls of each named service and region."""
         with self._lock:
             self._latency = latency_ms / 1000
-            self._buckets = {service: Bucket(rate, burst or rate) for service, rate in (per_second or {}).items()}
+            self._throttle = Throttle(per_second or {}, burst)
 
     def add_function_key(self, access_key, new_key):
         """Adds `new_key` to the function's keys, if the function got it by AssumeRole with `access_key`."""
@@ -116,10 +100,11 @@ class RequestGate:
                 self._calls.append(call)
                 fault = self._matching_fault(call)
                 call["fault"] = fault and fault["kind"]
-                throttled = not fault and service in self._buckets and not self._buckets[service].take()
+                throttled = not fault and not self._throttle.admits(service, call["account"], call["region"])
             time.sleep(self._latency)
             if throttled:
-                return self._error(response, "Throttling", "Rate exceeded", 400)
+                code, status = THROTTLED[service]
+                return self._error(response, code, "Rate exceeded", status)
         if fault and fault["kind"] == "error":
             return self._error(response, fault["code"], fault.get("message", "injected fault"), fault["status"])
         if fault and fault["kind"] == "reset":

@@ -24,7 +24,7 @@ SIZES = {
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_schedule_makes_no_unnecessary_call(binary, size):
     with scale.lab_with_large_account(binary, **size, latency_ms=1) as lab:
-        figures = scale.schedule(lab, size, 1, None)
+        figures = scale.schedule(lab, size, 1, {})
     assert figures["other_calls_than_least"] == {}
     assert figures["wrong"] == 0
     assert sum(figures["verdicts"].values()) == size["node_roles"]
@@ -34,7 +34,7 @@ def test_schedule_makes_no_unnecessary_call(binary, size):
 def test_findings_take_one_call_per_hundred(binary):
     size = SIZES["many roles with few policies"]
     with scale.lab_with_large_account(binary, **size, latency_ms=1) as lab:
-        figures = scale.schedule(lab, size, 1, None, {"SecurityHubFindings": "true"})
+        figures = scale.schedule(lab, size, 1, {}, {"SecurityHubFindings": "true"})
     assert figures["other_calls_than_least"] == {}
     assert figures["calls"]["securityhub:BatchImportFindings"] == 2
     assert figures["findings"] == {
@@ -43,13 +43,40 @@ def test_findings_take_one_call_per_hundred(binary):
     }
 
 
+@pytest.mark.parametrize("service", ["iam", "eks"])
+def test_steady_throttling_fails_no_schedule(binary, service):
+    """More calls are throttled than the SDK's 100 retries allow."""
+    size = {"clusters": 4, "regions": 1, "node_roles": 60, "other_roles": 10, "unmarked_roles": 60}
+    rate = {f"{service}_per_second": 15}
+    with scale.lab_with_large_account(binary, **size, latency_ms=1, **rate) as lab:
+        figures = scale.schedule(lab, size, 1, {service: 15})
+    assert (figures["failed_attempts"], figures["wrong"], figures["other_calls_than_least"]) == (0, 0, {})
+    assert sum(figures["verdicts"].values()) == size["node_roles"]
+    assert figures["throttled"][service] > 0
+
+
+def test_burst_at_three_instances_fails_no_event(binary):
+    size = {"clusters": 4, "regions": 1, "node_roles": 24, "other_roles": 10, "unmarked_roles": 0}
+    with scale.lab_with_large_account(binary, **size, latency_ms=1, eks_per_second=20) as lab:
+        figures = scale.burst(lab, size, instances=3, number=24)
+    assert (figures["failures"], figures["wrong"]) == ([], 0)
+    assert sum(figures["verdicts"].values()) == 24
+    assert figures["calls_per_discovery"] <= 3
+
+
 def test_lower_bound_follows_from_the_account():
     """The account of `make scale` needs 3,808 EKS calls, 64 at a time, 22 others of 20 ms, and 217 IAM calls."""
     large = large_account.Account(clusters=200, regions=8, node_roles=2000, other_roles=1000, unmarked_roles=200)
-    others, iam, throttle = scale.least_seconds(large, 20, 20)
     assert sum(scale.least_calls(large).values()) == 3808 + 22 + 217
-    assert (others, throttle) == (pytest.approx((3808 / 64 + 22) * 0.02), pytest.approx(217 / 20 - 1))
-    assert iam == pytest.approx((9 + 208 / 8) * 0.02)
+    least = scale.least_seconds(large, 20, {"iam": 20, "eks": 8})
+    assert least == pytest.approx({
+        "eks_latency": 3808 / 64 * 0.02,
+        "eks_throttle": 3808 / 8 / 8 - 1,
+        "iam_latency": (9 + 208 / 8) * 0.02,
+        "iam_throttle": 217 / 20 - 1,
+        "other_latency": 22 * 0.02,
+    })  # fmt: skip
+    assert scale.bound(least) == pytest.approx(3808 / 64 - 1 + 217 / 20 - 1 + 22 * 0.02)
 
 
 def test_warm_invocations_use_constant_memory(binary):
