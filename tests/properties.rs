@@ -344,7 +344,9 @@ fn session_policy_decides_as_a_boundary_does() {
         let mut swapped = session.clone();
         std::mem::swap(&mut swapped.boundary, &mut swapped.session);
         swapped.session.get_or_insert((ASSOCIATION.to_owned(), everything()));
-        same(&verdicts(&decide(&session)), &verdicts(&decide(&swapped)))
+        // The budget may end at different places.
+        let (session, swapped) = (may(&decide(&session)), may(&decide(&swapped)));
+        within(&session, &swapped).and(within(&swapped, &session))
     });
 }
 

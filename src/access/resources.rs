@@ -147,6 +147,10 @@ pub(super) fn unresolved_cubes(request: &mut Request<'_>, patterns: &[ResourcePa
 fn matches_star(request: &Request<'_>, pattern: &ResourcePattern, reading: Reading) -> bool {
     let fields = pattern.fields();
     let [field] = fields.as_slice() else { return false };
+    // AWS does not document variables in an entry that is not an ARN.
+    if pattern.has_variables() && reading == Reading::Narrow {
+        return false;
+    }
     field_glob(request, pattern, field, reading).is_some_and(|glob| glob.matches("*"))
 }
 
@@ -178,7 +182,7 @@ fn add_terms(
             return Some(Glob::new(field));
         }
         let tokens = pattern.tokens_of(field);
-        let has_variable = tokens.iter().any(|token| matches!(token, Token::Variable(_)));
+        let has_variable = tokens.iter().any(|token| matches!(token, Token::Variable(..)));
         if has_variable { None } else { resolve(&tokens, reading, &|variable| request.meaning(variable)) }
     };
     let known = |field: &str, value: &str| field == value || plain(field).is_some_and(|glob| glob.matches(value));

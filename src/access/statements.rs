@@ -102,8 +102,12 @@ impl RoleStatement<'_> {
                 || !pattern.has_variables()
                     && matches!(*pattern.fields(), [_, _, _, _, _, resource] if !has_doubtful_type(resource))
         };
+        let one_reading = |condition: &Condition| condition.has_one_reading(is_multivalued(condition.key.lower()));
         let patterns = &self.body.resources.patterns;
-        self.body.conditions.is_empty() && !patterns.is_empty() && patterns.iter().all(plain)
+        self.body.conditions.iter().all(one_reading)
+            && !self.names_key_from("ecr:resourcetag/")
+            && !patterns.is_empty()
+            && patterns.iter().all(plain)
     }
 
     /// Whether the Deny evidently refuses every request that this Allow matches: each of its conditions is also one of the

@@ -120,10 +120,13 @@ fn tie_network(ties: &mut Ties, keys: &Keys, request: &mut Request<'_>) {
         ties.either(absent(endpoint), equals(region, "us-east-1", Quantifier::Value));
     }
     if let Some(arn) = keys.slot("aws:SourceVpcArn") {
+        let mut pattern =
+            tokens(&format!("arn:{}:ec2:*:*:vpc/", request.role.partition()), Variables::Text, Wildcards::GlobInPart);
         // A variable, because the search takes values for one slot at a time.
-        let vpc = if keys.slot("aws:SourceVpc").is_some() { "${aws:SourceVpc}" } else { "*" };
-        let pattern = format!("arn:{}:ec2:*:*:vpc/{vpc}", request.role.partition());
-        let pattern = tokens(&pattern, Variables::Replaced, Wildcards::GlobInPart);
+        pattern.extend(match keys.slot("aws:SourceVpc") {
+            Some(_) => tokens("${aws:SourceVpc}", Variables::Replaced, Wildcards::Text),
+            None => tokens("*", Variables::Text, Wildcards::GlobInPart),
+        });
         if let Some(of_vpc) = resolve(&pattern, Reading::Wide, &|variable| request.meaning(variable)) {
             ties.either(absent(arn), matches_one(arn, vec![of_vpc]));
         }

@@ -105,7 +105,7 @@ pub(super) fn fitting_values<'r>(
 
 /// The key of a variable and the unknown that it stands for; `None` for other tokens and for keys with a known value.
 fn unknown_of<'t>(role: &RoleContext<'_>, target: &Target, token: &'t Token) -> Option<(&'t str, Unknown)> {
-    let Token::Variable(variable) = token else { return None };
+    let Token::Variable(variable, _) = token else { return None };
     match role.knowledge(target, variable.key.lower()) {
         Knowledge::Unknown(unknown) => Some((variable.key.lower(), unknown)),
         Knowledge::Absent | Knowledge::Value(_) => None,

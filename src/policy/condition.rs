@@ -84,6 +84,28 @@ impl Condition {
             )
     }
 
+    /// Whether both readings hold for the same requests, if the key has a single value or several. A quick check: false for
+    /// some conditions for which the readings do not differ.
+    pub fn has_one_reading(&self, multivalued: bool) -> bool {
+        let Some(Operator { quantifier, family, negated, if_exists }) = self.operator else { return false };
+        let family_has = match family {
+            Family::Text { letter_case: LetterCase::Exact, .. } => {
+                self.values.iter().all(|value| !value.contains('?') && !value.contains("${"))
+            }
+            Family::Bool | Family::Null => quantifier == Quantifier::Value,
+            _ => false,
+        };
+        // For a set operator an empty value may count as a missing key.
+        let matches_empty = || self.values.iter().any(|value| value.bytes().all(|c| c == b'*'));
+        let quantifier_has = match quantifier {
+            Quantifier::Any | Quantifier::All if multivalued => true,
+            Quantifier::Any => !negated && !if_exists && !matches_empty(),
+            Quantifier::All => false,
+            Quantifier::Value | Quantifier::ValueOrSeveral => !multivalued,
+        };
+        !self.values.is_empty() && family_has && quantifier_has
+    }
+
     /// Whether the condition holds for ARNs only. In the narrow reading a negated ARN operator does not hold for a value
     /// that is not an ARN.
     pub fn holds_for_arns_only(&self, reading: Reading) -> bool {
@@ -127,7 +149,7 @@ impl Condition {
         let with_variables = values.iter().filter(|value| value.contains("${"));
         with_variables.flat_map(|value| tokens(value, Variables::Replaced, Wildcards::Text)).filter_map(|token| {
             match token {
-                Token::Variable(variable) => Some(variable.key),
+                Token::Variable(variable, _) => Some(variable.key),
                 Token::Symbol(_) => None,
             }
         })
@@ -227,6 +249,8 @@ impl Condition {
         doubtful: &mut bool,
     ) -> Vec<Glob> {
         let whole = tokens(value, self.variables, Wildcards::Glob);
+        // A variable alone may stand for a whole ARN.
+        let lone_variable = matches!(whole.as_slice(), [Token::Variable(..)]);
         let mut colons = 0;
         let mut before_last = 0;
         let parted: Vec<Token> = whole
@@ -235,12 +259,13 @@ impl Condition {
                 before_last += usize::from(colons < 5);
                 match token {
                     Token::Symbol(symbol) => Token::Symbol(symbol.in_part(&mut colons)),
-                    Token::Variable(_) => token.clone(),
+                    Token::Variable(variable, _) if colons < 5 && !lone_variable => {
+                        Token::Variable(variable.clone(), Wildcards::GlobInPart)
+                    }
+                    Token::Variable(..) => token.clone(),
                 }
             })
             .collect();
-        // A variable alone may stand for a whole ARN.
-        let lone_variable = matches!(parted.as_slice(), [Token::Variable(_)]);
         if colons < 5 && !lone_variable {
             *doubtful = true;
             if reading == Reading::Narrow {

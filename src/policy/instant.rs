@@ -61,7 +61,7 @@ pub fn date(seconds: &str) -> Option<String> {
 ///
 /// - Four digits are a year or seconds.
 /// - A date with a time and without a zone is in UTC, or no instant.
-/// - Seconds with a plus sign are seconds, or no instant.
+/// - Seconds with a plus sign, or with more digits than 64 bits hold, are seconds, or no instant.
 pub fn readings(text: &str) -> Vec<Option<Instant>> {
     let text = text.trim();
     let date = calendar_date(text);
@@ -71,7 +71,9 @@ pub fn readings(text: &str) -> Vec<Option<Instant>> {
     match (date, seconds) {
         (Some(_), Some(_)) => vec![date, seconds],
         (Some(_), None) => vec![date],
-        (None, Some(_)) if text.starts_with('+') => vec![seconds, None],
+        (None, Some(instant)) if text.starts_with('+') || i64::try_from(instant.seconds()).is_err() => {
+            vec![seconds, None]
+        }
         (None, Some(_)) => vec![seconds],
         (None, None) => in_utc().map(Some).into_iter().chain([None]).collect(),
     }

@@ -182,7 +182,7 @@ impl ResourcePattern {
                 fields.push(field.get(..field.len() - rest.len()).unwrap_or_default());
                 field = after;
             }
-            rest = if c == '$' { variable(rest).map_or(after, |(_, after)| after) } else { after };
+            rest = if c == '$' { variable(rest, Wildcards::Text).map_or(after, |(_, after)| after) } else { after };
         }
         fields.push(field);
         fields
@@ -193,7 +193,7 @@ impl ResourcePattern {
         let tokens = if self.has_variables() { self.tokens_of(&self.text) } else { Vec::new() };
         tokens
             .into_iter()
-            .filter_map(|token| if let Token::Variable(variable) = token { Some(*variable) } else { None })
+            .filter_map(|token| if let Token::Variable(variable, _) = token { Some(*variable) } else { None })
     }
 
     /// Whether the entry contains `${`, and the document has policy variables.

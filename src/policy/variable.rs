@@ -24,8 +24,8 @@ pub struct Variable {
 pub enum Token {
     /// A symbol of a glob.
     Symbol(Symbol),
-    /// A variable. A `*` or `?` in its value is text.
-    Variable(Box<Variable>),
+    /// A variable, and what `*` and `?` in its value may be.
+    Variable(Box<Variable>, Wildcards),
 }
 
 /// How a document reads `${…}`.
@@ -67,7 +67,7 @@ pub fn tokens(text: &str, variables: Variables, wildcards: Wildcards) -> Vec<Tok
     while let Some(c) = rest.chars().next() {
         if variables == Variables::Replaced
             && c == '$'
-            && let Some((variable, after)) = variable(rest)
+            && let Some((variable, after)) = variable(rest, wildcards)
         {
             tokens.push(variable);
             rest = after;
@@ -80,7 +80,7 @@ pub fn tokens(text: &str, variables: Variables, wildcards: Wildcards) -> Vec<Tok
 }
 
 /// The variable at the start of the text, and the text after it. A `${` without `}` is text.
-pub(super) fn variable(text: &str) -> Option<(Token, &str)> {
+pub(super) fn variable(text: &str, wildcards: Wildcards) -> Option<(Token, &str)> {
     let (inside, after) = text.strip_prefix("${")?.split_once('}')?;
     if let ("*" | "?" | "$", Some(c)) = (inside, inside.chars().next()) {
         return Some((Token::Symbol(Symbol::Char(c)), after));
@@ -92,7 +92,8 @@ pub(super) fn variable(text: &str) -> Option<(Token, &str)> {
         }
         None => (inside, None),
     };
-    Some((Token::Variable(Box::new(Variable { key: ContextKey::new(key.trim()), default })), after))
+    let variable = Variable { key: ContextKey::new(key.trim()), default };
+    Some((Token::Variable(Box::new(variable), wildcards), after))
 }
 
 /// What a variable stands for, given by the caller.
@@ -115,15 +116,22 @@ pub enum Meaning {
 /// - A variable has neither a value nor a default.
 /// - A variable may be any text, and the reading is narrow.
 /// - The pattern has the compared value in it and at least one more character. No value is longer than itself.
+///
+/// AWS does not document whether `*` and `?` in a variable's value or default are wildcards. They are in the wide reading,
+/// and text in the narrow one.
 pub fn resolve(pattern: &[Token], reading: Reading, meaning: &dyn Fn(&Variable) -> Meaning) -> Option<Glob> {
+    let of_value = |text: &str, wildcards: Wildcards| -> Vec<Symbol> {
+        let wildcards = if reading == Reading::Wide { wildcards } else { Wildcards::Text };
+        text.chars().map(|c| wildcards.symbol(c)).collect()
+    };
     let mut symbols = Vec::with_capacity(pattern.len());
     let mut itself = 0;
     for token in pattern {
         match token {
             Token::Symbol(symbol) => symbols.push(*symbol),
-            Token::Variable(variable) => match (meaning(variable), reading) {
-                (Meaning::Text(text), _) => symbols.extend(text.chars().map(Symbol::Char)),
-                (Meaning::Absent, _) => symbols.extend(variable.default.as_ref()?.chars().map(Symbol::Char)),
+            Token::Variable(variable, wildcards) => match (meaning(variable), reading) {
+                (Meaning::Text(text), _) => symbols.extend(of_value(&text, *wildcards)),
+                (Meaning::Absent, _) => symbols.extend(of_value(variable.default.as_ref()?, *wildcards)),
                 (Meaning::Anything, Reading::Wide) => symbols.push(Symbol::Many),
                 (Meaning::Like(glob), Reading::Wide) => symbols.extend(glob.0),
                 (Meaning::Anything | Meaning::Like(_), Reading::Narrow) => return None,

@@ -24,7 +24,14 @@ const TEXTS: &[(&str, &[&str])] = &[
     ("aws:PrincipalTag/none", &["x", "*"]),
     (
         "aws:ResourceTag/team",
-        &["platform", "payments", "team-*", "${aws:PrincipalTag/team}", "${aws:PrincipalTag/none, 'platform'}"],
+        &[
+            "platform",
+            "payments",
+            "team-*",
+            "${aws:PrincipalTag/team}",
+            "${aws:PrincipalTag/none, 'platform'}",
+            "${aws:PrincipalTag/none, 'pl*'}",
+        ],
     ),
     ("ecr:ResourceTag/env", &["prod", "dev", "*"]),
     ("aws:RequestTag/team", &["platform", "payments", "*"]),

@@ -282,7 +282,13 @@ fn by_part(value: &str, value_parts: &[&str], pattern: &[Piece], mut six: Vec<Ve
     let six_parts = value_parts.len() == 6;
     let mut readings = Vec::new();
     match (six.len() == 6, six_parts && value_parts[0] == "arn") {
-        (true, true) => readings.extend(compared(&six)),
+        (true, true) => {
+            readings.extend(compared(&six));
+            // A pattern of six parts that matches no ARN is none.
+            if !globs(&six[0], "arn").contains(&true) {
+                readings.push(None);
+            }
+        }
         // Six parts of which the first is not `arn` may be no ARN.
         (true, false) => {
             if six_parts {

@@ -82,6 +82,8 @@ pub struct DateReading {
     plus: bool,
     /// Four digits are a year. Otherwise they are seconds.
     year: bool,
+    /// Epoch seconds may have more digits than 64 bits hold.
+    large: bool,
 }
 
 /// One reading for ordinary texts; all readings if one of the texts is unusual.
@@ -90,24 +92,31 @@ pub fn date_readings(texts: &[&str]) -> Vec<DateReading> {
         let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
         let fraction = fraction.bytes().take_while(u8::is_ascii_digit).count();
         let zone = text.rfind('T').is_none_or(|at| text[at..].contains(['Z', '+', '-']));
-        text.len() == 4 || fraction > 3 || !zone || text.starts_with('+')
+        let large = epoch(text, true).is_some() && epoch(text, false).is_none();
+        text.len() == 4 || fraction > 3 || !zone || text.starts_with('+') || large
     };
-    let all = if texts.iter().any(unusual) { 16 } else { 1 };
+    let all = if texts.iter().any(unusual) { 32 } else { 1 };
     let bit = |case: u8, place: u8| case >> place & 1 == 0;
     (0..all)
-        .map(|case| DateReading { cut: bit(case, 0), utc: bit(case, 1), plus: bit(case, 2), year: bit(case, 3) })
+        .map(|case| DateReading {
+            cut: bit(case, 0),
+            utc: bit(case, 1),
+            plus: bit(case, 2),
+            year: bit(case, 3),
+            large: bit(case, 4),
+        })
         .collect()
 }
 
 /// A date as AWS writes it.
 pub fn instant(text: &str) -> Option<Fixed> {
-    date(text, DateReading { cut: false, utc: true, plus: true, year: true })
+    date(text, DateReading { cut: false, utc: true, plus: true, year: true, large: true })
 }
 
 /// W3C's profile of ISO 8601, or seconds since 1970.
 pub fn date(text: &str, reading: DateReading) -> Option<Fixed> {
     let found = if text.len() == 4 && reading.year { w3c_date(text) } else { None };
-    let seconds = || if text.starts_with('+') && !reading.plus { None } else { epoch(text) };
+    let seconds = || if text.starts_with('+') && !reading.plus { None } else { epoch(text, reading.large) };
     // W3C's profile requires a time zone. Without one, UTC is probably meant.
     let without_zone = || if reading.utc { w3c_date(&format!("{text}Z")) } else { None };
     let instant = found.or_else(seconds).or_else(|| w3c_date(text)).or_else(without_zone)?;
@@ -115,13 +124,13 @@ pub fn date(text: &str, reading: DateReading) -> Option<Fixed> {
 }
 
 /// Seconds since 1970, perhaps with decimal places.
-fn epoch(text: &str) -> Option<Fixed> {
+fn epoch(text: &str, large: bool) -> Option<Fixed> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
-    if whole.len() > 18 || !all_digits(whole) || !all_digits(fraction) {
+    if !all_digits(whole) || !all_digits(fraction) || !large && whole.parse::<i64>().is_err() {
         return None;
     }
-    let value = whole.parse::<Fixed>().ok()? * UNIT + billionths(fraction)?;
+    let value = whole.parse::<Fixed>().ok()?.checked_mul(UNIT)? + billionths(fraction)?;
     Some(if text.starts_with('-') { -value } else { value })
 }
 
