@@ -3,6 +3,7 @@
 //! Lambda sets format and level in environment variables
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html>).
 
+use ecr_read_only::rule::Origin;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry;
@@ -10,6 +11,53 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// The targets of this crate's own lines: the library and the binary.
 const OWN: [&str; 2] = ["ecr_read_only", "eks_node_role_ecr_read_only"];
+
+/// The invocation that a line is about.
+#[derive(Clone, Copy)]
+pub(crate) struct LineContext<'a> {
+    pub(crate) request_id: &'a str,
+    pub(crate) origin: &'a Origin,
+}
+
+impl LineContext<'_> {
+    pub(crate) fn account_id(&self) -> &str {
+        self.origin.account_id.as_deref().unwrap_or(UNKNOWN)
+    }
+
+    pub(crate) fn rule_name(&self) -> &str {
+        self.origin.rule_name.as_deref().unwrap_or(UNKNOWN)
+    }
+
+    pub(crate) fn resource_id(&self) -> Option<&str> {
+        self.origin.resource_id.as_deref()
+    }
+}
+
+/// The value of a field that the event does not show, so that queries can group by the field.
+const UNKNOWN: &str = "unknown";
+
+/// Writes a line with the fields that every line of an invocation has. `resource` is the id of the resource that the line
+/// is about; without it, the line is about the resource of the event.
+macro_rules! log_line {
+    ($level:ident, $context:expr, resource: $resource:expr, $($fields:tt)+) => {{
+        let context: $crate::logging::LineContext<'_> = $context;
+        let resource: Option<&str> = $resource;
+        ::tracing::$level!(
+            requestId = context.request_id,
+            accountId = context.account_id(),
+            ruleName = context.rule_name(),
+            trigger = context.origin.trigger,
+            resourceId = resource,
+            $($fields)+
+        )
+    }};
+    ($level:ident, $context:expr, $($fields:tt)+) => {{
+        let context: $crate::logging::LineContext<'_> = $context;
+        $crate::logging::log_line!($level, context, resource: context.resource_id(), $($fields)+)
+    }};
+}
+
+pub(crate) use log_line;
 
 /// Starts logging for the process.
 pub(crate) fn start() {

@@ -4,20 +4,22 @@
 //! and the metrics. It decides nothing. The log has one line for each evaluation and one for the
 //! invocation. The result token and policy documents are never logged.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use ecr_read_only::aws::{Aws, Clients};
 use ecr_read_only::rule::{
-    Answer, Cache, Credentials, EvaluationError, Invocation, NotImported, Ports, Problem, Report, evaluate,
+    Answer, Cache, Credentials, EvaluationError, Invocation, NotImported, Origin, Ports, Problem, Report, evaluate,
     send_findings,
 };
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use time::OffsetDateTime;
-use tracing::{error, info, warn};
+use tracing::error;
 
+use crate::logging::{LineContext, log_line};
 use crate::metrics::{Measured, Metrics};
 use crate::summary::Summary;
 
@@ -60,18 +62,22 @@ impl Function {
     /// One invocation: the summary for Lambda, or the failure that makes Lambda run it again.
     async fn invoke(&self, payload: Value, context: &Context) -> Result<Summary, Diagnostic> {
         let (started, cold_start) = (Instant::now(), !self.warm.swap(true, Ordering::Relaxed));
+        let origin = Origin::read(&payload);
         let invocation = Invocation::parse(payload);
-        let account_id = invocation.as_ref().ok().map(|invocation| invocation.account_id.clone());
+        let origin = match &invocation {
+            Ok(invocation) => origin.with_parsed(invocation),
+            Err(_) => origin,
+        };
+        let line = LineContext { request_id: &context.request_id, origin: &origin };
         let result = match invocation {
-            Ok(invocation) => self.evaluate_in_time(&invocation, context).await,
+            Ok(invocation) => self.evaluate_in_time(&invocation, context, line).await,
             Err(error) => Err(error.into()),
         };
         let response = response(&result);
         let (report, failure) = (result.as_ref().ok(), response.as_ref().err());
-        log(report, failure, &context.request_id, account_id.as_deref());
+        log(report, failure, line);
         let measured = Measured {
-            request_id: &context.request_id,
-            account_id: account_id.as_deref(),
+            context: line,
             report,
             error_type: failure.map(|failure| failure.error_type.as_str()),
             calls: self.aws.counter().take(),
@@ -80,17 +86,23 @@ impl Function {
         };
         if let Err(cause) = self.metrics.write(&measured, std::io::stdout().lock()) {
             // The result of the invocation stays the same.
-            warn!(requestId = context.request_id, error = %cause, "metrics not written");
+            log_line!(warn, line, error = %cause, "metrics not written");
         }
         response
     }
 
     /// Evaluates, then sends findings. If time runs out while findings are sent, the report of the evaluation is kept.
-    async fn evaluate_in_time(&self, invocation: &Invocation, context: &Context) -> Result<Report, EvaluationError> {
+    async fn evaluate_in_time(
+        &self,
+        invocation: &Invocation,
+        context: &Context,
+        line: LineContext<'_>,
+    ) -> Result<Report, EvaluationError> {
         let at = OffsetDateTime::now_utc();
         let out_of_time = |margin| EvaluationError::OutOfTime { margin };
         // Boxed, because the futures are nested too deeply for the compiler to compute their layout.
-        let clients = in_time(context, Box::pin(self.clients(invocation, context))).await.map_err(out_of_time)??;
+        let clients =
+            in_time(context, Box::pin(self.clients(invocation, context, line))).await.map_err(out_of_time)??;
         let evaluation = Box::pin(self.evaluate(&clients, invocation, at));
         let mut report = in_time(context, evaluation).await.map_err(out_of_time)??;
         let sending = Box::pin(send_findings(&clients.security_hub, invocation, &mut report, at));
@@ -99,17 +111,25 @@ impl Function {
         Ok(report)
     }
 
-    async fn clients(&self, invocation: &Invocation, context: &Context) -> Result<Arc<Clients>, EvaluationError> {
+    async fn clients(
+        &self,
+        invocation: &Invocation,
+        context: &Context,
+        line: LineContext<'_>,
+    ) -> Result<Arc<Clients>, EvaluationError> {
         let credentials = Credentials::for_invocation(invocation, &context.invoked_function_arn)?;
         for action in invocation.parameters.criteria.unknown_actions() {
-            warn!(
-                requestId = context.request_id,
-                action, "an action of `AdditionalAllowedActions` is not in the catalogue; check its spelling"
+            log_line!(
+                warn,
+                line,
+                action,
+                "an action of `AdditionalAllowedActions` is not in the catalogue; check its spelling"
             );
         }
         for operation in invocation.parameters.criteria.operations_without_action() {
-            warn!(
-                requestId = context.request_id,
+            log_line!(
+                warn,
+                line,
                 action = operation.full_name,
                 checkedAction = operation.checked_action,
                 "an entry of `AdditionalAllowedActions` is an API operation, not an action; IAM checks `checkedAction` instead"
@@ -154,48 +174,60 @@ fn response(result: &Result<Report, EvaluationError>) -> Result<Summary, Diagnos
     Err(Diagnostic { error_type: error_type.to_owned(), error_message })
 }
 
-fn log(report: Option<&Report>, failure: Option<&Diagnostic>, request_id: &str, account_id: Option<&str>) {
+fn log(report: Option<&Report>, failure: Option<&Diagnostic>, line: LineContext<'_>) {
     if let Some(report) = report {
         let outcome = &report.outcome;
+        let not_stored: BTreeSet<_> = report.not_stored().collect();
         for answer in &outcome.answers {
-            log_answer(answer, request_id);
+            log_answer(answer, !not_stored.contains(&answer.evaluation.resource), line);
         }
         for role in report.unreadable() {
             let (id, cause) = (role.id.as_deref(), &role.cause);
-            warn!(requestId = request_id, role = role.name, roleId = id, cause = %cause, "no verdict");
+            log_line!(warn, line, resource: id, role = role.name, roleId = id, cause = %cause, "no verdict");
         }
         for resource in &outcome.left_to_schedule {
-            warn!(requestId = request_id, resource = %resource, "evaluation deferred to the next scheduled run");
+            let id = Some(resource.id.as_str());
+            log_line!(warn, line, resource: id, resource = %resource, "evaluation deferred to the next scheduled run");
         }
-        Summary::of(report).log(outcome, request_id);
+        Summary::of(report).log(outcome, line);
     }
     if let Some(Diagnostic { error_type, error_message }) = failure {
-        error!(
-            requestId = request_id,
-            accountId = account_id,
-            errorType = error_type,
-            error = %error_message,
-            "evaluation failed"
-        );
+        log_line!(error, line, errorType = error_type, error = %error_message, "evaluation failed");
     }
 }
 
-fn log_answer(answer: &Answer, request_id: &str) {
+/// Writes the line of one answer. If AWS Config has not stored it, the message is another one.
+fn log_answer(answer: &Answer, is_stored: bool, line: LineContext<'_>) {
     let (evaluation, role) = (&answer.evaluation, answer.role());
+    let id = Some(evaluation.resource.id.as_str());
+    // For a deleted role the answer has only the id. The event may show the name.
+    let name_in_event = line.origin.role_name.as_deref().filter(|_| id == line.resource_id());
+    let name = answer.role_name.as_deref().or(name_in_event);
     let node_of = role.map(|role| role.node_of().map(ToString::to_string).collect::<Vec<_>>().join("; "));
     // Writing plain data does not fail. If it did, the line would show the reason.
     let evidence = role.map(|role| serde_json::to_string(&role.evidence()).unwrap_or_else(|cause| cause.to_string()));
-    info!(
-        requestId = request_id,
-        resourceType = evaluation.resource.resource_type,
-        resourceId = evaluation.resource.id,
-        roleArn = role.map(|role| role.arn.as_str()),
-        compliance = evaluation.compliance.as_str(),
-        annotation = evaluation.annotation.as_deref(),
-        nodeOf = node_of,
-        evidence,
-        "verdict"
-    );
+    macro_rules! answer_line {
+        ($level:ident, $message:literal) => {
+            log_line!(
+                $level,
+                line,
+                resource: id,
+                resourceType = evaluation.resource.resource_type,
+                role = name,
+                roleArn = role.map(|role| role.arn.as_str()),
+                compliance = evaluation.compliance.as_str(),
+                annotation = evaluation.annotation.as_deref(),
+                nodeOf = node_of,
+                evidence,
+                $message
+            )
+        };
+    }
+    if is_stored {
+        answer_line!(info, "verdict");
+    } else {
+        answer_line!(warn, "verdict not stored");
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::logging::LineContext;
+
 /// The namespace of the metrics.
 const NAMESPACE: &str = "EksNodeRoleEcrReadOnly";
 
@@ -43,8 +45,7 @@ pub(crate) struct Metrics {
 
 /// The measurements of one invocation.
 pub(crate) struct Measured<'a> {
-    pub(crate) request_id: &'a str,
-    pub(crate) account_id: Option<&'a str>,
+    pub(crate) context: LineContext<'a>,
     pub(crate) report: Option<&'a Report>,
     pub(crate) error_type: Option<&'a str>,
     pub(crate) calls: BTreeMap<String, CallCount>,
@@ -105,9 +106,11 @@ impl Metrics {
         self.collector
             .set_property("level", self.level.as_str())
             .set_property("timestamp", now)
-            .set_property("requestId", measured.request_id)
-            .set_property("accountId", json!(measured.account_id))
-            .set_property("trigger", json!(measured.report.map(|report| report.outcome.trigger)))
+            .set_property("requestId", measured.context.request_id)
+            .set_property("accountId", measured.context.account_id())
+            .set_property("ruleName", measured.context.rule_name())
+            .set_property("trigger", measured.context.origin.trigger)
+            .set_property("resourceId", json!(measured.context.resource_id()))
             .set_property("errorType", json!(measured.error_type))
             .set_property("operations", calls)
             .flush(to)
@@ -116,7 +119,7 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use ecr_read_only::rule::{FindingCounts, Outcome};
+    use ecr_read_only::rule::{FindingCounts, Origin, Outcome};
 
     use super::*;
 
@@ -137,13 +140,14 @@ mod tests {
     #[test]
     fn invocation_writes_one_line_of_metrics() {
         let metrics = Metrics::install("ERROR".to_owned()).unwrap();
+        let payload = json!({ "accountId": "111122223333", "configRuleName": "nodes-read-only" });
+        let origin = Origin::read(&payload);
         let line = |calls: &[(&str, u64, u64)], error_type, cold_start, report: Option<&Report>| {
             let calls = calls.iter().map(|(operation, calls, retries)| {
                 ((*operation).to_owned(), CallCount { calls: *calls, retries: *retries })
             });
             let measured = Measured {
-                request_id: "r-1",
-                account_id: Some("111122223333"),
+                context: LineContext { request_id: "r-1", origin: &origin },
                 report,
                 error_type,
                 calls: calls.collect(),
@@ -167,6 +171,8 @@ mod tests {
         assert_eq!(values, [Some(10), Some(1), Some(1), Some(0)]);
         assert_eq!((first[LATENCY].as_f64(), &first["errorType"]), (Some(1500.0), &json!("NodeRolesUnknown")));
         assert_eq!(first["level"], "ERROR", "Lambda's filter keeps it");
+        let located = ["requestId", "accountId", "ruleName", "trigger"].map(|name| first[name].as_str().unwrap());
+        assert_eq!(located, ["r-1", "111122223333", "nodes-read-only", "unknown"]);
         OffsetDateTime::parse(first["timestamp"].as_str().unwrap(), &Rfc3339).unwrap();
         assert_eq!(first["operations"]["IAM GetRole"], json!({ "calls": 2, "retries": 1 }));
 

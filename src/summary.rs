@@ -3,7 +3,8 @@
 use ecr_read_only::access::Compliance;
 use ecr_read_only::rule::{Outcome, Report};
 use serde::Serialize;
-use tracing::info;
+
+use crate::logging::{LineContext, log_line};
 
 /// Defines the summary, its values for a report, and its log line from one list of fields.
 ///
@@ -14,20 +15,22 @@ macro_rules! summary {
         #[derive(Debug, Serialize)]
         #[allow(non_snake_case, reason = "the names are keys of JSON")]
         pub(crate) struct Summary {
+            trigger: &'static str,
             $($(#[$attribute])* $field: $type,)*
         }
 
         impl Summary {
             pub(crate) fn of($report: &Report) -> Self {
                 let $outcome = &$report.outcome;
-                Self { $($field: $value,)* }
+                Self { trigger: $outcome.trigger, $($field: $value,)* }
             }
 
-            /// Writes the log line, which has two fields more than the response.
-            pub(crate) fn log(&self, outcome: &Outcome, request_id: &str) {
+            /// Writes the log line, which has more fields than the response.
+            pub(crate) fn log(&self, outcome: &Outcome, context: LineContext<'_>) {
                 let closed_regions = &outcome.closed_regions;
-                info!(
-                    requestId = request_id,
+                log_line!(
+                    info,
+                    context,
                     $($field = self.$field,)*
                     factsElsewhere = outcome.facts_elsewhere,
                     closedRegions = (!closed_regions.is_empty()).then(|| closed_regions.join(", ")),
@@ -39,11 +42,11 @@ macro_rules! summary {
 }
 
 summary! { |report, outcome|
-    trigger: &'static str = outcome.trigger,
     rolesEvaluated: usize = outcome.evaluated(),
     compliant: usize = outcome.count(Compliance::Compliant),
     nonCompliant: usize = outcome.count(Compliance::NonCompliant),
     notApplicable: usize = outcome.count(Compliance::NotApplicable),
+    notStored: usize = report.not_stored().count(),
     unreadable: usize = report.unreadable().count(),
     leftToSchedule: usize = outcome.left_to_schedule.len(),
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 use crate::support::events::{
     CAPTURED, CREATED, EC2_TRUST, change, event, oversized, policy_item, role_item, role_summary, scheduled, with,
 };
-use ecr_read_only::rule::{Invocation, Trigger};
+use ecr_read_only::rule::{Invocation, Origin, Trigger};
 use serde_json::{Value, json};
 
 /// The trigger of an event on one line, or the error.
@@ -340,4 +340,76 @@ fn result_token_is_not_printed() {
     let invocation = Invocation::parse(with(scheduled(), &json!({ "resultToken": "s3cret" }))).unwrap();
     assert_eq!(invocation.result_token.expose(), "s3cret");
     assert!(!format!("{invocation:?}").contains("s3cret"));
+}
+
+/// Account, rule, trigger, resource and role of an event on one line, `-` for what the event does not show.
+fn origin(payload: &Value) -> String {
+    let Origin { account_id, rule_name, trigger, resource_id, role_name } = Origin::read(payload);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let [account_id, rule_name, resource_id, role_name] = [account_id, rule_name, resource_id, role_name].map(or_dash);
+    format!("{account_id} {rule_name} {trigger} {resource_id} {role_name}")
+}
+
+#[test]
+fn origin_is_read_from_any_payload() {
+    let nodes = "111122223333 nodes-read-only role changed AROANODES nodes";
+    let all = "111122223333 nodes-read-only all roles - -";
+    let of = |resource_type: &str| change(&json!({ "resourceType": resource_type, "resourceId": "x" }));
+    let nested = |payload: Value| {
+        let text = payload["invokingEvent"].as_str().unwrap();
+        let message: Value = serde_json::from_str(text).unwrap();
+        with(payload, &json!({ "invokingEvent": message }))
+    };
+    let bare = json!({ "resourceId": null, "resourceName": null });
+    let unnamed = json!({ "resourceName": null, "configuration": null });
+    let previous = json!({ "changedProperties": { "Configuration": { "previousValue": { "roleName": "nodes" } } } });
+    let only_id = json!({ "resourceId": "AROANODES", "resourceType": "AWS::IAM::Role" });
+    let deleted = event(&json!({ "configurationItem": only_id, "configurationItemDiff": previous }));
+    for (name, payload, expected) in [
+        ("a role", change(&item()), nodes),
+        ("a schedule", scheduled(), all),
+        ("an object as invoking event", nested(change(&item())), nodes),
+        ("an oversized item", oversized(&role_summary("nodes", "AROANODES")), nodes),
+        ("an item with its id in the configuration", change(&with(item(), &bare)), nodes),
+        ("an item without a name: its ARN has it", change(&with(item(), &unnamed)), nodes),
+        ("a deleted role: the diff has its name", deleted, nodes),
+        ("a policy", change(&policy_item("app", "ANPAAPP")), "111122223333 nodes-read-only policy changed ANPAAPP -"),
+        ("a cluster", of("AWS::EKS::Cluster"), "111122223333 nodes-read-only cluster changed x -"),
+        ("another type", of("AWS::S3::Bucket"), "111122223333 nodes-read-only other resource changed x -"),
+        ("invalid parameters", with(scheduled(), &json!({ "ruleParameters": "[" })), all),
+        ("no account: the item has it", with(change(&item()), &json!({ "accountId": null })), nodes),
+        ("an invalid account: the item has one", with(change(&item()), &json!({ "accountId": "prod" })), nodes),
+        ("no account: the message has it", with(scheduled(), &json!({ "accountId": [] })), all),
+        (
+            "an account as a number",
+            with(scheduled(), &json!({ "accountId": 12_345_678_901_i64 })),
+            "012345678901 nodes-read-only all roles - -",
+        ),
+        ("no rule", with(scheduled(), &json!({ "configRuleName": null })), "111122223333 - all roles - -"),
+        (
+            "an invoking event that is not JSON",
+            with(scheduled(), &json!({ "invokingEvent": "{" })),
+            "111122223333 nodes-read-only unknown - -",
+        ),
+        ("an unknown message", event(&json!({ "messageType": "Odd" })), "111122223333 nodes-read-only unknown - -"),
+        ("an item that is no object", change(&json!([])), "111122223333 nodes-read-only unknown - -"),
+        ("an empty object", json!({}), "- - unknown - -"),
+        ("null", Value::Null, "- - unknown - -"),
+        ("a list", json!(["accountId"]), "- - unknown - -"),
+    ] {
+        assert_eq!(origin(&payload), expected, "{name}");
+    }
+    let long = with(scheduled(), &json!({ "configRuleName": "é".repeat(1000) }));
+    assert_eq!(Origin::read(&long).rule_name, Some("é".repeat(256)));
+}
+
+#[test]
+fn origin_of_a_parsed_event_has_its_trigger() {
+    for (payload, expected) in [
+        (change(&item()), "role changed"),
+        (change(&with(item(), &json!({ "configurationItemStatus": "ResourceDeleted" }))), "resource out of scope"),
+    ] {
+        let origin = Origin::read(&payload).with_parsed(&Invocation::parse(payload).unwrap());
+        assert_eq!((origin.trigger, origin.resource_id.as_deref()), (expected, Some("AROANODES")));
+    }
 }

@@ -28,6 +28,7 @@ pub use invocation::credentials::{Credentials, OtherAccountError};
 pub use invocation::error::InvocationError;
 pub use invocation::fields::EventError;
 pub use invocation::name_patterns::{ClusterPatterns, RolePatterns};
+pub use invocation::origin::Origin;
 pub use invocation::parameters::{
     ClusterScope, ExecutionRole, PARAMETERS, Parameter, ParameterError, ParametersError, RuleParameters, UsedIn,
 };

@@ -58,14 +58,24 @@ impl Trigger {
     /// The trigger in a few words, for the log.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::RoleChanged(_) => "role changed",
-            Self::PolicyChanged(_) => "policy changed",
-            Self::ClusterChanged(_) => "cluster changed",
-            Self::OtherResource(_) => "other resource changed",
-            Self::OutOfScope { .. } => "resource out of scope",
-            Self::AllRoles { .. } => "all roles",
+            Self::RoleChanged(_) => label::ROLE_CHANGED,
+            Self::PolicyChanged(_) => label::POLICY_CHANGED,
+            Self::ClusterChanged(_) => label::CLUSTER_CHANGED,
+            Self::OtherResource(_) => label::OTHER_CHANGED,
+            Self::OutOfScope { .. } => label::OUT_OF_SCOPE,
+            Self::AllRoles { .. } => label::ALL_ROLES,
         }
     }
+}
+
+/// The triggers in a few words: values of the log's field `trigger`.
+pub(in crate::rule) mod label {
+    pub(in crate::rule) const ROLE_CHANGED: &str = "role changed";
+    pub(in crate::rule) const POLICY_CHANGED: &str = "policy changed";
+    pub(in crate::rule) const CLUSTER_CHANGED: &str = "cluster changed";
+    pub(in crate::rule) const OTHER_CHANGED: &str = "other resource changed";
+    pub(in crate::rule) const OUT_OF_SCOPE: &str = "resource out of scope";
+    pub(in crate::rule) const ALL_ROLES: &str = "all roles";
 }
 
 /// A role that changed.

@@ -9,6 +9,7 @@ pub(in crate::rule) mod credentials;
 pub(in crate::rule) mod error;
 pub(in crate::rule) mod fields;
 pub(in crate::rule) mod name_patterns;
+pub(in crate::rule) mod origin;
 pub(in crate::rule) mod parameters;
 
 use aws_lambda_events::event::config::ConfigEvent;

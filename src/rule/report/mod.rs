@@ -8,6 +8,7 @@ pub(in crate::rule) mod problem;
 
 use std::fmt;
 
+use crate::rule::ports::config::ResourceId;
 use crate::rule::report::outcome::{Answer, Outcome};
 use crate::rule::report::problem::{Problem, UnreadableRole};
 
@@ -52,6 +53,15 @@ impl Report {
             Problem::RolesUnreadable(roles) => roles.as_slice(),
             _ => &[],
         })
+    }
+
+    /// The resources whose evaluations AWS Config did not store.
+    pub fn not_stored(&self) -> impl Iterator<Item = &ResourceId> {
+        let failed = self.problems.iter().flat_map(|problem| match problem {
+            Problem::EvaluationsNotStored(not_stored) => not_stored.resources(),
+            _ => &[],
+        });
+        failed.chain(&self.outcome.left_to_schedule)
     }
 
     /// Whether AWS Config stored the answers.

@@ -85,6 +85,8 @@ pub struct FindingCounts {
 pub struct Answer {
     /// The evaluation as AWS Config gets it.
     pub evaluation: Evaluation,
+    /// The role's name; `None` if the answer is about another resource, or only the role's id is known.
+    pub role_name: Option<String>,
     pub(in crate::rule) basis: Basis,
 }
 
@@ -205,6 +207,7 @@ impl Answer {
         let annotation = Annotation::of_verdict(role.verdict(), role_name(&role.arn), &node_of);
         Some(Self {
             evaluation: evaluation(resource, role.verdict().compliance, &annotation, at),
+            role_name: Some(role_name(&role.arn).to_owned()),
             basis: Basis::Verdict(role),
         })
     }
@@ -219,6 +222,7 @@ impl Answer {
         let annotation = Annotation::not_applicable(role_name, reason.clone());
         Self {
             evaluation: evaluation(resource, Compliance::NotApplicable, &annotation, at),
+            role_name: role_name.map(str::to_owned),
             basis: Basis::NoVerdict(reason),
         }
     }

@@ -103,6 +103,15 @@ pub enum NotStored {
     },
 }
 
+impl NotStored {
+    /// The resources whose evaluations were not stored.
+    pub fn resources(&self) -> &[ResourceId] {
+        match self {
+            Self::Call { resources, .. } | Self::Refused { resources, .. } => resources,
+        }
+    }
+}
+
 /// Security Hub did not take all findings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotImported {

@@ -263,7 +263,7 @@ def test_annotation_on_a_page_is_one_of_the_demo(demo):
 
 
 def names(command):
-    known = "fields filter stats sort desc dedup by and like ispresent count latest sum pct as"
+    known = "fields filter stats sort desc dedup by and like ispresent count latest max sum pct as"
     return set(re.findall(r"@?[A-Za-z]\w*", re.sub(r'"[^"]*"', "", command))) - set(known.split())
 
 
@@ -288,8 +288,9 @@ def test_query_on_a_page_names_fields_of_the_log(demo):
     queries = re.findall(
         r"```\n((?:fields|filter|stats).*?)```", (DOCS / "reference" / "log-and-metrics.md").read_text(), re.DOTALL
     )
-    assert len(queries) == 7
+    assert len(queries) == 9
     assert {query: unknown for query in queries if (unknown := unknown_names(query, known))} == {}
+    assert [query for query in queries if "accountId" not in query] == []
 
 
 def test_log_field_after_stats_is_unknown():
