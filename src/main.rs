@@ -135,6 +135,9 @@ impl Function {
                 "an entry of `AdditionalAllowedActions` is an API operation, not an action; IAM checks `checkedAction` instead"
             );
         }
+        for warning in &invocation.warnings {
+            log_line!(warn, line, cause = %warning, "a policy document of the event is not used; IAM has the policy");
+        }
         self.aws.clients(&credentials).await.map_err(EvaluationError::NoCredentials)
     }
 

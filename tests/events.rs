@@ -35,6 +35,7 @@ fn item() -> Value {
 }
 
 const ROLE: &str = "role AROANODES nodes arn:aws:iam::111122223333:role/nodes trust policy";
+const POLICY: &str = "policy ANPAAPP arn:aws:iam::111122223333:policy/app";
 const BARE_ROLE: &str = "role AROANODES nodes arn:aws:iam::111122223333:role/nodes no trust policy";
 
 #[test]
@@ -333,6 +334,42 @@ fn event_not_understood_is_an_error_with_its_path() {
     ] {
         assert_eq!(trigger(&payload), format!("InvalidEvent: invalid event: {expected}"), "{payload}");
     }
+}
+
+#[test]
+fn document_list_in_an_item_is_a_warning() {
+    let configured =
+        |item: Value, configuration: Value| change(&with(item, &json!({ "configuration": configuration })));
+    let list = json!([{ "Version": "2012-10-17", "Statement": [] }]);
+    let version =
+        |document: &Value| json!({ "policyVersionList": [{ "document": document, "isDefaultVersion": true }] });
+    let inline = |document: &Value| json!({ "rolePolicyList": [{ "policyName": "p", "policyDocument": document }] });
+    let trust = |document: &Value| json!({ "assumeRolePolicyDocument": document });
+    let policy = policy_item("app", "ANPAAPP");
+    for (name, payload, expected, field) in [
+        ("of a policy", configured(policy.clone(), version(&list)), POLICY, "policyVersionList[0].document"),
+        (
+            "of a policy, as text",
+            configured(policy.clone(), version(&json!(list.to_string()))),
+            POLICY,
+            "policyVersionList[0].document",
+        ),
+        (
+            "of a policy, percent-encoded",
+            configured(policy, version(&json!("%5b%7B%7D%5d"))),
+            POLICY,
+            "policyVersionList[0].document",
+        ),
+        ("of an inline policy", configured(item(), inline(&list)), BARE_ROLE, "rolePolicyList[0].policyDocument"),
+        ("of a trust policy", configured(item(), trust(&list)), BARE_ROLE, "assumeRolePolicyDocument"),
+    ] {
+        assert_eq!(trigger(&payload), expected, "{name}");
+        let warnings = Invocation::parse(payload).unwrap().warnings;
+        let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        let path = format!("invokingEvent.configurationItem.configuration.{field}");
+        assert_eq!(warnings, [format!("`{path}` is a list, expected a policy document")], "{name}");
+    }
+    assert!(Invocation::parse(change(&item())).unwrap().warnings.is_empty());
 }
 
 #[test]

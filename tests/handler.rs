@@ -11,7 +11,7 @@ use crate::support::fakes::{
     DISCOVERY, EVERYTHING, FakeAws, PULL_ONLY, account, many, role_arn, role_resource, version,
 };
 use crate::support::run::{DENIED, check, run, run_with};
-use ecr_read_only::rule::ports::PartKind;
+use ecr_read_only::rule::ports::{PartKind, PortErrorKind};
 use ecr_read_only::rule::{Cache, NodeKind};
 use serde_json::json;
 use time::Duration;
@@ -383,6 +383,24 @@ fn policy_gone_while_read_is_read_again() {
         "RolesUnreadable: no verdict on role `nodes`: the default version of policy `{PULL_ONLY}` does not exist"
     );
     check(&lost, nodes_changed(), &[], Some(&error));
+}
+
+#[test]
+fn throttled_roles_get_their_advice_once() {
+    let aws = account().role("other", "AROAOTHER").node("other");
+    let aws = ["nodes", "other"]
+        .iter()
+        .fold(aws, |aws, role| aws.failing_as(&format!("ListRolePolicies {role}"), PortErrorKind::Throttled));
+    let error = run(&aws, scheduled()).unwrap_err().to_string();
+    assert_eq!(error.matches("AWS throttled the call").count(), 1, "{error}");
+    assert!(error.contains("role `nodes`") && error.contains("role `other`"), "{error}");
+}
+
+#[test]
+fn throttled_clusters_get_no_advice_about_regions() {
+    let aws = account().failing_as("ListClusters us-east-1", PortErrorKind::Throttled);
+    let error = run(&aws, scheduled()).unwrap_err().to_string();
+    assert!(error.contains("AWS throttled the call") && !error.contains("ClusterRegions"), "{error}");
 }
 
 #[test]

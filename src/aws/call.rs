@@ -130,9 +130,13 @@ fn kind(code: Option<&str>, message: Option<&str>) -> PortErrorKind {
     match code {
         Some("UnrecognizedClientException" | "InvalidClientTokenId" | "OptInRequired") => PortErrorKind::RegionClosed,
         Some("InvalidParameterValueException") => PortErrorKind::NotAccepted,
+        // AWS Config's (<https://docs.aws.amazon.com/config/latest/APIReference/API_PutEvaluations.html>).
+        Some("NoSuchConfigRuleException") => PortErrorKind::NoSuchRule,
+        Some("InvalidResultTokenException") => PortErrorKind::InvalidResultToken,
         // Security Hub's (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>).
         Some("InvalidAccessException") => PortErrorKind::NotEnabled,
         _ if message.is_some_and(|message| message.contains("explicit deny")) => PortErrorKind::ExplicitlyDenied,
+        Some("AccessDenied" | "AccessDeniedException") => PortErrorKind::Denied,
         _ => PortErrorKind::Failed,
     }
 }
@@ -189,7 +193,10 @@ mod tests {
             (Some("InvalidParameterValueException"), "", PortErrorKind::NotAccepted),
             (Some("InvalidAccessException"), "not subscribed", PortErrorKind::NotEnabled),
             (Some("AccessDeniedException"), denied, PortErrorKind::ExplicitlyDenied),
-            (Some("AccessDeniedException"), "because no identity-based policy allows", PortErrorKind::Failed),
+            (Some("AccessDeniedException"), "because no identity-based policy allows", PortErrorKind::Denied),
+            (Some("AccessDenied"), "not authorized", PortErrorKind::Denied),
+            (Some("NoSuchConfigRuleException"), "", PortErrorKind::NoSuchRule),
+            (Some("InvalidResultTokenException"), "", PortErrorKind::InvalidResultToken),
             (None, "", PortErrorKind::Failed),
         ] {
             assert_eq!(kind(code, Some(message)), expected, "{code:?} {message}");

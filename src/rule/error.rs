@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::rule::invocation::credentials::OtherAccountError;
 use crate::rule::invocation::error::InvocationError;
 use crate::rule::ports::error::{PortError, PortErrorKind};
+use crate::rule::report::advice::advice;
 use crate::rule::report::problem::seconds;
 
 /// Why an evaluation could not answer.
@@ -20,10 +21,10 @@ pub enum EvaluationError {
     #[error(transparent)]
     OtherAccount(#[from] OtherAccountError),
     /// The role that reads another account could not be assumed.
-    #[error("could not assume the role that reads the event's account: {0}")]
+    #[error("could not assume the role that reads the event's account: {0}{advice}", advice = advice(.0))]
     NoCredentials(PortError),
     /// The node roles of the account could not be listed.
-    #[error("could not list the node roles: {0}{advice}", advice = advice(.0))]
+    #[error("could not list the node roles: {0}{advice}", advice = cluster_advice(.0))]
     NodeRolesUnknown(PortError),
     /// Time ran out. The batches of evaluations that AWS Config had taken by then stay.
     #[error("gave up {} s before the Lambda timeout", seconds(*margin))]
@@ -32,7 +33,7 @@ pub enum EvaluationError {
         margin: Duration,
     },
     /// The roles that a changed policy is attached to could not be listed.
-    #[error("could not list the roles that the changed policy is attached to: {0}")]
+    #[error("could not list the roles that the changed policy is attached to: {0}{advice}", advice = advice(.0))]
     AttachedRolesUnknown(PortError),
 }
 
@@ -51,8 +52,9 @@ impl EvaluationError {
 }
 
 /// What to do where clusters cannot be listed.
-fn advice(error: &PortError) -> &'static str {
+fn cluster_advice(error: &PortError) -> &'static str {
     match (error.operation().split_once(':'), error.kind()) {
+        (_, PortErrorKind::Throttled) => advice(error),
         (Some(("account", _)), _) => "; or set the rule parameter `ClusterRegions` to the regions to search",
         (Some(("eks", "ListClusters")), PortErrorKind::RegionClosed) => {
             "; the region does not accept the credentials: they are invalid, or no region in the rule parameter \
@@ -62,7 +64,7 @@ fn advice(error: &PortError) -> &'static str {
             "; if a service control policy closes the region, or it has no EKS, set the rule parameter `ClusterRegions` \
              to the other regions"
         }
-        _ => "",
+        _ => advice(error),
     }
 }
 

@@ -4,13 +4,13 @@
 //! oversized item, in the spellings of events and of `GetResourceConfigHistory`
 //! (<https://docs.aws.amazon.com/config/latest/APIReference/API_ConfigurationItem.html>). Policies are read from IAM. Of the
 //! item's copies only the trust policy is used, to rule a role out without a call. The other copies are parsed too, because
-//! an item that is not understood gets no answer.
+//! an item that is not understood gets no answer. A copy that is a list is only a warning: IAM has the policy.
 
 use time::OffsetDateTime;
 
 use crate::access::NotApplicable;
 use crate::policy::arn::Arn;
-use crate::policy::{Document, TrustPolicy};
+use crate::policy::{Document, DocumentError, TrustPolicy};
 use crate::rule::invocation::fields::{EventError, Fields};
 use crate::rule::ports::config::ResourceId;
 use crate::rule::ports::eks::ClusterId;
@@ -191,8 +191,12 @@ impl Item {
         })
     }
 
-    /// The trigger that the item is.
-    pub(in crate::rule) fn trigger(self, left_scope: bool) -> Result<Trigger, EventError> {
+    /// The trigger that the item is. Adds a warning for each policy document that is a list.
+    pub(in crate::rule) fn trigger(
+        self,
+        left_scope: bool,
+        warnings: &mut Vec<EventError>,
+    ) -> Result<Trigger, EventError> {
         // A deletion sets `eventLeftScope` too. The deletion is the more exact reason.
         if let Some(reason) = self.gone.or(left_scope.then_some(OutOfScope::LeftScope)) {
             return Ok(Trigger::OutOfScope { resource: self.resource, reason });
@@ -200,13 +204,18 @@ impl Item {
         let configuration = self.configuration.as_ref();
         match self.resource.resource_type.as_str() {
             ROLE => Ok(Trigger::RoleChanged(ChangedRole {
-                trust_policy: configuration.map_or(Ok(None), trust_policy)?,
+                trust_policy: match configuration {
+                    Some(configuration) => trust_policy(configuration, warnings)?,
+                    None => None,
+                },
                 id: self.resource.id,
                 name: self.name.ok_or_else(|| EventError::absent(&format!("{}resourceName", self.path)))?,
                 arn: self.arn,
             })),
             POLICY => {
-                configuration.map_or(Ok(()), check_default_version)?;
+                if let Some(configuration) = configuration {
+                    check_default_version(configuration, warnings)?;
+                }
                 Ok(Trigger::PolicyChanged(ChangedPolicy {
                     id: self.resource.id,
                     arn: self.arn.ok_or_else(|| EventError::absent(&format!("{}ARN", self.path)))?,
@@ -247,23 +256,39 @@ impl Item {
 }
 
 /// A role's trust policy. If it does not rule the role out, the inline policies are parsed too.
-fn trust_policy(configuration: &Fields) -> Result<Option<TrustPolicy>, EventError> {
-    let trust_policy = configuration.document("assumeRolePolicyDocument", TrustPolicy::parse)?;
+fn trust_policy(configuration: &Fields, warnings: &mut Vec<EventError>) -> Result<Option<TrustPolicy>, EventError> {
+    let trust_policy = document(configuration, "assumeRolePolicyDocument", TrustPolicy::parse, warnings)?;
     if !trust_policy.as_ref().is_some_and(TrustPolicy::rules_out_nodes) {
         for policy in configuration.objects("rolePolicyList")? {
-            policy.document("policyDocument", Document::parse)?;
+            document(&policy, "policyDocument", Document::parse, warnings)?;
         }
     }
     Ok(trust_policy)
 }
 
-fn check_default_version(configuration: &Fields) -> Result<(), EventError> {
+fn check_default_version(configuration: &Fields, warnings: &mut Vec<EventError>) -> Result<(), EventError> {
     for version in configuration.objects("policyVersionList")? {
         if version.text("isDefaultVersion")?.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
-            version.document("document", Document::parse)?;
+            document(&version, "document", Document::parse, warnings)?;
         }
     }
     Ok(())
+}
+
+/// The document of a field. A list is no document: it is a warning, and the policy is read from IAM.
+fn document<D>(
+    of: &Fields,
+    name: &str,
+    parse: impl FnOnce(&str) -> Result<D, DocumentError>,
+    warnings: &mut Vec<EventError>,
+) -> Result<Option<D>, EventError> {
+    match of.list_of_documents(name) {
+        Some(warning) => {
+            warnings.push(warning);
+            Ok(None)
+        }
+        None => of.document(name, parse),
+    }
 }
 
 /// The reason if the item's status means that the resource is gone. Without a status the resource is read from IAM.

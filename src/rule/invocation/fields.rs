@@ -110,6 +110,21 @@ impl Fields {
         }
     }
 
+    /// The warning about a policy document that is a list: an array, or a text that holds one. Samples of AWS's tools have
+    /// such items.
+    pub(in crate::rule) fn list_of_documents(&self, name: &str) -> Option<EventError> {
+        let is_list = match self.value(name)? {
+            Value::Array(_) => true,
+            Value::String(text) => {
+                let start: String = text.trim_start().chars().take(3).collect();
+                start.starts_with('[') || start.eq_ignore_ascii_case("%5B")
+            }
+            _ => false,
+        };
+        let path = self.path_of(name);
+        is_list.then(|| EventError { problem: format!("`{path}` is a list, expected a policy document") })
+    }
+
     /// A policy document: percent-encoded or plain text, or the document itself.
     pub(in crate::rule) fn document<D>(
         &self,

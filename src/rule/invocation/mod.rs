@@ -45,6 +45,8 @@ pub struct Invocation {
     pub notified_at: OffsetDateTime,
     /// The source of the findings for Security Hub; `None` if the rule sends no findings.
     pub finding_source: Option<FindingSource>,
+    /// Policy documents of the event that are lists. They are not used: IAM has the policies.
+    pub warnings: Vec<EventError>,
 }
 
 impl Invocation {
@@ -63,9 +65,10 @@ impl Invocation {
             None => message.account_id.ok_or_else(|| EventError::absent("accountId"))?,
         };
         let rule_name = || event.config_rule_name.clone().ok_or_else(|| EventError::absent("configRuleName"));
+        let mut warnings = Vec::new();
         let trigger = match message.body {
             MessageBody::AllRoles => Trigger::AllRoles { rule_name: rule_name()? },
-            MessageBody::Item(item) => item.trigger(event.event_left_scope)?,
+            MessageBody::Item(item) => item.trigger(event.event_left_scope, &mut warnings)?,
         };
         let parameters = RuleParameters::parse(event.rule_parameters.as_deref())?;
         let finding_source = if parameters.security_hub_findings {
@@ -84,6 +87,7 @@ impl Invocation {
             ordering_timestamp: message.ordering_timestamp,
             notified_at: message.notified_at,
             finding_source,
+            warnings,
         })
     }
 }

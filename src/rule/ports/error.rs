@@ -20,8 +20,14 @@ pub enum PortErrorKind {
     RegionClosed,
     /// A policy explicitly denies the call, so no permission helps. Often it is a service control policy that closes regions.
     ExplicitlyDenied,
+    /// No policy allows the call.
+    Denied,
     /// AWS understood the request and refused its content.
     NotAccepted,
+    /// AWS Config does not know the rule.
+    NoSuchRule,
+    /// AWS Config does not know the result token, or no longer accepts it.
+    InvalidResultToken,
     /// The service is not enabled in the account and region.
     NotEnabled,
     /// AWS throttled the call, and its retries too.

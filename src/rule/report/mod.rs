@@ -1,5 +1,6 @@
 //! The report of an evaluation, and who gets it: AWS Config the evaluations, Security Hub the findings.
 
+pub(in crate::rule) mod advice;
 pub(in crate::rule) mod evaluations;
 pub(in crate::rule) mod finding_text;
 pub(in crate::rule) mod findings;

@@ -2,13 +2,15 @@
 //!
 //! What keeps an evaluation from answering at all is an [`EvaluationError`](crate::rule::EvaluationError).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use crate::rule::ports::config::ResourceId;
-use crate::rule::ports::error::{PortError, PortErrorKind};
+use crate::rule::ports::error::PortError;
 use crate::rule::ports::security_hub::FailedFinding;
 use crate::rule::read::roles::RoleError;
+use crate::rule::report::advice::{NOT_ENABLED, advice};
 
 /// How many roles an error names. A policy that many roles share can make thousands unreadable, and Lambda cuts the text
 /// of an error. The log has one line for each of them.
@@ -31,10 +33,10 @@ pub enum Problem {
     #[error("{0}; AWS Config has the verdicts")]
     FindingsNotImported(NotImported),
     /// The earlier verdicts of the rule could not be read, so none was cleared.
-    #[error("no earlier verdict was cleared: {0}")]
+    #[error("no earlier verdict was cleared: {0}{advice}", advice = advice(.0))]
     ReportedRolesUnknown(PortError),
     /// These roles got no verdict, because they could not be read or understood. At least one.
-    #[error("no verdict on {}", list(.0, NAMED_ROLES, " roles"))]
+    #[error("no verdict on {}{}", list(.0, NAMED_ROLES, " roles"), advice_on(.0))]
     RolesUnreadable(Vec<UnreadableRole>),
 }
 
@@ -81,7 +83,7 @@ impl fmt::Display for UnreadableRole {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotStored {
     /// A call failed.
-    #[error("{cause}; {} of {total} evaluations were stored", total - .resources.len())]
+    #[error("{cause}; {} of {total} evaluations were stored{}", total - .resources.len(), advice(.cause))]
     Call {
         /// The failed call.
         cause: PortError,
@@ -116,13 +118,13 @@ impl NotStored {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotImported {
     /// The existing findings could not be read, so no finding was sent.
-    #[error("no findings were imported: {cause}{}", advice(.cause.kind() == PortErrorKind::NotEnabled))]
+    #[error("no findings were imported: {cause}{}", advice(.cause))]
     Unknown {
         /// The failed call.
         cause: PortError,
     },
     /// A call failed.
-    #[error("{left} of {total} findings were not imported: {cause}{}", advice(.cause.kind() == PortErrorKind::NotEnabled))]
+    #[error("{left} of {total} findings were not imported: {cause}{}", advice(.cause))]
     Call {
         /// The failed call.
         cause: PortError,
@@ -133,7 +135,7 @@ pub enum NotImported {
     },
     /// The calls succeeded, but Security Hub refused some findings every time.
     #[error("{} of {total} findings were not imported: {}{}", .failed.len(), list(.failed, NAMED_FINDINGS, ""),
-        advice(.failed.iter().any(|one| one.code == NO_ACCESS)))]
+        if .failed.iter().any(|one| one.code == NO_ACCESS) { NOT_ENABLED } else { "" })]
     Refused {
         /// The findings, each with Security Hub's reason.
         failed: Vec<FailedFinding>,
@@ -148,12 +150,13 @@ pub enum NotImported {
     },
 }
 
-fn advice(not_enabled: bool) -> &'static str {
-    if not_enabled {
-        "; enable Security Hub in this account and region, or set the rule parameter `SecurityHubFindings` to `false`"
-    } else {
-        ""
-    }
+/// What to do about calls that failed for roles. Each advice once.
+fn advice_on(roles: &[UnreadableRole]) -> String {
+    let advice = roles.iter().filter_map(|role| match &role.cause {
+        RoleError::Port(cause) => Some(advice(cause)),
+        _ => None,
+    });
+    advice.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Seconds, rounded down to milliseconds.

@@ -358,6 +358,22 @@ def test_disabled_security_hub_leaves_the_verdicts_stored(lab, rule):
         hub.enable_security_hub()
 
 
+@pytest.mark.parametrize("operation", ["GetFindings", "BatchImportFindings"])
+@pytest.mark.parametrize(
+    ("code", "status", "advice"),
+    [
+        ("AccessDeniedException", 403, "of the member role"),
+        ("TooManyRequestsException", 429, "Lambda repeats the invocation"),
+    ],
+)
+def test_refused_security_hub_call_says_what_to_do(lab, rule, operation, code, status, advice):
+    lab.inject_fault("securityhub", operation, code=code, status=status, times=None)
+    try:
+        assert_only_findings_fail(lab, scheduled(), rule, operation, code, advice)
+    finally:
+        lab.remove_faults()
+
+
 def test_unreadable_role_keeps_its_finding(lab, rule):
     send(lab, scheduled(), rule)
     before = findings_of(lab, rule)

@@ -130,3 +130,18 @@ def test_only_stored_evaluations_have_a_verdict_line(lab, rule):
 
 def test_summary_counts_no_unstored_evaluation(lab, rule):
     assert send(lab, CHANGED, rule).payload["notStored"] == 0
+
+
+@pytest.mark.parametrize("write", [lambda document: [document], lambda document: json.dumps([document])])
+def test_policy_item_with_a_document_list_is_answered(lab, rule, write):
+    """A sample of the RDK has such an item. IAM has the policy, so the node roles that use it get their verdicts."""
+    policy = account.policy("image-cache")
+    item = events.policy_item(policy)
+    for version, document in zip(item["configuration"]["policyVersionList"], policy.versions, strict=True):
+        version["document"] = write(document)
+    written, answer = lines(lab, events.event(events.changed(item)), rule)
+    assert answer.ok, answer.error
+    users = {role.id: role.verdict for role in account.ROLES if role.node and policy.name in role.managed}
+    assert users and lab.verdicts(rule) == users | {policy.id: account.NOT_APPLICABLE}
+    (warning,) = [line for line in written if line["level"] == "WARN"]
+    assert "policyVersionList" in warning["cause"] and warning["resourceId"] == policy.id

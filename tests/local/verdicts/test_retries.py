@@ -33,6 +33,24 @@ def test_unknown_result_token_fails_the_invocation(lab, rule):
     assert not answer.ok and "InvalidResultToken" in answer.payload["errorMessage"]
 
 
+@pytest.mark.parametrize(
+    "operation, code, advice",
+    [
+        ("PutEvaluations", "NoSuchConfigRuleException", "nothing is left to do"),
+        ("GetComplianceDetailsByConfigRule", "NoSuchConfigRuleException", "nothing is left to do"),
+        ("PutEvaluations", "InvalidResultTokenException", "TESTMODE"),
+        ("GetComplianceDetailsByConfigRule", "AccessDeniedException", "update its stack"),
+        ("GetComplianceDetailsByConfigRule", "ThrottlingException", "Lambda repeats the invocation"),
+    ],
+)
+def test_refused_config_call_says_what_to_do(lab, rule, operation, code, advice):
+    lab.inject_fault("config", operation, code=code, status=400, times=None)
+    answer = lab.send(SCHEDULED, rule)
+    lab.remove_faults()
+    assert not answer.ok
+    assert operation in answer.error and code in answer.error and advice in answer.error, answer.error
+
+
 def test_failed_evaluations_are_sent_again(lab, rule):
     lab.control("POST", "faults", {"failed_evaluations": 3})
     answer = lab.send(SCHEDULED, rule)
