@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ecr_read_only::aws::{Aws, Clients};
 use ecr_read_only::rule::{
-    Answer, Cache, Credentials, EvaluationError, Invocation, NotImported, Origin, Ports, Problem, Report, evaluate,
-    send_findings,
+    Answer, Cache, Credentials, EvaluationError, Invocation, NotImported, Origin, OutOfTime, Ports, Problem, Progress,
+    Report, evaluate, send_findings,
 };
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -99,14 +99,15 @@ impl Function {
         line: LineContext<'_>,
     ) -> Result<Report, EvaluationError> {
         let at = OffsetDateTime::now_utc();
-        let out_of_time = |margin| EvaluationError::OutOfTime { margin };
+        let progress = Progress::default();
         // Boxed, because the futures are nested too deeply for the compiler to compute their layout.
-        let clients =
-            in_time(context, Box::pin(self.clients(invocation, context, line))).await.map_err(out_of_time)??;
-        let evaluation = Box::pin(self.evaluate(&clients, invocation, at));
-        let mut report = in_time(context, evaluation).await.map_err(out_of_time)??;
-        let sending = Box::pin(send_findings(&clients.security_hub, invocation, &mut report, at));
-        let sent = in_time(context, sending).await.unwrap_or_else(|margin| Err(NotImported::OutOfTime { margin }));
+        let clients = Box::pin(self.clients(invocation, context, line));
+        let clients = self.in_time(context, &progress, clients).await.map_err(EvaluationError::OutOfTime)??;
+        let evaluation = Box::pin(self.evaluate(&clients, invocation, &progress, at));
+        let mut report = self.in_time(context, &progress, evaluation).await.map_err(EvaluationError::OutOfTime)??;
+        let sending = Box::pin(send_findings(&clients.security_hub, invocation, &mut report, &progress, at));
+        let sent = self.in_time(context, &progress, sending).await;
+        let sent = sent.unwrap_or_else(|late| Err(NotImported::OutOfTime(late)));
         report.problems.extend(sent.err().map(Problem::FindingsNotImported));
         Ok(report)
     }
@@ -145,17 +146,25 @@ impl Function {
         &self,
         clients: &Clients,
         invocation: &Invocation,
+        progress: &Progress,
         at: OffsetDateTime,
     ) -> Result<Report, EvaluationError> {
         let ports = Ports { iam: &clients.iam, eks: &clients.eks, store: &clients.config };
-        evaluate(&ports, &self.cache, invocation, at).await
+        evaluate(&ports, &self.cache, invocation, progress, at).await
     }
-}
 
-/// The output of the future. If time runs out first, the error is the time that is left until the Lambda timeout.
-async fn in_time<T>(context: &Context, future: impl Future<Output = T>) -> Result<T, Duration> {
-    let (time, margin) = time_limit(context.deadline(), SystemTime::now());
-    tokio::time::timeout(time, future).await.map_err(|_| margin)
+    /// The output of the future, or where it was when time ran out.
+    async fn in_time<T>(
+        &self,
+        context: &Context,
+        progress: &Progress,
+        mut future: impl Future<Output = T> + Unpin,
+    ) -> Result<T, OutOfTime> {
+        let (time, margin) = time_limit(context.deadline(), SystemTime::now());
+        // A reference, because the running calls end when the future is dropped.
+        let output = tokio::time::timeout(time, &mut future).await;
+        output.map_err(|_| OutOfTime { margin, step: progress.step(), calls: self.aws.counter().running() })
+    }
 }
 
 /// The time that the invocation may take from now on, and the time between that and its deadline.

@@ -8,7 +8,7 @@ use crate::support::fakes::{DISCOVERY, FakeAws, account, role_arn, role_resource
 use crate::support::run::{NOW, check, run, run_with};
 use ecr_read_only::access::Compliance;
 use ecr_read_only::rule::ports::{Authentication, PartKind, PortErrorKind};
-use ecr_read_only::rule::{CLUSTERS_CACHED_FOR, Cache, Invocation, NodeKind, Ports, evaluate};
+use ecr_read_only::rule::{CLUSTERS_CACHED_FOR, Cache, Invocation, NodeKind, Ports, Progress, evaluate};
 use futures_util::future::join;
 use serde_json::{Value, json};
 use time::Duration;
@@ -210,8 +210,9 @@ fn concurrent_evaluations_share_one_listing() {
     let (aws, cache) = (account(), Cache::new());
     let ports = Ports { iam: &aws, eks: &aws, store: &aws };
     let invocation = Invocation::parse(nodes_changed()).unwrap();
-    let (one, other) =
-        block_on(join(evaluate(&ports, &cache, &invocation, NOW), evaluate(&ports, &cache, &invocation, NOW)));
+    let progress = Progress::default();
+    let once = || evaluate(&ports, &cache, &invocation, &progress, NOW);
+    let (one, other) = block_on(join(once(), once()));
     assert_eq!((one.unwrap().outcome.evaluated(), other.unwrap().outcome.evaluated()), (1, 1));
     for call in DISCOVERY {
         assert_eq!(aws.count(call), 1, "{call}");

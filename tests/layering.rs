@@ -14,10 +14,11 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
 /// The layers from the bottom up. A file may import its own layer and those before it.
-const LAYERS: [&str; 10] = [
+const LAYERS: [&str; 11] = [
     "policy",
     "access",
     "rule/ports",
+    "rule/progress",
     "rule/invocation",
     "rule/read",
     "rule/nodes",

@@ -10,7 +10,7 @@ use crate::support::fakes::{EVERYTHING, FakeAws, many, role_resource, version};
 use crate::support::run::{DENIED, NOW, check, run, run_with};
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::ports::{Authentication, PortErrorKind};
-use ecr_read_only::rule::{Cache, Invocation, Ports, evaluate};
+use ecr_read_only::rule::{Cache, Invocation, Ports, Progress, evaluate};
 use serde_json::json;
 use time::Duration;
 
@@ -192,7 +192,8 @@ fn evaluation_yields_between_two_roles() {
     let (aws, cache) = (with_app(many(8), 8), Cache::new());
     let ports = Ports { iam: &aws, eks: &aws, store: &aws };
     let invocation = Invocation::parse(app_changed()).unwrap();
-    let mut evaluation = pin!(evaluate(&ports, &cache, &invocation, NOW));
+    let progress = Progress::default();
+    let mut evaluation = pin!(evaluate(&ports, &cache, &invocation, &progress, NOW));
     let mut context = Context::from_waker(Waker::noop());
     // Each poll that returns is a chance to check the time. When the policy's document is read, only deciding is left.
     let mut chances = 0;

@@ -464,6 +464,8 @@ def judge(cell, answer, stored, truths, failed_calls, roles_of):
         wrong.append("the invocation ran into the Lambda timeout")
     elif OUT_OF_TIME in answer.error:
         outcome.result = "out of time"
+        if cell.operation not in answer.error:
+            wrong.append(f"the error does not name the operation: {answer.error}")
     elif cell.fault != "malformed" and cell.operation not in answer.error:
         wrong.append(f"the error does not name the operation: {answer.error}")
     elif cell.fault == "access denied" and "AccessDenied" not in answer.error:

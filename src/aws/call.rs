@@ -42,7 +42,7 @@ impl Call {
         F: Future<Output = Result<R, SdkError<E>>>,
         E: ProvideErrorMetadata,
     {
-        let mut permit = pace.permit().await;
+        let mut permit = pace.permit(self.operation).await;
         let mut attempt = 1;
         loop {
             match counted(attempt > 1, request()).await {

@@ -1,4 +1,4 @@
-//! Counts the calls to AWS, and the retries.
+//! Counts the calls to AWS and the retries, and knows which calls are running.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +33,28 @@ pub struct CallCount {
 
 /// Counts calls by operation, such as `IAM GetRole`. Clones share their counts.
 #[derive(Debug, Clone, Default)]
-pub struct CallCounter(Arc<Mutex<BTreeMap<String, Tally>>>);
+pub struct CallCounter {
+    tallies: Arc<Mutex<BTreeMap<String, Tally>>>,
+    /// How many calls of an operation are running, by its name in IAM policies.
+    running: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+}
+
+/// A call that is running, until this is dropped.
+#[derive(Debug)]
+pub(super) struct RunningCall<'a> {
+    counter: &'a CallCounter,
+    operation: &'static str,
+}
+
+impl Drop for RunningCall<'_> {
+    fn drop(&mut self) {
+        let mut running = self.counter.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = running.get_mut(self.operation) {
+            *count -= 1;
+        }
+        running.retain(|_, count| *count > 0);
+    }
+}
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -44,16 +65,27 @@ struct Tally {
 impl CallCounter {
     /// Returns the counts and sets them to zero.
     pub fn take(&self) -> BTreeMap<String, CallCount> {
-        let tallies = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let tallies = std::mem::take(&mut *self.tallies.lock().unwrap_or_else(PoisonError::into_inner));
         let count =
             |tally: Tally| CallCount { calls: tally.calls, retries: tally.attempts.saturating_sub(tally.calls) };
         tallies.into_iter().map(|(operation, tally)| (operation, count(tally))).collect()
     }
 
+    /// The operations that are being called, also those that wait to be repeated: `iam:GetRole`.
+    pub fn running(&self) -> Vec<&'static str> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    /// A call begins. `operation` as IAM policies spell it.
+    pub(super) fn begin(&self, operation: &'static str) -> RunningCall<'_> {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner).entry(operation).or_default() += 1;
+        RunningCall { counter: self, operation }
+    }
+
     fn count(&self, cfg: &ConfigBag, add: impl FnOnce(&mut Tally)) {
         let Some(operation) = cfg.load::<Metadata>() else { return };
         let operation = format!("{} {}", operation.service(), operation.name());
-        add(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(operation).or_default());
+        add(self.tallies.lock().unwrap_or_else(PoisonError::into_inner).entry(operation).or_default());
     }
 }
 

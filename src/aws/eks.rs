@@ -180,7 +180,7 @@ impl Eks for EksService {
 impl EksService {
     /// Uses the credentials and the connections of `sdk`.
     pub(super) fn new(sdk: SdkConfig, counter: CallCounter) -> Self {
-        let account_pace = Pace::new(&sdk);
+        let account_pace = Pace::new(&sdk, &counter);
         let config = aws_sdk_account::config::Builder::from(&sdk).retry_partition(account_pace.retries());
         let account = aws_sdk_account::Client::from_conf(config.interceptor(counter.clone()).build());
         Self { sdk, counter, account, account_pace, regions: Mutex::default() }
@@ -189,7 +189,7 @@ impl EksService {
     fn region(&self, region: &str) -> Regional {
         let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
-            let pace = Pace::new(&self.sdk);
+            let pace = Pace::new(&self.sdk, &self.counter);
             let config = aws_sdk_eks::config::Builder::from(&self.sdk)
                 .region(Region::new(region.to_owned()))
                 .retry_partition(pace.retries())

@@ -208,7 +208,7 @@ mod tests {
         }));
         let counter = CallCounter::default();
         let config = replay.sdk_config().await;
-        let (pace, call) = (Pace::new(&config), Call::new("securityhub:GetFindings", "x"));
+        let (pace, call) = (Pace::new(&config, &counter), Call::new("securityhub:GetFindings", "x"));
         let request = || {
             let request = JsonRequest { operation: "GetFindings", path: "/findings", body: json!({ "a": 1 }) };
             API.call(&config, &counter, &pace, "aws-us-gov", request)

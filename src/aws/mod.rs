@@ -96,8 +96,9 @@ impl Aws {
     pub async fn from_environment() -> Result<Self, NoRegion> {
         let sdk = sdk_config().await;
         sdk.region().ok_or(NoRegion)?;
-        let pace = Pace::new(&sdk);
-        Ok(Self { sdk, counter: CallCounter::default(), pace, accounts: Mutex::default() })
+        let counter = CallCounter::default();
+        let pace = Pace::new(&sdk, &counter);
+        Ok(Self { sdk, counter, pace, accounts: Mutex::default() })
     }
 
     /// Counts the calls of all clients.
@@ -161,7 +162,7 @@ impl Aws {
 
 impl Clients {
     fn new(sdk: &SdkConfig, counter: &CallCounter) -> Self {
-        let (iam_pace, config_pace) = (Pace::new(sdk), Pace::new(sdk));
+        let (iam_pace, config_pace) = (Pace::new(sdk, counter), Pace::new(sdk, counter));
         let iam = aws_sdk_iam::config::Builder::from(sdk)
             .retry_partition(iam_pace.retries())
             .interceptor(counter.clone())

@@ -22,6 +22,8 @@ use aws_sdk_iam::config::{AsyncSleep, SharedAsyncSleep};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use tokio::sync::Semaphore;
 
+use super::call_counter::{CallCounter, RunningCall};
+
 /// The most calls at the same time, and the number before anything is throttled.
 const MOST_AT_ONCE: usize = 8;
 
@@ -47,6 +49,7 @@ pub(super) struct Pace {
     concurrency: Arc<Mutex<Concurrency>>,
     retries: RetryPartition,
     sleep: Option<SharedAsyncSleep>,
+    counter: CallCounter,
 }
 
 impl fmt::Debug for Pace {
@@ -96,7 +99,7 @@ impl Concurrency {
 
 impl Pace {
     /// A pace that starts with the most concurrent calls. It waits with the sleep of `sdk`.
-    pub(super) fn new(sdk: &SdkConfig) -> Self {
+    pub(super) fn new(sdk: &SdkConfig, counter: &CallCounter) -> Self {
         // The tokens for a throttled attempt are never there, so the SDK does not repeat it.
         let tokens = TokenBucket::builder().capacity(TOKENS).refill_rate(TOKENS_PER_SECOND);
         let tokens = tokens.throttling_retry_cost(TOKENS as u32 + 1).build();
@@ -105,6 +108,7 @@ impl Pace {
             concurrency: Arc::default(),
             retries: RetryPartition::custom("pace").token_bucket(tokens).build(),
             sleep: sdk.sleep_impl(),
+            counter: counter.clone(),
         }
     }
 
@@ -113,13 +117,14 @@ impl Pace {
         self.retries.clone()
     }
 
-    /// Waits until one more call may run.
-    pub(super) async fn permit(&self) -> Permit<'_> {
+    /// Waits until one more call may run. `operation` as IAM policies spell it.
+    pub(super) async fn permit(&self, operation: &'static str) -> Permit<'_> {
         // The semaphore is never closed, so there is always a permit to forget.
         if let Ok(permit) = self.permits.acquire().await {
             permit.forget();
         }
-        Permit { pace: self, halvings: self.concurrency().halvings, repeats: 0 }
+        let (halvings, running) = (self.concurrency().halvings, self.counter.begin(operation));
+        Permit { pace: self, halvings, repeats: 0, _running: running }
     }
 
     fn concurrency(&self) -> MutexGuard<'_, Concurrency> {
@@ -133,6 +138,7 @@ pub(super) struct Permit<'a> {
     pace: &'a Pace,
     halvings: u64,
     repeats: u32,
+    _running: RunningCall<'a>,
 }
 
 impl Permit<'_> {
@@ -181,9 +187,11 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::super::replay::{Replay, response};
-    use super::super::{CallCount, CallCounter, Clients};
+    use super::super::{CallCount, Clients};
     use super::*;
     use crate::rule::ports::{Eks, Iam};
+
+    const CALL: &str = "iam:GetRole";
 
     /// What happens to the pace, in one step.
     #[derive(Debug, Clone, Copy)]
@@ -211,18 +219,18 @@ mod tests {
             (vec![Throttle(1), Succeed(128)], 8),
             (vec![Throttle(1), Succeed(1_000)], 8),
         ] {
-            let pace = Pace::new(&Replay::new([]).sdk_config().await);
+            let pace = Pace::new(&Replay::new([]).sdk_config().await, &CallCounter::default());
             for step in &steps {
                 match *step {
                     Succeed(calls) => {
                         for _ in 0..calls {
-                            pace.permit().await.succeeded();
+                            pace.permit(CALL).await.succeeded();
                         }
                     }
                     Throttle(calls) => {
                         let mut running = Vec::new();
                         for _ in 0..calls {
-                            running.push(pace.permit().await);
+                            running.push(pace.permit(CALL).await);
                         }
                         for permit in &mut running {
                             permit.throttled().await;
@@ -231,7 +239,7 @@ mod tests {
                 }
             }
             assert_eq!(pace.concurrency().limit, limit, "{steps:?}");
-            let running: Vec<_> = std::iter::from_fn(|| pace.permit().now_or_never()).take(100).collect();
+            let running: Vec<_> = std::iter::from_fn(|| pace.permit(CALL).now_or_never()).take(100).collect();
             assert_eq!(running.len(), limit, "calls at the same time after {steps:?}");
         }
     }
@@ -293,14 +301,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn running_calls_are_named_until_they_end() {
+        let counter = CallCounter::default();
+        let pace = Pace::new(&Replay::new([]).sdk_config().await, &counter);
+        let (one, mut other, third) =
+            (pace.permit(CALL).await, pace.permit(CALL).await, pace.permit("iam:ListRoles").await);
+        one.succeeded();
+        other.throttled().await;
+        assert_eq!(counter.running(), [CALL, "iam:ListRoles"]);
+        drop(other);
+        assert_eq!(counter.running(), ["iam:ListRoles"]);
+        drop(third);
+        assert!(counter.running().is_empty());
+    }
+
+    #[tokio::test]
     async fn call_that_is_dropped_returns_its_permit() {
-        let pace = Pace::new(&Replay::new([]).sdk_config().await);
+        let pace = Pace::new(&Replay::new([]).sdk_config().await, &CallCounter::default());
         for _ in 0..100 {
-            let mut permit = pace.permit().await;
+            let mut permit = pace.permit(CALL).await;
             permit.throttled().await;
             drop(permit);
         }
-        assert!(pace.permit().now_or_never().is_some());
+        assert!(pace.permit(CALL).now_or_never().is_some());
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub struct SecurityHubService {
 impl SecurityHubService {
     /// Uses the credentials and the connections of `sdk`.
     pub(super) fn new(sdk: SdkConfig, counter: CallCounter) -> Self {
-        let pace = Pace::new(&sdk);
+        let pace = Pace::new(&sdk, &counter);
         Self { sdk, counter, pace }
     }
 }

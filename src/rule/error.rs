@@ -3,13 +3,11 @@
 //!
 //! What goes wrong in an evaluation that answers is a [`Problem`](crate::rule::Problem) of its report.
 
-use std::time::Duration;
-
 use crate::rule::invocation::credentials::OtherAccountError;
 use crate::rule::invocation::error::InvocationError;
 use crate::rule::ports::error::{PortError, PortErrorKind};
+use crate::rule::progress::OutOfTime;
 use crate::rule::report::advice::advice;
-use crate::rule::report::problem::seconds;
 
 /// Why an evaluation could not answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -27,11 +25,8 @@ pub enum EvaluationError {
     #[error("could not list the node roles: {0}{advice}", advice = cluster_advice(.0))]
     NodeRolesUnknown(PortError),
     /// Time ran out. The batches of evaluations that AWS Config had taken by then stay.
-    #[error("gave up {} s before the Lambda timeout", seconds(*margin))]
-    OutOfTime {
-        /// How long before the Lambda timeout the evaluation gave up.
-        margin: Duration,
-    },
+    #[error("gave up {0}")]
+    OutOfTime(OutOfTime),
     /// The roles that a changed policy is attached to could not be listed.
     #[error("could not list the roles that the changed policy is attached to: {0}{advice}", advice = advice(.0))]
     AttachedRolesUnknown(PortError),
@@ -45,7 +40,7 @@ impl EvaluationError {
             Self::OtherAccount(_) => "OtherAccount",
             Self::NoCredentials(_) => "NoCredentials",
             Self::NodeRolesUnknown(_) => "NodeRolesUnknown",
-            Self::OutOfTime { .. } => "OutOfTime",
+            Self::OutOfTime(_) => "OutOfTime",
             Self::AttachedRolesUnknown(_) => "AttachedRolesUnknown",
         }
     }
@@ -65,21 +60,5 @@ fn cluster_advice(error: &PortError) -> &'static str {
              to the other regions"
         }
         _ => advice(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn out_of_time_names_its_margin_in_seconds() {
-        for (margin, expected) in [
-            (Duration::from_secs(2), "gave up 2 s before the Lambda timeout"),
-            (Duration::from_micros(1_500_999), "gave up 1.5 s before the Lambda timeout"),
-        ] {
-            let error = EvaluationError::OutOfTime { margin };
-            assert_eq!((error.error_type(), error.to_string().as_str()), ("OutOfTime", expected));
-        }
     }
 }

@@ -24,6 +24,7 @@ use crate::rule::nodes::sessions::{Sessions, sessions};
 use crate::rule::ports::config::{ComplianceStore, ResourceId};
 use crate::rule::ports::eks::Eks;
 use crate::rule::ports::iam::{Iam, InstanceProfile, ListedRole, name_key};
+use crate::rule::progress::Progress;
 use crate::rule::read::cache::{AccountCache, Cache, Freshness};
 use crate::rule::read::roles::{MAX_READ_ONE_BY_ONE, RoleDraft, RoleError, RoleRead, RoleReader};
 use crate::rule::report::evaluations::Required;
@@ -46,7 +47,8 @@ pub struct Ports<'a, I, E, S> {
 }
 
 /// Evaluates the roles that the invocation is about, and sends the answers to AWS Config. `cache` has what earlier
-/// invocations read. `at` is the time of the evaluation: no request is made before it.
+/// invocations read. `progress` shows the step that the evaluation is at. `at` is the time of the evaluation: no request is
+/// made before it.
 ///
 /// # Errors
 /// No answer could be given. Problems that leave some answers are in the [`Report`].
@@ -54,11 +56,12 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
     ports: &Ports<'_, I, E, S>,
     cache: &Cache,
     invocation: &Invocation,
+    progress: &Progress,
     at: OffsetDateTime,
 ) -> Result<Report, EvaluationError> {
     let cache = cache.of_account(&invocation.account_id);
     let reader = RoleReader::new(ports.iam, Arc::clone(&cache));
-    let evaluator = Evaluator { ports, invocation, at, cache, reader };
+    let evaluator = Evaluator { ports, invocation, progress, at, cache, reader };
     let mut report = match &invocation.trigger {
         Trigger::OtherResource(resource) => evaluator.no_verdict_on(resource.clone(), NotApplicable::OtherType),
         Trigger::OutOfScope { resource, reason } => evaluator.no_verdict_on(resource.clone(), (*reason).into()),
@@ -69,7 +72,7 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
     };
     let answers: Vec<_> = report.outcome.answers.iter().map(|answer| answer.evaluation.clone()).collect();
     let required = if invocation.trigger.is_all_roles() { Required::All } else { Required::First };
-    match evaluations::send(ports.store, &invocation.result_token, &answers, required).await {
+    match evaluations::send(ports.store, &invocation.result_token, &answers, required, progress).await {
         Ok(left_to_schedule) => report.outcome.left_to_schedule = left_to_schedule,
         Err(problem) => report.problems.push(Problem::EvaluationsNotStored(problem)),
     }
@@ -114,6 +117,7 @@ struct NodeRoleRead {
 struct Evaluator<'a, I, E, S> {
     ports: &'a Ports<'a, I, E, S>,
     invocation: &'a Invocation,
+    progress: &'a Progress,
     at: OffsetDateTime,
     cache: Arc<AccountCache>,
     reader: RoleReader<'a, I>,
@@ -222,6 +226,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
 
     /// The changed role as IAM has it now. `Err` is the result if IAM no longer has it, or it cannot be read.
     async fn current(&self, changed: &ChangedRole) -> Result<RoleDraft, RoleResult> {
+        self.progress.begin("reading the role", None);
         match self.reader.draft(&changed.name).await {
             Ok(Some(draft)) if draft.record.id == changed.id => Ok(draft),
             Ok(Some(_)) => Err(self.no_verdict(&changed.name, &changed.id, NotApplicable::Replaced)),
@@ -235,6 +240,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
     async fn policy_changed(&self, changed: &ChangedPolicy) -> Result<Report, EvaluationError> {
         let resource = ResourceId { resource_type: POLICY.to_owned(), id: changed.id.clone() };
         let mut report = self.no_verdict_on(resource, NotApplicable::OtherType);
+        self.progress.begin("listing the roles of the policy", None);
         let roles = self.ports.iam.attached_roles(&changed.arn).await;
         let names: BTreeSet<String> = roles.map_err(EvaluationError::AttachedRolesUnknown)?.into_iter().collect();
         if names.is_empty() {
@@ -276,6 +282,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         if report.unreadable().any(|role| role.id.is_none()) {
             return Ok(report);
         }
+        self.progress.begin("reading earlier verdicts", None);
         match self.ports.store.reported(rule_name).await {
             Ok(reported) => {
                 let cleared = self.cleared(reported, &report);
@@ -306,11 +313,13 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
             classifier.is_candidate(&role.name, &role.arn, role.trust_policy.as_deref(), in_profile)
         };
         if classifier.needs_all_roles() {
+            self.progress.begin("listing roles", None);
             let roles = self.ports.iam.roles().await.map_err(EvaluationError::NodeRolesUnknown)?;
             let roles = roles.into_iter().filter(|role| is_candidate(role, false));
             names.extend(roles.map(|role| (name_key(&role.name), role.name)));
         }
         if classifier.admits_self_managed() {
+            self.progress.begin("listing instance profiles", None);
             let held = self.ports.iam.roles_in_instance_profiles().await;
             for (profile, role) in held.map_err(EvaluationError::NodeRolesUnknown)? {
                 if is_candidate(&role, true) {
@@ -337,6 +346,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
 
     async fn classifier(&self, freshness: Freshness<'_>) -> Result<NodeClassifier<'_>, EvaluationError> {
         let parameters = &self.invocation.parameters;
+        self.progress.begin("reading clusters", None);
         let clusters = self.cache.clusters(self.ports.eks, &parameters.scope, freshness, self.at).await;
         let clusters = clusters.map_err(EvaluationError::NodeRolesUnknown)?;
         Ok(NodeClassifier::new(&self.invocation.account_id, parameters, clusters))
@@ -352,24 +362,27 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
     ) -> Result<Vec<RoleResult>, EvaluationError> {
         let classified: Vec<Classified> = if names.len() > MAX_READ_ONE_BY_ONE {
             let all = matches!(selection, Selection::AllNodeRoles(_));
-            let drafts = self.reader.drafts(|role| {
+            let drafts = self.reader.drafts(self.progress, |role| {
                 names.contains_key(&name_key(&role.record.name)) || (all && classifier.is_candidate_in_detail(role))
             });
             let mut drafts = drafts.await.map_err(EvaluationError::NodeRolesUnknown)?;
             drafts.sort_by_cached_key(|draft| name_key(&draft.record.name));
+            self.progress.begin("finding node roles", drafts.len());
             let classified = stream::iter(drafts).map(|draft| self.classify(classifier, draft));
-            classified.buffered(ROLES_AT_ONCE).collect().await
+            classified.buffered(ROLES_AT_ONCE).inspect(|_| self.progress.advance(1)).collect().await
         } else {
             let mut profiles = match selection {
                 Selection::Named => Profiles::new(),
                 Selection::AllNodeRoles(profiles) => profiles,
             };
+            self.progress.begin("finding node roles", names.len());
             let classified = stream::iter(names)
                 .map(move |(key, name)| (name, profiles.remove(&key)))
                 .map(|(name, profiles)| self.find_and_classify(classifier, name, profiles));
-            classified.buffered(ROLES_AT_ONCE).collect().await
+            classified.buffered(ROLES_AT_ONCE).inspect(|_| self.progress.advance(1)).collect().await
         };
-        self.reader.prefetch_policies(managed_policies(&classified)).await;
+        self.reader.prefetch_policies(self.progress, managed_policies(&classified)).await;
+        self.progress.begin("reading policies", classified.len());
         // Roles are read at the same time and decided one after the other: reading waits for AWS, deciding does not.
         let mut read = stream::iter(classified)
             .map(|classified| async move {
@@ -382,6 +395,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
             .buffered(ROLES_AT_ONCE);
         let mut results = Vec::new();
         while let Some(read) = read.next().await {
+            self.progress.advance(1);
             match read {
                 Some(Ok(read)) => results.push(self.result(read).await),
                 Some(Err(result)) => results.push(result),

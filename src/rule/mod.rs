@@ -17,6 +17,7 @@ mod evaluate;
 mod invocation;
 mod nodes;
 pub mod ports;
+mod progress;
 mod read;
 mod report;
 
@@ -39,6 +40,7 @@ pub use ports::security_hub::{
     FINDING_TYPE, FailedFinding, Finding, FindingSource, NOTHING_TO_CHANGE, RELATED_REQUIREMENT, REMEDIATION_URL,
     Severity,
 };
+pub use progress::{OutOfTime, Progress, Step};
 pub use read::cache::{CLUSTERS_CACHED_FOR, Cache};
 pub use read::roles::RoleError;
 pub use report::findings::send_findings;

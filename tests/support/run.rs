@@ -3,7 +3,8 @@
 use std::fmt;
 
 use ecr_read_only::rule::{
-    Cache, EvaluationError, Invocation, Outcome, Ports, Problem, Report, UnreadableRole, evaluate, send_findings,
+    Cache, EvaluationError, Invocation, Outcome, Ports, Problem, Progress, Report, UnreadableRole, evaluate,
+    send_findings,
 };
 use serde_json::Value;
 use time::macros::datetime;
@@ -65,8 +66,9 @@ pub fn run_with(aws: &FakeAws, cache: &Cache, payload: Value, later: Duration) -
 fn report(aws: &FakeAws, cache: &Cache, payload: Value, at: OffsetDateTime) -> Result<Report, EvaluationError> {
     let invocation = Invocation::parse(payload)?;
     let ports = Ports { iam: aws, eks: aws, store: aws };
-    let mut report = block_on(evaluate(&ports, cache, &invocation, at))?;
-    let sent = block_on(send_findings(aws, &invocation, &mut report, at));
+    let progress = Progress::default();
+    let mut report = block_on(evaluate(&ports, cache, &invocation, &progress, at))?;
+    let sent = block_on(send_findings(aws, &invocation, &mut report, &progress, at));
     report.problems.extend(sent.err().map(Problem::FindingsNotImported));
     Ok(report)
 }

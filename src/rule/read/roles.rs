@@ -15,6 +15,7 @@ use crate::policy::tag::Tag;
 use crate::policy::{Document, DocumentError, TrustPolicy};
 use crate::rule::ports::error::PortError;
 use crate::rule::ports::iam::{Iam, InlinePolicy, InstanceProfile, PolicyVersion, RoleDetails, RoleRecord};
+use crate::rule::progress::Progress;
 use crate::rule::read::cache::AccountCache;
 
 /// The most roles, or managed policies, that are read one by one. More of them are read in pages of all that the account
@@ -145,12 +146,15 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     /// The wanted roles among all of the account, with everything but the documents of managed policies.
     pub(in crate::rule) async fn drafts(
         &self,
+        progress: &Progress,
         is_wanted: impl Fn(&RoleDetails) -> bool + Send,
     ) -> Result<Vec<RoleDraft>, PortError> {
+        progress.begin("reading pages of roles", None);
         let mut drafts = Vec::new();
         let mut marker = None;
         loop {
             let page = self.iam.role_details(marker.as_deref()).await?;
+            progress.advance(1);
             drafts.extend(page.items.into_iter().filter(&is_wanted).map(RoleDraft::from));
             marker = page.next;
             if marker.is_none() {
@@ -192,11 +196,12 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     /// Reads managed policies for many roles. If more of the account's own policies are wanted than are read one by one, it
     /// reads them in pages and keeps the wanted ones. A policy that the pages do not have is read alone later. If a page
     /// fails, every wanted policy that was not read yet has this failure. AWS's own policies are few, and read one by one.
-    pub(in crate::rule) async fn prefetch_policies(&self, mut wanted: BTreeSet<String>) {
+    pub(in crate::rule) async fn prefetch_policies(&self, progress: &Progress, mut wanted: BTreeSet<String>) {
         wanted.retain(|arn| Arn::parse(arn).and_then(|arn| arn.aws_managed_policy()).is_none());
         if wanted.len() <= MAX_READ_ONE_BY_ONE {
             return;
         }
+        progress.begin("reading pages of policies", None);
         let mut marker = None;
         loop {
             let page = match self.iam.policy_details(marker.as_deref()).await {
@@ -208,6 +213,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
                     return;
                 }
             };
+            progress.advance(1);
             for policy in page.items {
                 if wanted.contains(&policy.version.arn) {
                     let arn = policy.version.arn.clone();

@@ -5,6 +5,7 @@
 
 use crate::rule::ports::config::{ComplianceStore, Evaluation, ResourceId, ResultToken};
 use crate::rule::ports::error::PortErrorKind;
+use crate::rule::progress::Progress;
 use crate::rule::report::problem::NotStored;
 
 /// The most evaluations that one call takes.
@@ -35,8 +36,9 @@ pub(in crate::rule) async fn send(
     token: &ResultToken,
     evaluations: &[Evaluation],
     required: Required,
+    progress: &Progress,
 ) -> Result<Vec<ResourceId>, NotStored> {
-    let problem = match send_all(store, token, evaluations).await {
+    let problem = match send_all(store, token, evaluations, progress).await {
         Ok(()) => return Ok(Vec::new()),
         Err(problem) => problem,
     };
@@ -48,7 +50,7 @@ pub(in crate::rule) async fn send(
         NotStored::Refused { resources, .. } if !resources.contains(&first.resource) => Ok(resources),
         NotStored::Call { cause, mut resources, .. } if cause.kind() == PortErrorKind::NotAccepted => {
             if resources.contains(&first.resource) {
-                send_all(store, token, std::slice::from_ref(first)).await?;
+                send_all(store, token, std::slice::from_ref(first), progress).await?;
                 resources.retain(|resource| *resource != first.resource);
             }
             Ok(resources)
@@ -63,8 +65,10 @@ async fn send_all(
     store: &impl ComplianceStore,
     token: &ResultToken,
     evaluations: &[Evaluation],
+    progress: &Progress,
 ) -> Result<(), NotStored> {
     let total = evaluations.len();
+    progress.begin("sending evaluations", total);
     let mut pending = evaluations.to_vec();
     for _ in 0..ATTEMPTS {
         let mut failed: Vec<Evaluation> = Vec::new();
@@ -76,7 +80,9 @@ async fn send_all(
             })?;
             // If the response names a resource that was not sent, it cannot be trusted: the whole batch counts as failed.
             let trusted = refused.iter().all(|resource| batch.iter().any(|one| one.resource == *resource));
+            let stored = failed.len() + batch.len();
             failed.extend(batch.iter().filter(|one| !trusted || refused.contains(&one.resource)).cloned());
+            progress.advance(stored - failed.len());
         }
         if failed.is_empty() {
             return Ok(());

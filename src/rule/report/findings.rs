@@ -11,6 +11,7 @@ use crate::rule::invocation::Invocation;
 use crate::rule::invocation::configuration_item::{OutOfScope, ROLE, Trigger};
 use crate::rule::ports::error::PortErrorKind;
 use crate::rule::ports::security_hub::{Finding, FindingSource, FindingStore};
+use crate::rule::progress::Progress;
 use crate::rule::report::Report;
 use crate::rule::report::finding_text::finding_of;
 use crate::rule::report::outcome::{Basis, FindingCounts};
@@ -36,7 +37,7 @@ const MAX_AHEAD: Duration = Duration::minutes(15);
 const NOT_RETRYABLE: [&str; 2] = [NO_ACCESS, "InvalidInput"];
 
 /// Sends the findings of an evaluation to Security Hub and counts them in the outcome. Does nothing if the rule sends no
-/// findings, in test mode, and if AWS Config has not stored the answers. `at` is the time of the evaluation.
+/// findings, in test mode, and if AWS Config has not stored the answers. `at` is the time of the evaluation, `progress` shows the step that it is at.
 ///
 /// - The finding of an evaluated role is imported, whether it passed or failed.
 /// - The finding of a role without a verdict is archived. On an event that is the role of the event, on a schedule every
@@ -50,11 +51,12 @@ pub async fn send_findings(
     store: &impl FindingStore,
     invocation: &Invocation,
     report: &mut Report,
+    progress: &Progress,
     at: OffsetDateTime,
 ) -> Result<(), NotImported> {
     let is_test = invocation.result_token.asks_for_test_mode();
     match &invocation.finding_source {
-        Some(source) if report.is_stored() && !is_test => send(store, source, invocation, report, at).await,
+        Some(source) if report.is_stored() && !is_test => send(store, source, invocation, report, progress, at).await,
         _ => Ok(()),
     }
 }
@@ -64,6 +66,7 @@ async fn send(
     source: &FindingSource,
     invocation: &Invocation,
     report: &mut Report,
+    progress: &Progress,
     at: OffsetDateTime,
 ) -> Result<(), NotImported> {
     let scheduled = invocation.trigger.is_all_roles();
@@ -77,6 +80,7 @@ async fn send(
     }
     report.outcome.findings = Some(FindingCounts { not_imported: ids.len().max(1), ..counts });
     let only_ids = Some(ids.as_slice()).filter(|ids| !scheduled && ids.len() <= MAX_IDS);
+    progress.begin("reading findings", None);
     let existing = match store.active_findings(source, only_ids).await {
         Ok(existing) => existing,
         // Many events at once are throttled, as when the rule is new. Findings of evaluated roles are imported all the same;
@@ -115,7 +119,8 @@ async fn send(
         ..finding
     }));
     counts.archived = findings.len() - counts.imported;
-    let result = import(store, source, findings).await;
+    progress.begin("importing findings", findings.len());
+    let result = import(store, source, findings, progress).await;
     if let Err((_, lost)) = &result {
         let archived = lost.iter().filter(|finding| finding.archived).count();
         counts.archived -= archived;
@@ -176,6 +181,7 @@ async fn import(
     store: &impl FindingStore,
     source: &FindingSource,
     mut pending: Vec<Finding>,
+    progress: &Progress,
 ) -> Result<(), (NotImported, Vec<Finding>)> {
     let total = pending.len();
     let (mut refused, mut lost) = (Vec::new(), Vec::new());
@@ -184,6 +190,7 @@ async fn import(
         for (index, batch) in pending.chunks(BATCH).enumerate() {
             match store.import_findings(source, batch).await {
                 Ok(failed) => {
+                    progress.advance(batch.len() - failed.len());
                     for failed in failed {
                         let finding = batch.iter().find(|finding| finding.id == failed.id).cloned();
                         if attempt == ATTEMPTS || NOT_RETRYABLE.contains(&failed.code.as_str()) {

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
 
 use crate::rule::ports::config::ResourceId;
 use crate::rule::ports::error::PortError;
 use crate::rule::ports::security_hub::FailedFinding;
+use crate::rule::progress::OutOfTime;
 use crate::rule::read::roles::RoleError;
 use crate::rule::report::advice::{NOT_ENABLED, advice};
 
@@ -143,11 +143,8 @@ pub enum NotImported {
         total: usize,
     },
     /// Time ran out.
-    #[error("gave up sending findings {} s before the Lambda timeout", seconds(*margin))]
-    OutOfTime {
-        /// How long before the Lambda timeout the evaluation gave up.
-        margin: Duration,
-    },
+    #[error("gave up sending findings {0}")]
+    OutOfTime(OutOfTime),
 }
 
 /// What to do about calls that failed for roles. Each advice once.
@@ -157,11 +154,6 @@ fn advice_on(roles: &[UnreadableRole]) -> String {
         _ => None,
     });
     advice.collect::<BTreeSet<_>>().into_iter().collect()
-}
-
-/// Seconds, rounded down to milliseconds.
-pub(in crate::rule) fn seconds(duration: Duration) -> f64 {
-    duration.as_millis() as f64 / 1000.0
 }
 
 /// The first items, and how many more there are.
