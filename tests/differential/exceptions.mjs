@@ -21,6 +21,9 @@ const isShort = (arn) => arn !== '*' && arn.replace(VARIABLE, '').split(':').len
 
 const isSeconds = (text) => /^\d+$/.test(text)
 
+/** The W3C's profile of ISO 8601. */
+const isDate = (text) => /^\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?$/.test(text)
+
 const EXCEPTIONS = [
   {
     name: 'keys that are dropped',
@@ -120,6 +123,16 @@ const EXCEPTIONS = [
       }
       const texts = [...condition.values, ...valuesOf(context, condition.key)]
       return texts.some(isSeconds) && !texts.every(isSeconds)
+    }
+  },
+  {
+    name: 'dates of JavaScript',
+    rule: 'A date has the form of the W3C. iam-simulate also reads other texts as dates, such as 203001-01.',
+    page: 'reference_policies_elements_condition_operators.html#Conditions_Date',
+    recognises: ({ condition }, { context }) => {
+      const texts = [...(condition?.values ?? []), ...valuesOf(context, condition?.key ?? '')]
+      const isOther = (text) => !isSeconds(text) && !isDate(text) && !Number.isNaN(Date.parse(text))
+      return /Date/.test(condition?.operator) && texts.some(isOther)
     }
   },
   {
