@@ -12,7 +12,7 @@ use super::solver::Cube;
 use crate::policy::glob::Glob;
 use crate::policy::pattern::ResourcePattern;
 use crate::policy::reading::Reading;
-use crate::policy::variable::{Token, resolve};
+use crate::policy::variable::{Meaning, Token, Variable, resolve};
 
 /// How many characters of a pattern cost one step of the budget.
 const SYMBOLS_PER_STEP: usize = 8;
@@ -78,7 +78,7 @@ pub(super) fn six_fields(fields: Vec<&str>, reading: Reading) -> Vec<Vec<SixFiel
 
 /// The cubes under which one of the patterns matches the request's resource.
 pub(super) fn resource_cubes(request: &mut Request<'_>, patterns: &[ResourcePattern], reading: Reading) -> Vec<Cube> {
-    if patterns.iter().any(ResourcePattern::is_everything) {
+    if patterns.iter().any(|pattern| pattern.is_everything() || becomes_everything(request, pattern, reading)) {
         return vec![Vec::new()];
     }
     if request.target.resource == ResourceType::None {
@@ -141,6 +141,19 @@ pub(super) fn unresolved_cubes(request: &mut Request<'_>, patterns: &[ResourcePa
         }
     }
     cubes
+}
+
+/// Whether the pattern is `*` once its variables are replaced.
+fn becomes_everything(request: &Request<'_>, pattern: &ResourcePattern, reading: Reading) -> bool {
+    // The values of other unknowns are names and ids: not empty, and without stars.
+    let meaning = |variable: &Variable| match request.role.knowledge(&request.target, variable.key.lower()) {
+        Knowledge::Unknown(_) if variable.default.is_none() => Meaning::Text("x".to_owned()),
+        _ => request.meaning(variable),
+    };
+    let becomes = |glob: Glob| glob.is_everything();
+    pattern.has_variables()
+        && pattern.fields().len() == 1
+        && resolve(&pattern.tokens_of(pattern.as_str()), reading, &meaning).is_some_and(becomes)
 }
 
 /// Whether the pattern matches the literal `*`, the resource of actions without resource type.

@@ -177,7 +177,10 @@ pub(super) fn lacks_organization_of_endpoint(context: &Context) -> bool {
 /// Adds to a witness the keys that the request has because of those that the witness lists.
 pub(super) fn complete(request: &Request<'_>, values: &Values, context: &mut Context) {
     let add_all = |context: &mut Context, if_listed: &[&str], names: &[&str]| {
-        if names.iter().chain(if_listed).any(|name| listed(context, name).is_some()) {
+        let all = || names.iter().chain(if_listed);
+        if all().any(|name| listed(context, name).is_some()) {
+            // The values that the search found come first: others follow from them.
+            all().for_each(|name| request.mention_key(name, &name.to_ascii_lowercase(), values, context));
             names.iter().for_each(|name| add(request, values, context, name));
         }
     };

@@ -153,7 +153,7 @@ const EXCEPTIONS = [
     rule: 'The colon in `${aws:PrincipalAccount}` does not end a field of the ARN. iam-simulate splits there.',
     page: 'reference_policies_variables.html',
     recognises: ({ condition }) =>
-      /Arn/.test(condition?.operator) && condition.values.some((value) => /^([^:]*:){2,4}\$\{[^}]*:/.test(value))
+      /Arn/.test(condition?.operator) && condition.values.some((value) => /^([^:]*:){0,4}\$\{[^}]*:/.test(value))
   },
   {
     name: 'wildcards before the first /',
