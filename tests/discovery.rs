@@ -1,12 +1,9 @@
 //! Listing clusters: regions, failures, concurrent calls, and the cache.
 
 use crate::support::block_on;
-use crate::support::events::{
-    ACCOUNT, EC2_TRUST, change, nodes_changed, oversized, role_item, role_summary, scheduled, with,
-};
+use crate::support::events::{ACCOUNT, EC2_TRUST, change, nodes_changed, role_item, scheduled, with};
 use crate::support::fakes::{DISCOVERY, FakeAws, account, role_arn, role_resource};
 use crate::support::run::{NOW, check, run, run_with};
-use ecr_read_only::access::Compliance;
 use ecr_read_only::rule::ports::{Authentication, PartKind, PortErrorKind};
 use ecr_read_only::rule::{CLUSTERS_CACHED_FOR, Cache, Invocation, NodeKind, Ports, Progress, evaluate};
 use futures_util::future::join;
@@ -77,35 +74,35 @@ fn named_region_not_enabled_has_no_clusters() {
     assert_eq!(outcome.closed_regions, ["ap-east-1", "me-south-1"]);
     assert_eq!(aws.sent(), ["AROANODES Compliant"]);
 
-    for (payload, name) in [
-        (named("ap-east-1,me-south-1"), "every region refuses the credentials"),
-        (scheduled(), "the account lists the region as enabled"),
+    for (payload, name, sent) in [
+        (named("ap-east-1,me-south-1"), "every region refuses the credentials", vec![]),
+        (scheduled(), "the account lists the region as enabled", vec!["AROANODES Compliant"]),
     ] {
-        let aws = with_closed();
-        let error = run(&aws, payload).unwrap_err();
+        let (aws, cache) = (with_closed(), Cache::new());
+        let error = run_with(&aws, &cache, payload.clone(), Duration::ZERO).unwrap_err();
         assert_eq!(error.error_type(), "NodeRolesUnknown", "{name}");
-        assert_eq!(aws.sent(), [""; 0], "{name}: no verdict is cleared");
+        assert_eq!(aws.sent(), sent, "{name}: no verdict is cleared");
+        aws.change(|state| state.refusing.clear());
+        run_with(&aws, &cache, payload, Duration::MINUTE).unwrap();
+        assert_eq!(aws.count("ListClusters ap-east-1"), 2, "{name}: the repeat asks the region again");
     }
 }
 
 #[test]
-fn failing_or_denied_region_fails_the_invocation() {
+fn failing_or_denied_region_is_named_with_advice() {
     let aws = |kind: PortErrorKind| {
         account().with(|state| {
             state.regions.push("eu-west-1".to_owned());
             state.refusing.insert("eu-west-1".to_owned(), kind);
         })
     };
-    let failed = "NodeRolesUnknown: could not list the node roles: eks:ListClusters of eu-west-1 failed: \
+    let failed = "NodeRolesUnknown: could not list all node roles: eks:ListClusters of eu-west-1 failed: \
                   refused";
     let advice = "; if a service control policy closes the region, or it has no EKS, set the rule parameter \
                   `ClusterRegions` to the other regions";
     for kind in [PortErrorKind::Failed, PortErrorKind::ExplicitlyDenied] {
-        check(&aws(kind), scheduled(), &[], Some(&format!("{failed}{advice}")));
+        check(&aws(kind), scheduled(), &["AROANODES Compliant"], Some(&format!("{failed}{advice}")));
     }
-    let regions = account().failing("ListRegions");
-    let error = run(&regions, scheduled()).unwrap_err();
-    assert_eq!(error.error_type(), "NodeRolesUnknown");
 }
 
 #[test]
@@ -159,29 +156,7 @@ fn clusters_are_cached_for_minutes_but_not_by_schedules() {
     assert!(lists_clusters(scheduled(), CLUSTERS_CACHED_FOR + second), "a schedule lists again");
     assert!(!lists_clusters(nodes_changed(), CLUSTERS_CACHED_FOR + second), "the list of the schedule is cached");
     assert!(lists_clusters(nodes_changed(), Duration::ZERO), "the clock was set back");
-    assert!(lists_clusters(scoped(&json!({ "ClusterNames": "p*" })), Duration::ZERO), "another scope has its own list");
-}
-
-#[test]
-fn no_cluster_answer_is_dated_when_clusters_were_listed() {
-    let captured = "2026-01-05T10:05:00Z";
-    let item = with(role_item("web", "AROAWEB", EC2_TRUST), &json!({ "configurationItemCaptureTime": captured }));
-    let summary = with(role_summary("web", "AROAWEB"), &json!({ "configurationItemCaptureTime": captured }));
-    for (payload, name) in [(change(&item), "role not read"), (oversized(&summary), "role read")] {
-        for (is_cached, expected) in [(true, NOW), (false, NOW + Duration::minutes(2))] {
-            let (aws, cache) = (account().role("web", "AROAWEB"), Cache::new());
-            if is_cached {
-                run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
-            }
-            let outcome = run_with(&aws, &cache, payload.clone(), Duration::minutes(3)).unwrap();
-            let evaluation = &outcome.answers[0].evaluation;
-            assert_eq!(
-                (evaluation.compliance, evaluation.ordering_timestamp),
-                (Compliance::NotApplicable, expected),
-                "{name}"
-            );
-        }
-    }
+    assert!(!lists_clusters(scoped(&json!({ "ClusterNames": "p*" })), Duration::ZERO), "scopes share the answers");
 }
 
 #[test]
@@ -189,8 +164,10 @@ fn failed_listing_is_not_cached() {
     let (aws, cache) = (account().failing(DISCOVERY[4]), Cache::new());
     run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap_err();
     aws.repair();
+    aws.take_calls();
     run_with(&aws, &cache, nodes_changed(), Duration::ZERO).unwrap();
-    assert_eq!(aws.sent(), ["AROANODES Compliant"]);
+    assert_eq!(aws.sent(), ["AROANODES Compliant"; 2]);
+    assert_eq!(aws.calls()[..2], [DISCOVERY[4], "GetRole nodes"], "the other answers are cached");
 }
 
 #[test]

@@ -7,9 +7,7 @@ use crate::support::events::{
     ACCOUNT, EC2_TRUST, LAMBDA_TRUST, app_changed, change, nodes_changed, oversized, policy_item, role_item,
     role_summary, scheduled, with,
 };
-use crate::support::fakes::{
-    DISCOVERY, EVERYTHING, FakeAws, PULL_ONLY, account, many, role_arn, role_resource, version,
-};
+use crate::support::fakes::{DISCOVERY, EVERYTHING, FakeAws, PULL_ONLY, account, many, role_resource, version};
 use crate::support::run::{DENIED, check, run, run_with};
 use ecr_read_only::rule::ports::{PartKind, PortErrorKind};
 use ecr_read_only::rule::{Cache, NodeKind};
@@ -197,19 +195,7 @@ fn changed_policy_without_roles_makes_no_eks_call() {
 }
 
 #[test]
-fn unknown_node_roles_send_nothing() {
-    for call in DISCOVERY.into_iter().chain(["DescribeFargateProfile us-east-1/prod web"]) {
-        let (operation, of) = call.split_once(' ').unwrap_or((call, ""));
-        let error = format!("NodeRolesUnknown: could not list the node roles: {operation} of `{of}` failed: {DENIED}");
-        for payload in [nodes_changed(), scheduled(), oversized(&role_summary("nodes", "AROANODES"))] {
-            let aws = account().with(|state| {
-                let kind = NodeKind::FargateProfile("web".to_owned());
-                let cluster = state.cluster("us-east-1", "prod");
-                cluster.part(PartKind::FargateProfiles, "web", &role_arn("nodes"), kind);
-            });
-            check(&aws.failing(call), payload, &[], Some(&error));
-        }
-    }
+fn unknown_attached_roles_send_nothing() {
     let app = customer_policy();
     let error = format!(
         "AttachedRolesUnknown: could not list the roles that the changed policy is attached to: \

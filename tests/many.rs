@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 
 use crate::support::events::{ACCOUNT, EC2_TRUST, app_changed, change, role_item, scheduled, with};
 use crate::support::fakes::{EVERYTHING, FakeAws, many, role_resource, version};
-use crate::support::run::{DENIED, NOW, check, run, run_with};
+use crate::support::run::{DENIED, NOW, run, run_with};
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::ports::{Authentication, PortErrorKind};
 use ecr_read_only::rule::{Cache, Invocation, Ports, Progress, evaluate};
@@ -132,11 +132,13 @@ fn policy_missing_in_the_pages_is_read_alone() {
 #[test]
 fn failed_page_leaves_its_roles_without_verdict() {
     let aws = || with_policies(many(150), 150);
-    let start = "could not list the node roles: ";
-    for page in ["roles 0", "roles 100"] {
+    let start = "could not list all node roles: ";
+    for (page, read) in [("roles 0", 0), ("roles 100", 100)] {
         let call = format!("GetAccountAuthorizationDetails {page}");
-        let error = format!("NodeRolesUnknown: {start}GetAccountAuthorizationDetails of `{page}` failed: {DENIED}");
-        check(&aws().failing(&call), scheduled(), &[], Some(&error));
+        let error = run(&aws().failing(&call), scheduled()).unwrap_err();
+        let expected = format!("{start}GetAccountAuthorizationDetails of `{page}` failed: {DENIED}");
+        assert_eq!((error.error_type(), error.to_string()), ("NodeRolesUnknown", expected));
+        assert_eq!(error.outcome().evaluated(), read, "the roles of the first page are judged");
     }
     let failing =
         (0..150).fold(aws(), |aws, index| aws.with_role(&name(index), |role| role.attached = vec![policy(index)]));

@@ -9,7 +9,8 @@ rows. A cell injects one fault into one operation, starts the function again and
 correct if one of these holds:
 
 - Every verdict is the same as without the fault.
-- The invocation fails, the error names the operation, and no role that the failed calls read has a new verdict.
+- The invocation fails, the error names the operation, and no role that the failed calls read has a new verdict. If the
+  calls show which roles are node roles, the roles that other calls name may have their verdicts, and no role is cleared.
 
 A deleted object is no error: its verdict may be the one before or after the deletion. COMPLIANT for a NON_COMPLIANT
 role is never correct. Findings follow the same rules: each is correct or unchanged. If Security Hub fails, every
@@ -425,6 +426,8 @@ class Table:
     def _roles_of(self, call):
         """The ids of the roles that a call reads, or None for all roles."""
         parameters = call["parameters"]
+        if _shows_node_roles(*row_of(call)):
+            return set()
         if call["service"] == "iam" and "RoleName" in parameters:
             return {self._role_ids.get(parameters["RoleName"])}
         if call["service"] == "iam" and "InstanceProfileName" in parameters:
@@ -477,6 +480,8 @@ def judge(cell, answer, stored, truths, failed_calls, roles_of):
         role_id = identity.removeprefix(FINDING)
         if verdict not in {truth.get(identity) for truth in truths}:
             wrong.append(f"{identity} is {verdict}, expected {truths[0].get(identity)}")
+        elif _clears(verdict) and _shows_node_roles(*cell.row) and role_id.startswith("AROA"):
+            wrong.append(f"{identity} is {verdict}, but not all node roles are known")
         elif not _clears(verdict) and _precedes_verdicts(cell) and any(ids is None or role_id in ids for ids in unread):
             wrong.append(f"{identity} is {verdict}, but could not be read")
     if cell.service == "securityhub":
@@ -488,6 +493,13 @@ def judge(cell, answer, stored, truths, failed_calls, roles_of):
 def _clears(verdict):
     """Whether the role is no longer a node role. Then it does not matter what could not be read."""
     return verdict == account.NOT_APPLICABLE or verdict.startswith("ARCHIVED")
+
+
+def _shows_node_roles(service, operation, of):
+    """Whether the operation shows which roles are node roles, not what a role may do."""
+    if operation == "GetAccountAuthorizationDetails":
+        return of == "Role"
+    return service in ("account", "eks") or operation in ("ListRoles", "ListInstanceProfiles")
 
 
 def _precedes_verdicts(cell):

@@ -5,7 +5,7 @@
 
 use crate::rule::invocation::credentials::OtherAccountError;
 use crate::rule::invocation::error::InvocationError;
-use crate::rule::ports::error::{PortError, PortErrorKind};
+use crate::rule::ports::error::PortError;
 use crate::rule::progress::OutOfTime;
 use crate::rule::report::advice::advice;
 
@@ -21,9 +21,6 @@ pub enum EvaluationError {
     /// The role that reads another account could not be assumed.
     #[error("could not assume the role that reads the event's account: {0}{advice}", advice = advice(.0))]
     NoCredentials(PortError),
-    /// The node roles of the account could not be listed.
-    #[error("could not list the node roles: {0}{advice}", advice = cluster_advice(.0))]
-    NodeRolesUnknown(PortError),
     /// Time ran out. The batches of evaluations that AWS Config had taken by then stay.
     #[error("gave up {0}")]
     OutOfTime(OutOfTime),
@@ -39,26 +36,8 @@ impl EvaluationError {
             Self::Invocation(error) => error.error_type(),
             Self::OtherAccount(_) => "OtherAccount",
             Self::NoCredentials(_) => "NoCredentials",
-            Self::NodeRolesUnknown(_) => "NodeRolesUnknown",
             Self::OutOfTime(_) => "OutOfTime",
             Self::AttachedRolesUnknown(_) => "AttachedRolesUnknown",
         }
-    }
-}
-
-/// What to do where clusters cannot be listed.
-fn cluster_advice(error: &PortError) -> &'static str {
-    match (error.operation().split_once(':'), error.kind()) {
-        (_, PortErrorKind::Throttled) => advice(error),
-        (Some(("account", _)), _) => "; or set the rule parameter `ClusterRegions` to the regions to search",
-        (Some(("eks", "ListClusters")), PortErrorKind::RegionClosed) => {
-            "; the region does not accept the credentials: they are invalid, or no region in the rule parameter \
-             `ClusterRegions` is enabled in the account"
-        }
-        (Some(("eks", _)), PortErrorKind::ExplicitlyDenied) | (Some(("eks", "ListClusters")), _) => {
-            "; if a service control policy closes the region, or it has no EKS, set the rule parameter `ClusterRegions` \
-             to the other regions"
-        }
-        _ => advice(error),
     }
 }

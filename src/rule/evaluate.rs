@@ -25,7 +25,8 @@ use crate::rule::ports::config::{ComplianceStore, ResourceId};
 use crate::rule::ports::eks::Eks;
 use crate::rule::ports::iam::{Iam, InstanceProfile, ListedRole, name_key};
 use crate::rule::progress::Progress;
-use crate::rule::read::cache::{AccountCache, Cache, Freshness};
+use crate::rule::read::answers::Freshness;
+use crate::rule::read::cache::{AccountCache, Cache};
 use crate::rule::read::roles::{MAX_READ_ONE_BY_ONE, RoleDraft, RoleError, RoleRead, RoleReader};
 use crate::rule::report::evaluations::Required;
 use crate::rule::report::outcome::{Answer, Outcome, SessionVerdict};
@@ -75,6 +76,9 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
     match evaluations::send(ports.store, &invocation.result_token, &answers, required, progress).await {
         Ok(left_to_schedule) => report.outcome.left_to_schedule = left_to_schedule,
         Err(problem) => report.problems.push(Problem::EvaluationsNotStored(problem)),
+    }
+    if let (Trigger::AllRoles { rule_name }, []) = (&invocation.trigger, report.problems.as_slice()) {
+        evaluator.cache.end_schedule(rule_name);
     }
     Ok(report)
 }
@@ -131,19 +135,33 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         report
     }
 
-    /// The changed role.
+    /// The changed role. Facts from the cache can show that it is a node role, but not that it is none.
     async fn role_changed(&self, changed: &ChangedRole) -> Result<Report, EvaluationError> {
         let mut report = Report::new(Outcome::new(self.invocation));
-        let draft = match self.before_clusters(changed).await {
+        let mut draft = match self.before_clusters(changed).await {
             Ok(draft) => draft,
             Err(result) => {
                 report.add(vec![result]);
                 return Ok(report);
             }
         };
-        let classifier = self.classifier(Freshness::Cached).await?;
-        report.outcome.set_clusters(&classifier);
-        report.add(vec![self.changed_role(changed, draft, &classifier).await]);
+        let roles = BTreeSet::from([name_key(&changed.name)]);
+        let after_change = self.after_change(&roles);
+        let mut classifier = self.classifier(&Freshness::cached(self.at, &roles)).await;
+        let mut test = self.test(&classifier, changed, &mut draft).await;
+        if test.as_ref().is_ok_and(Classification::depends_on_other_facts) && !classifier.is_as_new_as(&after_change) {
+            classifier = self.classifier(&after_change).await;
+            test = self.test(&classifier, changed, &mut draft).await;
+        }
+        report.set_clusters(&classifier);
+        report.add(vec![match (test, draft) {
+            (Ok(Classification::NodeRole(facts)), Some(draft)) => {
+                self.result(self.read(NodeRoleDraft { draft, facts }).await).await
+            }
+            (Ok(Classification::NoVerdict(reason)), _) => self.no_verdict(&changed.name, &changed.id, reason),
+            (Ok(_), _) => self.no_cluster(&classifier, changed),
+            (Err(result), _) => result,
+        }]);
         Ok(report)
     }
 
@@ -173,28 +191,23 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         }
     }
 
-    /// The result of the changed role, now that the clusters are known.
-    async fn changed_role(
+    /// Tests the changed role. It is read from IAM unless its name and its trust policy show that it is no node role. `Err` is
+    /// its result if it is gone or cannot be read.
+    async fn test(
         &self,
-        changed: &ChangedRole,
-        draft: Option<RoleDraft>,
         classifier: &NodeClassifier<'_>,
-    ) -> RoleResult {
-        let draft = match draft {
-            Some(draft) => draft,
-            None if !self.may_be_node_role(classifier, &changed.name, changed.trust_policy.as_ref()) => {
-                return self.no_cluster(classifier, changed);
-            }
-            None => match self.current(changed).await {
-                Ok(draft) => draft,
-                Err(result) => return result,
-            },
-        };
-        match self.classify(classifier, draft).await {
-            Classified::NodeRole(node_role) => self.result(self.read(*node_role).await).await,
-            Classified::Done(result) => result,
-            Classified::NotNodeRole => self.no_cluster(classifier, changed),
+        changed: &ChangedRole,
+        draft: &mut Option<RoleDraft>,
+    ) -> Result<Classification, RoleResult> {
+        if draft.is_none() && !self.may_be_node_role(classifier, &changed.name, changed.trust_policy.as_ref()) {
+            return Ok(Classification::NotNodeRole);
         }
+        let role = match draft {
+            Some(role) => role,
+            None => draft.insert(self.current(changed).await?),
+        };
+        let classified = classifier.classify(&self.reader, role).await;
+        classified.map_err(|cause| unreadable(&changed.name, Some(&changed.id), cause))
     }
 
     /// Whether the trust policy alone shows that the role is not evaluated.
@@ -246,10 +259,12 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         if names.is_empty() {
             return Ok(report);
         }
-        let classifier = self.classifier(Freshness::Cached).await?;
-        report.outcome.set_clusters(&classifier);
+        let keys = names.iter().map(|name| name_key(name)).collect();
+        let cached = self.classifier(&Freshness::cached(self.at, &keys)).await;
+        let classifier = self.with_facts_about(&keys, cached).await;
+        report.set_clusters(&classifier);
         let names = names.iter().filter(|name| self.may_be_node_role(&classifier, name, None)).map(String::as_str);
-        report.add(self.results(&classifier, unique_names(names), Selection::Named).await?);
+        self.results(&mut report, &classifier, unique_names(names), Selection::Named).await;
         Ok(report)
     }
 
@@ -262,24 +277,32 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         if !self.invocation.parameters.scope.includes(&changed.cluster.region, &changed.cluster.name) {
             return Ok(report);
         }
-        let classifier = self.classifier(Freshness::CachedExcept(&changed.cluster)).await?;
-        report.outcome.set_clusters(&classifier);
-        let roles = classifier.named_by(&changed.cluster, changed.fargate_profile.as_deref());
-        let names = unique_names(roles.map(|role| role.name.as_str()));
-        report.add(self.results(&classifier, names, Selection::Named).await?);
+        let roles = BTreeSet::new();
+        let freshness = Freshness::cached(self.at, &roles).with_changed(&changed.cluster);
+        let cached = self.classifier(&freshness).await;
+        let named = |classifier: &NodeClassifier<'_>| {
+            let roles = classifier.named_by(&changed.cluster, changed.fargate_profile.as_deref());
+            unique_names(roles.map(|role| role.name.as_str()))
+        };
+        let classifier = self.with_facts_about(&named(&cached).into_keys().collect(), cached).await;
+        report.set_clusters(&classifier);
+        self.results(&mut report, &classifier, named(&classifier), Selection::Named).await;
         Ok(report)
     }
 
     /// Every node role, and NOT_APPLICABLE for the roles that the rule reported earlier and that are no node roles now.
     async fn all_roles(&self, rule_name: &str) -> Result<Report, EvaluationError> {
         let mut report = Report::new(Outcome::new(self.invocation));
-        let classifier = self.classifier(Freshness::Fresh).await?;
-        report.outcome.set_clusters(&classifier);
-        let (names, profiles) = self.candidates(&classifier).await?;
-        report.add(self.results(&classifier, names, Selection::AllNodeRoles(profiles)).await?);
+        let roles = BTreeSet::new();
+        let first_attempt = self.cache.start_schedule(rule_name, self.invocation.notified_at, self.at);
+        let freshness = Freshness::of_schedule(first_attempt, self.at, &roles);
+        let classifier = self.classifier(&freshness).await;
+        report.set_clusters(&classifier);
+        let (names, profiles) = self.candidates(&mut report, &classifier).await;
+        self.results(&mut report, &classifier, names, Selection::AllNodeRoles(profiles)).await;
         // AWS Config knows roles by their id. If the id of a node role could not be read, every reported role can be that
         // one, so none is cleared. The invocation fails, and its retry clears them.
-        if report.unreadable().any(|role| role.id.is_none()) {
+        if !report.knows_all_node_roles() || report.unreadable().any(|role| role.id.is_none()) {
             return Ok(report);
         }
         self.progress.begin("reading earlier verdicts", None);
@@ -297,8 +320,9 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
     /// The names of roles that are or may be node roles, and the instance profiles that lists have shown.
     async fn candidates(
         &self,
+        report: &mut Report,
         classifier: &NodeClassifier<'_>,
-    ) -> Result<(BTreeMap<String, String>, Profiles), EvaluationError> {
+    ) -> (BTreeMap<String, String>, Profiles) {
         let parameters = &self.invocation.parameters;
         let named_by_eks = classifier.named_by_eks().iter().map(|role| role.name.as_str());
         let mut names = unique_names(named_by_eks.chain(parameters.node_roles.literal_names()));
@@ -307,28 +331,27 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         let mut profiles = Profiles::new();
         // With more names all roles are read in pages, which shows the others too.
         if names.len() > MAX_READ_ONE_BY_ONE {
-            return Ok((names, profiles));
+            return (names, profiles);
         }
         let is_candidate = |role: &ListedRole, in_profile| {
             classifier.is_candidate(&role.name, &role.arn, role.trust_policy.as_deref(), in_profile)
         };
         if classifier.needs_all_roles() {
             self.progress.begin("listing roles", None);
-            let roles = self.ports.iam.roles().await.map_err(EvaluationError::NodeRolesUnknown)?;
+            let roles = report.or_unknown(self.ports.iam.roles().await);
             let roles = roles.into_iter().filter(|role| is_candidate(role, false));
             names.extend(roles.map(|role| (name_key(&role.name), role.name)));
         }
         if classifier.admits_self_managed() {
             self.progress.begin("listing instance profiles", None);
-            let held = self.ports.iam.roles_in_instance_profiles().await;
-            for (profile, role) in held.map_err(EvaluationError::NodeRolesUnknown)? {
+            for (profile, role) in report.or_unknown(self.ports.iam.roles_in_instance_profiles().await) {
                 if is_candidate(&role, true) {
                     profiles.entry(name_key(&role.name)).or_default().push(profile);
                     names.insert(name_key(&role.name), role.name);
                 }
             }
         }
-        Ok((names, profiles))
+        (names, profiles)
     }
 
     /// NOT_APPLICABLE for each reported role that the report has neither an answer nor a problem about.
@@ -344,28 +367,47 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         gone.into_iter().map(|role| Answer::not_applicable(role, None, NotApplicable::Cleared, at)).collect()
     }
 
-    async fn classifier(&self, freshness: Freshness<'_>) -> Result<NodeClassifier<'_>, EvaluationError> {
+    async fn classifier(&self, freshness: &Freshness<'_>) -> NodeClassifier<'_> {
         let parameters = &self.invocation.parameters;
-        self.progress.begin("reading clusters", None);
-        let clusters = self.cache.clusters(self.ports.eks, &parameters.scope, freshness, self.at).await;
-        let clusters = clusters.map_err(EvaluationError::NodeRolesUnknown)?;
-        Ok(NodeClassifier::new(&self.invocation.account_id, parameters, clusters))
+        let clusters = self.cache.clusters(self.ports.eks, &parameters.scope, freshness, self.progress).await;
+        NodeClassifier::new(&self.invocation.account_id, parameters, clusters)
     }
 
-    /// The results of the node roles among the named ones, in the order of their names. Few roles are read one by one, many
-    /// in pages of all roles.
+    /// How new facts must be that show that a role is no node role. `roles` are the roles of the event.
+    fn after_change<'r>(&self, roles: &'r BTreeSet<String>) -> Freshness<'r> {
+        Freshness::after_change(self.invocation.ordering_timestamp, self.at, roles)
+    }
+
+    /// The cached facts if they show that each role is a node role, and is used without a session policy. Else facts that
+    /// were read after the change. `roles` are keys of names.
+    async fn with_facts_about<'s>(
+        &'s self,
+        roles: &BTreeSet<String>,
+        cached: NodeClassifier<'s>,
+    ) -> NodeClassifier<'s> {
+        let after_change = self.after_change(roles);
+        // The role of pods can have a trust policy that rules nodes out. Then only its pods make it a node role.
+        let can_be_of_pods = self.invocation.parameters.scope.service_accounts;
+        let shows_all = !can_be_of_pods && roles.iter().all(|role| cached.names_without_limit(role));
+        if shows_all || cached.is_as_new_as(&after_change) { cached } else { self.classifier(&after_change).await }
+    }
+
+    /// Adds the results of the node roles among the named ones, in the order of their names. Few roles are read one by one,
+    /// many in pages of all roles. If a page fails, the roles of the pages before it are evaluated.
     async fn results(
         &self,
+        report: &mut Report,
         classifier: &NodeClassifier<'_>,
         names: BTreeMap<String, String>,
         selection: Selection,
-    ) -> Result<Vec<RoleResult>, EvaluationError> {
+    ) {
         let classified: Vec<Classified> = if names.len() > MAX_READ_ONE_BY_ONE {
             let all = matches!(selection, Selection::AllNodeRoles(_));
             let drafts = self.reader.drafts(self.progress, |role| {
                 names.contains_key(&name_key(&role.record.name)) || (all && classifier.is_candidate_in_detail(role))
             });
-            let mut drafts = drafts.await.map_err(EvaluationError::NodeRolesUnknown)?;
+            let (mut drafts, failed) = drafts.await;
+            report.add_unknown(failed);
             drafts.sort_by_cached_key(|draft| name_key(&draft.record.name));
             self.progress.begin("finding node roles", drafts.len());
             let classified = stream::iter(drafts).map(|draft| self.classify(classifier, draft));
@@ -402,7 +444,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
                 None => {}
             }
         }
-        Ok(results)
+        report.add(results);
     }
 
     async fn find_and_classify(

@@ -41,7 +41,8 @@ pub use ports::security_hub::{
     Severity,
 };
 pub use progress::{OutOfTime, Progress, Step};
-pub use read::cache::{CLUSTERS_CACHED_FOR, Cache};
+pub use read::answers::{CLUSTERS_CACHED_FOR, ENTRIES_CACHED_FOR};
+pub use read::cache::Cache;
 pub use read::roles::RoleError;
 pub use report::findings::send_findings;
 pub use report::outcome::{Answer, EvaluatedRole, FindingCounts, Outcome, SessionVerdict};

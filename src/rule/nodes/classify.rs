@@ -12,6 +12,7 @@ use crate::rule::invocation::parameters::RuleParameters;
 use crate::rule::nodes::facts::{NodeFact, NodeRole, NodeRoles, Place};
 use crate::rule::ports::eks::{Authentication, ClusterId, NodeKind};
 use crate::rule::ports::iam::{Iam, InstanceProfile, RoleDetails};
+use crate::rule::read::answers::Freshness;
 use crate::rule::read::clusters::Clusters;
 use crate::rule::read::roles::{RoleDraft, RoleError, RoleReader};
 
@@ -24,6 +25,18 @@ pub(in crate::rule) enum Classification {
     NotNodeRole,
     /// The role gets no verdict: it is exempt, it is gone, or its trust policy rules out all facts.
     NoVerdict(NotApplicable),
+}
+
+impl Classification {
+    /// Whether further facts can change the answer, or the verdict: the role is not shown to be a node role, or session
+    /// policies limit all known uses of it.
+    pub(in crate::rule) fn depends_on_other_facts(&self) -> bool {
+        match self {
+            Self::NodeRole(facts) => facts.iter().all(|fact| fact.kind.session_policy().is_some()),
+            Self::NotNodeRole | Self::NoVerdict(NotApplicable::TrustPolicy) => true,
+            Self::NoVerdict(_) => false,
+        }
+    }
 }
 
 /// The test, with the parameters and clusters that it uses.
@@ -48,6 +61,17 @@ impl<'a> NodeClassifier<'a> {
     /// The clusters in scope.
     pub(in crate::rule) fn clusters(&self) -> &Clusters {
         &self.clusters
+    }
+
+    /// Whether the facts are that new. Facts that could not be read do not get newer.
+    pub(in crate::rule) fn is_as_new_as(&self, freshness: &Freshness<'_>) -> bool {
+        self.clusters.listed_at >= freshness.since() || !self.clusters.unread.is_empty()
+    }
+
+    /// Whether EKS or the parameters name the role, for a use that no session policy limits. `name` is the key of a name.
+    pub(in crate::rule) fn names_without_limit(&self, name: &str) -> bool {
+        let mut facts = self.node_roles.get(name).into_iter().flat_map(|role| &role.facts);
+        facts.any(|fact| fact.kind.session_policy().is_none())
     }
 
     /// The node roles that EKS names.
@@ -200,8 +224,13 @@ impl<'a> NodeClassifier<'a> {
     /// The facts in tags.
     fn marks(&self, tags: &[Tag], kind: impl Fn(String) -> NodeKind) -> Marks {
         let mut facts = Vec::new();
-        let is_left_out = |name: &str| self.clusters.left_out.contains(name);
-        let exists = |name: &str| is_left_out(name) || self.clusters.clusters.iter().any(|one| one.id.name == name);
+        // A cluster that could not be read can exist, and can be left out. Then the marks show less.
+        let (clusters, scope) = (&self.clusters, &self.parameters.scope);
+        let is_incomplete = !clusters.unread.is_empty();
+        let is_left_out =
+            |name: &str| clusters.left_out.contains(name) || (is_incomplete && !scope.names.matches(name));
+        let exists =
+            |name: &str| is_incomplete || is_left_out(name) || clusters.clusters.iter().any(|one| one.id.name == name);
         let (mut in_scope, mut left_out) = (false, false);
         for mark in tag_marks(tags, exists) {
             let kind = kind(mark.key.to_owned());
@@ -209,7 +238,7 @@ impl<'a> NodeClassifier<'a> {
                 facts.push(self.of_unknown_cluster(kind));
                 continue;
             };
-            in_scope |= self.parameters.scope.names.matches(cluster);
+            in_scope |= scope.names.matches(cluster);
             left_out |= is_left_out(cluster);
             let clusters = self.without_entries.iter().filter(|one| one.name == *cluster);
             facts.extend(clusters.map(|one| NodeFact { place: Place::Cluster(one.clone()), kind: kind.clone() }));

@@ -1,33 +1,28 @@
-//! What the function keeps between invocations: the clusters of an account for some minutes, and documents of policy
-//! versions.
+//! What the function keeps between invocations: the answers of EKS about an account, and documents of policy versions.
 //!
-//! Knows how long and how much is kept. Each account has its own cache. Never cached: which version of a policy is the
-//! default, and anything about a role. No clock is read here: the time is that of the evaluation.
+//! Knows how much is kept; `answers.rs` knows for how long. Each account has its own cache. Never cached: which version of a
+//! policy is the default, and anything about a role. No clock is read here: the time is that of the evaluation.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::lock::Mutex as AsyncMutex;
-use time::{Duration, OffsetDateTime};
-
 use crate::policy::Document;
 use crate::rule::invocation::parameters::ClusterScope;
-use crate::rule::ports::eks::{ClusterId, Eks};
-use crate::rule::ports::error::PortError;
+use crate::rule::ports::eks::Eks;
 use crate::rule::ports::iam::PolicyVersion;
-use crate::rule::read::clusters::{Clusters, discover, read_clusters};
-
-/// How long a list of clusters is used. AWS Config does not report changes of node groups and access entries, so an event
-/// can miss them for this long. A scheduled run always lists the clusters again.
-pub const CLUSTERS_CACHED_FOR: Duration = Duration::minutes(5);
+use crate::rule::progress::Progress;
+use crate::rule::read::answers::{Answers, Freshness};
+use crate::rule::read::clusters::{Clusters, discover};
+use futures_util::lock::Mutex as AsyncMutex;
+use time::OffsetDateTime;
 
 /// The most accounts in the cache. One more empties it. An organisation with more accounts spreads its events over many
 /// instances of the function anyway.
 const ACCOUNTS: usize = 64;
 
-/// The most cluster scopes of an account: one for each set of parameters of the rules that share the function.
-const SCOPES: usize = 4;
+/// The most rules of an account whose schedules are repeated.
+const RULES: usize = 8;
 
 /// The most text of policy documents that is cached for an account, in bytes as IAM sends it. That is dozens of usual
 /// policies; the longest have 6,144 characters. A parsed document takes a few times as much memory.
@@ -50,59 +45,60 @@ impl Cache {
     }
 }
 
-/// Which clusters may come from the cache.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::rule) enum Freshness<'a> {
-    /// All of them, unless they are too old.
-    Cached,
-    /// All but this one, which changed.
-    CachedExcept(&'a ClusterId),
-    /// None.
-    Fresh,
-}
-
 /// The cache of one account.
 #[derive(Debug, Default)]
 pub(in crate::rule) struct AccountCache {
-    clusters: Mutex<HashMap<ClusterScope, Arc<CachedClusters>>>,
+    answers: Answers,
+    /// Held while clusters are read.
+    reading: AsyncMutex<()>,
+    /// By rule: the schedule that did not succeed yet, and when its first attempt began.
+    schedules: Mutex<HashMap<String, Schedule>>,
     documents: Mutex<Documents>,
 }
 
-/// The clusters of a scope; `None` before they are read. Concurrent readers share one read.
-type CachedClusters = AsyncMutex<Option<Arc<Clusters>>>;
+/// A schedule that did not succeed yet.
+#[derive(Debug, Clone, Copy)]
+struct Schedule {
+    notified: OffsetDateTime,
+    first_attempt: OffsetDateTime,
+}
 
 impl AccountCache {
-    /// The clusters in scope. Concurrent callers share one request.
+    /// When the first attempt of a rule's schedule began: `at` unless an earlier attempt failed. `notified` is when AWS Config
+    /// sent it, which all its attempts have in common.
+    pub(in crate::rule) fn start_schedule(
+        &self,
+        rule_name: &str,
+        notified: OffsetDateTime,
+        at: OffsetDateTime,
+    ) -> OffsetDateTime {
+        let mut schedules = self.schedules.lock().unwrap_or_else(PoisonError::into_inner);
+        if schedules.len() >= RULES && !schedules.contains_key(rule_name) {
+            schedules.clear();
+        }
+        let schedule = schedules.entry(rule_name.to_owned()).or_insert(Schedule { notified, first_attempt: at });
+        if schedule.notified != notified {
+            *schedule = Schedule { notified, first_attempt: at };
+        }
+        schedule.first_attempt
+    }
+
+    /// The schedule of a rule succeeded. The next one reads everything again.
+    pub(in crate::rule) fn end_schedule(&self, rule_name: &str) {
+        self.schedules.lock().unwrap_or_else(PoisonError::into_inner).remove(rule_name);
+    }
+
+    /// The clusters in scope. Concurrent callers share the answers: they wait for each other.
     pub(in crate::rule) async fn clusters(
         &self,
         eks: &impl Eks,
         scope: &ClusterScope,
-        freshness: Freshness<'_>,
-        at: OffsetDateTime,
-    ) -> Result<Arc<Clusters>, PortError> {
-        let cached = entry(&self.clusters, SCOPES, scope.clone());
-        let mut cached = cached.lock().await;
-        // If the clock was set back, the age is negative or unknown: then the list is too old.
-        let is_young =
-            |known: &&mut Arc<Clusters>| (Duration::ZERO..CLUSTERS_CACHED_FOR).contains(&(at - known.listed_at));
-        if let Some(known) = cached.as_mut().filter(is_young) {
-            match freshness {
-                Freshness::Cached => return Ok(Arc::clone(known)),
-                Freshness::CachedExcept(changed) => {
-                    let read = read_clusters(eks, vec![changed.clone()], scope).await?;
-                    let mut clusters = Clusters::clone(known);
-                    clusters.clusters.retain(|cluster| cluster.id != *changed);
-                    clusters.clusters.extend(read);
-                    clusters.clusters.sort_by(|one, other| one.id.cmp(&other.id));
-                    *known = Arc::new(clusters);
-                    return Ok(Arc::clone(known));
-                }
-                Freshness::Fresh => {}
-            }
-        }
-        let clusters = Arc::new(discover(eks, scope, at).await?);
-        *cached = Some(Arc::clone(&clusters));
-        Ok(clusters)
+        freshness: &Freshness<'_>,
+        progress: &Progress,
+    ) -> Arc<Clusters> {
+        progress.begin("waiting for another evaluation that reads clusters", None);
+        let _reading = self.reading.lock().await;
+        Arc::new(discover(eks, &self.answers, scope, freshness, progress).await)
     }
 
     /// The document of a policy version. A version never changes.

@@ -143,22 +143,26 @@ impl<'a, I: Iam> RoleReader<'a, I> {
         Ok(self.iam.role(name).await?.map(RoleDraft::from))
     }
 
-    /// The wanted roles among all of the account, with everything but the documents of managed policies.
+    /// The wanted roles among all of the account, with everything but the documents of managed policies. If a page fails,
+    /// those of the pages before it, and the failure.
     pub(in crate::rule) async fn drafts(
         &self,
         progress: &Progress,
         is_wanted: impl Fn(&RoleDetails) -> bool + Send,
-    ) -> Result<Vec<RoleDraft>, PortError> {
+    ) -> (Vec<RoleDraft>, Option<PortError>) {
         progress.begin("reading pages of roles", None);
         let mut drafts = Vec::new();
         let mut marker = None;
         loop {
-            let page = self.iam.role_details(marker.as_deref()).await?;
+            let page = match self.iam.role_details(marker.as_deref()).await {
+                Ok(page) => page,
+                Err(error) => return (drafts, Some(error)),
+            };
             progress.advance(1);
             drafts.extend(page.items.into_iter().filter(&is_wanted).map(RoleDraft::from));
             marker = page.next;
             if marker.is_none() {
-                return Ok(drafts);
+                return (drafts, None);
             }
         }
     }

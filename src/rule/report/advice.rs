@@ -41,6 +41,27 @@ pub(in crate::rule) fn advice(error: &PortError) -> &'static str {
     }
 }
 
+/// What to do where node roles cannot be listed: the first advice that one of the failures has.
+pub(in crate::rule) fn cluster_advice(errors: &[PortError]) -> &'static str {
+    errors.iter().map(call_advice).find(|advice| !advice.is_empty()).unwrap_or_default()
+}
+
+fn call_advice(error: &PortError) -> &'static str {
+    match (error.operation().split_once(':'), error.kind()) {
+        (_, PortErrorKind::Throttled) => advice(error),
+        (Some(("account", _)), _) => "; or set the rule parameter `ClusterRegions` to the regions to search",
+        (Some(("eks", "ListClusters")), PortErrorKind::RegionClosed) => {
+            "; the region does not accept the credentials: they are invalid, or no region in the rule parameter \
+             `ClusterRegions` is enabled in the account"
+        }
+        (Some(("eks", _)), PortErrorKind::ExplicitlyDenied) | (Some(("eks", "ListClusters")), _) => {
+            "; if a service control policy closes the region, or it has no EKS, set the rule parameter `ClusterRegions` \
+             to the other regions"
+        }
+        _ => advice(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

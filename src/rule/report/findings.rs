@@ -100,8 +100,9 @@ async fn send(
             finding.updated_at = next_update(&existing, at);
         }
     }
-    // If not even the id of a role could be read, any finding can be that role's.
-    let archives_others = scheduled && report.unreadable().all(|role| role.id.is_some());
+    // If not all node roles are known, or not even the id of one could be read, any finding can be that role's.
+    let archives_others =
+        scheduled && report.knows_all_node_roles() && report.unreadable().all(|role| role.id.is_some());
     let unreadable: BTreeSet<String> =
         report.unreadable().filter_map(|role| role.id.as_deref()).map(|id| source.finding_id(id)).collect();
     let is_out_of_date = |finding: &Finding| {

@@ -9,7 +9,9 @@ pub(in crate::rule) mod problem;
 
 use std::fmt;
 
+use crate::rule::nodes::classify::NodeClassifier;
 use crate::rule::ports::config::ResourceId;
+use crate::rule::ports::error::PortError;
 use crate::rule::report::outcome::{Answer, Outcome};
 use crate::rule::report::problem::{Problem, UnreadableRole};
 
@@ -34,11 +36,47 @@ impl Report {
         Self { outcome, problems: Vec::new() }
     }
 
-    /// Adds the results of roles.
+    /// Takes over the numbers about the clusters that were listed, and the calls that failed.
+    pub(in crate::rule) fn set_clusters(&mut self, classifier: &NodeClassifier<'_>) {
+        self.outcome.set_clusters(classifier);
+        self.add_unknown(classifier.clusters().unread.iter().cloned());
+    }
+
+    /// The items of a list that shows which roles are node roles. If it could not be read, none, and the report says so.
+    pub(in crate::rule) fn or_unknown<T>(&mut self, list: Result<Vec<T>, PortError>) -> Vec<T> {
+        list.unwrap_or_else(|error| {
+            self.add_unknown([error]);
+            Vec::new()
+        })
+    }
+
+    /// Adds failures of calls that show which roles are node roles.
+    pub(in crate::rule) fn add_unknown(&mut self, failed: impl IntoIterator<Item = PortError>) {
+        let mut failed = failed.into_iter().peekable();
+        let known = self.problems.iter_mut().find_map(|problem| match problem {
+            Problem::NodeRolesUnknown(errors) => Some(errors),
+            _ => None,
+        });
+        match known {
+            Some(errors) => errors.extend(failed),
+            None if failed.peek().is_some() => self.problems.push(Problem::NodeRolesUnknown(failed.collect())),
+            None => {}
+        }
+    }
+
+    /// Whether all calls succeeded that show which roles are node roles. If not, a role that nothing names can be a node role.
+    pub(in crate::rule) fn knows_all_node_roles(&self) -> bool {
+        !self.problems.iter().any(|problem| matches!(problem, Problem::NodeRolesUnknown(_)))
+    }
+
+    /// Adds the results of roles. If not all facts about node roles are known, an answer that the missing ones can change
+    /// is left out.
     pub(in crate::rule) fn add(&mut self, results: Vec<RoleResult>) {
         let mut unreadable = Vec::new();
+        let knows_all = self.knows_all_node_roles();
         for result in results {
             match result {
+                RoleResult::Answer(answer) if !knows_all && answer.depends_on_other_facts() => {}
                 RoleResult::Answer(answer) => self.outcome.answers.push(*answer),
                 RoleResult::Unreadable(role) => unreadable.push(role),
             }
@@ -103,7 +141,6 @@ impl fmt::Display for Failure<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rule::ports::error::PortError;
     use crate::rule::report::problem::{NotImported, NotStored};
 
     #[test]
@@ -113,6 +150,7 @@ mod tests {
         let by_severity = [
             Problem::EvaluationsNotStored(NotStored::Refused { resources: Vec::new(), total: 1, attempts: 4 }),
             Problem::FindingsNotImported(NotImported::Unknown { cause: cause() }),
+            Problem::NodeRolesUnknown(vec![cause()]),
             Problem::ReportedRolesUnknown(cause()),
             Problem::RolesUnreadable(vec![unreadable()]),
         ];

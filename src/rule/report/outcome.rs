@@ -227,18 +227,24 @@ impl Answer {
         }
     }
 
-    /// NOT_APPLICABLE for a role that no cluster of the list runs nodes with.
-    ///
-    /// The answer is dated when the clusters were listed, if that was before the change. So it never overwrites a newer
-    /// verdict of another instance of the function, whose list is newer.
+    /// NOT_APPLICABLE for a role that no cluster runs nodes with. The clusters were listed after the change.
     pub(in crate::rule) fn no_cluster(
         resource: ResourceId,
         role_name: &str,
         listed_at: OffsetDateTime,
         at: OffsetDateTime,
     ) -> Self {
-        let answer = Self::not_applicable(resource, Some(role_name), NotApplicable::NoCluster, at.min(listed_at));
+        let answer = Self::not_applicable(resource, Some(role_name), NotApplicable::NoCluster, at);
         Self { basis: Basis::NoCluster { listed_at }, ..answer }
+    }
+
+    /// Whether further facts about node roles can change the answer: it is NOT_APPLICABLE, or the role is compliant and
+    /// session policies limit all known uses of it.
+    pub(in crate::rule) fn depends_on_other_facts(&self) -> bool {
+        self.role().is_none_or(|role| {
+            role.verdict().compliance == Compliance::Compliant
+                && role.sessions().all(|sessions| sessions.session_policy.is_some())
+        })
     }
 
     /// The role with its verdict; `None` if the answer is NOT_APPLICABLE.

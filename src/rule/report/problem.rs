@@ -10,11 +10,14 @@ use crate::rule::ports::error::PortError;
 use crate::rule::ports::security_hub::FailedFinding;
 use crate::rule::progress::OutOfTime;
 use crate::rule::read::roles::RoleError;
-use crate::rule::report::advice::{NOT_ENABLED, advice};
+use crate::rule::report::advice::{NOT_ENABLED, advice, cluster_advice};
 
 /// How many roles an error names. A policy that many roles share can make thousands unreadable, and Lambda cuts the text
 /// of an error. The log has one line for each of them.
 const NAMED_ROLES: usize = 100;
+
+/// How many failed calls an error names.
+const NAMED_CALLS: usize = 10;
 
 /// How many findings an error names.
 const NAMED_FINDINGS: usize = 10;
@@ -32,6 +35,10 @@ pub enum Problem {
     /// Security Hub did not take all findings.
     #[error("{0}; AWS Config has the verdicts")]
     FindingsNotImported(NotImported),
+    /// Calls failed that show which roles are node roles. At least one. Only roles that the other calls name, and those of the
+    /// parameter `NodeRoles`, got a verdict; no role was reported as no node role.
+    #[error("could not list all node roles: {}{advice}", list(.0, NAMED_CALLS, " calls"), advice = cluster_advice(.0))]
+    NodeRolesUnknown(Vec<PortError>),
     /// The earlier verdicts of the rule could not be read, so none was cleared.
     #[error("no earlier verdict was cleared: {0}{advice}", advice = advice(.0))]
     ReportedRolesUnknown(PortError),
@@ -46,6 +53,7 @@ impl Problem {
         match self {
             Self::EvaluationsNotStored(_) => "EvaluationsNotStored",
             Self::FindingsNotImported(_) => "FindingsNotImported",
+            Self::NodeRolesUnknown(_) => "NodeRolesUnknown",
             Self::ReportedRolesUnknown(_) => "ReportedRolesUnknown",
             Self::RolesUnreadable(_) => "RolesUnreadable",
         }
@@ -56,8 +64,9 @@ impl Problem {
         match self {
             Self::EvaluationsNotStored(_) => 0,
             Self::FindingsNotImported(_) => 1,
-            Self::ReportedRolesUnknown(_) => 2,
-            Self::RolesUnreadable(_) => 3,
+            Self::NodeRolesUnknown(_) => 2,
+            Self::ReportedRolesUnknown(_) => 3,
+            Self::RolesUnreadable(_) => 4,
         }
     }
 }

@@ -32,8 +32,10 @@ def test_fault_leaves_correct_verdicts_or_fails(table, number, fault):
 
 DETAILS = "GetAccountAuthorizationDetails"
 RESULTS = [
+    (Cell("access denied", "schedule", "eks", "ListNodegroups"), "fails, other roles correct"),
+    (Cell("access denied", "schedule", "account", "ListRegions"), "fails"),
     # If this counted as a region that is not enabled, the function would miss the region's nodes.
-    (Cell("unknown token", "schedule", "eks", "ListClusters"), "fails"),
+    (Cell("unknown token", "schedule", "eks", "ListClusters"), "fails, other roles correct"),
     (Cell("access denied", "schedule", "iam", "GetRolePolicy"), "fails, other roles correct"),
     (Cell("access denied", "schedule with many roles", "iam", DETAILS, "Role"), "fails"),
     (Cell("access denied", "schedule with many roles", "iam", DETAILS, "LocalManagedPolicy"), "fails, other roles correct"),
