@@ -103,7 +103,7 @@ impl Function {
         // Boxed, because the futures are nested too deeply for the compiler to compute their layout.
         let clients = Box::pin(self.clients(invocation, context, line));
         let clients = self.in_time(context, &progress, clients).await.map_err(EvaluationError::OutOfTime)??;
-        let evaluation = Box::pin(self.evaluate(&clients, invocation, &progress, at));
+        let evaluation = Box::pin(self.evaluate(&clients, invocation, &progress, line, at));
         let mut report = self.in_time(context, &progress, evaluation).await.map_err(EvaluationError::OutOfTime)??;
         let sending = Box::pin(send_findings(&clients.security_hub, invocation, &mut report, &progress, at));
         let sent = self.in_time(context, &progress, sending).await;
@@ -147,10 +147,12 @@ impl Function {
         clients: &Clients,
         invocation: &Invocation,
         progress: &Progress,
+        line: LineContext<'_>,
         at: OffsetDateTime,
     ) -> Result<Report, EvaluationError> {
         let ports = Ports { iam: &clients.iam, eks: &clients.eks, store: &clients.config };
-        evaluate(&ports, &self.cache, invocation, progress, at).await
+        let on_stored = |answer: &Answer| log_answer(answer, true, line);
+        evaluate(&ports, &self.cache, invocation, progress, &on_stored, at).await
     }
 
     /// The output of the future, or where it was when time ran out.

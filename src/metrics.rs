@@ -128,11 +128,8 @@ mod tests {
         let outcome = Outcome {
             trigger: "a trigger",
             scheduled: all_roles,
-            answers: Vec::new(),
-            facts_elsewhere: 0,
-            closed_regions: Vec::new(),
-            left_to_schedule: Vec::new(),
             findings: Some(FindingCounts { imported: 3, archived: 2, not_imported: 1, left_to_schedule: 4 }),
+            ..Outcome::default()
         };
         Report { outcome, problems: Vec::new() }
     }

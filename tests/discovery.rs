@@ -188,7 +188,7 @@ fn concurrent_evaluations_share_one_listing() {
     let ports = Ports { iam: &aws, eks: &aws, store: &aws };
     let invocation = Invocation::parse(nodes_changed()).unwrap();
     let progress = Progress::default();
-    let once = || evaluate(&ports, &cache, &invocation, &progress, NOW);
+    let once = || evaluate(&ports, &cache, &invocation, &progress, &|_| {}, NOW);
     let (one, other) = block_on(join(once(), once()));
     assert_eq!((one.unwrap().outcome.evaluated(), other.unwrap().outcome.evaluated()), (1, 1));
     for call in DISCOVERY {

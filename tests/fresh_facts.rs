@@ -223,7 +223,7 @@ fn evaluation_cut_off_leaves_its_answers_to_the_next() {
         let ports = Ports { iam: &aws, eks: &aws, store: &aws };
         let progress = Progress::default();
         {
-            let mut cut_off = pin!(evaluate(&ports, &cache, &invocation, &progress, NOW));
+            let mut cut_off = pin!(evaluate(&ports, &cache, &invocation, &progress, &|_| {}, NOW));
             for _ in 0..polls {
                 let _ = cut_off.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             }
@@ -272,7 +272,7 @@ fn events_at_once_share_one_refresh() {
         .map(|number| captured(&format!("web{number}"), Duration::seconds(number)))
         .map(|event| Invocation::parse(event).unwrap())
         .collect();
-    let evaluations = invocations.iter().map(|invocation| evaluate(&ports, &cache, invocation, &progress, at));
+    let evaluations = invocations.iter().map(|invocation| evaluate(&ports, &cache, invocation, &progress, &|_| {}, at));
     let reports = block_on(join_all(evaluations));
     assert!(reports.iter().all(|report| report.as_ref().is_ok_and(|report| report.failure().is_none())));
     assert_eq!(aws.count("ListClusters"), 1);

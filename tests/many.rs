@@ -3,14 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
+use std::sync::Mutex;
 use std::task::{Context, Waker};
 
+use crate::support::block_on;
 use crate::support::events::{ACCOUNT, EC2_TRUST, app_changed, change, role_item, scheduled, with};
 use crate::support::fakes::{EVERYTHING, FakeAws, many, role_resource, version};
 use crate::support::run::{DENIED, NOW, run, run_with};
+use ecr_read_only::access::Compliance;
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::ports::{Authentication, PortErrorKind};
-use ecr_read_only::rule::{Cache, Invocation, Ports, Progress, evaluate};
+use ecr_read_only::rule::{Answer, Cache, Invocation, Ports, Progress, Report, evaluate};
 use serde_json::json;
 use time::Duration;
 
@@ -76,6 +79,68 @@ fn schedule_calls_grow_linearly_without_repeats() {
         "node groups; pages of roles and of policies; AWS's policy; batches"
     );
     assert_eq!(calls(800), fixed + 800 + 8 + 8 + 2 + 8);
+}
+
+/// The ids and compliance of the answers that a schedule over the account gives away before it ends, and its report.
+fn streamed(aws: &FakeAws) -> (Vec<String>, Report) {
+    let (cache, progress, given) = (Cache::new(), Progress::default(), Mutex::new(Vec::new()));
+    let ports = Ports { iam: aws, eks: aws, store: aws };
+    let invocation = Invocation::parse(scheduled()).unwrap();
+    let on_stored = |answer: &Answer| {
+        let evaluation = &answer.evaluation;
+        given.lock().unwrap().push(format!("{} {:?}", evaluation.resource.id, evaluation.compliance));
+    };
+    let report = block_on(evaluate(&ports, &cache, &invocation, &progress, &on_stored, NOW)).unwrap();
+    (given.into_inner().unwrap(), report)
+}
+
+#[test]
+fn schedule_gives_full_batches_away_once_stored() {
+    for (roles, given_away) in [(99, 0), (100, 100), (250, 200)] {
+        let aws = with_policies(many(roles), roles);
+        let (given, report) = streamed(&aws);
+        assert_eq!((given.len(), report.outcome.answers.len()), (given_away, roles - given_away), "{roles}");
+        assert_eq!(given, aws.sent()[..given_away]);
+        assert_eq!((report.outcome.evaluated(), report.outcome.count(Compliance::NonCompliant)), (roles, roles));
+        let sizes: Vec<usize> = aws.batches.lock().unwrap().iter().map(|(_, batch)| batch.len()).collect();
+        assert!(sizes.iter().sum::<usize>() == roles && sizes.iter().all(|size| *size <= 100), "{sizes:?}");
+        assert!(report.failure().is_none());
+    }
+}
+
+#[test]
+fn batch_is_sent_before_the_next_roles_are_read() {
+    let aws = with_policies(many(250), 250);
+    streamed(&aws);
+    let calls = aws.calls();
+    let first_put = calls.iter().position(|call| call == "PutEvaluations").unwrap();
+    let reported = calls.iter().position(|call| call.starts_with("GetComplianceDetails")).unwrap();
+    assert!(first_put < reported, "{calls:#?}");
+}
+
+#[test]
+fn refused_evaluations_of_early_batches_are_sent_at_the_end() {
+    let aws = many(250).with(|state| {
+        state.refusals.insert("AROA0003".to_owned(), 1);
+        state.refusals.insert("AROA0150".to_owned(), 2);
+    });
+    let (given, report) = streamed(&aws);
+    assert_eq!(given.len(), 198);
+    assert_eq!((report.outcome.evaluated(), report.failure().is_none()), (250, true));
+    let sizes: Vec<usize> = aws.batches.lock().unwrap().iter().map(|(_, batch)| batch.len()).collect();
+    assert_eq!(sizes, [100, 100, 52, 1]);
+}
+
+#[test]
+fn failed_early_batch_ends_the_schedule() {
+    let aws = many(250).failing_at("PutEvaluations", 2, PortErrorKind::Failed);
+    let (given, report) = streamed(&aws);
+    assert_eq!(given.len(), 100);
+    let failure = report.failure().unwrap();
+    assert_eq!(failure.error_type(), "EvaluationsNotStored");
+    assert!(failure.to_string().contains("100 of 200 evaluations were stored"), "{failure}");
+    assert_eq!(aws.count("PutEvaluations"), 2);
+    assert_eq!(aws.count("GetComplianceDetails"), 0);
 }
 
 #[test]
@@ -195,7 +260,7 @@ fn evaluation_yields_between_two_roles() {
     let ports = Ports { iam: &aws, eks: &aws, store: &aws };
     let invocation = Invocation::parse(app_changed()).unwrap();
     let progress = Progress::default();
-    let mut evaluation = pin!(evaluate(&ports, &cache, &invocation, &progress, NOW));
+    let mut evaluation = pin!(evaluate(&ports, &cache, &invocation, &progress, &|_| {}, NOW));
     let mut context = Context::from_waker(Waker::noop());
     // Each poll that returns is a chance to check the time. When the policy's document is read, only deciding is left.
     let mut chances = 0;

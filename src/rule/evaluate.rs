@@ -28,9 +28,10 @@ use crate::rule::progress::Progress;
 use crate::rule::read::answers::Freshness;
 use crate::rule::read::cache::{AccountCache, Cache};
 use crate::rule::read::roles::{MAX_READ_ONE_BY_ONE, RoleDraft, RoleError, RoleRead, RoleReader};
-use crate::rule::report::evaluations::Required;
+use crate::rule::report::evaluations::{BATCH, Required};
+use crate::rule::report::findings::finding_of_answer;
 use crate::rule::report::outcome::{Answer, Outcome, SessionVerdict};
-use crate::rule::report::problem::{Problem, UnreadableRole};
+use crate::rule::report::problem::{NotStored, Problem, UnreadableRole};
 use crate::rule::report::{Report, RoleResult, evaluations};
 
 /// How many roles are read at the same time. IAM limits the rate of calls of a whole account, and others use it too.
@@ -49,7 +50,8 @@ pub struct Ports<'a, I, E, S> {
 
 /// Evaluates the roles that the invocation is about, and sends the answers to AWS Config. `cache` has what earlier
 /// invocations read. `progress` shows the step that the evaluation is at. `at` is the time of the evaluation: no request is
-/// made before it.
+/// made before it. `on_stored` gets the answers that AWS Config stores before the evaluation ends: the report of a large
+/// account does not have them.
 ///
 /// # Errors
 /// No answer could be given. Problems that leave some answers are in the [`Report`].
@@ -58,11 +60,12 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
     cache: &Cache,
     invocation: &Invocation,
     progress: &Progress,
+    on_stored: &(dyn Fn(&Answer) + Sync),
     at: OffsetDateTime,
 ) -> Result<Report, EvaluationError> {
     let cache = cache.of_account(&invocation.account_id);
     let reader = RoleReader::new(ports.iam, Arc::clone(&cache));
-    let evaluator = Evaluator { ports, invocation, progress, at, cache, reader };
+    let evaluator = Evaluator { ports, invocation, progress, on_stored, at, cache, reader };
     let mut report = match &invocation.trigger {
         Trigger::OtherResource(resource) => evaluator.no_verdict_on(resource.clone(), NotApplicable::OtherType),
         Trigger::OutOfScope { resource, reason } => evaluator.no_verdict_on(resource.clone(), (*reason).into()),
@@ -71,6 +74,9 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
         Trigger::ClusterChanged(cluster) => evaluator.cluster_changed(cluster).await?,
         Trigger::AllRoles { rule_name } => evaluator.all_roles(rule_name).await?,
     };
+    if !report.is_stored() {
+        return Ok(report);
+    }
     let answers: Vec<_> = report.outcome.answers.iter().map(|answer| answer.evaluation.clone()).collect();
     let required = if invocation.trigger.is_all_roles() { Required::All } else { Required::First };
     match evaluations::send(ports.store, &invocation.result_token, &answers, required, progress).await {
@@ -122,6 +128,7 @@ struct Evaluator<'a, I, E, S> {
     ports: &'a Ports<'a, I, E, S>,
     invocation: &'a Invocation,
     progress: &'a Progress,
+    on_stored: &'a (dyn Fn(&Answer) + Sync),
     at: OffsetDateTime,
     cache: Arc<AccountCache>,
     reader: RoleReader<'a, I>,
@@ -300,6 +307,9 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         report.set_clusters(&classifier);
         let (names, profiles) = self.candidates(&mut report, &classifier).await;
         self.results(&mut report, &classifier, names, Selection::AllNodeRoles(profiles)).await;
+        if !report.is_stored() {
+            return Ok(report);
+        }
         // AWS Config knows roles by their id. If the id of a node role could not be read, every reported role can be that
         // one, so none is cleared. The invocation fails, and its retry clears them.
         if !report.knows_all_node_roles() || report.unreadable().any(|role| role.id.is_none()) {
@@ -356,10 +366,8 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
 
     /// NOT_APPLICABLE for each reported role that the report has neither an answer nor a problem about.
     fn cleared(&self, reported: Vec<ResourceId>, report: &Report) -> Vec<Answer> {
-        let current: BTreeSet<&str> = (report.outcome.answers.iter())
-            .map(|answer| answer.evaluation.resource.id.as_str())
-            .chain(report.unreadable().filter_map(|role| role.id.as_deref()))
-            .collect();
+        let current: BTreeSet<&str> =
+            (report.outcome.answered()).chain(report.unreadable().filter_map(|role| role.id.as_deref())).collect();
         let gone: BTreeSet<ResourceId> = (reported.into_iter())
             .filter(|resource| resource.resource_type == ROLE && !current.contains(resource.id.as_str()))
             .collect();
@@ -392,8 +400,9 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         if shows_all || cached.is_as_new_as(&after_change) { cached } else { self.classifier(&after_change).await }
     }
 
-    /// Adds the results of the node roles among the named ones, in the order of their names. Few roles are read one by one,
-    /// many in pages of all roles. If a page fails, the roles of the pages before it are evaluated.
+    /// Adds the results of the node roles among the named ones to the report, in the order of their names. Few roles are read
+    /// one by one, many in pages of all roles. If a page fails, the roles of the pages before it are evaluated. On a schedule,
+    /// each full batch of answers is sent at once.
     async fn results(
         &self,
         report: &mut Report,
@@ -401,8 +410,8 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         names: BTreeMap<String, String>,
         selection: Selection,
     ) {
+        let all = matches!(selection, Selection::AllNodeRoles(_));
         let classified: Vec<Classified> = if names.len() > MAX_READ_ONE_BY_ONE {
-            let all = matches!(selection, Selection::AllNodeRoles(_));
             let drafts = self.reader.drafts(self.progress, |role| {
                 names.contains_key(&name_key(&role.record.name)) || (all && classifier.is_candidate_in_detail(role))
             });
@@ -435,16 +444,48 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
                 }
             })
             .buffered(ROLES_AT_ONCE);
-        let mut results = Vec::new();
+        let mut refused = Vec::new();
         while let Some(read) = read.next().await {
             self.progress.advance(1);
-            match read {
-                Some(Ok(read)) => results.push(self.result(read).await),
-                Some(Err(result)) => results.push(result),
-                None => {}
+            let result = match read {
+                Some(Ok(read)) => Some(self.result(read).await),
+                Some(Err(result)) => Some(result),
+                None => None,
+            };
+            report.add(result);
+            if all && report.outcome.answers.len() >= BATCH {
+                self.send_batch(report, &mut refused).await;
+                if !report.is_stored() {
+                    return;
+                }
             }
         }
-        report.add(results);
+        report.outcome.answers.append(&mut refused);
+    }
+
+    /// Sends the answers of the report to AWS Config, and drops those that it stores. The others are added to `refused`, to be
+    /// sent again with the last answers.
+    async fn send_batch(&self, report: &mut Report, refused: &mut Vec<Answer>) {
+        let batch = std::mem::take(&mut report.outcome.answers);
+        match evaluations::send_batch(self.ports.store, &self.invocation.result_token, batch).await {
+            Ok((stored, not_stored)) => {
+                for answer in stored {
+                    (self.on_stored)(&answer);
+                    let finding = finding_of_answer(self.invocation, &answer, self.at);
+                    report.outcome.stored.add(answer, finding);
+                }
+                refused.extend(not_stored);
+            }
+            Err((cause, unsent)) => {
+                report.outcome.answers.append(refused);
+                report.outcome.answers.extend(unsent);
+                let resources: Vec<_> =
+                    report.outcome.answers.iter().map(|answer| answer.evaluation.resource.clone()).collect();
+                let total = report.outcome.answered().count();
+                let problem = NotStored::Call { cause, resources, total };
+                report.problems.push(Problem::EvaluationsNotStored(problem));
+            }
+        }
     }
 
     async fn find_and_classify(

@@ -45,6 +45,6 @@ pub use read::answers::{CLUSTERS_CACHED_FOR, ENTRIES_CACHED_FOR};
 pub use read::cache::Cache;
 pub use read::roles::RoleError;
 pub use report::findings::send_findings;
-pub use report::outcome::{Answer, EvaluatedRole, FindingCounts, Outcome, SessionVerdict};
+pub use report::outcome::{Answer, EvaluatedRole, FindingCounts, Outcome, SessionVerdict, StoredAnswers};
 pub use report::problem::{NotImported, NotStored, Problem, UnreadableRole};
 pub use report::{Failure, Report};

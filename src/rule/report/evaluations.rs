@@ -4,12 +4,13 @@
 //! (<https://docs.aws.amazon.com/config/latest/APIReference/API_PutEvaluations.html>), not what the evaluations are about.
 
 use crate::rule::ports::config::{ComplianceStore, Evaluation, ResourceId, ResultToken};
-use crate::rule::ports::error::PortErrorKind;
+use crate::rule::ports::error::{PortError, PortErrorKind};
 use crate::rule::progress::Progress;
+use crate::rule::report::outcome::Answer;
 use crate::rule::report::problem::NotStored;
 
 /// The most evaluations that one call takes.
-const BATCH: usize = 100;
+pub(in crate::rule) const BATCH: usize = 100;
 
 /// How many times an evaluation is sent that AWS Config does not store.
 const ATTEMPTS: usize = 4;
@@ -59,6 +60,30 @@ pub(in crate::rule) async fn send(
     }
 }
 
+/// Sends one batch of answers while the evaluation goes on, at most [`BATCH`]. Returns those that AWS Config stored, and those
+/// that it did not store. They can be sent again later.
+///
+/// # Errors
+/// The call failed. The answers come back, because none is known to be stored.
+pub(in crate::rule) async fn send_batch(
+    store: &impl ComplianceStore,
+    token: &ResultToken,
+    answers: Vec<Answer>,
+) -> Result<(Vec<Answer>, Vec<Answer>), (PortError, Vec<Answer>)> {
+    let evaluations: Vec<Evaluation> = answers.iter().map(|answer| answer.evaluation.clone()).collect();
+    let refused = match store.put_evaluations(token, token.asks_for_test_mode(), &evaluations).await {
+        Ok(refused) => refused,
+        Err(cause) => return Err((cause, answers)),
+    };
+    let trusted = is_trusted(&refused, &evaluations);
+    Ok(answers.into_iter().partition(|answer| trusted && !refused.contains(&answer.evaluation.resource)))
+}
+
+/// If the response names a resource that was not sent, it cannot be trusted: then the whole batch counts as not stored.
+fn is_trusted(refused: &[ResourceId], batch: &[Evaluation]) -> bool {
+    refused.iter().all(|resource| batch.iter().any(|one| one.resource == *resource))
+}
+
 /// Sends the evaluations in batches. Those that are not stored are sent again after all others: that gives AWS Config
 /// time, and needs no clock.
 async fn send_all(
@@ -78,8 +103,7 @@ async fn send_all(
                 let resources = failed.iter().chain(unsent).map(|one| one.resource.clone()).collect();
                 NotStored::Call { cause, resources, total }
             })?;
-            // If the response names a resource that was not sent, it cannot be trusted: the whole batch counts as failed.
-            let trusted = refused.iter().all(|resource| batch.iter().any(|one| one.resource == *resource));
+            let trusted = is_trusted(&refused, batch);
             let stored = failed.len() + batch.len();
             failed.extend(batch.iter().filter(|one| !trusted || refused.contains(&one.resource)).cloned());
             progress.advance(stored - failed.len());

@@ -14,7 +14,7 @@ use crate::rule::ports::security_hub::{Finding, FindingSource, FindingStore};
 use crate::rule::progress::Progress;
 use crate::rule::report::Report;
 use crate::rule::report::finding_text::finding_of;
-use crate::rule::report::outcome::{Basis, FindingCounts};
+use crate::rule::report::outcome::{Answer, Basis, FindingCounts};
 use crate::rule::report::problem::{NO_ACCESS, NotImported};
 
 /// The most findings that one call takes
@@ -71,6 +71,7 @@ async fn send(
 ) -> Result<(), NotImported> {
     let scheduled = invocation.trigger.is_all_roles();
     let (mut findings, without_verdict) = from_answers(source, invocation, report, at);
+    findings.append(&mut report.outcome.stored.findings);
     let mut counts = FindingCounts::default();
     let ids: Vec<String> =
         findings.iter().map(|finding| finding.id.clone()).chain(without_verdict.keys().cloned()).collect();
@@ -130,6 +131,18 @@ async fn send(
     }
     report.outcome.findings = Some(counts);
     result.map_err(|(problem, _)| problem)
+}
+
+/// The finding of an answer; `None` if the role has no verdict, or the rule sends no findings.
+pub(in crate::rule) fn finding_of_answer(
+    invocation: &Invocation,
+    answer: &Answer,
+    at: OffsetDateTime,
+) -> Option<Finding> {
+    let (source, role) = invocation.finding_source.as_ref().zip(answer.role())?;
+    let sends = !invocation.result_token.asks_for_test_mode();
+    let criteria = &invocation.parameters.criteria;
+    sends.then(|| finding_of(source, &answer.evaluation.resource.id, role, criteria, at))
 }
 
 /// The findings of evaluated roles; and for roles without a verdict the ids of their findings, each with the time up to which

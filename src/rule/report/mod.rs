@@ -71,18 +71,25 @@ impl Report {
 
     /// Adds the results of roles. If not all facts about node roles are known, an answer that the missing ones can change
     /// is left out.
-    pub(in crate::rule) fn add(&mut self, results: Vec<RoleResult>) {
-        let mut unreadable = Vec::new();
+    pub(in crate::rule) fn add(&mut self, results: impl IntoIterator<Item = RoleResult>) {
         let knows_all = self.knows_all_node_roles();
         for result in results {
             match result {
                 RoleResult::Answer(answer) if !knows_all && answer.depends_on_other_facts() => {}
                 RoleResult::Answer(answer) => self.outcome.answers.push(*answer),
-                RoleResult::Unreadable(role) => unreadable.push(role),
+                RoleResult::Unreadable(role) => self.add_unreadable(role),
             }
         }
-        if !unreadable.is_empty() {
-            self.problems.push(Problem::RolesUnreadable(unreadable));
+    }
+
+    fn add_unreadable(&mut self, role: UnreadableRole) {
+        let known = self.problems.iter_mut().find_map(|problem| match problem {
+            Problem::RolesUnreadable(roles) => Some(roles),
+            _ => None,
+        });
+        match known {
+            Some(roles) => roles.push(role),
+            None => self.problems.push(Problem::RolesUnreadable(vec![role])),
         }
     }
 

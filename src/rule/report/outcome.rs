@@ -9,6 +9,7 @@ use crate::rule::nodes::classify::NodeClassifier;
 use crate::rule::nodes::facts::NodeFact;
 use crate::rule::ports::config::{Evaluation, ResourceId};
 use crate::rule::ports::iam::role_name;
+use crate::rule::ports::security_hub::Finding;
 use serde::Serialize;
 
 /// The outcome of an evaluation.
@@ -18,8 +19,11 @@ pub struct Outcome {
     pub trigger: &'static str,
     /// Whether this is a run over all roles whose answers AWS Config stores, as on a schedule.
     pub scheduled: bool,
-    /// Every answer. On an event, the answer about the event's own resource comes first.
+    /// The answers. On an event, the answer about the event's own resource comes first. On a schedule, those that AWS Config
+    /// stored before the evaluation ended are not here, but in `stored`.
     pub answers: Vec<Answer>,
+    /// The answers that AWS Config stored before the evaluation ended. A large account has too many to keep them whole.
+    pub stored: StoredAnswers,
     /// How many uses of a role by a cluster are not about a role of this account.
     pub facts_elsewhere: usize,
     /// Regions that the parameters name and that are not enabled in the account.
@@ -47,22 +51,51 @@ impl Outcome {
 
     /// How many evaluated roles have an action that was not decided within the budget.
     pub fn undecided(&self) -> usize {
-        let is_undecided = |one: &SessionVerdict| !one.verdict.undecided.is_empty();
-        self.roles().filter(|role| role.sessions().any(is_undecided)).count()
+        self.stored.undecided + self.roles().filter(|role| role.is_undecided()).count()
     }
 
     /// How many answers have this compliance.
     pub fn count(&self, compliance: Compliance) -> usize {
-        self.answers.iter().filter(|answer| answer.evaluation.compliance == compliance).count()
+        let kept = self.answers.iter().map(|answer| answer.evaluation.compliance);
+        kept.chain(self.stored.compliance.iter().copied()).filter(|one| *one == compliance).count()
     }
 
     /// How many roles got a verdict.
     pub fn evaluated(&self) -> usize {
-        self.roles().count()
+        self.stored.evaluated + self.roles().count()
+    }
+
+    /// The ids of the resources that have an answer.
+    pub(in crate::rule) fn answered(&self) -> impl Iterator<Item = &str> {
+        let kept = self.answers.iter().map(|answer| answer.evaluation.resource.id.as_str());
+        kept.chain(self.stored.ids.iter().map(String::as_str))
     }
 
     fn roles(&self) -> impl Iterator<Item = &EvaluatedRole> {
         self.answers.iter().filter_map(Answer::role)
+    }
+}
+
+/// Answers that AWS Config has stored, as far as they are needed later.
+#[derive(Debug, Clone, Default)]
+pub struct StoredAnswers {
+    /// The ids of their roles.
+    pub(in crate::rule) ids: Vec<String>,
+    compliance: Vec<Compliance>,
+    evaluated: usize,
+    undecided: usize,
+    /// The findings of the evaluated roles, if the rule sends findings.
+    pub(in crate::rule) findings: Vec<Finding>,
+}
+
+impl StoredAnswers {
+    /// Adds an answer about a role. `finding` is that of the role if it has a verdict and the rule sends findings.
+    pub(in crate::rule) fn add(&mut self, answer: Answer, finding: Option<Finding>) {
+        self.evaluated += usize::from(answer.role().is_some());
+        self.undecided += usize::from(answer.role().is_some_and(EvaluatedRole::is_undecided));
+        self.compliance.push(answer.evaluation.compliance);
+        self.ids.push(answer.evaluation.resource.id);
+        self.findings.extend(finding);
     }
 }
 
@@ -143,6 +176,11 @@ impl EvaluatedRole {
     /// The sessions of the role, the worst first.
     pub fn sessions(&self) -> impl Iterator<Item = &SessionVerdict> {
         std::iter::once(&self.worst).chain(&self.others)
+    }
+
+    /// Whether an action was not decided within the budget.
+    fn is_undecided(&self) -> bool {
+        self.sessions().any(|one| !one.verdict.undecided.is_empty())
     }
 
     /// The facts that make it a node role. Those that its verdict is about come first.
