@@ -208,6 +208,8 @@ pub(super) fn complete(request: &Request<'_>, values: &Values, context: &mut Con
     }
     if request.value(&key(VIA_SERVICE), values).is_some_and(|via_service| via_service == "true") {
         add(request, values, context, VIA_SERVICE);
+        // Such a request may have some of them only, so the witness lists those that it has.
+        INSTANCE.iter().for_each(|name| request.mention_key(name, &name.to_ascii_lowercase(), values, context));
     } else if !request.role.trust.admits_only_ec2() {
         add_all(context, &[], &INSTANCE);
     }

@@ -126,6 +126,15 @@ const EXCEPTIONS = [
     }
   },
   {
+    name: 'numbers of JavaScript',
+    rule: 'A number is the whole text. iam-simulate also reads texts that begin with a number, such as 010.0.0.1.',
+    page: 'reference_policies_elements_condition_operators.html#Conditions_Numeric',
+    recognises: ({ condition }, { context }) => {
+      const isOther = (text) => Number.isNaN(Number(text)) && !Number.isNaN(Number.parseFloat(text))
+      return /Numeric/.test(condition?.operator) && valuesOf(context, condition.key).some(isOther)
+    }
+  },
+  {
     name: 'dates of JavaScript',
     rule: 'A date has the form of the W3C. iam-simulate also reads other texts as dates, such as 203001-01.',
     page: 'reference_policies_elements_condition_operators.html#Conditions_Date',
