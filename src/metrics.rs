@@ -21,7 +21,7 @@ use crate::logging::LineContext;
 /// The namespace of the metrics.
 const NAMESPACE: &str = "EksNodeRoleEcrReadOnly";
 
-const COUNTERS: [&str; 11] = [
+const COUNTERS: [&str; 12] = [
     "RolesEvaluated",
     "RolesNonCompliant",
     "RolesUndecided",
@@ -29,6 +29,7 @@ const COUNTERS: [&str; 11] = [
     "EvaluationsLeftToSchedule",
     "FindingsImported",
     "FindingsNotImported",
+    "FindingsLeftToSchedule",
     "ScheduledRuns",
     "ApiCalls",
     "ApiRetries",
@@ -88,6 +89,7 @@ impl Metrics {
             let findings = outcome.findings.unwrap_or_default();
             count("FindingsImported", findings.imported);
             count("FindingsNotImported", findings.not_imported);
+            count("FindingsLeftToSchedule", findings.left_to_schedule);
             // Scheduled evaluations that succeeded. An alarm watches for missing ones.
             count("ScheduledRuns", usize::from(outcome.scheduled && measured.error_type.is_none()));
         }
@@ -128,7 +130,13 @@ mod tests {
         let outcome = Outcome {
             trigger: "a trigger",
             scheduled: all_roles,
-            findings: Some(FindingCounts { imported: 3, archived: 2, not_imported: 1, left_to_schedule: 4 }),
+            findings: Some(FindingCounts {
+                imported: 3,
+                archived: 2,
+                unchanged: 5,
+                not_imported: 1,
+                left_to_schedule: 4,
+            }),
             ..Outcome::default()
         };
         Report { outcome, problems: Vec::new() }
@@ -179,8 +187,8 @@ mod tests {
         assert_eq!((&second["errorType"], &second["operations"]), (&Value::Null, &json!({})));
 
         let findings = line(&[], None, false, Some(&report(false)));
-        let values = ["FindingsImported", "FindingsNotImported"].map(|name| findings[name].as_u64());
-        assert_eq!(values, [Some(3), Some(1)]);
+        let names = ["FindingsImported", "FindingsNotImported", "FindingsLeftToSchedule"];
+        assert_eq!(names.map(|name| findings[name].as_u64()), [Some(3), Some(1), Some(4)]);
         for (all_roles, error_type, expected) in [(true, None, 1), (true, Some("RolesUnreadable"), 0), (false, None, 0)]
         {
             let run = line(&[], error_type, false, Some(&report(all_roles)));

@@ -52,6 +52,8 @@ summary! { |report, outcome|
     #[serde(skip_serializing_if = "Option::is_none")]
     findingsImported: Option<usize> = outcome.findings.map(|findings| findings.imported),
     #[serde(skip_serializing_if = "Option::is_none")]
+    findingsUnchanged: Option<usize> = outcome.findings.map(|findings| findings.unchanged),
+    #[serde(skip_serializing_if = "Option::is_none")]
     findingsArchived: Option<usize> = outcome.findings.map(|findings| findings.archived),
     #[serde(skip_serializing_if = "Option::is_none")]
     findingsLeftToSchedule: Option<usize> = outcome.findings.map(|findings| findings.left_to_schedule),

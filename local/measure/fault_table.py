@@ -37,8 +37,9 @@ FINDING = "finding of "
 OTHER_REGION = "eu-west-1"
 # The annotation and time of verdicts and findings from before the fault.
 PREVIOUS, PREVIOUS_TIME = "previous verdict", "2026-11-01T00:00:00.000Z"
-# Roles that no longer exist.
+# Roles that no longer exist. AWS Config still has verdicts on the first two. Of the last one only a finding is left.
 STALE_ROLE_IDS = ("AROASTALE000000000001", "AROASTALE000000000002")
+CLEARED_ROLE_ID = "AROASTALE000000000003"
 # The invocation's timeout for slow faults and for others, and how long a slow call takes. All in seconds.
 SHORT_TIMEOUT, LONG_TIMEOUT, SLOW_SECONDS = 6.0, 90.0, 9.0
 # Part of the error when time runs out, with verdicts or only findings left.
@@ -415,10 +416,10 @@ class Table:
         self.lab.control("POST", "evaluations", {"rule": rule, "account": account_id, "evaluations": evaluations})
 
     def _store_previous_findings(self, rule, account_id):
-        """Stores previous findings for the same roles."""
+        """Stores previous findings for the same roles, and one whose verdict was cleared."""
         findings = [
             events.finding(rule, identity, account_id, at=PREVIOUS_TIME)
-            for identity in (*STALE_ROLE_IDS, *self._role_ids.values())
+            for identity in (*STALE_ROLE_IDS, CLEARED_ROLE_ID, *self._role_ids.values())
         ]
         errors = self.lab.control("POST", "findings", {"account": account_id, "findings": findings})
         assert not errors, errors

@@ -18,7 +18,7 @@ use super::pace::Pace;
 use super::pages;
 use crate::access::Compliance;
 use crate::rule::ports::{
-    FINDING_TYPE, FailedFinding, Finding, FindingSource, FindingStore, NOTHING_TO_CHANGE, Page, PortError,
+    FINDING_TYPE, FailedFinding, Finding, FindingSource, FindingStore, HeldFinding, NOTHING_TO_CHANGE, Page, PortError,
     RELATED_REQUIREMENT, REMEDIATION_URL, Severity,
 };
 
@@ -27,6 +27,13 @@ const SECURITY_HUB: JsonApi = JsonApi { service_id: "SecurityHub", signing_name:
 /// The most findings that GetFindings puts on a page
 /// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>).
 const FINDINGS_PER_PAGE: usize = 100;
+
+/// The field with the marker of the next page.
+const NEXT_TOKEN: &str = "NextToken";
+
+/// The fields of an import that are not compared: times, and what people may change. The rule's own severity and types are in
+/// `FindingProviderFields`.
+const NOT_COMPARED: [&str; 4] = ["CreatedAt", "UpdatedAt", "Severity", "Types"];
 
 /// Attempts of GetFindings when an event needs the findings of a few roles. Security Hub allows three calls a second,
 /// and a change of many roles causes one call from each event. An event can do without the response, so it gives up early
@@ -77,22 +84,30 @@ struct ImportError {
 }
 
 impl FindingStore for SecurityHubService {
-    async fn active_findings(&self, source: &FindingSource, ids: Option<&[String]>) -> Result<Vec<Finding>, PortError> {
+    async fn active_findings(
+        &self,
+        source: &FindingSource,
+        ids: Option<&[String]>,
+        marker: Option<&str>,
+    ) -> Result<Page<HeldFinding>, PortError> {
         let call = Call::new("securityhub:GetFindings", source_resource(source));
         let call = if ids.is_some() { call.with_attempts(ATTEMPTS_FOR_SOME) } else { call };
-        let request = |token: Option<String>| {
+        let request = || {
             let body = [("Filters", active_filters(source, ids)), ("MaxResults", json!(FINDINGS_PER_PAGE))];
-            let body = body.into_iter().chain(token.map(|token| ("NextToken", json!(token)))).collect();
+            let body = body.into_iter().chain(marker.map(|token| (NEXT_TOKEN, json!(token)))).collect();
             let request = JsonRequest { operation: "GetFindings", path: "/findings", body };
             SECURITY_HUB.call(&self.sdk, &self.counter, &self.pace, &source.partition, request)
         };
-        pages::list(&call, &self.pace, "NextToken", request, |page| {
-            let page: GetFindingsResponse = read(&call, page)?;
-            let findings = page.findings.ok_or_else(|| call.missing_field("Findings"))?;
-            let findings = findings.into_iter().map(|finding| from_asff(&call, finding));
-            Ok(Page { items: findings.collect::<Result<_, _>>()?, next: page.next_token })
-        })
-        .await
+        let response = call.send(&self.pace, request).await;
+        let page: GetFindingsResponse = read(&call, response.map_err(|error| call.failed(&error))?)?;
+        let findings = page.findings.ok_or_else(|| call.missing_field("Findings"))?;
+        let findings = findings.into_iter().map(|held| {
+            let finding = from_asff(&call, held.clone())?;
+            let is_as_sent = is_as_sent(&held, &finding, source);
+            Ok(HeldFinding { finding, is_as_sent })
+        });
+        let next = pages::next(&call, NEXT_TOKEN, marker, page.next_token)?;
+        Ok(Page { items: findings.collect::<Result<_, _>>()?, next })
     }
 
     async fn import_findings(
@@ -363,6 +378,26 @@ fn to_asff(finding: &Finding, source: &FindingSource) -> AsffFinding {
     }
 }
 
+/// Whether Security Hub holds everything that an import of the finding would send. It adds fields itself.
+fn is_as_sent(held: &Value, finding: &Finding, source: &FindingSource) -> bool {
+    let Ok(Value::Object(mut sent)) = serde_json::to_value(to_asff(finding, source)) else { return false };
+    sent.retain(|name, _| !NOT_COMPARED.contains(&name.as_str()));
+    holds(held, &Value::Object(sent))
+}
+
+/// Whether `held` has all members of `sent`, with the same values.
+fn holds(held: &Value, sent: &Value) -> bool {
+    match (held, sent) {
+        (Value::Object(held), Value::Object(sent)) => {
+            sent.iter().all(|(name, sent)| held.get(name).is_some_and(|held| holds(held, sent)))
+        }
+        (Value::Array(held), Value::Array(sent)) => {
+            held.len() == sent.len() && held.iter().zip(sent).all(|(held, sent)| holds(held, sent))
+        }
+        _ => held == sent,
+    }
+}
+
 fn from_asff(call: &Call, finding: Value) -> Result<Finding, PortError> {
     let id = finding.get("Id").and_then(Value::as_str).unwrap_or_default().to_owned();
     let finding: AsffFinding = serde_json::from_value(finding)
@@ -453,8 +488,13 @@ mod tests {
     }
 
     async fn get_findings(response: &Value) -> Result<Vec<Finding>, PortError> {
+        Ok(get_held(response).await?.into_iter().map(|held| held.finding).collect())
+    }
+
+    async fn get_held(response: &Value) -> Result<Vec<HeldFinding>, PortError> {
         let source = source();
-        call(response, async |hub: &SecurityHubService| hub.active_findings(&source, None).await).await.0
+        let get = async |hub: &SecurityHubService| hub.active_findings(&source, None, None).await;
+        call(response, get).await.0.map(|page| page.items)
     }
 
     #[tokio::test]
@@ -514,15 +554,54 @@ mod tests {
             "RecordState": equals("ACTIVE"),
         });
         let none = json!({ "Findings": [] });
-        let all = async |hub: &SecurityHubService| hub.active_findings(&source, None).await;
-        assert_eq!(call(&none, all).await, (Ok(Vec::new()), json!({ "Filters": filters, "MaxResults": 100 })));
+        let empty = || Ok(Page { items: Vec::new(), next: None });
+        let all = async |hub: &SecurityHubService| hub.active_findings(&source, None, None).await;
+        assert_eq!(call(&none, all).await, (empty(), json!({ "Filters": filters, "MaxResults": 100 })));
         filters["Id"] = json!([
             { "Value": "a", "Comparison": "EQUALS" },
             { "Value": "b", "Comparison": "EQUALS" },
         ]);
         let ids = ["a".to_owned(), "b".to_owned()];
-        let two = async |hub: &SecurityHubService| hub.active_findings(&source, Some(&ids)).await;
-        assert_eq!(call(&none, two).await, (Ok(Vec::new()), json!({ "Filters": filters, "MaxResults": 100 })));
+        let two = async |hub: &SecurityHubService| hub.active_findings(&source, Some(&ids), Some("t")).await;
+        let second = json!({ "Filters": filters, "MaxResults": 100, "NextToken": "t" });
+        assert_eq!(call(&none, two).await, (empty(), second));
+    }
+
+    /// Each change of what Security Hub holds, and whether the rest is still what an import sends.
+    #[tokio::test]
+    async fn held_finding_is_compared_in_every_field() {
+        let changed = |pointer: &str, value: Value| {
+            let mut held = asff();
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            held.pointer_mut(parent).unwrap()[name] = value;
+            held
+        };
+        for (held, expected) in [
+            (asff(), true),
+            // Security Hub and people add and change these.
+            (changed("/Workflow", json!({ "Status": "SUPPRESSED" })), true),
+            (changed("/ProductFields/aws~1securityhub~1FindingId", json!("arn")), true),
+            (changed("/Severity/Label", json!("LOW")), true),
+            (changed("/Severity/Normalized", json!(1)), true),
+            (changed("/Types", json!(["Other"])), true),
+            (changed("/CreatedAt", json!("2026-01-01T00:00:00Z")), true),
+            (changed("/UpdatedAt", json!("2026-01-01T00:00:00Z")), true),
+            (changed("/FirstObservedAt", json!("2026-01-01T00:00:00Z")), true),
+            (changed("/Confidence", json!(7)), true),
+            // Only an import writes these.
+            (changed("/SchemaVersion", json!("2018-10-07")), false),
+            (changed("/FindingProviderFields/Types", json!(["Other"])), false),
+            (changed("/Remediation/Recommendation/Url", json!("https://example.com")), false),
+            (changed("/Compliance/RelatedRequirements", json!(["CIS 1"])), false),
+            (changed("/Resources/0/Type", json!("Other")), false),
+            (changed("/Resources/0/Region", json!("us-east-1")), false),
+            (changed("/Resources/0/Details/AwsIamRole/Path", json!("/")), false),
+            (changed("/Resources", json!([asff()["Resources"][0], { "Type": "Other" }])), false),
+            (changed("/FindingProviderFields", Value::Null), false),
+        ] {
+            let is_as_sent = get_held(&json!({ "Findings": [held] })).await.unwrap()[0].is_as_sent;
+            assert_eq!(is_as_sent, expected, "{held}");
+        }
     }
 
     #[tokio::test]

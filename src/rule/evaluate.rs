@@ -166,7 +166,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
                 self.result(self.read(NodeRoleDraft { draft, facts }).await).await
             }
             (Ok(Classification::NoVerdict(reason)), _) => self.no_verdict(&changed.name, &changed.id, reason),
-            (Ok(_), _) => self.no_cluster(&classifier, changed),
+            (Ok(_), _) => self.no_verdict(&changed.name, &changed.id, NotApplicable::NoCluster),
             (Err(result), _) => result,
         }]);
         Ok(report)
@@ -306,6 +306,13 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         let classifier = self.classifier(&freshness).await;
         report.set_clusters(&classifier);
         let (names, profiles) = self.candidates(&mut report, &classifier).await;
+        // Before the first verdict is sent: findings are archived by what AWS Config showed before this run.
+        let reported = if report.knows_all_node_roles() {
+            self.progress.begin("reading earlier verdicts", None);
+            Some(self.ports.store.reported(rule_name).await)
+        } else {
+            None
+        };
         self.results(&mut report, &classifier, names, Selection::AllNodeRoles(profiles)).await;
         if !report.is_stored() {
             return Ok(report);
@@ -315,14 +322,16 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         if !report.knows_all_node_roles() || report.unreadable().any(|role| role.id.is_none()) {
             return Ok(report);
         }
-        self.progress.begin("reading earlier verdicts", None);
-        match self.ports.store.reported(rule_name).await {
-            Ok(reported) => {
+        match reported {
+            None => {}
+            Some(Ok(reported)) => {
+                let roles = reported.iter().filter(|resource| resource.resource_type == ROLE);
+                report.outcome.reported = Some(roles.map(|role| role.id.clone()).collect());
                 let cleared = self.cleared(reported, &report);
                 report.outcome.answers.extend(cleared);
             }
             // The verdicts are right without it.
-            Err(cause) => report.problems.push(Problem::ReportedRolesUnknown(cause)),
+            Some(Err(cause)) => report.problems.push(Problem::ReportedRolesUnknown(cause)),
         }
         Ok(report)
     }
@@ -567,11 +576,6 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
     fn no_verdict(&self, role_name: &str, role_id: &str, reason: NotApplicable) -> RoleResult {
         let at = self.invocation.ordering_timestamp;
         RoleResult::Answer(Box::new(Answer::not_applicable(role(role_id), Some(role_name), reason, at)))
-    }
-
-    fn no_cluster(&self, classifier: &NodeClassifier<'_>, changed: &ChangedRole) -> RoleResult {
-        let (listed_at, at) = (classifier.clusters().listed_at, self.invocation.ordering_timestamp);
-        RoleResult::Answer(Box::new(Answer::no_cluster(role(&changed.id), &changed.name, listed_at, at)))
     }
 }
 

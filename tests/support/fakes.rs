@@ -3,15 +3,15 @@
 //! They answer from a [`State`]. [`FakeAws::before`] changes the state just before a call: so things disappear after they
 //! were listed. [`FakeAws::failing`] makes a call fail every time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::ports::{
-    Authentication, ClusterRecord, ComplianceStore, Eks, Evaluation, FindingStore, Iam, InlinePolicy, InstanceProfile,
-    ListedRole, Page, PartKind, PolicyDetails, PolicyVersion, PortError, PortErrorKind, ResourceId, RoleDetails,
-    RoleRecord, RoleUse,
+    Authentication, ClusterRecord, ComplianceStore, Eks, Evaluation, FindingStore, HeldFinding, Iam, InlinePolicy,
+    InstanceProfile, ListedRole, Page, PartKind, PolicyDetails, PolicyVersion, PortError, PortErrorKind, ResourceId,
+    RoleDetails, RoleRecord, RoleUse,
 };
 use ecr_read_only::rule::{ClusterId, FailedFinding, Finding, FindingSource, NodeKind, ResultToken};
 
@@ -62,6 +62,8 @@ pub struct State {
     pub reported: Vec<ResourceId>,
     /// The findings in Security Hub, with their source.
     pub findings: Vec<(FindingSource, Finding)>,
+    /// The ids of roles whose findings have other values in fields that [`Finding`] does not have.
+    pub changed_by_others: BTreeSet<String>,
     /// How many more times the finding of a role is refused, by the role's id.
     pub failed_findings: BTreeMap<String, usize>,
     /// The code and message of refused findings.
@@ -540,14 +542,25 @@ impl ComplianceStore for FakeAws {
 }
 
 impl FindingStore for FakeAws {
-    async fn active_findings(&self, source: &FindingSource, ids: Option<&[String]>) -> Result<Vec<Finding>, PortError> {
+    async fn active_findings(
+        &self,
+        source: &FindingSource,
+        ids: Option<&[String]>,
+        marker: Option<&str>,
+    ) -> Result<Page<HeldFinding>, PortError> {
         let of = ids.map_or_else(|| source.rule_name.clone(), |ids| ids.join(" "));
+        let of = marker.map_or(of.clone(), |marker| format!("{of} from {marker}"));
         let asked = |(of, finding): &&(FindingSource, Finding)| {
             of == source && !finding.archived && ids.is_none_or(|ids| ids.contains(&finding.id))
         };
-        let findings =
-            |state: &State| state.findings.iter().filter(asked).map(|(_, finding)| finding.clone()).collect();
-        self.answer_later(self.call("GetFindings", &of).map(|state| findings(&state))).await
+        let held = |state: &State| {
+            let held = |(_, finding): &(FindingSource, Finding)| HeldFinding {
+                finding: finding.clone(),
+                is_as_sent: !state.changed_by_others.contains(finding.role_id()),
+            };
+            page(state.findings.iter().filter(asked).map(held).collect(), marker, state.page)
+        };
+        self.answer_later(self.call("GetFindings", &of).map(|state| held(&state))).await
     }
 
     /// Ignores an update that is not newer than the finding, and reports no failure. Security Hub does the same.

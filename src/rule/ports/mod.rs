@@ -17,6 +17,6 @@ pub use iam::{
     Iam, InlinePolicy, InstanceProfile, ListedRole, Page, PolicyDetails, PolicyVersion, RoleDetails, RoleRecord,
 };
 pub use security_hub::{
-    FINDING_TYPE, FailedFinding, Finding, FindingSource, FindingStore, NOTHING_TO_CHANGE, RELATED_REQUIREMENT,
-    REMEDIATION_URL, Severity,
+    FINDING_TYPE, FailedFinding, Finding, FindingSource, FindingStore, HeldFinding, NOTHING_TO_CHANGE,
+    RELATED_REQUIREMENT, REMEDIATION_URL, Severity,
 };

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use crate::access::Compliance;
 use crate::policy::arn::Arn;
 use crate::rule::ports::error::PortError;
-use crate::rule::ports::iam::role_name;
+use crate::rule::ports::iam::{Page, role_name};
 
 /// The start of the ids of all findings. The name of the Config rule is added to it.
 const GENERATOR: &str = "eks-node-role-ecr-read-only";
@@ -145,6 +145,15 @@ impl Finding {
     }
 }
 
+/// A finding that Security Hub holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldFinding {
+    /// The finding.
+    pub finding: Finding,
+    /// Whether the fields that [`Finding`] does not have are those that an import sends.
+    pub is_as_sent: bool,
+}
+
 /// A finding that Security Hub did not take.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FailedFinding {
@@ -164,12 +173,14 @@ impl fmt::Display for FailedFinding {
 
 /// The part of AWS Security Hub that stores findings.
 pub trait FindingStore {
-    /// The active findings of the source: all of them, or those with one of at most 20 ids.
+    /// A page of the active findings of the source: of all of them, or of those with one of at most 20 ids. Without a
+    /// marker the first page.
     fn active_findings(
         &self,
         source: &FindingSource,
         ids: Option<&[String]>,
-    ) -> impl Future<Output = Result<Vec<Finding>, PortError>> + Send;
+        marker: Option<&str>,
+    ) -> impl Future<Output = Result<Page<HeldFinding>, PortError>> + Send;
 
     /// Imports at most 100 findings. Returns those that failed; each of them is one of `findings`.
     fn import_findings(

@@ -3,14 +3,16 @@
 //! Knows which findings are sent, and the limits of Security Hub's operations. The text of a finding is not its business.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use time::{Duration, OffsetDateTime};
 
 use crate::access::NotApplicable;
 use crate::rule::invocation::Invocation;
-use crate::rule::invocation::configuration_item::{OutOfScope, ROLE, Trigger};
-use crate::rule::ports::error::PortErrorKind;
-use crate::rule::ports::security_hub::{Finding, FindingSource, FindingStore};
+use crate::rule::invocation::configuration_item::ROLE;
+use crate::rule::ports::config::{Evaluation, ResourceId};
+use crate::rule::ports::error::{PortError, PortErrorKind};
+use crate::rule::ports::security_hub::{Finding, FindingSource, FindingStore, HeldFinding};
 use crate::rule::progress::Progress;
 use crate::rule::report::Report;
 use crate::rule::report::finding_text::finding_of;
@@ -33,17 +35,28 @@ const ATTEMPTS: usize = 4;
 /// evaluation takes at most.
 const MAX_AHEAD: Duration = Duration::minutes(15);
 
+/// An unchanged finding is imported again when its `UpdatedAt` is this old. Security Hub deletes findings that are not updated
+/// for 90 days, and announces every import on EventBridge
+/// (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings.html>).
+const RENEWED_AFTER: Duration = Duration::days(7);
+
 /// The codes of findings that would be refused every time.
 const NOT_RETRYABLE: [&str; 2] = [NO_ACCESS, "InvalidInput"];
 
 /// Sends the findings of an evaluation to Security Hub and counts them in the outcome. Does nothing if the rule sends no
-/// findings, in test mode, and if AWS Config has not stored the answers. `at` is the time of the evaluation, `progress` shows the step that it is at.
+/// findings, in test mode, and if AWS Config has not stored the answers. `at` is the time of the evaluation; `progress` shows
+/// its current step.
 ///
-/// - The finding of an evaluated role is imported, whether it passed or failed.
-/// - The finding of a role without a verdict is archived. On an event that is the role of the event, on a schedule every
-///   role that the evaluation did not answer about too.
-/// - The finding of an unreadable role stays. On an event, so does that of a role that its trust policy rules out: there are
-///   many such roles, and hardly one has a finding.
+/// - The finding of an evaluated role is imported, whether it passed or failed, if Security Hub holds another one or none. An
+///   unchanged finding is renewed every [`RENEWED_AFTER`].
+/// - A scheduled run archives the finding of a role that it did not evaluate, if AWS Config showed no verdict on the role
+///   before the run. So the verdict is cleared first, and the next scheduled run archives the finding. An event archives
+///   nothing.
+/// - The finding of an unreadable role stays.
+///
+/// INVARIANT: nothing is archived because of the event alone. Anybody who may invoke the function can name this rule in an
+/// event, with parameters that exempt every role, and with the result token of another rule. AWS Config stores the verdicts
+/// of that event under the other rule. So what it shows for this rule decides.
 ///
 /// # Errors
 /// Some findings were not imported. If the future is dropped before it ends, no finding counts as imported.
@@ -70,55 +83,42 @@ async fn send(
     at: OffsetDateTime,
 ) -> Result<(), NotImported> {
     let scheduled = invocation.trigger.is_all_roles();
-    let (mut findings, without_verdict) = from_answers(source, invocation, report, at);
+    let judged = answers(report).filter_map(|answer| finding_of_answer(invocation, answer, at));
+    let mut findings: Vec<Finding> = judged.collect();
     findings.append(&mut report.outcome.stored.findings);
     let mut counts = FindingCounts::default();
-    let ids: Vec<String> =
-        findings.iter().map(|finding| finding.id.clone()).chain(without_verdict.keys().cloned()).collect();
-    if !scheduled && ids.is_empty() {
-        report.outcome.findings = Some(counts);
-        return Ok(());
-    }
-    report.outcome.findings = Some(FindingCounts { not_imported: ids.len().max(1), ..counts });
-    let only_ids = Some(ids.as_slice()).filter(|ids| !scheduled && ids.len() <= MAX_IDS);
-    progress.begin("reading findings", None);
-    let existing = match store.active_findings(source, only_ids).await {
-        Ok(existing) => existing,
-        // Many events at once are throttled, as when the rule is new. Findings of evaluated roles are imported all the same;
-        // the next scheduled run archives the others.
-        Err(cause) if !scheduled && cause.kind() == PortErrorKind::Throttled => {
-            counts.left_to_schedule = without_verdict.len();
-            Vec::new()
+    if !scheduled {
+        counts.left_to_schedule = answers(report).filter(may_have_finding).count();
+        if findings.is_empty() {
+            report.outcome.findings = Some(counts);
+            return Ok(());
         }
+    }
+    report.outcome.findings = Some(FindingCounts { not_imported: findings.len().max(1), ..counts });
+    let ids: Vec<String> = findings.iter().map(|finding| finding.id.clone()).collect();
+    let only_ids = Some(ids.as_slice()).filter(|ids| !scheduled && ids.len() <= MAX_IDS);
+    let kept = kept(report, &findings, scheduled);
+    progress.begin("reading findings", None);
+    let mut held = match held(store, source, only_ids, kept.as_ref()).await {
+        Ok(held) => held,
+        // Many events at once are throttled, as when the rule is new. Findings of evaluated roles are imported all the same.
+        Err(cause) if !scheduled && cause.kind() == PortErrorKind::Throttled => BTreeMap::new(),
         Err(cause) => return Err(NotImported::Unknown { cause }),
     };
+    findings.retain_mut(|finding| held.remove(&finding.id).is_none_or(|held| held.is_replaced_by(finding, at)));
     counts.imported = findings.len();
-    let mut existing: BTreeMap<String, Finding> =
-        existing.into_iter().map(|finding| (finding.id.clone(), finding)).collect();
-    for finding in &mut findings {
-        if let Some(existing) = existing.remove(&finding.id) {
-            finding.created_at = existing.created_at;
-            finding.updated_at = next_update(&existing, at);
-        }
+    counts.unchanged = ids.len() - findings.len();
+    if scheduled {
+        let answered: BTreeSet<&str> = report.outcome.answered().collect();
+        let left = |held: &&Held| held.whole.is_none() && answered.contains(held.role_id.as_str());
+        counts.left_to_schedule = held.values().filter(left).count();
     }
-    // If not all node roles are known, or not even the id of one could be read, any finding can be that role's.
-    let archives_others =
-        scheduled && report.knows_all_node_roles() && report.unreadable().all(|role| role.id.is_some());
-    let unreadable: BTreeSet<String> =
-        report.unreadable().filter_map(|role| role.id.as_deref()).map(|id| source.finding_id(id)).collect();
-    let is_out_of_date = |finding: &Finding| {
-        let until = match without_verdict.get(&finding.id) {
-            Some(until) => *until,
-            None if archives_others && !unreadable.contains(&finding.id) => at,
-            None => return false,
-        };
-        finding.updated_at <= until || next_update(finding, at) > at
-    };
-    let archived = existing.into_values().filter(is_out_of_date);
-    findings.extend(archived.map(|finding| Finding {
+    let outdated = held.into_values().filter_map(|held| held.whole);
+    let outdated = outdated.filter(|finding| finding.updated_at <= at || next_update(finding.updated_at, at) > at);
+    findings.extend(outdated.map(|finding| Finding {
         archived: true,
-        updated_at: next_update(&finding, at),
-        ..finding
+        updated_at: next_update(finding.updated_at, at),
+        ..*finding
     }));
     counts.archived = findings.len() - counts.imported;
     progress.begin("importing findings", findings.len());
@@ -145,48 +145,119 @@ pub(in crate::rule) fn finding_of_answer(
     sends.then(|| finding_of(source, &answer.evaluation.resource.id, role, criteria, at))
 }
 
-/// The findings of evaluated roles; and for roles without a verdict the ids of their findings, each with the time up to which
-/// an earlier finding is out of date.
-fn from_answers(
-    source: &FindingSource,
-    invocation: &Invocation,
-    report: &Report,
-    at: OffsetDateTime,
-) -> (Vec<Finding>, BTreeMap<String, OffsetDateTime>) {
-    let known_at = known_at(invocation, at);
-    let (mut findings, mut without_verdict) = (Vec::new(), BTreeMap::new());
-    for answer in &report.outcome.answers {
-        let resource = &answer.evaluation.resource;
-        if resource.resource_type != ROLE || report.outcome.left_to_schedule.contains(resource) {
-            continue;
-        }
-        let out_of_date_until = match &answer.basis {
-            Basis::Verdict(role) => {
-                findings.push(finding_of(source, &resource.id, role, &invocation.parameters.criteria, at));
-                continue;
-            }
-            Basis::NoVerdict(NotApplicable::TrustPolicy) if !invocation.trigger.is_all_roles() => continue,
-            Basis::NoVerdict(_) => known_at,
-            Basis::NoCluster { listed_at } => known_at.min(*listed_at),
-        };
-        without_verdict.insert(source.finding_id(&resource.id), out_of_date_until);
+/// The answers about roles that AWS Config has stored.
+fn answers(report: &Report) -> impl Iterator<Item = &Answer> {
+    let is_stored = |resource: &ResourceId| !report.outcome.left_to_schedule.contains(resource);
+    let answers = report.outcome.answers.iter();
+    answers.filter(move |Answer { evaluation: Evaluation { resource, .. }, .. }| {
+        resource.resource_type == ROLE && is_stored(resource)
+    })
+}
+
+/// Whether the role of an event's answer has no verdict, and may have an earlier finding. Most roles without a verdict are ruled
+/// out by their trust policy, and hardly one of them has a finding.
+fn may_have_finding(answer: &&Answer) -> bool {
+    match &answer.basis {
+        Basis::Verdict(_) | Basis::NoVerdict(NotApplicable::TrustPolicy) => false,
+        Basis::NoVerdict(_) => true,
     }
-    (findings, without_verdict)
+}
+
+/// The ids of the roles whose findings are not archived; `None` if no finding is.
+///
+/// None is archived if it is not known which roles are node roles or have a verdict in AWS Config, or if not even the id of a
+/// role could be read: then any finding can be that role's.
+fn kept(report: &Report, judged: &[Finding], scheduled: bool) -> Option<BTreeSet<String>> {
+    let unreadable: Option<Vec<String>> = report.unreadable().map(|role| role.id.clone()).collect();
+    let reported = report.outcome.reported.clone().filter(|_| scheduled && report.knows_all_node_roles());
+    let judged = judged.iter().map(|finding| finding.role_id().to_owned());
+    Some(unreadable?.into_iter().chain(reported?).chain(judged).collect())
+}
+
+/// A finding that Security Hub holds, as far as it is needed. An account can have thousands, of several kilobytes each.
+struct Held {
+    role_id: String,
+    digest: u64,
+    is_as_sent: bool,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+    /// The whole finding, if it may be archived.
+    whole: Option<Box<Finding>>,
+}
+
+impl Held {
+    fn new(
+        HeldFinding { finding, is_as_sent }: HeldFinding,
+        source: &FindingSource,
+        kept: Option<&BTreeSet<String>>,
+    ) -> Self {
+        let role_id = finding.role_id();
+        // A finding with another id is not one of the rule: somebody else has imported it in the rule's name.
+        let is_archivable =
+            kept.is_some_and(|kept| !kept.contains(role_id) || finding.id != source.finding_id(role_id));
+        Self {
+            role_id: role_id.to_owned(),
+            digest: digest(&finding),
+            is_as_sent,
+            created_at: finding.created_at,
+            updated_at: finding.updated_at,
+            whole: is_archivable.then(|| Box::new(finding)),
+        }
+    }
+
+    /// Whether to import the finding of the same role. Sets its times.
+    fn is_replaced_by(&self, finding: &mut Finding, at: OffsetDateTime) -> bool {
+        finding.created_at = self.created_at;
+        finding.updated_at = next_update(self.updated_at, at);
+        !self.is_as_sent || self.digest != digest(finding) || at - self.updated_at >= RENEWED_AFTER
+    }
+}
+
+/// A number that two findings share if they have the same values in all fields but their times.
+fn digest(finding: &Finding) -> u64 {
+    let Finding {
+        id,
+        title,
+        description,
+        severity,
+        compliance,
+        remediation,
+        role_arn,
+        product_fields,
+        created_at: _,
+        updated_at: _,
+        archived,
+    } = finding;
+    let mut hasher = DefaultHasher::new();
+    (id, title, description, remediation, role_arn, product_fields).hash(&mut hasher);
+    (*severity as u8, compliance.as_str(), archived).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The active findings of the source by id: all of them, or those with these ids. `kept` has the ids of the roles whose
+/// findings are not archived.
+async fn held(
+    store: &impl FindingStore,
+    source: &FindingSource,
+    ids: Option<&[String]>,
+    kept: Option<&BTreeSet<String>>,
+) -> Result<BTreeMap<String, Held>, PortError> {
+    let (mut all, mut marker) = (BTreeMap::new(), None);
+    loop {
+        let page = store.active_findings(source, ids, marker.as_deref()).await?;
+        let held = |held: HeldFinding| (held.finding.id.clone(), Held::new(held, source, kept));
+        all.extend(page.items.into_iter().map(held));
+        marker = page.next;
+        if marker.is_none() {
+            return Ok(all);
+        }
+    }
 }
 
 /// The `UpdatedAt` of the next update of a finding: the time of the evaluation. Security Hub ignores an update that is not
 /// newer than the finding. So a time that is too far ahead to come from another evaluation is exceeded by 1 ms.
-fn next_update(existing: &Finding, at: OffsetDateTime) -> OffsetDateTime {
-    if existing.updated_at > at + MAX_AHEAD { existing.updated_at + Duration::milliseconds(1) } else { at }
-}
-
-/// The time up to which this evaluation knows the state of a role without a verdict. A finding that is newer stays,
-/// because events can arrive late or twice. A deleted role never comes back, and a scheduled run has just read everything.
-fn known_at(invocation: &Invocation, at: OffsetDateTime) -> OffsetDateTime {
-    match invocation.trigger {
-        Trigger::AllRoles { .. } | Trigger::OutOfScope { reason: OutOfScope::Deleted, .. } => at,
-        _ => invocation.notified_at,
-    }
+fn next_update(updated_at: OffsetDateTime, at: OffsetDateTime) -> OffsetDateTime {
+    if updated_at > at + MAX_AHEAD { updated_at + Duration::milliseconds(1) } else { at }
 }
 
 /// Imports the findings. Those that failed are sent again after all others, if that can help. The error brings the findings

@@ -1,5 +1,7 @@
 //! The outcome of an evaluation: the answers for AWS Config, and numbers for the log and the metrics.
 
+use std::collections::BTreeSet;
+
 use time::OffsetDateTime;
 
 use crate::access::{Access, Annotation, Compliance, NotApplicable, Remark, Role, Verdict};
@@ -32,6 +34,8 @@ pub struct Outcome {
     pub left_to_schedule: Vec<ResourceId>,
     /// How many findings were sent; `None` if the rule sends no findings.
     pub findings: Option<FindingCounts>,
+    /// The ids of the roles that AWS Config showed with a verdict before this run; `None` if they were not read.
+    pub reported: Option<BTreeSet<String>>,
 }
 
 impl Outcome {
@@ -106,10 +110,11 @@ pub struct FindingCounts {
     pub imported: usize,
     /// Findings that are out of date and that it archived.
     pub archived: usize,
+    /// Findings of evaluated roles that it holds as they are, so they were not sent.
+    pub unchanged: usize,
     /// Findings that it did not take.
     pub not_imported: usize,
-    /// Roles without a verdict that may have a finding to archive. GetFindings was throttled, so the next scheduled run
-    /// archives it.
+    /// Roles without a verdict whose finding, if there is one, the next scheduled run archives.
     pub left_to_schedule: usize,
 }
 
@@ -128,12 +133,7 @@ pub struct Answer {
 pub(in crate::rule) enum Basis {
     /// A verdict on a role.
     Verdict(EvaluatedRole),
-    /// No cluster in the list of that time runs nodes with the role.
-    NoCluster {
-        /// When the clusters were listed.
-        listed_at: OffsetDateTime,
-    },
-    /// There is no verdict, for another reason.
+    /// There is no verdict.
     NoVerdict(NotApplicable),
 }
 
@@ -265,17 +265,6 @@ impl Answer {
         }
     }
 
-    /// NOT_APPLICABLE for a role that no cluster runs nodes with. The clusters were listed after the change.
-    pub(in crate::rule) fn no_cluster(
-        resource: ResourceId,
-        role_name: &str,
-        listed_at: OffsetDateTime,
-        at: OffsetDateTime,
-    ) -> Self {
-        let answer = Self::not_applicable(resource, Some(role_name), NotApplicable::NoCluster, at);
-        Self { basis: Basis::NoCluster { listed_at }, ..answer }
-    }
-
     /// Whether further facts about node roles can change the answer: it is NOT_APPLICABLE, or the role is compliant and
     /// session policies limit all known uses of it.
     pub(in crate::rule) fn depends_on_other_facts(&self) -> bool {
@@ -289,7 +278,7 @@ impl Answer {
     pub fn role(&self) -> Option<&EvaluatedRole> {
         match &self.basis {
             Basis::Verdict(role) => Some(role),
-            Basis::NoCluster { .. } | Basis::NoVerdict(_) => None,
+            Basis::NoVerdict(_) => None,
         }
     }
 }

@@ -14,6 +14,10 @@ GET_THING = {"name": "GetThing", "accessLevel": "Read", "resourceTypes": [{"name
 LIST_PARTS = {**GET_THING, "name": "ListParts"}
 
 
+def without(field):
+    return {name: value for name, value in LISTED.items() if name != field}
+
+
 @pytest.mark.parametrize(
     ("actions", "text", "listed", "expected"),
     [
@@ -41,6 +45,14 @@ LIST_PARTS = {**GET_THING, "name": "ListParts"}
         ([GET_THING], SENTENCE, [{**LISTED, "sentence": None}], ["ecr:ListParts needs both"]),
         ([GET_THING], SENTENCE, [{**LISTED, "checked_action": None}], ["ecr:ListParts needs both"]),
         ([GET_THING], SENTENCE, [LISTED, LISTED], ["ecr:ListParts is listed twice"]),
+        ([GET_THING], SENTENCE, [without("sentence")], ["ecr:ListParts has no `sentence`: add it"]),
+        ([GET_THING], SENTENCE, [without("checked_action")], ["ecr:ListParts has no `checked_action`: add it"]),
+        ([GET_THING], SENTENCE, [LISTED, without("operation")], ["entry 2 has no `operation`: add it"]),
+        ([GET_THING], SENTENCE, [{**LISTED, "sentense": ""}], ["ecr:ListParts has the unknown field `sentense`"]),
+        ([GET_THING], SENTENCE, [{**LISTED, "sentence": 7}], ["ecr:ListParts: `sentence` must be a text or null"]),
+        ([GET_THING], SENTENCE, [{**LISTED, "operation": None}], ["entry 1: `operation` must be a text"]),
+        ([GET_THING], SENTENCE, ["ecr:ListParts"], ["entry 1 must be an object"]),
+        ([GET_THING], SENTENCE, LISTED, ["the file must hold a list"]),
     ],
 )
 def test_operation_without_action_must_be_listed(actions, text, listed, expected):

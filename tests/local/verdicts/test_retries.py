@@ -40,7 +40,6 @@ def test_unknown_result_token_fails_the_invocation(lab, rule):
         ("GetComplianceDetailsByConfigRule", "NoSuchConfigRuleException", "nothing is left to do"),
         ("PutEvaluations", "InvalidResultTokenException", "TESTMODE"),
         ("GetComplianceDetailsByConfigRule", "AccessDeniedException", "update its stack"),
-        ("GetComplianceDetailsByConfigRule", "ThrottlingException", "Lambda repeats the invocation"),
     ],
 )
 def test_refused_config_call_says_what_to_do(lab, rule, operation, code, advice):
