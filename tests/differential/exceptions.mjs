@@ -127,11 +127,13 @@ const EXCEPTIONS = [
   },
   {
     name: 'numbers of JavaScript',
-    rule: 'A number is the whole text. iam-simulate also reads texts that begin with a number, such as 010.0.0.1.',
+    rule: 'A number is the whole text, and may have an exponent. iam-simulate reads 1e1 as 1, and 010.0.0.1 as 10.',
     page: 'reference_policies_elements_condition_operators.html#Conditions_Numeric',
     recognises: ({ condition }, { context }) => {
-      const isOther = (text) => Number.isNaN(Number(text)) && !Number.isNaN(Number.parseFloat(text))
-      return /Numeric/.test(condition?.operator) && valuesOf(context, condition.key).some(isOther)
+      const texts = [...(condition?.values ?? []), ...valuesOf(context, condition?.key ?? '')]
+      const read = (text) => (text.includes('.') ? Number.parseFloat(text) : Number.parseInt(text, 10))
+      const isOther = (text) => !Number.isNaN(read(text)) && read(text) !== Number(text)
+      return /Numeric/.test(condition?.operator) && texts.some(isOther)
     }
   },
   {
