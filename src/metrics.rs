@@ -21,12 +21,13 @@ use crate::logging::LineContext;
 /// The namespace of the metrics.
 const NAMESPACE: &str = "EksNodeRoleEcrReadOnly";
 
-const COUNTERS: [&str; 12] = [
+const COUNTERS: [&str; 13] = [
     "RolesEvaluated",
     "RolesNonCompliant",
     "RolesUndecided",
     "RolesUnreadable",
     "EvaluationsLeftToSchedule",
+    "ClosedRegions",
     "FindingsImported",
     "FindingsNotImported",
     "FindingsLeftToSchedule",
@@ -86,6 +87,7 @@ impl Metrics {
             count("RolesUndecided", outcome.undecided());
             count("RolesUnreadable", report.unreadable().count());
             count("EvaluationsLeftToSchedule", outcome.left_to_schedule.len());
+            count("ClosedRegions", outcome.closed_regions.len());
             let findings = outcome.findings.unwrap_or_default();
             count("FindingsImported", findings.imported);
             count("FindingsNotImported", findings.not_imported);
@@ -130,6 +132,7 @@ mod tests {
         let outcome = Outcome {
             trigger: "a trigger",
             scheduled: all_roles,
+            closed_regions: vec!["ap-east-1".to_owned(), "me-south-1".to_owned()],
             findings: Some(FindingCounts {
                 imported: 3,
                 archived: 2,
@@ -187,8 +190,8 @@ mod tests {
         assert_eq!((&second["errorType"], &second["operations"]), (&Value::Null, &json!({})));
 
         let findings = line(&[], None, false, Some(&report(false)));
-        let names = ["FindingsImported", "FindingsNotImported", "FindingsLeftToSchedule"];
-        assert_eq!(names.map(|name| findings[name].as_u64()), [Some(3), Some(1), Some(4)]);
+        let names = ["FindingsImported", "FindingsNotImported", "FindingsLeftToSchedule", "ClosedRegions"];
+        assert_eq!(names.map(|name| findings[name].as_u64()), [Some(3), Some(1), Some(4), Some(2)]);
         for (all_roles, error_type, expected) in [(true, None, 1), (true, Some("RolesUnreadable"), 0), (false, None, 0)]
         {
             let run = line(&[], error_type, false, Some(&report(all_roles)));

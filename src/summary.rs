@@ -49,6 +49,7 @@ summary! { |report, outcome|
     notStored: usize = report.not_stored().count(),
     unreadable: usize = report.unreadable().count(),
     leftToSchedule: usize = outcome.left_to_schedule.len(),
+    verdictsKept: usize = outcome.kept.len(),
     #[serde(skip_serializing_if = "Option::is_none")]
     findingsImported: Option<usize> = outcome.findings.map(|findings| findings.imported),
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -86,8 +86,16 @@ fn annotation_text_and_value_match() {
              group build of cluster shop, us-east-1, and 12 more.",
         ),
         (
-            not_applicable(NotApplicable::NoCluster),
+            not_applicable(NotApplicable::NoCluster { skipped_regions: 0 }),
             "shop-build-node is not a node role: no EKS cluster runs nodes with it.",
+        ),
+        (
+            not_applicable(NotApplicable::NoCluster { skipped_regions: 1 }),
+            "shop-build-node is not a node role: no EKS cluster runs nodes with it (1 region skipped).",
+        ),
+        (
+            not_applicable(NotApplicable::NoCluster { skipped_regions: 2 }),
+            "shop-build-node is not a node role: no EKS cluster runs nodes with it (2 regions skipped).",
         ),
         (
             not_applicable(NotApplicable::TrustPolicy),

@@ -12,6 +12,7 @@ mod support;
 
 mod annotations;
 mod code_map;
+mod denied_regions;
 mod discovery;
 mod events;
 mod finding_texts;

@@ -36,6 +36,7 @@ const ELLIPSIS: char = '…';
 const THE_ROLE: &str = "The role";
 const THE_RESOURCE: &str = "The resource";
 const OTHER_TYPE: &str = "Not evaluated itself; the node roles that use it are.";
+const NO_CLUSTER: &str = "is not a node role: no EKS cluster runs nodes with it";
 const EXEMPT_TAG: &str = "is exempt: the parameter ExemptTag names its tag ";
 
 const CAN_CALL: &str = "can call ";
@@ -100,7 +101,10 @@ pub enum AnnotationResult {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotApplicable {
     /// No EKS cluster runs nodes with the role.
-    NoCluster,
+    NoCluster {
+        /// How many regions were skipped, because a service control policy closes them.
+        skipped_regions: usize,
+    },
     /// The role's trust policy allows nobody that runs EKS nodes.
     TrustPolicy,
     /// The file that the command line reads does not show the role to be a node role.
@@ -132,8 +136,7 @@ pub enum NotApplicable {
 
 impl NotApplicable {
     /// The reasons that one fixed text expresses.
-    const FIXED: [Self; 10] = [
-        Self::NoCluster,
+    const FIXED: [Self; 9] = [
         Self::TrustPolicy,
         Self::NotShown,
         Self::ExemptRole,
@@ -148,7 +151,6 @@ impl NotApplicable {
     /// The words after the name of the role or resource, where they are always the same.
     fn predicate(&self) -> Option<&'static str> {
         match self {
-            Self::NoCluster => Some("is not a node role: no EKS cluster runs nodes with it"),
             Self::TrustPolicy => {
                 Some("is not a node role: its trust policy allows no service or principal that runs EKS nodes")
             }
@@ -160,7 +162,7 @@ impl NotApplicable {
             Self::Deleted => Some("was deleted"),
             Self::NotRecorded => Some("is not recorded by AWS Config here"),
             Self::LeftScope => Some("is no longer in the scope of the rule"),
-            Self::ExemptTag { .. } | Self::OtherType => None,
+            Self::NoCluster { .. } | Self::ExemptTag { .. } | Self::OtherType => None,
         }
     }
 
@@ -322,6 +324,11 @@ impl AnnotationResult {
             Self::NotApplicable(NotApplicable::ExemptTag { key, value }) => {
                 format!("{EXEMPT_TAG}{}={}", shortened(key, longest_name), shortened(value, longest_name))
             }
+            Self::NotApplicable(NotApplicable::NoCluster { skipped_regions }) => match skipped_regions {
+                0 => NO_CLUSTER.to_owned(),
+                1 => format!("{NO_CLUSTER} (1 region skipped)"),
+                more => format!("{NO_CLUSTER} ({more} regions skipped)"),
+            },
             Self::NotApplicable(reason) => reason.predicate().unwrap_or_default().to_owned(),
         }
     }
@@ -409,6 +416,14 @@ fn parsed(text: &str) -> Option<Annotation> {
 fn parsed_reason(predicate: &str) -> Option<NotApplicable> {
     if let Some((key, value)) = predicate.strip_prefix(EXEMPT_TAG).and_then(|tag| tag.split_once('=')) {
         return Some(NotApplicable::ExemptTag { key: key.to_owned(), value: value.to_owned() });
+    }
+    if let Some(skipped) = predicate.strip_prefix(NO_CLUSTER) {
+        let skipped_regions = match skipped.strip_prefix(" (").and_then(|text| text.strip_suffix(" skipped)")) {
+            Some(count) => count.split_once(" region")?.0.parse().ok()?,
+            None if skipped.is_empty() => 0,
+            None => return None,
+        };
+        return Some(NotApplicable::NoCluster { skipped_regions });
     }
     NotApplicable::FIXED.into_iter().find(|reason| reason.predicate() == Some(predicate))
 }

@@ -10,7 +10,7 @@ use super::call::Call;
 use super::pace::Pace;
 use super::pages;
 use crate::access::Compliance;
-use crate::rule::ports::{ComplianceStore, Evaluation, Page, PortError, ResourceId, ResultToken};
+use crate::rule::ports::{ComplianceStore, Evaluation, Page, PortError, Reported, ResourceId, ResultToken};
 
 /// The most items that GetComplianceDetailsByConfigRule puts on a page
 /// (<https://docs.aws.amazon.com/config/latest/APIReference/API_GetComplianceDetailsByConfigRule.html>).
@@ -51,7 +51,7 @@ impl ComplianceStore for ConfigService {
         Ok(refused.collect())
     }
 
-    async fn reported(&self, rule_name: &str) -> Result<Vec<ResourceId>, PortError> {
+    async fn reported(&self, rule_name: &str) -> Result<Vec<Reported>, PortError> {
         let call = Call::new("config:GetComplianceDetailsByConfigRule", format!("rule `{rule_name}`"));
         let request = |token| {
             let request = self.client.get_compliance_details_by_config_rule().config_rule_name(rule_name);
@@ -65,10 +65,11 @@ impl ComplianceStore for ConfigService {
                     .evaluation_result_identifier()
                     .and_then(|identifier| identifier.evaluation_result_qualifier())
                     .ok_or_else(|| call.missing_field("EvaluationResultQualifier"))?;
-                Ok(ResourceId {
+                let resource = ResourceId {
                     resource_type: call.required("ResourceType", qualifier.resource_type())?,
                     id: call.required("ResourceId", qualifier.resource_id())?,
-                })
+                };
+                Ok(Reported { resource, annotation: result.annotation().map(str::to_owned) })
             });
             Ok(Page { items: resources.collect::<Result<_, PortError>>()?, next: page.next_token })
         })

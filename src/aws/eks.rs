@@ -16,7 +16,8 @@ use super::call_counter::CallCounter;
 use super::pace::Pace;
 use super::pages;
 use crate::rule::ports::{
-    Authentication, ClusterId, ClusterRecord, Eks, NodeKind, Page, PartKind, PortError, RoleUse, SessionPolicy,
+    Authentication, ClusterId, ClusterRecord, Eks, NodeKind, Page, PartKind, PortError, PortErrorKind, RoleUse,
+    SessionPolicy,
 };
 
 /// The type of the access entries of people and programs. Every other type, also a future one, is of nodes
@@ -56,6 +57,13 @@ fn without_access_entries<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool 
         && error.message().is_some_and(|message| message.to_ascii_lowercase().contains("authentication mode"))
 }
 
+/// Whether a service control policy denies the call. Only the message shows it; the ARN of the policy can follow
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>).
+fn closes_region(error: &PortError) -> bool {
+    let cause = error.to_string().to_ascii_lowercase();
+    error.kind() == PortErrorKind::ExplicitlyDenied && cause.contains("explicit deny in a service control policy")
+}
+
 fn cluster_resource(cluster: &ClusterId) -> String {
     format!("cluster `{}` in `{}`", cluster.name, cluster.region)
 }
@@ -93,6 +101,9 @@ impl Eks for EksService {
             Ok(Page { items: page.clusters.unwrap_or_default(), next: page.next_token })
         })
         .await
+        .map_err(|error| {
+            if closes_region(&error) { error.of_kind(PortErrorKind::DeniedByServiceControlPolicy) } else { error }
+        })
     }
 
     async fn cluster(&self, cluster: &ClusterId) -> Result<Option<ClusterRecord>, PortError> {
@@ -277,5 +288,33 @@ impl EksService {
         let addon = response.addon().ok_or_else(|| call.missing_field("addon"))?;
         let role = optional(addon.service_account_role_arn());
         Ok(role.map(|role_arn| vec![RoleUse { role_arn, kind: NodeKind::Addon(name.to_owned()) }]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::Clients;
+    use crate::aws::replay::{Replay, response};
+
+    #[tokio::test]
+    async fn deny_in_a_service_control_policy_closes_the_region() {
+        use PortErrorKind::{Denied, DeniedByServiceControlPolicy, ExplicitlyDenied};
+        let policy = "arn:aws:organizations::111122223333:policy/o-a/service_control_policy/p-b";
+        for (reason, expected) in [
+            ("with an explicit deny in a service control policy".to_owned(), DeniedByServiceControlPolicy),
+            (format!("with an explicit deny in a service control policy: {policy}"), DeniedByServiceControlPolicy),
+            ("with an explicit deny in a resource control policy".to_owned(), ExplicitlyDenied),
+            ("with an explicit deny in an identity-based policy".to_owned(), ExplicitlyDenied),
+            ("because no service control policy allows the eks:ListClusters action".to_owned(), Denied),
+        ] {
+            let body = format!(
+                r#"{{"__type":"AccessDeniedException","message":"User: u is not authorized to perform: eks:ListClusters on resource: r {reason}"}}"#
+            );
+            let replay = Replay::new([response(403, &body)]);
+            let clients = Clients::new(&replay.sdk_config().await, &CallCounter::default());
+            let error = clients.eks.clusters("us-east-1").await.unwrap_err();
+            assert_eq!(error.kind(), expected, "{reason}");
+        }
     }
 }

@@ -19,9 +19,9 @@ use crate::rule::invocation::configuration_item::{
     CLUSTER, ChangedCluster, ChangedPolicy, ChangedRole, FARGATE_PROFILE, POLICY, ROLE, Trigger,
 };
 use crate::rule::nodes::classify::{Classification, NodeClassifier, exempt};
-use crate::rule::nodes::facts::NodeFact;
+use crate::rule::nodes::facts::{NodeFact, may_be_in};
 use crate::rule::nodes::sessions::{Sessions, sessions};
-use crate::rule::ports::config::{ComplianceStore, ResourceId};
+use crate::rule::ports::config::{ComplianceStore, Reported, ResourceId};
 use crate::rule::ports::eks::Eks;
 use crate::rule::ports::iam::{Iam, InstanceProfile, ListedRole, name_key};
 use crate::rule::progress::Progress;
@@ -166,7 +166,10 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
                 self.result(self.read(NodeRoleDraft { draft, facts }).await).await
             }
             (Ok(Classification::NoVerdict(reason)), _) => self.no_verdict(&changed.name, &changed.id, reason),
-            (Ok(_), _) => self.no_verdict(&changed.name, &changed.id, NotApplicable::NoCluster),
+            (Ok(_), _) => {
+                let skipped_regions = classifier.clusters().skipped_regions.len();
+                self.no_verdict(&changed.name, &changed.id, NotApplicable::NoCluster { skipped_regions })
+            }
             (Err(result), _) => result,
         }]);
         Ok(report)
@@ -325,10 +328,15 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         match reported {
             None => {}
             Some(Ok(reported)) => {
-                let roles = reported.iter().filter(|resource| resource.resource_type == ROLE);
-                report.outcome.reported = Some(roles.map(|role| role.id.clone()).collect());
-                let cleared = self.cleared(reported, &report);
+                let roles = reported.iter().filter(|one| one.resource.resource_type == ROLE);
+                report.outcome.reported = Some(roles.map(|role| role.resource.id.clone()).collect());
+                let skipped = &classifier.clusters().skipped_regions;
+                let (kept, gone) = self.without_answer(reported, &report, skipped);
+                let at = self.invocation.ordering_timestamp;
+                let cleared =
+                    gone.into_iter().map(|role| Answer::not_applicable(role, None, NotApplicable::Cleared, at));
                 report.outcome.answers.extend(cleared);
+                report.outcome.kept = kept.into_iter().map(|role| role.id).collect();
             }
             // The verdicts are right without it.
             Some(Err(cause)) => report.problems.push(Problem::ReportedRolesUnknown(cause)),
@@ -373,15 +381,24 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         (names, profiles)
     }
 
-    /// NOT_APPLICABLE for each reported role that the report has neither an answer nor a problem about.
-    fn cleared(&self, reported: Vec<ResourceId>, report: &Report) -> Vec<Answer> {
+    /// The reported roles that the report has neither an answer nor a problem about: those whose last annotation can be about a
+    /// skipped region, which keep their verdict, and the others.
+    fn without_answer(
+        &self,
+        reported: Vec<Reported>,
+        report: &Report,
+        skipped: &[String],
+    ) -> (BTreeSet<ResourceId>, BTreeSet<ResourceId>) {
         let current: BTreeSet<&str> =
             (report.outcome.answered()).chain(report.unreadable().filter_map(|role| role.id.as_deref())).collect();
-        let gone: BTreeSet<ResourceId> = (reported.into_iter())
-            .filter(|resource| resource.resource_type == ROLE && !current.contains(resource.id.as_str()))
-            .collect();
-        let at = self.invocation.ordering_timestamp;
-        gone.into_iter().map(|role| Answer::not_applicable(role, None, NotApplicable::Cleared, at)).collect()
+        let (mut kept, mut gone) = (BTreeSet::new(), BTreeSet::new());
+        for Reported { resource, annotation } in reported {
+            if resource.resource_type == ROLE && !current.contains(resource.id.as_str()) {
+                let can_be_skipped = !skipped.is_empty() && may_be_in(annotation.as_deref(), skipped);
+                if can_be_skipped { &mut kept } else { &mut gone }.insert(resource);
+            }
+        }
+        (kept, gone)
     }
 
     async fn classifier(&self, freshness: &Freshness<'_>) -> NodeClassifier<'_> {

@@ -31,7 +31,8 @@ pub use invocation::fields::EventError;
 pub use invocation::name_patterns::{ClusterPatterns, RolePatterns};
 pub use invocation::origin::Origin;
 pub use invocation::parameters::{
-    ClusterScope, ExecutionRole, PARAMETERS, Parameter, ParameterError, ParametersError, RuleParameters, UsedIn,
+    ClusterScope, DeniedRegions, ExecutionRole, PARAMETERS, Parameter, ParameterError, ParametersError, RuleParameters,
+    UsedIn,
 };
 pub use nodes::facts::{NodeFact, NodeRole, NodeRoles, Place};
 pub use ports::config::ResultToken;

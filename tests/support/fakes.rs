@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ecr_read_only::policy::tag::Tag;
 use ecr_read_only::rule::ports::{
     Authentication, ClusterRecord, ComplianceStore, Eks, Evaluation, FindingStore, HeldFinding, Iam, InlinePolicy,
-    InstanceProfile, ListedRole, Page, PartKind, PolicyDetails, PolicyVersion, PortError, PortErrorKind, ResourceId,
-    RoleDetails, RoleRecord, RoleUse,
+    InstanceProfile, ListedRole, Page, PartKind, PolicyDetails, PolicyVersion, PortError, PortErrorKind, Reported,
+    ResourceId, RoleDetails, RoleRecord, RoleUse,
 };
 use ecr_read_only::rule::{ClusterId, FailedFinding, Finding, FindingSource, NodeKind, ResultToken};
 
@@ -60,6 +60,8 @@ pub struct State {
     pub refusing: BTreeMap<String, PortErrorKind>,
     pub clusters: BTreeMap<ClusterId, FakeCluster>,
     pub reported: Vec<ResourceId>,
+    /// The last annotations of reported resources, by their ids.
+    pub annotations: BTreeMap<String, String>,
     /// The findings in Security Hub, with their source.
     pub findings: Vec<(FindingSource, Finding)>,
     /// The ids of roles whose findings have other values in fields that [`Finding`] does not have.
@@ -535,9 +537,15 @@ impl ComplianceStore for FakeAws {
         self.answer_later(Ok(refused)).await
     }
 
-    async fn reported(&self, rule_name: &str) -> Result<Vec<ResourceId>, PortError> {
-        self.answer_later(self.call("GetComplianceDetailsByConfigRule", rule_name).map(|state| state.reported.clone()))
-            .await
+    async fn reported(&self, rule_name: &str) -> Result<Vec<Reported>, PortError> {
+        let reported = |state: &State| {
+            let with_annotation = |resource: &ResourceId| Reported {
+                annotation: state.annotations.get(&resource.id).cloned(),
+                resource: resource.clone(),
+            };
+            state.reported.iter().map(with_annotation).collect()
+        };
+        self.answer_later(self.call("GetComplianceDetailsByConfigRule", rule_name).map(|state| reported(&state))).await
     }
 }
 

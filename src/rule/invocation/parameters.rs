@@ -46,6 +46,7 @@ enum Kind {
     AllowedAccess(fn(&mut RuleParameters, AllowedAccess)),
     Actions(fn(&mut RuleParameters, Vec<String>)),
     Clusters(fn(&mut RuleParameters, ClusterPatterns)),
+    DeniedRegions(fn(&mut RuleParameters, DeniedRegions)),
     Flag(fn(&mut RuleParameters, bool)),
     Region(fn(&mut RuleParameters, String)),
     Regions(fn(&mut RuleParameters, Vec<String>)),
@@ -55,7 +56,7 @@ enum Kind {
 }
 
 /// All parameters of the rule.
-pub const PARAMETERS: [Parameter; 13] = [
+pub const PARAMETERS: [Parameter; 14] = [
     Parameter {
         name: "AllowedAccess",
         default: "read-only",
@@ -104,6 +105,13 @@ pub const PARAMETERS: [Parameter; 13] = [
         used_in: UsedIn::EveryAccount,
         help: "The regions to search for clusters; empty: every region that is enabled in the account",
         kind: Kind::Regions(|rule, regions| rule.scope.regions = Some(regions)),
+    },
+    Parameter {
+        name: "DeniedRegions",
+        default: "skip",
+        used_in: UsedIn::EveryAccount,
+        help: "What a region means where a service control policy denies the list of clusters: skip or error",
+        kind: Kind::DeniedRegions(|rule, denied| rule.scope.denied_regions = denied),
     },
     Parameter {
         name: "ClusterNames",
@@ -156,6 +164,7 @@ impl Parameter {
             Kind::AllowedAccess(_) => "allowed access",
             Kind::Actions(_) => "list of actions",
             Kind::Clusters(_) => "list of cluster names",
+            Kind::DeniedRegions(_) => "denied regions",
             Kind::Flag(_) => "flag",
             Kind::Region(_) => "region",
             Kind::Regions(_) => "list of regions",
@@ -171,6 +180,7 @@ impl Parameter {
             Kind::AllowedAccess(store) => store(rule, text.parse()?),
             Kind::Actions(store) => store(rule, Criteria::parse_actions(text)?),
             Kind::Clusters(store) => store(rule, ClusterPatterns::parse(text).map_err(not_clusters)?),
+            Kind::DeniedRegions(store) => store(rule, denied_regions(text)?),
             Kind::Flag(store) => store(rule, flag(text)?),
             Kind::Region(store) => store(rule, region(text)?),
             Kind::Regions(store) => {
@@ -212,10 +222,22 @@ pub struct RuleParameters {
 pub struct ClusterScope {
     /// The regions. `None` means every region that is enabled in the account.
     pub regions: Option<Vec<String>>,
+    /// What a region means where a service control policy denies the list of clusters.
+    pub denied_regions: DeniedRegions,
     /// The names of the clusters.
     pub names: ClusterPatterns,
     /// Whether the roles of pods are evaluated too: EKS Pod Identity, IAM roles for service accounts, add-ons.
     pub service_accounts: bool,
+}
+
+/// What a region means where a service control policy denies the list of clusters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum DeniedRegions {
+    /// It is skipped if another region answers: the policy closes it, so it hardly has clusters.
+    #[default]
+    Skip,
+    /// It is a failure, like every other refusal.
+    Error,
 }
 
 impl ClusterScope {
@@ -346,6 +368,14 @@ fn not_roles(refused: Vec<String>) -> NotAccepted {
 
 fn not_clusters(refused: Vec<String>) -> NotAccepted {
     NotAccepted { value: refused.join("`, `"), accepted: "cluster names, separated by commas, with `*` for any text" }
+}
+
+fn denied_regions(text: &str) -> Result<DeniedRegions, NotAccepted> {
+    match text {
+        "skip" => Ok(DeniedRegions::Skip),
+        "error" => Ok(DeniedRegions::Error),
+        _ => refuse(text, "`skip` or `error`"),
+    }
 }
 
 fn flag(text: &str) -> Result<bool, NotAccepted> {

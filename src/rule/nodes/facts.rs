@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::access::Annotation;
 use crate::access::node_marks::{NodeMark, TagMark};
 use crate::policy::arn::Arn;
 use crate::rule::ports::eks::{ClusterId, NodeKind, RoleUse};
@@ -67,6 +68,28 @@ impl fmt::Display for NodeFact {
             }
         }
     }
+}
+
+/// Whether the node facts of an annotation can be about one of the regions. If it does not show all of them, they can.
+pub(in crate::rule) fn may_be_in(annotation: Option<&str>, regions: &[String]) -> bool {
+    let Some(Ok(annotation)) = annotation.map(str::parse::<Annotation>) else { return true };
+    let fact = annotation.node_fact.filter(|_| annotation.more_node_facts == 0);
+    let named = fact.as_deref().and_then(regions_of);
+    named.is_none_or(|named| named.iter().any(|region| regions.iter().any(|one| one == region)))
+}
+
+/// The regions in the text of a fact: the text that [`NodeFact`] has, with a capital letter, and perhaps with names that are cut.
+/// `None` if it does not show all of them.
+fn regions_of(fact: &str) -> Option<Vec<&str>> {
+    if fact == "Parameter NodeRoles" {
+        return Some(Vec::new());
+    }
+    if let Some((_, clusters)) = fact.split_once("; cluster unknown, one of: ") {
+        // The last one can be `shop (us-east-1) or 2 more`.
+        return clusters.split(", ").map(|one| Some(one.strip_suffix(')')?.rsplit_once(" (")?.1)).collect();
+    }
+    let (_, cluster) = fact.rsplit_once(" of cluster ")?;
+    Some(vec![cluster.rsplit_once(", ")?.1])
 }
 
 /// A node role that EKS names.

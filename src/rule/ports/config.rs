@@ -63,6 +63,15 @@ pub struct Evaluation {
     pub ordering_timestamp: OffsetDateTime,
 }
 
+/// A resource that AWS Config shows as COMPLIANT or NON_COMPLIANT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    /// The resource.
+    pub resource: ResourceId,
+    /// The annotation of its last evaluation.
+    pub annotation: Option<String>,
+}
+
 /// The part of AWS Config that stores the evaluations of rules.
 pub trait ComplianceStore {
     /// Stores at most 100 evaluations, or only checks them in test mode. Returns the resources whose evaluations were not
@@ -75,5 +84,5 @@ pub trait ComplianceStore {
     ) -> impl Future<Output = Result<Vec<ResourceId>, PortError>> + Send;
 
     /// The resources that AWS Config shows as COMPLIANT or NON_COMPLIANT for the rule.
-    fn reported(&self, rule_name: &str) -> impl Future<Output = Result<Vec<ResourceId>, PortError>> + Send;
+    fn reported(&self, rule_name: &str) -> impl Future<Output = Result<Vec<Reported>, PortError>> + Send;
 }

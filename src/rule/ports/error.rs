@@ -20,6 +20,8 @@ pub enum PortErrorKind {
     RegionClosed,
     /// A policy explicitly denies the call, so no permission helps. Often it is a service control policy that closes regions.
     ExplicitlyDenied,
+    /// A service control policy explicitly denies a list of clusters: it closes the region.
+    DeniedByServiceControlPolicy,
     /// No policy allows the call.
     Denied,
     /// AWS understood the request and refused its content.

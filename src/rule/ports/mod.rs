@@ -10,7 +10,7 @@ pub mod error;
 pub mod iam;
 pub mod security_hub;
 
-pub use config::{ComplianceStore, Evaluation, ResourceId, ResultToken};
+pub use config::{ComplianceStore, Evaluation, Reported, ResourceId, ResultToken};
 pub use eks::{Authentication, ClusterId, ClusterRecord, Eks, NodeKind, PartKind, RoleUse, SessionPolicy};
 pub use error::{PortError, PortErrorKind};
 pub use iam::{

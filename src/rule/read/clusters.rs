@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use time::OffsetDateTime;
 
 use crate::policy::arn::Arn;
-use crate::rule::invocation::parameters::ClusterScope;
+use crate::rule::invocation::parameters::{ClusterScope, DeniedRegions};
 use crate::rule::ports::eks::{Authentication, ClusterId, ClusterRecord, Eks, NodeKind, PartKind, RoleUse};
 use crate::rule::ports::error::{PortError, PortErrorKind};
 use crate::rule::ports::iam::name_key;
@@ -32,8 +32,10 @@ pub(in crate::rule) struct Clusters {
     pub(in crate::rule) clusters: Vec<Cluster>,
     /// The names of the clusters that EKS lists and that the parameter `ClusterNames` leaves out.
     pub(in crate::rule) left_out: BTreeSet<String>,
-    /// Regions that the parameters name and that are not enabled in the account.
+    /// Regions that the parameters name and that are not enabled in the account, and the skipped ones.
     pub(in crate::rule) closed_regions: Vec<String>,
+    /// Regions where a service control policy denies the list of clusters.
+    pub(in crate::rule) skipped_regions: Vec<String>,
     /// When the oldest of these answers was read, except for descriptions of access entries.
     pub(in crate::rule) listed_at: OffsetDateTime,
     /// The calls that failed. With any, a role that no cluster names can be a node role all the same.
@@ -91,12 +93,15 @@ pub(in crate::rule) async fn discover(
     }
     listed.extend(freshness.changed().filter(|id| scope.includes(&id.region, &id.name)).cloned());
     let clusters = reader.clusters(listed.into_iter().collect()).await;
-    let mut closed_regions: Vec<String> = closed.into_iter().map(|(region, _)| region).collect();
-    closed_regions.sort();
+    closed.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let is_skipped = |error: &PortError| error.kind() == PortErrorKind::DeniedByServiceControlPolicy;
+    let skipped_regions = closed.iter().filter(|(_, error)| is_skipped(error)).map(|(region, _)| region.clone());
+    let skipped_regions = skipped_regions.collect();
+    let closed_regions = closed.into_iter().map(|(region, _)| region).collect();
     let Reading { listed_at, mut unread, .. } = reader.reading.into_inner().unwrap_or_else(PoisonError::into_inner);
     // The calls ran at the same time, so they failed in any order.
     unread.sort_by_cached_key(ToString::to_string);
-    Clusters { clusters, left_out, closed_regions, listed_at, unread }
+    Clusters { clusters, left_out, closed_regions, skipped_regions, listed_at, unread }
 }
 
 /// Reads clusters for one evaluation.
@@ -180,7 +185,11 @@ impl<E: Eks> ClusterReader<'_, E> {
     async fn listing(&self, region: &str) -> Option<Listing> {
         // The parameters can name a region that is not enabled in the account. But if the account lists the region as
         // enabled and the region refuses the caller, that is a failure: the region can have clusters.
-        let is_closed = |error: &PortError| error.kind() == PortErrorKind::RegionClosed && self.scope.regions.is_some();
+        let is_closed = |error: &PortError| match error.kind() {
+            PortErrorKind::RegionClosed => self.scope.regions.is_some(),
+            PortErrorKind::DeniedByServiceControlPolicy => self.scope.denied_regions == DeniedRegions::Skip,
+            _ => false,
+        };
         // Rules of the same account can have different parameters.
         let is_outdated = |read: &mut Read<Listing>| matches!(&read.value, Listing::Closed(error) if !is_closed(error));
         drop(self.answers.known().region(region).listing.take_if(is_outdated));

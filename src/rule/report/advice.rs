@@ -54,6 +54,10 @@ fn call_advice(error: &PortError) -> &'static str {
             "; the region does not accept the credentials: they are invalid, or no region in the rule parameter \
              `ClusterRegions` is enabled in the account"
         }
+        (_, PortErrorKind::DeniedByServiceControlPolicy) => {
+            "; a service control policy closes the region: set the rule parameter `DeniedRegions` to `skip`, or \
+             `ClusterRegions` to the other regions"
+        }
         (Some(("eks", _)), PortErrorKind::ExplicitlyDenied) | (Some(("eks", "ListClusters")), _) => {
             "; if a service control policy closes the region, or it has no EKS, set the rule parameter `ClusterRegions` \
              to the other regions"

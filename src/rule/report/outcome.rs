@@ -28,8 +28,11 @@ pub struct Outcome {
     pub stored: StoredAnswers,
     /// How many uses of a role by a cluster are not about a role of this account.
     pub facts_elsewhere: usize,
-    /// Regions that the parameters name and that are not enabled in the account.
+    /// Regions that the parameters name and that are not enabled in the account, and regions that were skipped because a
+    /// service control policy closes them.
     pub closed_regions: Vec<String>,
+    /// The roles, by id, whose earlier verdicts a schedule kept: a cluster in a skipped region can run nodes with them.
+    pub kept: Vec<String>,
     /// Resources whose evaluations AWS Config did not take in this run. The next scheduled run sends them.
     pub left_to_schedule: Vec<ResourceId>,
     /// How many findings were sent; `None` if the rule sends no findings.
