@@ -9,8 +9,9 @@ rows. A cell injects one fault into one operation, starts the function again and
 correct if one of these holds:
 
 - Every verdict is the same as without the fault.
-- The invocation fails, the error names the operation, and no role that the failed calls read has a new verdict. If the
-  calls show which roles are node roles, the roles that other calls name may have their verdicts, and no role is cleared.
+- The invocation fails, the error names the operation, and no role that the failed calls read has a new verdict. If
+  the calls show which roles are node roles, the roles that other calls name may have their verdicts, and no role is
+  cleared.
 
 A deleted object is no error: its verdict may be the one before or after the deletion. COMPLIANT for a NON_COMPLIANT
 role is never correct. Findings follow the same rules: each is correct or unchanged. If Security Hub fails, every
@@ -241,7 +242,7 @@ FAULTS = {
 # Steady rates: the services that accept only so many calls a second, in each region, and the trigger for each of them.
 # No invocation may fail, and every verdict must be correct.
 RATES = (5, 10, 20)
-LIMITED = {"iam": "schedule with many roles", "eks": "schedule"}
+LIMITED = {"iam": "schedule", "eks": "schedule"}
 
 
 @dataclass(frozen=True)
