@@ -216,21 +216,26 @@ impl<E: Eks> ClusterReader<'_, E> {
         let at_once = CALLS_PER_REGION * regions.len().clamp(1, REGIONS_AT_ONCE);
         // By name first, so that calls at the same time go to different regions.
         ids.sort_by(|one, other| (&one.name, &one.region).cmp(&(&other.name, &other.region)));
+        self.progress.begin("describing clusters", ids.len());
         let described = ids.into_iter().map(|id| self.cluster(id));
-        let mut clusters = self.all("describing clusters", described, at_once).await;
+        let mut clusters = self.all(described, at_once).await;
         clusters.sort_by(|one, other| (&one.id.name, &one.id.region).cmp(&(&other.id.name, &other.id.region)));
+        let lists = clusters.iter().map(|cluster| part_kinds(&cluster.record, self.scope).count()).sum::<usize>();
+        self.progress.begin("listing parts of clusters", lists);
         let lists = clusters.iter().flat_map(|cluster| {
             part_kinds(&cluster.record, self.scope)
                 .map(move |kind| async move { Some((&cluster.id, kind, self.parts(&cluster.id, kind).await?)) })
         });
-        let lists = self.all("listing parts of clusters", lists, at_once).await;
+        let lists = self.all(lists, at_once).await;
+        self.progress
+            .begin("describing parts of clusters", lists.iter().map(|(_, _, parts)| parts.len()).sum::<usize>());
         let parts = lists.iter().flat_map(|(cluster, kind, parts)| {
             parts.iter().map(move |part| async move {
                 Some((ClusterId::clone(cluster), self.roles_of_part(cluster, *kind, part).await?))
             })
         });
         let mut found: BTreeMap<ClusterId, Vec<RoleUse>> = BTreeMap::new();
-        for (cluster, roles) in self.all("describing parts of clusters", parts, at_once).await {
+        for (cluster, roles) in self.all(parts, at_once).await {
             found.entry(cluster).or_default().extend(roles);
         }
         for cluster in &mut clusters {
@@ -240,15 +245,9 @@ impl<E: Eks> ClusterReader<'_, E> {
         clusters
     }
 
-    /// Makes the calls of a step, `at_once` at the same time. Returns the answers.
-    async fn all<T>(
-        &self,
-        step: &'static str,
-        calls: impl Iterator<Item = impl Future<Output = Option<T>>>,
-        at_once: usize,
-    ) -> Vec<T> {
-        let calls: Vec<_> = calls.collect();
-        self.progress.begin(step, calls.len());
+    /// Makes the calls of a step, `at_once` at the same time. Returns the answers. A call that is not made yet is not in memory:
+    /// there can be thousands, of tens of kilobytes each.
+    async fn all<T>(&self, calls: impl Iterator<Item = impl Future<Output = Option<T>>>, at_once: usize) -> Vec<T> {
         let answers = stream::iter(calls).buffer_unordered(at_once).inspect(|_| self.progress.advance(1));
         answers.filter_map(std::future::ready).collect().await
     }
