@@ -236,6 +236,23 @@ fn schedule_evaluates_node_roles_and_clears_old_ones() {
 }
 
 #[test]
+fn cleared_answer_has_the_name_in_the_last_annotation() {
+    for (annotation, expected) in [
+        (Some("old can only read from Amazon ECR. Node group nodes of cluster prod, us-east-1."), Some("old")),
+        (Some("The role was evaluated."), None),
+        (None, None),
+    ] {
+        let aws = account().with(|state| {
+            state.reported = vec![role_resource("AROAOLD")];
+            state.annotations.extend(annotation.map(|text| ("AROAOLD".to_owned(), text.to_owned())));
+        });
+        let outcome = run(&aws, scheduled()).unwrap();
+        let cleared = outcome.answers.iter().find(|answer| answer.evaluation.resource.id == "AROAOLD").unwrap();
+        assert_eq!(cleared.role_name.as_deref(), expected, "{annotation:?}");
+    }
+}
+
+#[test]
 fn snapshot_is_handled_like_a_schedule() {
     let snapshot = json!({
         "messageType": "ConfigurationSnapshotDeliveryCompleted", "notificationCreationTime": "2026-01-05T10:02:40Z",

@@ -11,7 +11,7 @@ use std::task::Poll;
 use futures_util::{StreamExt, stream};
 use time::OffsetDateTime;
 
-use crate::access::{NotApplicable, Role, judge};
+use crate::access::{Annotation, NotApplicable, Role, judge};
 use crate::policy::TrustPolicy;
 use crate::rule::error::EvaluationError;
 use crate::rule::invocation::Invocation;
@@ -330,11 +330,14 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
             Some(Ok(reported)) => {
                 let roles = reported.iter().filter(|one| one.resource.resource_type == ROLE);
                 report.outcome.reported = Some(roles.map(|role| role.resource.id.clone()).collect());
+                let names = role_names(&reported);
                 let skipped = &classifier.clusters().skipped_regions;
                 let (kept, gone) = self.without_answer(reported, &report, skipped);
                 let at = self.invocation.ordering_timestamp;
-                let cleared =
-                    gone.into_iter().map(|role| Answer::not_applicable(role, None, NotApplicable::Cleared, at));
+                let cleared = gone.into_iter().map(|role| {
+                    let role_name = names.get(&role.id).cloned();
+                    Answer { role_name, ..Answer::not_applicable(role, None, NotApplicable::Cleared, at) }
+                });
                 report.outcome.answers.extend(cleared);
                 report.outcome.kept = kept.into_iter().map(|role| role.id).collect();
             }
@@ -594,6 +597,12 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         let at = self.invocation.ordering_timestamp;
         RoleResult::Answer(Box::new(Answer::not_applicable(role(role_id), Some(role_name), reason, at)))
     }
+}
+
+/// The names of reported roles by their id, as far as their last annotations show them. Only the log uses them.
+fn role_names(reported: &[Reported]) -> BTreeMap<String, String> {
+    let name = |one: &Reported| one.annotation.as_deref()?.parse::<Annotation>().ok()?.role_name;
+    reported.iter().filter_map(|one| Some((one.resource.id.clone(), name(one)?))).collect()
 }
 
 fn role(id: &str) -> ResourceId {
