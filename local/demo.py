@@ -2,7 +2,8 @@
 
 Starts the stand-in for AWS with a sample account, and the function under cargo-lambda's Lambda emulator. Sends every
 event in `events/`, then the first event again with Security Hub findings enabled. Prints the evaluations in AWS Config,
-the number of AWS calls of each event, one finding and one notification.
+the number of AWS calls of each event, one finding and one notification. Then makes a node group, sends the event of its
+role, and prints the evaluation.
 """
 
 import argparse
@@ -13,9 +14,10 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from datetime import UTC, datetime
 
 from local import ROOT
-from local.lab import account, events
+from local.lab import account, events, seed
 from local.lab.lab import Lab, default_binary
 from local.lab.processes import Interrupted, ProgramFailed
 from local.lab.subscriber import Subscriber
@@ -74,6 +76,9 @@ def show(lab, options):
     print_fields(finding_fields(findings[worst]))
     print(f"\nThe notification for this role, one of {len(notifications)} that the subscriber received\n")
     print_text(next(message for message in notifications if worst in message))
+    print("\nThe event of a role, before and after a node group is made with it\n")
+    rows, is_found = new_node_group(lab)
+    print_rows(("event", "evaluation", "eks", "annotation"), rows)
     memory = (lab.resident_kib() or 0) / 1024
     if memory:
         print(
@@ -89,7 +94,35 @@ def show(lab, options):
             f"\nThe function uses {memory:.1f} MiB of memory. The limit is {options.most_memory:g} MiB.",
             file=sys.stderr,
         )
-    return 1 if wrong or too_large else 0
+    return 1 if wrong or too_large or not is_found else 0
+
+
+NEW_NODE = account.Role(
+    "checkout-node",
+    "shop: node group checkout",
+    account.NON_COMPLIANT,
+    "it can push",
+    managed=("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPowerUser"),
+)
+
+
+def new_node_group(lab):
+    """Sends the event of a new role twice: before and after a node group is made with it. The function has just listed
+    the clusters, but the second change is newer. Returns a row for each event, and whether the verdicts are as
+    expected.
+    """
+    seed.create_role(lab.client("iam"), NEW_NODE)
+    rows = []
+    for step in ("the role is new", "after the node group"):
+        if rows:
+            seed.create_node_group(lab.client("eks"), "shop", "checkout", NEW_NODE.arn)
+        # AWS Config captures a change some time after it, and the function gets it some time later.
+        captured = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        item = {**events.role_item(NEW_NODE), "configurationItemCaptureTime": captured}
+        _, _, _, eks, *_ = send(lab, step, events.event(events.changed(item)))
+        stored = lab.evaluations()[NEW_NODE.id]
+        rows.append((step, stored["ComplianceType"], eks or 0, stored["Annotation"]))
+    return rows, [row[1] for row in rows] == [account.NOT_APPLICABLE, NEW_NODE.verdict]
 
 
 def is_as_expected(role, stored, findings):

@@ -106,6 +106,9 @@ def test_demo_shows_roles_a_finding_and_a_notification(start, tmp_path):
     role_id, link = account.role("batch-import-node").id, "https://console.aws.amazon.com/config/"
     for part in (role_id, "NON_COMPLIANT", "all-but-iam", link):
         assert part in notification
+    new_role, new_node = shown.split("before and after a node group")[1].split("after the node group", 1)
+    assert "NOT_APPLICABLE" in new_role and "no EKS cluster runs nodes with it" in new_role
+    assert "NON_COMPLIANT" in new_node and "checkout-node can call" in new_node
     assert [line for line in lines_on_pages() if line not in lines(shown)] == []
     assert list(tmp_path.iterdir()) == []
 
