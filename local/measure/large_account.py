@@ -2,12 +2,12 @@
 
     python -m local.measure.large_account [--clusters N] [--regions N] [--node-roles N] [--other-roles N]
                                           [--unmarked-roles N] [--latency-ms N] [--iam-per-second N]
-                                          [--eks-per-second N]
+                                          [--eks-per-second N] [--grant push|everything]
 
 moto answers about 300 calls per second on one core, which would limit the measurement. This server answers only the
 calls that the function makes, from a generated account. Each answer takes the latency. IAM has a token bucket, and EKS
 has one for each region. The only errors are throttling, "not found", and "not served" for any other call. Every eighth
-node role can push.
+node role can push, or all of them can do everything.
 `GET /local/stats` shows the calls, and whether the stored verdicts are correct.
 """
 
@@ -59,7 +59,7 @@ class Account:
     whether they are for self-managed nodes, which takes one call for each profile. They are not.
     """
 
-    def __init__(self, clusters, regions, node_roles, other_roles, unmarked_roles):
+    def __init__(self, clusters, regions, node_roles, other_roles, unmarked_roles, grant="push"):
         self.regions = REGIONS[:regions]
         self.node_roles, self.unmarked_roles = node_roles, unmarked_roles
         self.clusters = {f"cluster-{n:03}": self.regions[n % regions] for n in range(clusters)}
@@ -72,11 +72,11 @@ class Account:
             self.policies.setdefault(
                 own, document(allow(["logs:PutLogEvents", "s3:GetObject"], f"arn:aws:s3:::team-{n}/*"))
             )
-            inline = (
-                document(allow("ecr:PutImage", account.repository(f"team-{n}"), sid="Push"))
-                if n % PUSHER == 0
-                else None
-            )
+            inline = None
+            if grant == "everything":
+                inline = document(allow("*"))
+            elif n % PUSHER == 0:
+                inline = document(allow("ecr:PutImage", account.repository(f"team-{n}"), sid="Push"))
             attached = [f"arn:aws:iam::aws:policy/{name}" for name in AWS_POLICIES] + [own]
             self.roles[f"node-{n:05}"] = {
                 "trust": account.EC2,
@@ -472,7 +472,14 @@ class Server:
 
 
 async def run(options):
-    large = Account(options.clusters, options.regions, options.node_roles, options.other_roles, options.unmarked_roles)
+    large = Account(
+        options.clusters,
+        options.regions,
+        options.node_roles,
+        options.other_roles,
+        options.unmarked_roles,
+        options.grant,
+    )
     rates = {"iam": options.iam_per_second, "eks": options.eks_per_second}
     server = Server(large, options.latency_ms / 1000, rates)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=2**20)
@@ -487,6 +494,12 @@ def parse():
     arguments.add_argument("--node-roles", type=int, default=2000)
     arguments.add_argument("--other-roles", type=int, default=1000)
     arguments.add_argument("--unmarked-roles", type=int, default=200)
+    arguments.add_argument(
+        "--grant",
+        choices=("push", "everything"),
+        default="push",
+        help="every eighth node role may push (default), or every node role may do everything",
+    )
     arguments.add_argument("--latency-ms", type=float, default=20)
     arguments.add_argument("--iam-per-second", type=float, help="calls per second that IAM accepts (default: no limit)")
     arguments.add_argument(

@@ -321,6 +321,7 @@ def main():
     arguments.add_argument(
         "--eks-per-second", type=float, default=0, help="calls that EKS accepts in each region; 0: no limit"
     )
+    arguments.add_argument("--grant", default="push", help="push: every eighth node role may push; everything: all may")
     arguments.add_argument("--invocations", type=int, default=10_000)
     arguments.add_argument("--instances", type=int, default=3, help="instances of the function in a burst")
     arguments.add_argument("--events", type=int, default=24, help="events of a burst")
@@ -344,7 +345,8 @@ def main():
     )
     options = arguments.parse_args()
     size = {
-        name: getattr(options, name) for name in ("clusters", "regions", "node_roles", "other_roles", "unmarked_roles")
+        name: getattr(options, name)
+        for name in ("clusters", "regions", "node_roles", "other_roles", "unmarked_roles", "grant")
     }
     if options.what == "schedule" and options.node_roles + options.unmarked_roles <= FEW:
         arguments.error(
