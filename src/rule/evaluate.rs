@@ -446,6 +446,8 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
             });
             let (mut drafts, failed) = drafts.await;
             report.add_unknown(failed);
+            // A large account has megabytes of names.
+            drop(names);
             drafts.sort_by_cached_key(|draft| name_key(&draft.record.name));
             self.progress.begin("finding node roles", drafts.len());
             let classified = stream::iter(drafts).map(|draft| self.classify(classifier, draft));
