@@ -18,6 +18,7 @@ fn trigger(payload: &Value) -> String {
                     format!("role {} {} {} {trust}", role.id, role.name, role.arn.as_deref().unwrap_or("-"))
                 }
                 Trigger::PolicyChanged(policy) => format!("policy {} {}", policy.id, policy.arn),
+                Trigger::InstanceProfileChanged(changed) => format!("instance profile {} {}", changed.id, changed.name),
                 Trigger::ClusterChanged(changed) => {
                     let profile = changed.fargate_profile.as_deref().unwrap_or("-");
                     format!("cluster {} {} {profile}", changed.id, changed.cluster)
@@ -92,6 +93,11 @@ fn event_messages_and_statuses_give_triggers() {
             "cluster prod|web prod, eu-west-1 web",
         ),
         ("an add-on", of_eks("AWS::EKS::Addon", "prod|cni", None), "other AWS::EKS::Addon `prod|cni`"),
+        (
+            "an instance profile",
+            of_eks("AWS::IAM::InstanceProfile", "AIPA1", Some("arn:aws:iam::111122223333:instance-profile/a/p")),
+            "instance profile AIPA1 p",
+        ),
         ("an oversized role", oversized(&role_summary("nodes", "AROANODES")), BARE_ROLE),
         (
             "a deleted oversized role",

@@ -352,3 +352,30 @@ fn recreated_cluster_has_no_entries_of_the_old_one() {
     with_entry(&aws, "EC2_LINUX");
     assert_eq!(evaluate_other(2), 1, "described again");
 }
+
+#[test]
+fn changed_instance_profile_evaluates_its_node_role() {
+    let (aws, cache) = listed_before_web();
+    aws.change(|state| {
+        for (role, profile) in [("web", "eks-1"), ("nodes", "eks-2")] {
+            state.roles.get_mut(role).unwrap().instance_profiles.push(profile.to_owned());
+        }
+    });
+    let event = |name: &str| {
+        change(&json!({
+            "resourceType": "AWS::IAM::InstanceProfile", "resourceId": name, "resourceName": name,
+            "awsRegion": "global", "awsAccountId": "111122223333", "configuration": {},
+            "configurationItemCaptureTime": text(NOW + Duration::MINUTE), "configurationItemStatus": "OK",
+        }))
+    };
+    for (name, expected) in [
+        ("eks-1", vec!["eks-1 NotApplicable", NODE]),
+        ("eks-2", vec!["eks-2 NotApplicable", "AROANODES Compliant"]),
+        ("gone", vec!["gone NotApplicable"]),
+    ] {
+        run_with(&aws, &cache, event(name), Duration::minutes(2)).unwrap();
+        assert_eq!(aws.sent(), expected, "{name}");
+        aws.batches.lock().unwrap().clear();
+    }
+    assert_eq!(aws.count("ListNodegroups"), 1, "one refresh serves all");
+}

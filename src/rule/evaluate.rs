@@ -16,7 +16,8 @@ use crate::policy::TrustPolicy;
 use crate::rule::error::EvaluationError;
 use crate::rule::invocation::Invocation;
 use crate::rule::invocation::configuration_item::{
-    CLUSTER, ChangedCluster, ChangedPolicy, ChangedRole, FARGATE_PROFILE, POLICY, ROLE, Trigger,
+    CLUSTER, ChangedCluster, ChangedInstanceProfile, ChangedPolicy, ChangedRole, FARGATE_PROFILE, INSTANCE_PROFILE,
+    POLICY, ROLE, Trigger,
 };
 use crate::rule::nodes::classify::{Classification, NodeClassifier, exempt};
 use crate::rule::nodes::facts::{NodeFact, may_be_in};
@@ -72,6 +73,7 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
         Trigger::RoleChanged(role) => evaluator.role_changed(role).await?,
         Trigger::PolicyChanged(policy) => evaluator.policy_changed(policy).await?,
         Trigger::ClusterChanged(cluster) => evaluator.cluster_changed(cluster).await?,
+        Trigger::InstanceProfileChanged(profile) => evaluator.instance_profile_changed(profile).await,
         Trigger::AllRoles { rule_name } => evaluator.all_roles(rule_name).await?,
     };
     if !report.is_stored() {
@@ -266,16 +268,33 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         self.progress.begin("listing the roles of the policy", None);
         let roles = self.ports.iam.attached_roles(&changed.arn).await;
         let names: BTreeSet<String> = roles.map_err(EvaluationError::AttachedRolesUnknown)?.into_iter().collect();
+        self.roles_that_changed(&mut report, &names).await;
+        Ok(report)
+    }
+
+    /// The node role in the instance profile. The profile itself gets no verdict.
+    async fn instance_profile_changed(&self, changed: &ChangedInstanceProfile) -> Report {
+        let resource = ResourceId { resource_type: INSTANCE_PROFILE.to_owned(), id: changed.id.clone() };
+        let mut report = self.no_verdict_on(resource, NotApplicable::OtherType);
+        self.progress.begin("listing instance profiles", None);
+        let held = report.or_unknown(self.ports.iam.roles_in_instance_profiles().await);
+        let held = held.into_iter().filter(|(profile, _)| profile.name == changed.name);
+        let names: BTreeSet<String> = held.map(|(_, role)| role.name).collect();
+        self.roles_that_changed(&mut report, &names).await;
+        report
+    }
+
+    /// Adds the results of the node roles among roles that a change of another resource concerns.
+    async fn roles_that_changed(&self, report: &mut Report, names: &BTreeSet<String>) {
         if names.is_empty() {
-            return Ok(report);
+            return;
         }
         let keys = names.iter().map(|name| name_key(name)).collect();
         let cached = self.classifier(&Freshness::cached(self.at, &keys)).await;
         let classifier = self.with_facts_about(&keys, cached).await;
         report.set_clusters(&classifier);
         let names = names.iter().filter(|name| self.may_be_node_role(&classifier, name, None)).map(String::as_str);
-        self.results(&mut report, &classifier, unique_names(names), Selection::Named).await;
-        Ok(report)
+        self.results(report, &classifier, unique_names(names), Selection::Named).await;
     }
 
     /// The node roles that the cluster names, or its Fargate profile. The cluster itself gets no verdict. It changed, so it

@@ -24,7 +24,9 @@ mod report;
 pub use error::EvaluationError;
 pub use evaluate::{Ports, evaluate};
 pub use invocation::Invocation;
-pub use invocation::configuration_item::{ChangedCluster, ChangedPolicy, ChangedRole, OutOfScope, Trigger};
+pub use invocation::configuration_item::{
+    ChangedCluster, ChangedInstanceProfile, ChangedPolicy, ChangedRole, OutOfScope, Trigger,
+};
 pub use invocation::credentials::{Credentials, OtherAccountError};
 pub use invocation::error::InvocationError;
 pub use invocation::fields::EventError;

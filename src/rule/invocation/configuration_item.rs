@@ -21,6 +21,8 @@ pub(in crate::rule) const ROLE: &str = "AWS::IAM::Role";
 pub(in crate::rule) const POLICY: &str = "AWS::IAM::Policy";
 /// AWS Config's type of an EKS cluster.
 pub(in crate::rule) const CLUSTER: &str = "AWS::EKS::Cluster";
+/// AWS Config's type of an instance profile.
+pub(in crate::rule) const INSTANCE_PROFILE: &str = "AWS::IAM::InstanceProfile";
 /// AWS Config's type of a Fargate profile of a cluster.
 pub(in crate::rule) const FARGATE_PROFILE: &str = "AWS::EKS::FargateProfile";
 
@@ -33,6 +35,8 @@ pub enum Trigger {
     PolicyChanged(ChangedPolicy),
     /// An `AWS::EKS::Cluster` or an `AWS::EKS::FargateProfile` changed: the node roles that it names are evaluated.
     ClusterChanged(ChangedCluster),
+    /// An `AWS::IAM::InstanceProfile` changed: if its role is a node role, it is evaluated.
+    InstanceProfileChanged(ChangedInstanceProfile),
     /// A resource of any other type changed.
     OtherResource(ResourceId),
     /// A resource was deleted, is not recorded, or is no longer in the rule's scope.
@@ -61,6 +65,7 @@ impl Trigger {
             Self::RoleChanged(_) => label::ROLE_CHANGED,
             Self::PolicyChanged(_) => label::POLICY_CHANGED,
             Self::ClusterChanged(_) => label::CLUSTER_CHANGED,
+            Self::InstanceProfileChanged(_) => label::INSTANCE_PROFILE_CHANGED,
             Self::OtherResource(_) => label::OTHER_CHANGED,
             Self::OutOfScope { .. } => label::OUT_OF_SCOPE,
             Self::AllRoles { .. } => label::ALL_ROLES,
@@ -73,6 +78,7 @@ pub(in crate::rule) mod label {
     pub(in crate::rule) const ROLE_CHANGED: &str = "role changed";
     pub(in crate::rule) const POLICY_CHANGED: &str = "policy changed";
     pub(in crate::rule) const CLUSTER_CHANGED: &str = "cluster changed";
+    pub(in crate::rule) const INSTANCE_PROFILE_CHANGED: &str = "instance profile changed";
     pub(in crate::rule) const OTHER_CHANGED: &str = "other resource changed";
     pub(in crate::rule) const OUT_OF_SCOPE: &str = "resource out of scope";
     pub(in crate::rule) const ALL_ROLES: &str = "all roles";
@@ -109,6 +115,15 @@ pub struct ChangedCluster {
     pub cluster: ClusterId,
     /// The name of the Fargate profile, if the profile changed.
     pub fargate_profile: Option<String>,
+}
+
+/// An instance profile that changed. IAM has its roles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedInstanceProfile {
+    /// The resource id of AWS Config.
+    pub id: String,
+    /// The name.
+    pub name: String,
 }
 
 /// Why the resource of an event gets no verdict.
@@ -221,6 +236,10 @@ impl Item {
                     arn: self.arn.ok_or_else(|| EventError::absent(&format!("{}ARN", self.path)))?,
                 }))
             }
+            INSTANCE_PROFILE => Ok(Trigger::InstanceProfileChanged(ChangedInstanceProfile {
+                name: self.name.unwrap_or_else(|| self.resource.id.clone()),
+                id: self.resource.id,
+            })),
             CLUSTER | FARGATE_PROFILE => self.cluster().map(Trigger::ClusterChanged),
             _ => Ok(Trigger::OtherResource(self.resource)),
         }

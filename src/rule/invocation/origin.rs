@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::policy::arn::Arn;
 use crate::rule::invocation::Invocation;
-use crate::rule::invocation::configuration_item::{CLUSTER, FARGATE_PROFILE, POLICY, ROLE, label};
+use crate::rule::invocation::configuration_item::{CLUSTER, FARGATE_PROFILE, INSTANCE_PROFILE, POLICY, ROLE, label};
 use crate::rule::invocation::fields::{account_id, is_empty, scalar_text};
 
 /// The most characters of a field. AWS Config's rule names have at most 128.
@@ -60,6 +60,7 @@ impl Origin {
                     ROLE => label::ROLE_CHANGED,
                     POLICY => label::POLICY_CHANGED,
                     CLUSTER | FARGATE_PROFILE => label::CLUSTER_CHANGED,
+                    INSTANCE_PROFILE => label::INSTANCE_PROFILE_CHANGED,
                     "" => "unknown",
                     _ => label::OTHER_CHANGED,
                 },

@@ -42,6 +42,7 @@ OTHERS = {
     STACK: {
         "RuleName": (["a", "eks-node-role_1", "x" * 64], ["", "a b", "a.b", "x" * 65]),
         "MaximumExecutionFrequency": FREQUENCY,
+        "InstanceProfileChanges": FLAG,
         "Notifications": FLAG,
         "Alarms": FLAG,
         "NotificationEmail": (["", "platform+ecr@mail.example.org"], ["platform", "a@b", "@example.org", "a b@example.org", "a@b@example.org"]),
@@ -67,6 +68,7 @@ OTHERS = {
         "FunctionArn": FUNCTION,
         "RuleName": (["a", "eks-node-role_1", "x" * 40], ["", "a b", "a.b", "x" * 41]),
         "MaximumExecutionFrequency": FREQUENCY,
+        "InstanceProfileChanges": FLAG,
         "ExcludedAccounts": (["", "111111111111", "111111111111,222222222222"], ["1", "*", "111111111111,", "111111111111;222222222222"]),
     },
     "deploy/remediation.yaml": {
@@ -122,7 +124,7 @@ def test_every_parameter_has_values_and_help(path):
 
 def test_pack_parameters_have_type_default_and_help_only():
     # As in the packs that AWS publishes; other attributes are not documented for packs.
-    assert declared(PACK).keys() == RULE_PARAMETERS.keys() | {"FunctionArn"}
+    assert declared(PACK).keys() == RULE_PARAMETERS.keys() | {"FunctionArn", "InstanceProfileChanges"}
     for name, declaration in declared(PACK).items():
         assert declaration.keys() == {"Type", "Description"} | ({"Default"} if name != "FunctionArn" else set())
 

@@ -364,6 +364,16 @@ def test_rule_settings(stack):
     assert json.loads(rule["InputParameters"]) == {name: value for name, value in given if name in of_rule}
 
 
+def test_instance_profile_changes_trigger_the_rule():
+    types = [
+        resolved(TEMPLATE, {"InstanceProfileChanges": value})["Resources"]["Rule"]["Properties"]["Scope"][
+            "ComplianceResourceTypes"
+        ]
+        for value in ("true", "false")
+    ]
+    assert types[0] == [*types[1], "AWS::IAM::InstanceProfile"]
+
+
 def test_outputs_name_the_resources(stack):
     role = client("iam").get_role(RoleName=stack.ids["FunctionRole"])["Role"]
     function = client("lambda").get_function(FunctionName=stack.ids["Function"])["Configuration"]
