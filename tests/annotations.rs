@@ -110,8 +110,12 @@ fn annotation_text_and_value_match() {
         (not_applicable(NotApplicable::NoLongerExists), "shop-build-node no longer exists."),
         (not_applicable(NotApplicable::Replaced), "shop-build-node no longer exists: another role has its name now."),
         (
-            Annotation::not_applicable(None, NotApplicable::Cleared),
+            Annotation::not_applicable(None, NotApplicable::Cleared { skipped_regions: 0 }),
             "The role is no longer a node role, is exempt, or no longer exists.",
+        ),
+        (
+            Annotation::not_applicable(None, NotApplicable::Cleared { skipped_regions: 2 }),
+            "The role is no longer a node role, is exempt, or no longer exists (2 regions skipped).",
         ),
         (
             Annotation::not_applicable(None, NotApplicable::OtherType),

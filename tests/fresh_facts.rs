@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use std::pin::pin;
 use std::task::{Context, Waker};
 use time::format_description::well_known::Rfc3339;
+use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
 const NODE: &str = "AROAWEB Compliant";
@@ -69,6 +70,7 @@ fn negative_answer_needs_facts_newer_than_the_change() {
         ("captured less than a second before the list", -second / 2, minute, NODE),
         ("captured after the list", second, minute, NODE),
         ("captured ahead of the clock", Duration::HOUR, minute, NODE),
+        ("captured at the end of time", datetime!(9999-12-31 23:59:59 UTC) - NOW, minute, NODE),
         ("captured far in the past, the list too old", -Duration::DAY, CLUSTERS_CACHED_FOR, NODE),
     ] {
         let (aws, cache) = listed_before_web();

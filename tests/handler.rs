@@ -8,7 +8,7 @@ use crate::support::events::{
     role_summary, scheduled, with,
 };
 use crate::support::fakes::{DISCOVERY, EVERYTHING, FakeAws, PULL_ONLY, account, many, role_resource, version};
-use crate::support::run::{DENIED, check, run, run_with};
+use crate::support::run::{DENIED, NOW, check, run, run_with};
 use ecr_read_only::rule::ports::{PartKind, PortErrorKind};
 use ecr_read_only::rule::{Cache, NodeKind};
 use serde_json::json;
@@ -249,6 +249,20 @@ fn cleared_answer_has_the_name_in_the_last_annotation() {
         let outcome = run(&aws, scheduled()).unwrap();
         let cleared = outcome.answers.iter().find(|answer| answer.evaluation.resource.id == "AROAOLD").unwrap();
         assert_eq!(cleared.role_name.as_deref(), expected, "{annotation:?}");
+    }
+}
+
+#[test]
+fn schedule_keeps_a_verdict_newer_than_its_facts() {
+    let cleared = ["AROANODES Compliant", "AROAOLD NotApplicable"];
+    for (recorded_at, sent) in
+        [(NOW - Duration::HOUR, &cleared[..]), (NOW, &cleared[..1]), (NOW + Duration::MINUTE, &cleared[..1])]
+    {
+        let aws = account().with(|state| {
+            state.reported = vec![role_resource("AROAOLD")];
+            state.recorded.insert("AROAOLD".to_owned(), recorded_at);
+        });
+        check(&aws, scheduled(), sent, None);
     }
 }
 

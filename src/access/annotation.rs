@@ -37,6 +37,7 @@ const THE_ROLE: &str = "The role";
 const THE_RESOURCE: &str = "The resource";
 const OTHER_TYPE: &str = "Not evaluated itself; the node roles that use it are.";
 const NO_CLUSTER: &str = "is not a node role: no EKS cluster runs nodes with it";
+const CLEARED: &str = "is no longer a node role, is exempt, or no longer exists";
 const EXEMPT_TAG: &str = "is exempt: the parameter ExemptTag names its tag ";
 
 const CAN_CALL: &str = "can call ";
@@ -123,7 +124,10 @@ pub enum NotApplicable {
     /// IAM has another role of the same name.
     Replaced,
     /// The rule reported the role earlier; now it is none of the account's node roles.
-    Cleared,
+    Cleared {
+        /// As in [`NotApplicable::NoCluster`].
+        skipped_regions: usize,
+    },
     /// Resources of this type get no verdict; the node roles that use them do.
     OtherType,
     /// The resource was deleted.
@@ -136,13 +140,12 @@ pub enum NotApplicable {
 
 impl NotApplicable {
     /// The reasons that one fixed text expresses.
-    const FIXED: [Self; 9] = [
+    const FIXED: [Self; 8] = [
         Self::TrustPolicy,
         Self::NotShown,
         Self::ExemptRole,
         Self::NoLongerExists,
         Self::Replaced,
-        Self::Cleared,
         Self::Deleted,
         Self::NotRecorded,
         Self::LeftScope,
@@ -158,11 +161,10 @@ impl NotApplicable {
             Self::ExemptRole => Some("is exempt: the parameter ExemptRoles names it"),
             Self::NoLongerExists => Some("no longer exists"),
             Self::Replaced => Some("no longer exists: another role has its name now"),
-            Self::Cleared => Some("is no longer a node role, is exempt, or no longer exists"),
             Self::Deleted => Some("was deleted"),
             Self::NotRecorded => Some("is not recorded by AWS Config here"),
             Self::LeftScope => Some("is no longer in the scope of the rule"),
-            Self::NoCluster { .. } | Self::ExemptTag { .. } | Self::OtherType => None,
+            Self::NoCluster { .. } | Self::Cleared { .. } | Self::ExemptTag { .. } | Self::OtherType => None,
         }
     }
 
@@ -324,13 +326,28 @@ impl AnnotationResult {
             Self::NotApplicable(NotApplicable::ExemptTag { key, value }) => {
                 format!("{EXEMPT_TAG}{}={}", shortened(key, longest_name), shortened(value, longest_name))
             }
-            Self::NotApplicable(NotApplicable::NoCluster { skipped_regions }) => match skipped_regions {
-                0 => NO_CLUSTER.to_owned(),
-                1 => format!("{NO_CLUSTER} (1 region skipped)"),
-                more => format!("{NO_CLUSTER} ({more} regions skipped)"),
-            },
+            Self::NotApplicable(NotApplicable::NoCluster { skipped_regions }) => counted(NO_CLUSTER, *skipped_regions),
+            Self::NotApplicable(NotApplicable::Cleared { skipped_regions }) => counted(CLEARED, *skipped_regions),
             Self::NotApplicable(reason) => reason.predicate().unwrap_or_default().to_owned(),
         }
+    }
+}
+
+/// A predicate with the number of skipped regions.
+fn counted(predicate: &str, skipped_regions: usize) -> String {
+    match skipped_regions {
+        0 => predicate.to_owned(),
+        1 => format!("{predicate} (1 region skipped)"),
+        more => format!("{predicate} ({more} regions skipped)"),
+    }
+}
+
+/// The number of skipped regions behind a predicate, the reverse of [`counted`].
+fn parsed_count(text: &str, predicate: &str) -> Option<usize> {
+    let skipped = text.strip_prefix(predicate)?;
+    match skipped.strip_prefix(" (").and_then(|text| text.strip_suffix(" skipped)")) {
+        Some(count) => count.split_once(" region")?.0.parse().ok(),
+        None => skipped.is_empty().then_some(0),
     }
 }
 
@@ -417,13 +434,11 @@ fn parsed_reason(predicate: &str) -> Option<NotApplicable> {
     if let Some((key, value)) = predicate.strip_prefix(EXEMPT_TAG).and_then(|tag| tag.split_once('=')) {
         return Some(NotApplicable::ExemptTag { key: key.to_owned(), value: value.to_owned() });
     }
-    if let Some(skipped) = predicate.strip_prefix(NO_CLUSTER) {
-        let skipped_regions = match skipped.strip_prefix(" (").and_then(|text| text.strip_suffix(" skipped)")) {
-            Some(count) => count.split_once(" region")?.0.parse().ok()?,
-            None if skipped.is_empty() => 0,
-            None => return None,
-        };
+    if let Some(skipped_regions) = parsed_count(predicate, NO_CLUSTER) {
         return Some(NotApplicable::NoCluster { skipped_regions });
+    }
+    if let Some(skipped_regions) = parsed_count(predicate, CLEARED) {
+        return Some(NotApplicable::Cleared { skipped_regions });
     }
     NotApplicable::FIXED.into_iter().find(|reason| reason.predicate() == Some(predicate))
 }

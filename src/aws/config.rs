@@ -6,6 +6,8 @@ use aws_sdk_config::Client;
 use aws_sdk_config::primitives::DateTime;
 use aws_sdk_config::types::{ComplianceType, Evaluation as SdkEvaluation};
 
+use time::OffsetDateTime;
+
 use super::call::Call;
 use super::pace::Pace;
 use super::pages;
@@ -69,7 +71,10 @@ impl ComplianceStore for ConfigService {
                     resource_type: call.required("ResourceType", qualifier.resource_type())?,
                     id: call.required("ResourceId", qualifier.resource_id())?,
                 };
-                Ok(Reported { resource, annotation: result.annotation().map(str::to_owned) })
+                let recorded = result.result_recorded_time().ok_or_else(|| call.missing_field("ResultRecordedTime"))?;
+                let recorded_at = OffsetDateTime::from_unix_timestamp_nanos(recorded.as_nanos())
+                    .map_err(|_| call.error("the response's `ResultRecordedTime` is not a time"))?;
+                Ok(Reported { resource, annotation: result.annotation().map(str::to_owned), recorded_at })
             });
             Ok(Page { items: resources.collect::<Result<_, PortError>>()?, next: page.next_token })
         })

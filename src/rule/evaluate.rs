@@ -23,7 +23,7 @@ use crate::rule::nodes::classify::{Classification, NodeClassifier, exempt};
 use crate::rule::nodes::facts::{NodeFact, may_be_in};
 use crate::rule::nodes::sessions::{Sessions, sessions};
 use crate::rule::ports::config::{ComplianceStore, Reported, ResourceId};
-use crate::rule::ports::eks::Eks;
+use crate::rule::ports::eks::{ClusterId, Eks};
 use crate::rule::ports::iam::{Iam, InstanceProfile, ListedRole, name_key};
 use crate::rule::progress::Progress;
 use crate::rule::read::answers::Freshness;
@@ -291,7 +291,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         }
         let keys = names.iter().map(|name| name_key(name)).collect();
         let cached = self.classifier(&Freshness::cached(self.at, &keys)).await;
-        let classifier = self.with_facts_about(&keys, cached).await;
+        let classifier = self.with_facts_about(&keys, cached, None).await;
         report.set_clusters(&classifier);
         let names = names.iter().filter(|name| self.may_be_node_role(&classifier, name, None)).map(String::as_str);
         self.results(report, &classifier, unique_names(names), Selection::Named).await;
@@ -313,7 +313,8 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
             let roles = classifier.named_by(&changed.cluster, changed.fargate_profile.as_deref());
             unique_names(roles.map(|role| role.name.as_str()))
         };
-        let classifier = self.with_facts_about(&named(&cached).into_keys().collect(), cached).await;
+        let classifier =
+            self.with_facts_about(&named(&cached).into_keys().collect(), cached, Some(&changed.cluster)).await;
         report.set_clusters(&classifier);
         self.results(&mut report, &classifier, named(&classifier), Selection::Named).await;
         Ok(report)
@@ -351,11 +352,12 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
                 report.outcome.reported = Some(roles.map(|role| role.resource.id.clone()).collect());
                 let names = role_names(&reported);
                 let skipped = &classifier.clusters().skipped_regions;
-                let (kept, gone) = self.without_answer(reported, &report, skipped);
+                let (kept, gone) = self.without_answer(reported, &report, skipped, first_attempt);
                 let at = self.invocation.ordering_timestamp;
+                let reason = NotApplicable::Cleared { skipped_regions: skipped.len() };
                 let cleared = gone.into_iter().map(|role| {
                     let role_name = names.get(&role.id).cloned();
-                    Answer { role_name, ..Answer::not_applicable(role, None, NotApplicable::Cleared, at) }
+                    Answer { role_name, ..Answer::not_applicable(role, None, reason.clone(), at) }
                 });
                 report.outcome.answers.extend(cleared);
                 report.outcome.kept = kept.into_iter().map(|role| role.id).collect();
@@ -404,18 +406,21 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
     }
 
     /// The reported roles that the report has neither an answer nor a problem about: those whose last annotation can be about a
-    /// skipped region, which keep their verdict, and the others.
+    /// skipped region, which keep their verdict, and the others. A verdict that is newer than the facts is left out: an event
+    /// was judged by newer ones.
     fn without_answer(
         &self,
         reported: Vec<Reported>,
         report: &Report,
         skipped: &[String],
+        facts_read_at: OffsetDateTime,
     ) -> (BTreeSet<ResourceId>, BTreeSet<ResourceId>) {
         let current: BTreeSet<&str> =
             (report.outcome.answered()).chain(report.unreadable().filter_map(|role| role.id.as_deref())).collect();
         let (mut kept, mut gone) = (BTreeSet::new(), BTreeSet::new());
-        for Reported { resource, annotation } in reported {
-            if resource.resource_type == ROLE && !current.contains(resource.id.as_str()) {
+        for Reported { resource, annotation, recorded_at } in reported {
+            let is_older = recorded_at < facts_read_at;
+            if resource.resource_type == ROLE && is_older && !current.contains(resource.id.as_str()) {
                 let can_be_skipped = !skipped.is_empty() && may_be_in(annotation.as_deref(), skipped);
                 if can_be_skipped { &mut kept } else { &mut gone }.insert(resource);
             }
@@ -440,8 +445,13 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         &'s self,
         roles: &BTreeSet<String>,
         cached: NodeClassifier<'s>,
+        changed: Option<&ClusterId>,
     ) -> NodeClassifier<'s> {
         let after_change = self.after_change(roles);
+        let after_change = match changed {
+            Some(cluster) => after_change.with_changed(cluster),
+            None => after_change,
+        };
         // The role of pods can have a trust policy that rules nodes out. Then only its pods make it a node role.
         let can_be_of_pods = self.invocation.parameters.scope.service_accounts;
         let shows_all = !can_be_of_pods && roles.iter().all(|role| cached.names_without_limit(role));

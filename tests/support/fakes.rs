@@ -14,6 +14,7 @@ use ecr_read_only::rule::ports::{
     ResourceId, RoleDetails, RoleRecord, RoleUse,
 };
 use ecr_read_only::rule::{ClusterId, FailedFinding, Finding, FindingSource, NodeKind, ResultToken};
+use time::OffsetDateTime;
 
 use super::events::{ACCOUNT, EC2_TRUST};
 
@@ -62,6 +63,8 @@ pub struct State {
     pub reported: Vec<ResourceId>,
     /// The last annotations of reported resources, by their ids.
     pub annotations: BTreeMap<String, String>,
+    /// When AWS Config stored the verdicts of reported resources, by their ids. By default long ago.
+    pub recorded: BTreeMap<String, OffsetDateTime>,
     /// The findings in Security Hub, with their source.
     pub findings: Vec<(FindingSource, Finding)>,
     /// The ids of roles whose findings have other values in fields that [`Finding`] does not have.
@@ -541,6 +544,7 @@ impl ComplianceStore for FakeAws {
         let reported = |state: &State| {
             let with_annotation = |resource: &ResourceId| Reported {
                 annotation: state.annotations.get(&resource.id).cloned(),
+                recorded_at: state.recorded.get(&resource.id).copied().unwrap_or(OffsetDateTime::UNIX_EPOCH),
                 resource: resource.clone(),
             };
             state.reported.iter().map(with_annotation).collect()

@@ -70,6 +70,8 @@ pub struct Reported {
     pub resource: ResourceId,
     /// The annotation of its last evaluation.
     pub annotation: Option<String>,
+    /// When AWS Config stored that evaluation.
+    pub recorded_at: OffsetDateTime,
 }
 
 /// The part of AWS Config that stores the evaluations of rules.

@@ -56,7 +56,7 @@ impl<'a> Freshness<'a> {
         roles: &'a BTreeSet<String>,
     ) -> Self {
         let cached = Self::cached(at, roles);
-        Self { since: cached.since.max(at.min(captured + CLOCK_SKEW)), ..cached }
+        Self { since: cached.since.max(at.min(captured.saturating_add(CLOCK_SKEW))), ..cached }
     }
 
     /// New enough for a schedule: read since its first attempt began, descriptions of access entries too.
