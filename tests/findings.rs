@@ -9,7 +9,8 @@ use ecr_read_only::access::Compliance;
 use ecr_read_only::rule::ports::PortErrorKind;
 use ecr_read_only::rule::{Cache, Finding, FindingCounts, FindingSource, Severity};
 use serde_json::{Value, json};
-use time::Duration;
+use time::macros::datetime;
+use time::{Duration, PrimitiveDateTime};
 
 /// The event of a rule that sends findings, with more parameters.
 fn on_with(payload: Value, parameters: &Value) -> Value {
@@ -171,6 +172,19 @@ fn unchanged_finding_is_renewed_after_seven_days() {
         run_with(&aws, &Cache::new(), on(scheduled()), Duration::ZERO).unwrap();
         run_with(&aws, &Cache::new(), on(scheduled()), age).unwrap();
         assert_eq!(aws.findings(), [expected], "{age}");
+    }
+    let (limit, millisecond) = (NOW + Duration::minutes(15), Duration::MILLISECOND);
+    for (updated_at, imported, expected) in [
+        (limit, 0, limit),
+        (limit + millisecond, 1, limit + millisecond * 2),
+        (NOW + Duration::days(36_500), 1, NOW + Duration::days(36_500) + millisecond),
+        (datetime!(9999-12-31 23:59:59.999 UTC), 1, PrimitiveDateTime::MAX.assume_utc()),
+    ] {
+        let aws = hour_ago(account());
+        aws.change(|state| state.findings[0].1.updated_at = updated_at);
+        let outcome = run(&aws, on(scheduled())).unwrap();
+        let sent = outcome.findings.map(|findings| findings.imported);
+        assert_eq!((sent, aws.finding("AROANODES").updated_at), (Some(imported), expected), "{updated_at}");
     }
 }
 

@@ -324,7 +324,7 @@ mod timestamp {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
     use time::format_description::well_known::Rfc3339;
-    use time::{OffsetDateTime, UtcOffset};
+    use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
     pub(super) fn serialize<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
         let at = at.to_offset(UtcOffset::UTC);
@@ -335,9 +335,12 @@ mod timestamp {
         ))
     }
 
+    /// The last hours of the year 9999 have no UTC time in an offset behind UTC: they become the last moment.
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
         let text = String::deserialize(deserializer)?;
-        OffsetDateTime::parse(&text, &Rfc3339).map_err(|error| Error::custom(format!("time `{text}`: {error}")))
+        let at = OffsetDateTime::parse(&text, &Rfc3339);
+        let at = at.map_err(|error| Error::custom(format!("time `{text}`: {error}")))?;
+        Ok(at.checked_to_offset(UtcOffset::UTC).unwrap_or(PrimitiveDateTime::MAX.assume_utc()))
     }
 }
 
@@ -512,6 +515,15 @@ mod tests {
         let read = get_findings(&json!({ "Findings": [held] })).await.unwrap();
         let written = Finding { created_at: datetime!(2026-01-05 9:02:33.123 UTC), ..finding };
         assert_eq!(read, [written], "the rule's severity counts");
+    }
+
+    #[tokio::test]
+    async fn time_after_the_year_9999_is_read_as_the_last_moment() {
+        let mut held = asff();
+        held["UpdatedAt"] = json!("9999-12-31T23:59:59.999-01:00");
+        let read = get_findings(&json!({ "Findings": [held] })).await.unwrap();
+        let written = serde_json::to_value(to_asff(&read[0], &source())).unwrap();
+        assert_eq!(written["UpdatedAt"], "9999-12-31T23:59:59.999Z");
     }
 
     #[tokio::test]

@@ -35,7 +35,7 @@ const ATTEMPTS: usize = 4;
 /// evaluation takes at most.
 const MAX_AHEAD: Duration = Duration::minutes(15);
 
-/// An unchanged finding is imported again when its `UpdatedAt` is this old. Security Hub deletes findings that are not updated
+/// An unchanged finding is imported again when its `UpdatedAt` is this old, or more than [`MAX_AHEAD`] in the future. Security Hub deletes findings that are not updated
 /// for 90 days, and announces every import on EventBridge
 /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings.html>).
 const RENEWED_AFTER: Duration = Duration::days(7);
@@ -48,7 +48,7 @@ const NOT_RETRYABLE: [&str; 2] = [NO_ACCESS, "InvalidInput"];
 /// its current step.
 ///
 /// - The finding of an evaluated role is imported, whether it passed or failed, if Security Hub holds another one or none. An
-///   unchanged finding is renewed every [`RENEWED_AFTER`].
+///   unchanged finding is renewed every [`RENEWED_AFTER`], and each time that its `UpdatedAt` is in the future.
 /// - A scheduled run archives the finding of a role that it did not evaluate, if AWS Config showed no verdict on the role
 ///   before the run. So the verdict is cleared first, and the next scheduled run archives the finding. An event archives
 ///   nothing.
@@ -209,7 +209,8 @@ impl Held {
     fn is_replaced_by(&self, finding: &mut Finding, at: OffsetDateTime) -> bool {
         finding.created_at = self.created_at;
         finding.updated_at = next_update(self.updated_at, at);
-        !self.is_as_sent || self.digest != digest(finding) || at - self.updated_at >= RENEWED_AFTER
+        let is_renewed = at - self.updated_at >= RENEWED_AFTER || is_too_far_ahead(self.updated_at, at);
+        !self.is_as_sent || self.digest != digest(finding) || is_renewed
     }
 }
 
@@ -257,7 +258,12 @@ async fn held(
 /// The `UpdatedAt` of the next update of a finding: the time of the evaluation. Security Hub ignores an update that is not
 /// newer than the finding. So a time that is too far ahead to come from another evaluation is exceeded by 1 ms.
 fn next_update(updated_at: OffsetDateTime, at: OffsetDateTime) -> OffsetDateTime {
-    if updated_at > at + MAX_AHEAD { updated_at + Duration::milliseconds(1) } else { at }
+    if is_too_far_ahead(updated_at, at) { updated_at.saturating_add(Duration::milliseconds(1)) } else { at }
+}
+
+/// Whether the time is too far ahead of this evaluation to come from another one.
+fn is_too_far_ahead(updated_at: OffsetDateTime, at: OffsetDateTime) -> bool {
+    updated_at > at + MAX_AHEAD
 }
 
 /// Imports the findings. Those that failed are sent again after all others, if that can help. The error brings the findings
