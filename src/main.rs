@@ -105,7 +105,8 @@ impl Function {
         let clients = self.in_time(context, &progress, clients).await.map_err(EvaluationError::OutOfTime)??;
         let evaluation = Box::pin(self.evaluate(&clients, invocation, &progress, line, at));
         let mut report = self.in_time(context, &progress, evaluation).await.map_err(EvaluationError::OutOfTime)??;
-        let sending = Box::pin(send_findings(&clients.security_hub, invocation, &mut report, &progress, at));
+        let sending =
+            Box::pin(send_findings(&clients.security_hub, &clients.config, invocation, &mut report, &progress, at));
         let sent = self.in_time(context, &progress, sending).await;
         let sent = sent.unwrap_or_else(|late| Err(NotImported::OutOfTime(late)));
         report.problems.extend(sent.err().map(Problem::FindingsNotImported));

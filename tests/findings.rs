@@ -278,6 +278,40 @@ fn schedule_archives_a_finding_once_its_verdict_is_cleared() {
     }
 }
 
+/// An event judges the role while a schedule runs that does not. It imports nothing, because the finding stays the same.
+#[test]
+fn verdict_stored_during_a_schedule_keeps_its_finding() {
+    let verdicts = "GetComplianceDetailsByConfigRule nodes-read-only";
+    let old = || hour_ago(account().role("old", "AROAOLD").node("old")).with(|state| drop(state.roles.remove("old")));
+    let judged = |state: &mut State| state.reported = vec![role_resource("AROAOLD")];
+    let kept = "AROAOLD Compliant Informational";
+    let archived = "AROAOLD archived Compliant Informational after 1h";
+    for (name, aws, expected, listings) in [
+        ("no verdict", old(), archived, 2),
+        ("before the findings are read", old().before(GET_ALL, judged), kept, 2),
+        ("before the first listing", old().with(judged), kept, 1),
+    ] {
+        run(&aws, on(scheduled())).unwrap();
+        assert_eq!(
+            (aws.findings(), aws.count(verdicts)),
+            (vec![PASSED.to_owned(), expected.to_owned()], listings),
+            "{name}"
+        );
+    }
+
+    let aws = old().writing("nodes").failing_at(verdicts, 2, PortErrorKind::Failed);
+    let error = run(&aws, on(scheduled())).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "1 of 2 findings were not imported: GetComplianceDetailsByConfigRule of `nodes-read-only` failed: {DENIED}; \
+             AWS Config has the verdicts"
+        )
+    );
+    assert_eq!(error.outcome().findings, Some(counts(&[("imported", 1), ("not_imported", 1)])));
+    assert_eq!(aws.findings(), ["AROANODES NonCompliant Critical after 1h", kept]);
+}
+
 #[test]
 fn unknown_verdicts_archive_nothing() {
     let aws = hour_ago(account().role("old", "AROAOLD").node("old"));

@@ -68,7 +68,7 @@ fn report(aws: &FakeAws, cache: &Cache, payload: Value, at: OffsetDateTime) -> R
     let ports = Ports { iam: aws, eks: aws, store: aws };
     let progress = Progress::default();
     let mut report = block_on(evaluate(&ports, cache, &invocation, &progress, &|_| {}, at))?;
-    let sent = block_on(send_findings(aws, &invocation, &mut report, &progress, at));
+    let sent = block_on(send_findings(aws, aws, &invocation, &mut report, &progress, at));
     report.problems.extend(sent.err().map(Problem::FindingsNotImported));
     Ok(report)
 }

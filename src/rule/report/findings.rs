@@ -10,7 +10,7 @@ use time::{Duration, OffsetDateTime};
 use crate::access::NotApplicable;
 use crate::rule::invocation::Invocation;
 use crate::rule::invocation::configuration_item::ROLE;
-use crate::rule::ports::config::{Evaluation, ResourceId};
+use crate::rule::ports::config::{ComplianceStore, Evaluation, ResourceId};
 use crate::rule::ports::error::{PortError, PortErrorKind};
 use crate::rule::ports::security_hub::{Finding, FindingSource, FindingStore, HeldFinding};
 use crate::rule::progress::Progress;
@@ -50,8 +50,8 @@ const NOT_RETRYABLE: [&str; 2] = [NO_ACCESS, "InvalidInput"];
 /// - The finding of an evaluated role is imported, whether it passed or failed, if Security Hub holds another one or none. An
 ///   unchanged finding is renewed every [`RENEWED_AFTER`], and each time that its `UpdatedAt` is in the future.
 /// - A scheduled run archives the finding of a role that it did not evaluate, if AWS Config showed no verdict on the role
-///   before the run. So the verdict is cleared first, and the next scheduled run archives the finding. An event archives
-///   nothing.
+///   before the run, and shows none just before the finding is archived. So the verdict is cleared first, and the next
+///   scheduled run archives the finding. An event archives nothing.
 /// - The finding of an unreadable role stays.
 ///
 /// INVARIANT: nothing is archived because of the event alone. Anybody who may invoke the function can name this rule in an
@@ -62,6 +62,7 @@ const NOT_RETRYABLE: [&str; 2] = [NO_ACCESS, "InvalidInput"];
 /// Some findings were not imported. If the future is dropped before it ends, no finding counts as imported.
 pub async fn send_findings(
     store: &impl FindingStore,
+    verdicts: &impl ComplianceStore,
     invocation: &Invocation,
     report: &mut Report,
     progress: &Progress,
@@ -69,13 +70,16 @@ pub async fn send_findings(
 ) -> Result<(), NotImported> {
     let is_test = invocation.result_token.asks_for_test_mode();
     match &invocation.finding_source {
-        Some(source) if report.is_stored() && !is_test => send(store, source, invocation, report, progress, at).await,
+        Some(source) if report.is_stored() && !is_test => {
+            send(store, verdicts, source, invocation, report, progress, at).await
+        }
         _ => Ok(()),
     }
 }
 
 async fn send(
     store: &impl FindingStore,
+    verdicts: &impl ComplianceStore,
     source: &FindingSource,
     invocation: &Invocation,
     report: &mut Report,
@@ -115,6 +119,23 @@ async fn send(
     }
     let outdated = held.into_values().filter_map(|held| held.whole);
     let outdated = outdated.filter(|finding| finding.updated_at <= at || next_update(finding.updated_at, at) > at);
+    let mut outdated: Vec<Box<Finding>> = outdated.collect();
+    let mut not_archived = None;
+    if !outdated.is_empty() {
+        // An event can have stored a verdict in the meantime. It does not import a finding that stays the same.
+        progress.begin("reading verdicts again", None);
+        match verdicts.reported(&source.rule_name).await {
+            Ok(reported) => {
+                let reported = reported.into_iter().map(|one| one.resource.id).collect();
+                outdated.retain(|finding| is_archivable(finding, source, &reported));
+            }
+            Err(cause) => {
+                let left = std::mem::take(&mut outdated).len();
+                not_archived = Some((cause, left));
+            }
+        }
+    }
+    let outdated = outdated.into_iter();
     findings.extend(outdated.map(|finding| Finding {
         archived: true,
         updated_at: next_update(finding.updated_at, at),
@@ -122,6 +143,7 @@ async fn send(
     }));
     counts.archived = findings.len() - counts.imported;
     progress.begin("importing findings", findings.len());
+    let total = findings.len();
     let result = import(store, source, findings, progress).await;
     if let Err((_, lost)) = &result {
         let archived = lost.iter().filter(|finding| finding.archived).count();
@@ -129,8 +151,22 @@ async fn send(
         counts.imported -= lost.len() - archived;
         counts.not_imported = lost.len();
     }
+    if let Some((_, left)) = &not_archived {
+        counts.not_imported += left;
+    }
     report.outcome.findings = Some(counts);
-    result.map_err(|(problem, _)| problem)
+    result.map_err(|(problem, _)| problem)?;
+    match not_archived {
+        Some((cause, left)) => Err(NotImported::Call { cause, left, total: total + left }),
+        None => Ok(()),
+    }
+}
+
+/// Whether the finding may be archived. `kept` has the ids of the roles whose findings are not archived. A finding with another
+/// id is not one of the rule: somebody else has imported it in the rule's name.
+fn is_archivable(finding: &Finding, source: &FindingSource, kept: &BTreeSet<String>) -> bool {
+    let role_id = finding.role_id();
+    !kept.contains(role_id) || finding.id != source.finding_id(role_id)
 }
 
 /// The finding of an answer; `None` if the role has no verdict, or the rule sends no findings.
@@ -191,12 +227,9 @@ impl Held {
         source: &FindingSource,
         kept: Option<&BTreeSet<String>>,
     ) -> Self {
-        let role_id = finding.role_id();
-        // A finding with another id is not one of the rule: somebody else has imported it in the rule's name.
-        let is_archivable =
-            kept.is_some_and(|kept| !kept.contains(role_id) || finding.id != source.finding_id(role_id));
+        let is_archivable = kept.is_some_and(|kept| is_archivable(&finding, source, kept));
         Self {
-            role_id: role_id.to_owned(),
+            role_id: finding.role_id().to_owned(),
             digest: digest(&finding),
             is_as_sent,
             created_at: finding.created_at,
