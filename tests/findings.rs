@@ -413,6 +413,7 @@ fn many_findings_use_batches_and_one_query() {
     let aws = many(205);
     run(&aws, on(scheduled())).unwrap();
     assert_eq!(calls(&aws), [GET_ALL, "BatchImportFindings 100", "BatchImportFindings 100", "BatchImportFindings 5"]);
+    aws.change(|state| assert_eq!(state.gave_up_early, [false], "a schedule"));
     for (roles, asked) in [(20, 20), (21, 1)] {
         let app = format!("arn:aws:iam::{ACCOUNT}:policy/app");
         let aws = hour_ago(many(205)).with(|state| {
@@ -423,6 +424,7 @@ fn many_findings_use_batches_and_one_query() {
         run(&aws, on(app_changed())).unwrap();
         assert_eq!(calls(&aws)[0].split(' ').count() - 1, asked, "{roles}");
         assert_eq!(calls(&aws)[1..], [format!("BatchImportFindings {roles}")]);
+        aws.change(|state| assert_eq!(state.gave_up_early.last(), Some(&true), "{roles}: an event"));
         let failed = |finding: &&String| finding.ends_with("NonCompliant Critical after 1h");
         assert_eq!(aws.findings().iter().filter(failed).count(), roles);
     }

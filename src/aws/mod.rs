@@ -246,7 +246,7 @@ mod tests {
         check(reported, "NextToken", async |it| it.config.reported("rule").await).await;
         let rule = "arn:aws:config:us-east-1:111122223333:config-rule/config-rule-abcdef";
         let source = FindingSource::new("111122223333", "rule", rule).unwrap();
-        let findings = async |it: Clients| it.security_hub.active_findings(&source, None, Some("t")).await;
+        let findings = async |it: Clients| it.security_hub.active_findings(&source, None, Some("t"), false).await;
         check("securityhub:GetFindings", "NextToken", findings).await;
         check("eks:ListClusters", "nextToken", async |it| it.eks.clusters("us-east-1").await).await;
         let cluster = ClusterId { region: "us-east-1".to_owned(), name: "prod".to_owned() };

@@ -35,10 +35,10 @@ const NEXT_TOKEN: &str = "NextToken";
 /// `FindingProviderFields`.
 const NOT_COMPARED: [&str; 4] = ["CreatedAt", "UpdatedAt", "Severity", "Types"];
 
-/// Attempts of GetFindings when an event needs the findings of a few roles. Security Hub allows three calls a second,
-/// and a change of many roles causes one call from each event. An event can do without the response, so it gives up early
+/// Attempts of GetFindings for a caller that gives up early. Security Hub allows three calls a second, and a change of many
+/// roles causes one call or more from each event. An event can do without the response, so it gives up early
 /// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>).
-const ATTEMPTS_FOR_SOME: usize = 3;
+const EARLY_ATTEMPTS: usize = 3;
 
 /// The prefix of the product fields that Security Hub adds itself. It accepts them from nobody else
 /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/asff-top-level-attributes.html>).
@@ -89,9 +89,10 @@ impl FindingStore for SecurityHubService {
         source: &FindingSource,
         ids: Option<&[String]>,
         marker: Option<&str>,
+        give_up_early: bool,
     ) -> Result<Page<HeldFinding>, PortError> {
         let call = Call::new("securityhub:GetFindings", source_resource(source));
-        let call = if ids.is_some() { call.with_attempts(ATTEMPTS_FOR_SOME) } else { call };
+        let call = if give_up_early { call.with_attempts(EARLY_ATTEMPTS) } else { call };
         let request = || {
             let body = [("Filters", active_filters(source, ids)), ("MaxResults", json!(FINDINGS_PER_PAGE))];
             let body = body.into_iter().chain(marker.map(|token| (NEXT_TOKEN, json!(token)))).collect();
@@ -430,6 +431,7 @@ mod tests {
 
     use super::super::replay::{Replay, response};
     use super::*;
+    use crate::rule::ports::PortErrorKind;
 
     fn source() -> FindingSource {
         let rule = "arn:aws-us-gov:config:us-gov-east-1:111122223333:config-rule/config-rule-abcdef";
@@ -496,7 +498,7 @@ mod tests {
 
     async fn get_held(response: &Value) -> Result<Vec<HeldFinding>, PortError> {
         let source = source();
-        let get = async |hub: &SecurityHubService| hub.active_findings(&source, None, None).await;
+        let get = async |hub: &SecurityHubService| hub.active_findings(&source, None, None, false).await;
         call(response, get).await.0.map(|page| page.items)
     }
 
@@ -567,16 +569,27 @@ mod tests {
         });
         let none = json!({ "Findings": [] });
         let empty = || Ok(Page { items: Vec::new(), next: None });
-        let all = async |hub: &SecurityHubService| hub.active_findings(&source, None, None).await;
+        let all = async |hub: &SecurityHubService| hub.active_findings(&source, None, None, false).await;
         assert_eq!(call(&none, all).await, (empty(), json!({ "Filters": filters, "MaxResults": 100 })));
         filters["Id"] = json!([
             { "Value": "a", "Comparison": "EQUALS" },
             { "Value": "b", "Comparison": "EQUALS" },
         ]);
         let ids = ["a".to_owned(), "b".to_owned()];
-        let two = async |hub: &SecurityHubService| hub.active_findings(&source, Some(&ids), Some("t")).await;
+        let two = async |hub: &SecurityHubService| hub.active_findings(&source, Some(&ids), Some("t"), true).await;
         let second = json!({ "Filters": filters, "MaxResults": 100, "NextToken": "t" });
         assert_eq!(call(&none, two).await, (empty(), second));
+    }
+
+    #[tokio::test]
+    async fn throttled_caller_that_gives_up_early_makes_three_attempts() {
+        let (source, ids) = (source(), ["a".to_owned()]);
+        for ids in [None, Some(&ids[..])] {
+            let replay = Replay::new((0..4).map(|_| response(429, "{}")));
+            let hub = SecurityHubService::new(replay.sdk_config().await, CallCounter::default());
+            let error = hub.active_findings(&source, ids, None, true).await.unwrap_err();
+            assert_eq!((error.kind(), replay.requests().len()), (PortErrorKind::Throttled, 3), "{ids:?}");
+        }
     }
 
     /// Each change of what Security Hub holds, and whether the rest is still what an import sends.

@@ -69,6 +69,8 @@ pub struct State {
     pub findings: Vec<(FindingSource, Finding)>,
     /// The ids of roles whose findings have other values in fields that [`Finding`] does not have.
     pub changed_by_others: BTreeSet<String>,
+    /// Whether the caller of each GetFindings gives up early.
+    pub gave_up_early: Vec<bool>,
     /// How many more times the finding of a role is refused, by the role's id.
     pub failed_findings: BTreeMap<String, usize>,
     /// The code and message of refused findings.
@@ -559,6 +561,7 @@ impl FindingStore for FakeAws {
         source: &FindingSource,
         ids: Option<&[String]>,
         marker: Option<&str>,
+        give_up_early: bool,
     ) -> Result<Page<HeldFinding>, PortError> {
         let of = ids.map_or_else(|| source.rule_name.clone(), |ids| ids.join(" "));
         let of = marker.map_or(of.clone(), |marker| format!("{of} from {marker}"));
@@ -572,7 +575,11 @@ impl FindingStore for FakeAws {
             };
             page(state.findings.iter().filter(asked).map(held).collect(), marker, state.page)
         };
-        self.answer_later(self.call("GetFindings", &of).map(|state| held(&state))).await
+        let page = self.call("GetFindings", &of).map(|mut state| {
+            state.gave_up_early.push(give_up_early);
+            held(&state)
+        });
+        self.answer_later(page).await
     }
 
     /// Ignores an update that is not newer than the finding, and reports no failure. Security Hub does the same.

@@ -174,12 +174,14 @@ impl fmt::Display for FailedFinding {
 /// The part of AWS Security Hub that stores findings.
 pub trait FindingStore {
     /// A page of the active findings of the source: of all of them, or of those with one of at most 20 ids. Without a
-    /// marker the first page.
+    /// marker the first page. A caller that can do without the response gives up early: it fails after a few throttled
+    /// attempts.
     fn active_findings(
         &self,
         source: &FindingSource,
         ids: Option<&[String]>,
         marker: Option<&str>,
+        give_up_early: bool,
     ) -> impl Future<Output = Result<Page<HeldFinding>, PortError>> + Send;
 
     /// Imports at most 100 findings. Returns those that failed; each of them is one of `findings`.

@@ -103,7 +103,7 @@ async fn send(
     let only_ids = Some(ids.as_slice()).filter(|ids| !scheduled && ids.len() <= MAX_IDS);
     let kept = kept(report, &findings, scheduled);
     progress.begin("reading findings", None);
-    let mut held = match held(store, source, only_ids, kept.as_ref()).await {
+    let mut held = match held(store, source, only_ids, kept.as_ref(), !scheduled).await {
         Ok(held) => held,
         // Many events at once are throttled, as when the rule is new. Findings of evaluated roles are imported all the same.
         Err(cause) if !scheduled && cause.kind() == PortErrorKind::Throttled => BTreeMap::new(),
@@ -275,10 +275,11 @@ async fn held(
     source: &FindingSource,
     ids: Option<&[String]>,
     kept: Option<&BTreeSet<String>>,
+    give_up_early: bool,
 ) -> Result<BTreeMap<String, Held>, PortError> {
     let (mut all, mut marker) = (BTreeMap::new(), None);
     loop {
-        let page = store.active_findings(source, ids, marker.as_deref()).await?;
+        let page = store.active_findings(source, ids, marker.as_deref(), give_up_early).await?;
         let held = |held: HeldFinding| (held.finding.id.clone(), Held::new(held, source, kept));
         all.extend(page.items.into_iter().map(held));
         marker = page.next;
