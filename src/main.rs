@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ecr_read_only::aws::{Aws, Clients};
 use ecr_read_only::rule::{
     Answer, Cache, Credentials, EvaluationError, Invocation, NotImported, Origin, OutOfTime, Ports, Problem, Progress,
-    Report, evaluate, send_findings,
+    Report, end_schedule, evaluate, send_findings,
 };
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -110,6 +110,7 @@ impl Function {
         let sent = self.in_time(context, &progress, sending).await;
         let sent = sent.unwrap_or_else(|late| Err(NotImported::OutOfTime(late)));
         report.problems.extend(sent.err().map(Problem::FindingsNotImported));
+        end_schedule(&self.cache, invocation, &report);
         Ok(report)
     }
 

@@ -500,6 +500,17 @@ fn findings_not_imported_fail_the_invocation() {
 }
 
 #[test]
+fn repeat_after_failed_findings_reads_no_cluster_again() {
+    let (aws, cache) = (account().failing_at(IMPORT, 1, PortErrorKind::Failed), Cache::new());
+    let error = run_with(&aws, &cache, on(scheduled()), Duration::ZERO).unwrap_err();
+    assert_eq!((error.error_type(), aws.count("ListNodegroups")), ("FindingsNotImported", 1));
+    run_with(&aws, &cache, on(scheduled()), Duration::MINUTE).unwrap();
+    assert_eq!((aws.findings().len(), aws.count("ListNodegroups")), (1, 1), "the repeat");
+    run_with(&aws, &cache, on(scheduled()), Duration::minutes(2)).unwrap();
+    assert_eq!(aws.count("ListNodegroups"), 2, "after a success");
+}
+
+#[test]
 fn permanently_refused_findings_are_not_resent() {
     for (code, advice) in
         [("InvalidAccess", "; enable Security Hub"), ("InvalidInput", "; AWS Config has the verdicts")]

@@ -85,10 +85,15 @@ pub async fn evaluate<I: Iam, E: Eks, S: ComplianceStore>(
         Ok(left_to_schedule) => report.outcome.left_to_schedule = left_to_schedule,
         Err(problem) => report.problems.push(Problem::EvaluationsNotStored(problem)),
     }
-    if let (Trigger::AllRoles { rule_name }, []) = (&invocation.trigger, report.problems.as_slice()) {
-        evaluator.cache.end_schedule(rule_name);
-    }
     Ok(report)
+}
+
+/// Ends a schedule that succeeded, its findings included: the next schedule reads all of EKS again. The repeat of a failed one
+/// goes on with what `cache` has.
+pub fn end_schedule(cache: &Cache, invocation: &Invocation, report: &Report) {
+    if let (Trigger::AllRoles { rule_name }, []) = (&invocation.trigger, report.problems.as_slice()) {
+        cache.of_account(&invocation.account_id).end_schedule(rule_name);
+    }
 }
 
 /// The instance profiles of roles, by the key of the role's name, as far as a list has shown them.

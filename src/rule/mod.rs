@@ -8,7 +8,8 @@
 //! 1. [`Invocation::parse`] reads the event.
 //! 2. [`evaluate`] reads roles, decides, sends the answers to AWS Config and returns a [`Report`].
 //! 3. [`send_findings`] sends findings to Security Hub.
-//! 4. [`Report::failure`] is what Lambda gets if something went wrong; [`EvaluationError`] if there is no report.
+//! 4. [`end_schedule`] lets the next schedule read everything again, if this one succeeded.
+//! 5. [`Report::failure`] is what Lambda gets if something went wrong; [`EvaluationError`] if there is no report.
 //!
 //! The folders import one way: `ports`, `invocation`, `read`, `nodes`, `report`, then `evaluate` and `error`.
 
@@ -22,7 +23,7 @@ mod read;
 mod report;
 
 pub use error::EvaluationError;
-pub use evaluate::{Ports, evaluate};
+pub use evaluate::{Ports, end_schedule, evaluate};
 pub use invocation::Invocation;
 pub use invocation::configuration_item::{
     ChangedCluster, ChangedInstanceProfile, ChangedPolicy, ChangedRole, OutOfScope, Trigger,

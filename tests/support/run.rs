@@ -3,8 +3,8 @@
 use std::fmt;
 
 use ecr_read_only::rule::{
-    Cache, EvaluationError, Invocation, Outcome, Ports, Problem, Progress, Report, UnreadableRole, evaluate,
-    send_findings,
+    Cache, EvaluationError, Invocation, Outcome, Ports, Problem, Progress, Report, UnreadableRole, end_schedule,
+    evaluate, send_findings,
 };
 use serde_json::Value;
 use time::macros::datetime;
@@ -70,6 +70,7 @@ fn report(aws: &FakeAws, cache: &Cache, payload: Value, at: OffsetDateTime) -> R
     let mut report = block_on(evaluate(&ports, cache, &invocation, &progress, &|_| {}, at))?;
     let sent = block_on(send_findings(aws, aws, &invocation, &mut report, &progress, at));
     report.problems.extend(sent.err().map(Problem::FindingsNotImported));
+    end_schedule(cache, &invocation, &report);
     Ok(report)
 }
 
