@@ -100,7 +100,7 @@ impl Concurrency {
 impl Pace {
     /// A pace that starts with the most concurrent calls. It waits with the sleep of `sdk`.
     pub(super) fn new(sdk: &SdkConfig, counter: &CallCounter) -> Self {
-        // The tokens for a throttled attempt are never there, so the SDK does not repeat it.
+        // A retry of a throttled attempt costs more tokens than the bucket holds, so the SDK does not repeat it.
         let tokens = TokenBucket::builder().capacity(TOKENS).refill_rate(TOKENS_PER_SECOND);
         let tokens = tokens.throttling_retry_cost(TOKENS as u32 + 1).build();
         Self {
@@ -164,7 +164,7 @@ impl Permit<'_> {
     }
 }
 
-/// Returns the permit, also if the call is dropped. Permits above the limit cease, missing ones are added.
+/// Returns the permit, also if the call is dropped. With more permits than the limit it ceases; with fewer, one is added.
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut concurrency = self.pace.concurrency();

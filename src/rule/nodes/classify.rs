@@ -63,7 +63,7 @@ impl<'a> NodeClassifier<'a> {
         &self.clusters
     }
 
-    /// Whether the facts are that new. Facts that could not be read do not get newer.
+    /// Whether the facts are that new. After a failed call they count as new: no negative answer follows from them.
     pub(in crate::rule) fn is_as_new_as(&self, freshness: &Freshness<'_>) -> bool {
         self.clusters.listed_at >= freshness.since() || !self.clusters.unread.is_empty()
     }

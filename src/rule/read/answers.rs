@@ -121,8 +121,8 @@ pub(super) struct Read<T> {
     pub(super) at: OffsetDateTime,
 }
 
-/// The place of an answer.
-pub(super) type Slot<T> = Option<Read<T>>;
+/// An answer, if there is one.
+pub(super) type CachedAnswer<T> = Option<Read<T>>;
 
 /// The answer of a region to ListClusters.
 #[derive(Debug, Clone)]
@@ -141,26 +141,26 @@ pub(in crate::rule) struct Answers {
 
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    pub(super) regions: Slot<Vec<String>>,
+    pub(super) regions: CachedAnswer<Vec<String>>,
     by_region: HashMap<String, RegionAnswers>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct RegionAnswers {
-    pub(super) listing: Slot<Listing>,
+    pub(super) listing: CachedAnswer<Listing>,
     clusters: HashMap<String, ClusterAnswers>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct ClusterAnswers {
-    pub(super) record: Slot<Option<ClusterRecord>>,
+    pub(super) record: CachedAnswer<Option<ClusterRecord>>,
     parts: BTreeMap<PartKind, PartAnswers>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct PartAnswers {
-    pub(super) names: Slot<Vec<String>>,
-    roles: HashMap<String, Slot<Vec<RoleUse>>>,
+    pub(super) names: CachedAnswer<Vec<String>>,
+    roles: HashMap<String, CachedAnswer<Vec<RoleUse>>>,
 }
 
 impl Answers {
@@ -182,7 +182,7 @@ impl Known {
         self.cluster(cluster).parts.entry(kind).or_default()
     }
 
-    pub(super) fn roles(&mut self, cluster: &ClusterId, kind: PartKind, part: &str) -> &mut Slot<Vec<RoleUse>> {
+    pub(super) fn roles(&mut self, cluster: &ClusterId, kind: PartKind, part: &str) -> &mut CachedAnswer<Vec<RoleUse>> {
         self.parts(cluster, kind).roles.entry(part.to_owned()).or_default()
     }
 }

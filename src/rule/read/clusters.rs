@@ -16,7 +16,7 @@ use crate::rule::ports::eks::{Authentication, ClusterId, ClusterRecord, Eks, Nod
 use crate::rule::ports::error::{PortError, PortErrorKind};
 use crate::rule::ports::iam::name_key;
 use crate::rule::progress::Progress;
-use crate::rule::read::answers::{Answers, Freshness, Known, Listing, Read, Slot};
+use crate::rule::read::answers::{Answers, CachedAnswer, Freshness, Known, Listing, Read};
 
 /// How many regions are asked for their clusters at the same time.
 const REGIONS_AT_ONCE: usize = 8;
@@ -58,9 +58,9 @@ pub(in crate::rule) async fn discover(
     freshness: &Freshness<'_>,
     progress: &Progress,
 ) -> Clusters {
-    let reading = Reading { listed_at: freshness.at(), unread: Vec::new(), unlisted: BTreeSet::new() };
-    let reading = Mutex::new(reading);
-    let reader = ClusterReader { eks, answers, scope, freshness, progress, reading };
+    let state = ReadState { listed_at: freshness.at(), unread: Vec::new(), unlisted: BTreeSet::new() };
+    let state = Mutex::new(state);
+    let reader = ClusterReader { eks, answers, scope, freshness, progress, state };
     let regions = match &scope.regions {
         Some(regions) => regions.clone(),
         None => {
@@ -88,7 +88,7 @@ pub(in crate::rule) async fn discover(
     drop(listings);
     // If every region refuses the caller, the credentials are invalid.
     if let Some((_, error)) = closed.first().filter(|_| !answered) {
-        reader.reading().unread.push(error.clone());
+        reader.state().unread.push(error.clone());
         closed.iter().for_each(|(region, _)| answers.known().region(region).listing = None);
     }
     listed.extend(freshness.changed().filter(|id| scope.includes(&id.region, &id.name)).cloned());
@@ -98,7 +98,7 @@ pub(in crate::rule) async fn discover(
     let skipped_regions = closed.iter().filter(|(_, error)| is_skipped(error)).map(|(region, _)| region.clone());
     let skipped_regions = skipped_regions.collect();
     let closed_regions = closed.into_iter().map(|(region, _)| region).collect();
-    let Reading { listed_at, mut unread, .. } = reader.reading.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let ReadState { listed_at, mut unread, .. } = reader.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     // The calls ran at the same time, so they failed in any order.
     unread.sort_by_cached_key(ToString::to_string);
     Clusters { clusters, left_out, closed_regions, skipped_regions, listed_at, unread }
@@ -111,11 +111,11 @@ struct ClusterReader<'a, E> {
     scope: &'a ClusterScope,
     freshness: &'a Freshness<'a>,
     progress: &'a Progress,
-    reading: Mutex<Reading>,
+    state: Mutex<ReadState>,
 }
 
-/// How far a reader is.
-struct Reading {
+/// What a reader has learned so far.
+struct ReadState {
     listed_at: OffsetDateTime,
     unread: Vec<PortError>,
     /// The regions that did not list their clusters. No further call is made there.
@@ -123,8 +123,8 @@ struct Reading {
 }
 
 impl<E: Eks> ClusterReader<'_, E> {
-    fn reading(&self) -> MutexGuard<'_, Reading> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ReadState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The answer in that slot if it was read since then, else the answer of the call. If the call fails, an answer in the
@@ -132,7 +132,7 @@ impl<E: Eks> ClusterReader<'_, E> {
     async fn read<T: Clone>(
         &self,
         since: OffsetDateTime,
-        slot: impl Fn(&mut Known) -> &mut Slot<T>,
+        slot: impl Fn(&mut Known) -> &mut CachedAnswer<T>,
         call: impl Future<Output = Result<T, PortError>>,
     ) -> Option<T> {
         let at = self.freshness.at();
@@ -141,8 +141,8 @@ impl<E: Eks> ClusterReader<'_, E> {
             Some(read) if (since..=at).contains(&read.at) => {
                 // The descriptions of most access entries may be older than everything else.
                 if since >= self.freshness.since() {
-                    let mut reading = self.reading();
-                    reading.listed_at = reading.listed_at.min(read.at);
+                    let mut state = self.state();
+                    state.listed_at = state.listed_at.min(read.at);
                 }
                 return Some(read.value);
             }
@@ -154,7 +154,7 @@ impl<E: Eks> ClusterReader<'_, E> {
                 Some(value)
             }
             Err(error) => {
-                self.reading().unread.push(error);
+                self.state().unread.push(error);
                 known.map(|read| read.value)
             }
         }
@@ -165,10 +165,10 @@ impl<E: Eks> ClusterReader<'_, E> {
         &self,
         cluster: &ClusterId,
         since: OffsetDateTime,
-        slot: impl Fn(&mut Known) -> &mut Slot<T>,
+        slot: impl Fn(&mut Known) -> &mut CachedAnswer<T>,
         call: impl Future<Output = Result<T, PortError>>,
     ) -> Option<T> {
-        if !self.reading().unlisted.contains(&cluster.region) {
+        if !self.state().unlisted.contains(&cluster.region) {
             return self.read(since, slot, call).await;
         }
         let known = slot(&mut self.answers.known()).clone();
@@ -198,7 +198,7 @@ impl<E: Eks> ClusterReader<'_, E> {
                 Ok(names) => Ok(Listing::Clusters(names)),
                 Err(error) if is_closed(&error) => Ok(Listing::Closed(error)),
                 Err(error) => {
-                    self.reading().unlisted.insert(region.to_owned());
+                    self.state().unlisted.insert(region.to_owned());
                     Err(error)
                 }
             }

@@ -48,7 +48,7 @@ const NOT_RETRYABLE: [&str; 2] = [NO_ACCESS, "InvalidInput"];
 /// its current step.
 ///
 /// - The finding of an evaluated role is imported, whether it passed or failed, if Security Hub holds another one or none. An
-///   unchanged finding is renewed every [`RENEWED_AFTER`], and each time that its `UpdatedAt` is in the future.
+///   unchanged finding is renewed every 7 days, and each time that its `UpdatedAt` is in the future.
 /// - A scheduled run archives the finding of a role that it did not evaluate, if AWS Config showed no verdict on the role
 ///   before the run, and shows none just before the finding is archived. So the verdict is cleared first, and the next
 ///   scheduled run archives the finding. An event archives nothing.
