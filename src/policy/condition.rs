@@ -90,7 +90,7 @@ impl Condition {
         let Some(Operator { quantifier, family, negated, if_exists }) = self.operator else { return false };
         let family_has = match family {
             Family::Text { letter_case: LetterCase::Exact, .. } => {
-                self.values.iter().all(|value| !value.contains('?') && !value.contains("${"))
+                self.values.iter().all(|value| !value.contains(['?', '$']))
             }
             Family::Bool | Family::Null => quantifier == Quantifier::Value,
             _ => false,

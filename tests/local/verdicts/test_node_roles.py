@@ -127,8 +127,10 @@ class TestRegions:
         assert evaluated(lab, rule) == NODES - IN_OTHER_REGION
         assert lab.verdicts(rule)[account.role("media-encode-node").id] == NOT_APPLICABLE
 
-    def test_region_denied_by_an_scp_is_an_error_with_advice(self, lab, rule):
-        """A service control policy denies one region. The error names the region and the parameter that avoids it."""
+    def test_region_denied_by_an_scp_is_skipped_or_an_error(self, lab, rule):
+        """A service control policy denies one region. Skipping keeps its verdicts; an error names it and the parameters."""
+        send(lab, scheduled(), rule)
+        before = lab.verdicts(rule)
         message = (
             "User: x is not authorized to perform: eks:ListClusters with an explicit deny in a service control policy"
         )
@@ -136,9 +138,11 @@ class TestRegions:
             "eks", "ListClusters", code="AccessDeniedException", status=403, times=None, message=message,
             where={"region": "eu-west-1"},
         )  # fmt: skip
-        answer = lab.send(scheduled(), rule)
-        assert not answer.ok and "ClusterRegions" in answer.error and "eu-west-1" in answer.error
-        assert lab.evaluations(rule) == {}
+        send(lab, scheduled(), rule)
+        assert lab.verdicts(rule) == before
+        answer = lab.send(scheduled(DeniedRegions="error"), rule)
+        assert not answer.ok and "eu-west-1" in answer.error and "DeniedRegions" in answer.error
+        assert lab.verdicts(rule) == before
         send(lab, scheduled(ClusterRegions="us-east-1"), rule)
 
 
