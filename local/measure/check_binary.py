@@ -13,8 +13,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-MOST_BINARY_BYTES = 9_500_000
-MOST_ZIP_BYTES = 4_000_000
+MOST_BINARY_BYTES = 9_700_000
+MOST_ZIP_BYTES = 4_200_000
 # Amazon Linux 2023 has glibc 2.34 (https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html).
 NEWEST_GLIBC = (2, 34)
 
@@ -37,7 +37,7 @@ def main():
         size, zipped = binary.stat().st_size, archive.stat().st_size
         newest = max(glibc_versions(binary), default=(0,))
     print(f"binary {size / 1e6:.2f} MB (limit {MOST_BINARY_BYTES / 1e6:.1f} MB)")
-    print(f"zip {zipped / 1e6:.2f} MB (limit {MOST_ZIP_BYTES / 1e6:.0f} MB)")
+    print(f"zip {zipped / 1e6:.2f} MB (limit {MOST_ZIP_BYTES / 1e6:.1f} MB)")
     print(f"needs glibc {_dotted(newest)} (limit {_dotted(NEWEST_GLIBC)})")
     refused = [
         *(["the binary is too large"] if size > MOST_BINARY_BYTES else []),
