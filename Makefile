@@ -40,7 +40,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick check test format build package deploy delete logs invoke validate
-.PHONY: faults scale burst replay coldstart bench differential compare fuzz mutants catalogue clean function
+.PHONY: faults scale burst limits replay coldstart bench differential compare fuzz mutants catalogue clean function
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,16 @@ scale: $(VENVS)/local.stamp $(BUILT) ## Measure one scheduled run over 200 clust
 burst: $(VENVS)/local.stamp $(BUILT) ## Measure 24 events at once, 3 instances, 4 clusters, EKS at 20 calls a second
 	@$(LOCAL)/python -m local.measure.scale burst --binary $(BINARY) --clusters 4 --regions 1 --node-roles 24 --other-roles 10 \
 		--unmarked-roles 0 --eks-per-second 20 $(BURST_OPTIONS)
+
+# Entries of EKS, and its calls a second. A schedule may take 1.3 times the time that its calls need at this rate.
+LIMITED := "400 8" "800 20" "1500 10"
+SCHEDULE = $(LOCAL)/python -m local.measure.scale schedule --binary $(BINARY)
+limits: $(VENVS)/local.stamp $(BUILT) ## Measure large accounts at steady rates of EKS, and memory for 20,000 node roles (7 minutes; RELEASE=1)
+	@for run in $(LIMITED); do set -- $$run; echo "==> $$1 access entries, EKS at $$2 calls a second" >&2; \
+		$(SCHEDULE) --clusters 4 --regions 1 --node-roles $$1 --eks-per-second $$2 --iam-per-second 0 --most-ratio 1.3 || exit 1; done
+	@echo "==> 20,000 node roles that may do everything, with findings" >&2
+	@$(SCHEDULE) --clusters 200 --node-roles 20000 --grant everything --security-hub --unmarked-roles 0 --iam-per-second 0 \
+		--most-memory 128 --most-ratio 1000
 
 replay: $(VENVS)/local.stamp $(BUILT) ## Measure memory over 10,000 invocations of one process
 	@$(LOCAL)/python -m local.measure.scale replay --binary $(BINARY) $(REPLAY_OPTIONS)

@@ -242,6 +242,8 @@ FAULTS = {
 # Steady rates: the services that accept only so many calls a second, in each region, and the trigger for each of them.
 # No invocation may fail, and every verdict must be correct.
 RATES = (5, 10, 20)
+# How many calls are accepted at once, so that the small account is throttled at every rate.
+BURST = 5
 LIMITED = {"iam": "schedule", "eks": "schedule"}
 
 
@@ -358,9 +360,9 @@ class Table:
     def run_at_rate(self, service, rate):
         """The outcome of the service's trigger if the service accepts `rate` calls a second."""
         trigger, begun = LIMITED[service], time.monotonic()
-        self.lab.control("POST", "limits", {"per_second": {service: rate}})
+        self.lab.control("POST", "limits", {"per_second": {service: rate}, "burst": BURST})
         try:
-            answer, stored, _ = self._send(trigger)
+            answer, stored, calls = self._send(trigger)
         finally:
             self.lab.control("POST", "limits", {})
         outcome = Outcome("correct", seconds=time.monotonic() - begun)
@@ -368,6 +370,8 @@ class Table:
             outcome.wrong.append(f"a steady rate fails the invocation: {answer.error}")
         elif stored != self.truth[trigger]:
             outcome.wrong.append(f"other verdicts: {stored}")
+        elif not any(call.get("throttled") for call in calls):
+            outcome.wrong.append("nothing was throttled: the account is too small for this rate")
         return outcome
 
     def _send(self, trigger, fault=None, page_size=None, seconds=LONG_TIMEOUT):

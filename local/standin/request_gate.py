@@ -101,6 +101,7 @@ class RequestGate:
                 fault = self._matching_fault(call)
                 call["fault"] = fault and fault["kind"]
                 throttled = not fault and not self._throttle.admits(service, call["account"], call["region"])
+                call["throttled"] = throttled
             time.sleep(self._latency)
             if throttled:
                 code, status = THROTTLED[service]
