@@ -574,8 +574,8 @@ impl<'r> Decider<'r> {
         Witness { resource: translated.request.resource_arn(values), context, grants, other_account, assumed }
     }
 
-    /// The unusual values of this request, and the statements for which the two readings differ about it. If several statements of a layer allow it, one
-    /// for which they agree is enough.
+    /// The unusual values of this request, and the statements for which the two readings differ about it. If several statements
+    /// of a layer allow it, one for which they agree is enough.
     fn assumptions(&self, translated: &mut TargetClauses<'r>, question: &Question, values: &Values) -> Vec<Assumption> {
         let mut relevant: Vec<usize> = question.matching.iter().chain(&question.doubtful).copied().collect();
         relevant.sort_unstable();

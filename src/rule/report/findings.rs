@@ -35,8 +35,8 @@ const ATTEMPTS: usize = 4;
 /// evaluation takes at most.
 const MAX_AHEAD: Duration = Duration::minutes(15);
 
-/// An unchanged finding is imported again when its `UpdatedAt` is this old, or more than [`MAX_AHEAD`] in the future. Security Hub deletes findings that are not updated
-/// for 90 days, and announces every import on EventBridge
+/// An unchanged finding is imported again when its `UpdatedAt` is this old, or more than [`MAX_AHEAD`] in the future. Security
+/// Hub deletes findings that are not updated for 90 days, and announces every import on EventBridge
 /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings.html>).
 const RENEWED_AFTER: Duration = Duration::days(7);
 
