@@ -161,9 +161,9 @@ package: $(VENVS)/validate.stamp $(VENVS)/build.stamp $(if $(filter arm64,$(ARCH
 
 # 3 concurrent invocations where the account's limit allows it, unless PARAMETERS or the stack has a number.
 RESERVE = $(if $(findstring ReservedConcurrency=,$(PARAMETERS)),,$$($(VALIDATE)/python -m local.reserved_concurrency $(STACK)))
-deploy: package ## Deploy the stack STACK (PARAMETERS='AllowedAccess=cis Alarms=true'; ARCHITECTURE=arm64 needs zig)
-	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
-		--parameter-overrides Architecture=$(ARCHITECTURE) $(RESERVE) $(PARAMETERS)
+deploy: package ## Deploy the stack STACK (PARAMETERS='AllowedAccess=cis Alarms=true'; TAGS='team=platform'; ARCHITECTURE=arm64 needs zig)
+	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset \
+		$(if $(TAGS),--tags $(TAGS)) --parameter-overrides Architecture=$(ARCHITECTURE) $(RESERVE) $(PARAMETERS)
 
 delete: $(VENVS)/validate.stamp ## Delete the stack STACK; asks first
 	$(SAM) delete --stack-name $(STACK)

@@ -42,7 +42,7 @@ IDENTITIES = {
     ),
     "AWS::Config::OrganizationConfigRule": ("OrganizationConfigRuleName", "{name}", {}),
     "AWS::Events::Rule": ("Name", "{name}", {"Arn": "arn:{partition}:events:{region}:{account}:rule/{name}"}),
-    "AWS::IAM::Role": ("RoleName", "{name}", {"Arn": "arn:{partition}:iam::{account}:role/{name}"}),
+    "AWS::IAM::Role": ("RoleName", "{name}", {"Arn": "arn:{partition}:iam::{account}:role{path}{name}"}),
     "AWS::KMS::Key": (None, "{uuid}", {"KeyId": "{uuid}", "Arn": "arn:{partition}:kms:{region}:{account}:key/{uuid}"}),
     "AWS::Lambda::Function": (
         "FunctionName",
@@ -71,6 +71,10 @@ IDENTITIES = {
 def made_up_name(logical):
     """The name of a resource whose template does not name it."""
     return f"{STACK}-{logical}-A1B2C3D4E5F6"
+
+
+def made_up_uuid(name):
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
 
 NO_VALUE = object()
@@ -112,15 +116,28 @@ _OTHER_PARAMETERS = {
         "Alarms": "true",
         "NotificationEmail": "platform@example.org",
         "ReservedConcurrency": "10",
+        "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/security/boundary",
+        "RolePath": "/security/config/",
+        "RoleNamePrefix": "platform-",
+        "KmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{made_up_uuid('company')}",
+        "SubnetIds": "subnet-0a1b2c3d4e5f60718,subnet-0a1b2c3d",
+        "SecurityGroupIds": "sg-0a1b2c3d4e5f60718",
+        "CodeSigningConfigArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:code-signing-config:csc-0a1b2c3d4e5f60718",
     },
     "deploy/conformance-pack.yaml": {"FunctionArn": _FUNCTION},
     "deploy/invoke-permissions.yaml": {"FunctionArn": _FUNCTION, "AccountIds": "111111111111, 222222222222"},
     "deploy/member-role.yaml": {
         "FunctionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{made_up_name('FunctionRole')}",
         "OrganizationId": "o-a1b2c3d4e5",
+        "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/security/boundary",
+        "RolePath": "/security/",
     },
     "deploy/organization-rule.yaml": {"FunctionArn": _FUNCTION, "ExcludedAccounts": "111111111111"},
-    "deploy/remediation.yaml": {"Automatic": "true"},
+    "deploy/remediation.yaml": {
+        "Automatic": "true",
+        "PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/security/boundary",
+        "RolePath": "/security/",
+    },
 }
 # Values of the rule's parameters, as `tests/parameters.rs` describes them.
 RULE_PARAMETERS = json.loads((ROOT / "tests" / "parameters.json").read_text(encoding="utf-8"))
@@ -330,10 +347,12 @@ class _Resolver:
                 return delimiter.join(map(str, parts))
             case "Fn::Split":
                 delimiter, text = argument
-                return self.value(text).split(delimiter)
+                text = self.value(text)
+                return {"Fn::Split": [delimiter, text]} if isinstance(text, dict) else text.split(delimiter)
             case "Fn::Select":
                 index, items = argument
-                return self.value(items)[int(self.value(index))]
+                index, items = int(self.value(index)), self.value(items)
+                return {"Fn::Select": [index, items]} if isinstance(items, dict) else items[index]
             case "Fn::FindInMap":
                 mapping, first, second = (self.value(one) for one in argument)
                 try:
@@ -377,8 +396,14 @@ class _Resolver:
             )
         if not self.references:
             return {"Ref": logical} if attribute is None else {"Fn::GetAtt": [logical, attribute]}
-        name = self.value(resource.get("Properties", {}).get(named_by, made_up_name(logical)))
-        return form.format(name=name, uuid=made_up_uuid(logical), **self.place)
+        name = self._property(resource, named_by, made_up_name(logical))
+        path = self._property(resource, "Path", "/")
+        return form.format(name=name, path=path, uuid=made_up_uuid(logical), **self.place)
+
+    def _property(self, resource, name, default):
+        """The value of a property, or the default if the resource leaves it out."""
+        value = self.value(resource.get("Properties", {}).get(name, default))
+        return default if value is NO_VALUE else value
 
     def holds(self, condition):
         if isinstance(condition, bool):
@@ -404,7 +429,3 @@ class _Resolver:
 def listed(value):
     """A policy element as a list. The element may be one value or a list."""
     return value if isinstance(value, list) else [value]
-
-
-def made_up_uuid(name):
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))

@@ -106,6 +106,6 @@ def role_policies(resources, role):
 
 
 def actions(documents):
-    """All actions in the policy documents, sorted."""
-    statements = [statement for document in documents for statement in document["Statement"]]
+    """All actions that the policy documents allow, sorted."""
+    statements = [s for document in documents for s in document["Statement"] if s["Effect"] == "Allow"]
     return sorted({action for s in statements for action in listed(s["Action"])})

@@ -68,12 +68,30 @@ def test_member_role_imports_findings_only_with_the_parameter():
     everything, without = (
         every_part("deploy/member-role.yaml", SecurityHubFindings=flag) for flag in ("true", "false")
     )
-    assert everything.keys() - without.keys() == {"FindingsPolicy"}
+    assert everything.keys() == without.keys()
+    assert "report-findings" in role_policies(everything, "ExecutionRole")
     assert not [
         action
         for action in actions(role_policies(without, "ExecutionRole").values())
         if action.startswith("securityhub:")
     ]
+
+
+def test_member_role_has_path_and_boundary(member_role):
+    parameters = EVERY_PART["deploy/member-role.yaml"]
+    assert member_role["Path"] == parameters["RolePath"]
+    assert member_role["PermissionsBoundary"]["PermissionsBoundaryArn"] == parameters["PermissionsBoundary"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("", "reader"), ("/", "reader"), ("/security/", "security/reader"), ("/a/b/", "a/b/reader")]
+)
+def test_member_role_output_is_what_the_rules_take(path, name):
+    parameters = {**EVERY_PART["deploy/member-role.yaml"], "RolePath": path, "RoleName": "reader"}
+    outputs = resolved(DEPLOY["deploy/member-role.yaml"], parameters)["Outputs"]
+    assert outputs["RoleName"]["Value"] == name
+    with Stack(DEPLOY["deploy/member-role.yaml"], parameters) as stack:
+        assert stack.outputs["RoleName"] == name
 
 
 def test_member_role_names_its_own_account_only():

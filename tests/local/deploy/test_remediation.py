@@ -17,7 +17,7 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from local import ROOT
 from local.identifiers import ACCOUNT, REGION
 from local.standin import model_constraints
-from local.templates.resolve import TemplateError, resolved
+from local.templates.resolve import EVERY_PART, TemplateError, resolved
 
 TEMPLATE = ROOT / "deploy/remediation.yaml"
 RESOURCES = resolved(TEMPLATE)["Resources"]
@@ -402,6 +402,14 @@ def test_role_is_assumed_by_automations_of_this_account_only():
         "StringEquals": {"aws:SourceAccount": ACCOUNT},
         "ArnLike": {"aws:SourceArn": f"arn:aws:ssm:*:{ACCOUNT}:automation-execution/*"},
     }
+
+
+def test_role_has_path_and_boundary_if_given():
+    parameters = EVERY_PART["deploy/remediation.yaml"]
+    role = resolved(TEMPLATE, parameters)["Resources"]["AutomationRole"]["Properties"]
+    assert role["Path"] == parameters["RolePath"]
+    assert role["PermissionsBoundary"] == parameters["PermissionsBoundary"]
+    assert not {"Path", "PermissionsBoundary", "RoleName"} & RESOURCES["AutomationRole"]["Properties"].keys()
 
 
 def actions(policy):

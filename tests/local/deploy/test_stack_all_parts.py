@@ -12,7 +12,7 @@ import pytest
 
 from local import ROOT
 from local.identifiers import ACCOUNT, REGION
-from local.templates.resolve import EVERY_PART, RULE_PARAMETERS, STACK, listed, resolved
+from local.templates.resolve import EVERY_PART, RULE_PARAMETERS, STACK, listed, load, resolved
 from local.templates.stack import Stack
 
 TEMPLATE = ROOT / "template.yaml"
@@ -26,6 +26,8 @@ OF_AWS = {
 # Actions without a resource type (https://docs.aws.amazon.com/service-authorization/latest/reference/).
 WITHOUT_RESOURCE = {
     "config:PutEvaluations",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
     "eks:ListClusters",
     "iam:GetAccountAuthorizationDetails",
     "iam:ListInstanceProfiles",
@@ -100,8 +102,18 @@ def test_function_logs_json_to_the_log_group():
     }
 
 
-def test_log_group_has_the_retention(stack):
+def test_function_is_in_the_vpc_and_signed(stack):
+    client_, parameters = client("lambda"), EVERY_PART["template.yaml"]
+    held = client_.get_function(FunctionName=stack.ids["Function"])["Configuration"]["VpcConfig"]
+    assert held["SubnetIds"] == parameters["SubnetIds"].split(",")
+    assert held["SecurityGroupIds"] == parameters["SecurityGroupIds"].split(",")
+    signing = client_.get_function_code_signing_config(FunctionName=stack.ids["Function"])
+    assert signing["CodeSigningConfigArn"] == parameters["CodeSigningConfigArn"]
+
+
+def test_log_group_has_the_retention_and_the_key(stack):
     (group,) = client("logs").describe_log_groups()["logGroups"]
+    assert group["kmsKeyId"] == EVERY_PART["template.yaml"]["KmsKeyArn"]
     assert group["logGroupName"] == stack.ids["FunctionLogGroup"] == f"/aws/lambda/{STACK}"
     assert group["retentionInDays"] == 90
     assert (
@@ -124,6 +136,24 @@ def test_failed_events_are_retried_and_queued(stack):
     assert held["MaximumRetryAttempts"] == 2
     assert held["MaximumEventAgeInSeconds"] == 21600
     assert held["DestinationConfig"] == {"OnFailure": {"Destination": queue_arn(stack)}}
+
+
+def test_role_has_boundary_path_and_name(stack):
+    parameters = EVERY_PART["template.yaml"]
+    role = client("iam").get_role(RoleName=stack.ids["FunctionRole"])["Role"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == parameters["PermissionsBoundary"]
+    assert role["Path"] == parameters["RolePath"]
+    assert role["RoleName"] == f"platform-ecr-read-only-{REGION}"
+
+
+def test_longest_role_name_fits():
+    """The longest names of regions have 14 characters. IAM accepts role names of 64."""
+    longest = "x" * load(TEMPLATE)["Parameters"]["RoleNamePrefix"]["MaxLength"]
+    regions = boto3.Session().get_available_regions("iam") + boto3.Session().get_available_regions("lambda")
+    assert max(map(len, regions)) <= 14
+    for region in ("ap-southeast-1", "us-isob-east-1"):
+        resources = resolved(TEMPLATE, {"RoleNamePrefix": longest}, region=region)["Resources"]
+        assert len(resources["FunctionRole"]["Properties"]["RoleName"]) <= 64
 
 
 def test_role_is_assumed_by_lambda_only(stack):
@@ -149,6 +179,8 @@ def test_role_has_exactly_the_policies_of_the_template(stack):
 def test_role_policies_have_no_avoidable_wildcards(stack):
     for document in role_policies(stack).values():
         for statement in document["Statement"]:
+            if statement["Effect"] == "Deny":
+                continue
             actions = listed(statement["Action"])
             assert not any("*" in action for action in actions), statement
             assert statement["Resource"] != "*" or set(actions) <= WITHOUT_RESOURCE, statement
@@ -161,7 +193,7 @@ def test_role_reads_results_of_its_own_rule_only(stack):
 
 
 def test_role_assumes_one_name_in_its_organisation_only(stack):
-    document = role_policies(stack)["assume-execution-role"]
+    document = role_policies(stack)["assume-member-roles"]
     assert statements(document)["AssumeExecutionRole"] == {
         "Sid": "AssumeExecutionRole",
         "Effect": "Allow",
@@ -174,7 +206,8 @@ def test_role_assumes_one_name_in_its_organisation_only(stack):
 
 def test_queue_is_encrypted_and_refuses_plaintext(stack):
     held = client("sqs").get_queue_attributes(QueueUrl=stack.ids["FailureQueue"], AttributeNames=["All"])["Attributes"]
-    assert held["SqsManagedSseEnabled"] == "true"
+    assert held["SqsManagedSseEnabled"] == "false"
+    assert held["KmsMasterKeyId"] == EVERY_PART["template.yaml"]["KmsKeyArn"]
     assert held["MessageRetentionPeriod"] == str(14 * 24 * 3600)
     policy = statements(json.loads(held["Policy"]))
     assert policy.keys() == {"RefusePlaintext", "TakeUndeliveredNotifications"}
@@ -185,6 +218,31 @@ def test_queue_is_encrypted_and_refuses_plaintext(stack):
     rule = client("events").describe_rule(Name=stack.ids["ComplianceChangeRule"])
     assert policy["TakeUndeliveredNotifications"]["Condition"] == {"ArnEquals": {"aws:SourceArn": rule["Arn"]}}
     assert {statement["Resource"] for statement in policy.values()} == {queue_arn(stack)}
+
+
+def test_page_shows_a_key_policy_for_log_group_and_queue(stack):
+    """Everyone who writes to the log group or the queue: CloudWatch Logs, EventBridge, and the function's role."""
+    (shown,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs/tasks/company-rules.md").read_text(), re.DOTALL)
+    policy = {statement["Sid"]: statement for statement in json.loads(shown)}
+    assert [statement["Principal"] for statement in policy.values()] == [
+        {"Service": "logs.eu-west-1.amazonaws.com"},
+        {"Service": "events.amazonaws.com"},
+        {"AWS": "arn:aws:iam::111122223333:root"},
+    ]
+    place = {"region": "eu-west-1", "account": "111122223333"}
+    parameters = {"RoleNamePrefix": "platform-", "RolePath": "/security/"}
+    template = resolved(TEMPLATE, {**EVERY_PART["template.yaml"], **parameters}, **place)
+    group = template["Resources"]["FunctionLogGroup"]["Properties"]["LogGroupName"]
+    shown_group = policy["LogGroup"]["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"]
+    assert shown_group == f"arn:aws:logs:eu-west-1:111122223333:log-group:{group}"
+    shown_role = policy["FailedEvents"]["Condition"]["ArnEquals"]["aws:PrincipalArn"]
+    assert shown_role == template["Outputs"]["FunctionRoleArn"]["Value"]
+    (of_role,) = (
+        statement
+        for statement in role_policies(stack)["keep-failed-events"]["Statement"]
+        if statement["Sid"] == "EncryptFailedEvents"
+    )
+    assert policy["FailedEvents"]["Action"] == policy["UndeliveredNotifications"]["Action"] == of_role["Action"]
 
 
 def test_key_is_used_by_the_publishing_services(stack):

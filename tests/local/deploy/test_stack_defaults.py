@@ -10,7 +10,7 @@ import pytest
 
 from local import ROOT
 from local.identifiers import REGION
-from local.templates.resolve import resolved
+from local.templates.resolve import EVERY_PART, resolved
 from local.templates.stack import Stack
 
 TEMPLATE = ROOT / "template.yaml"
@@ -43,15 +43,27 @@ ALARMS = {
     f"{name}Alarm"
     for name in ("Errors", "Throttles", "FailureQueue", "Undecided", "Unreadable", "Schedule", "Findings")
 }
+# The parameters for the rules of a company, and the properties that they set.
+COMPANY_PROPERTIES = {
+    "PermissionsBoundary": ("FunctionRole", {"PermissionsBoundary"}),
+    "RolePath": ("FunctionRole", {"Path"}),
+    "RoleNamePrefix": ("FunctionRole", {"RoleName"}),
+    "KmsKeyArn": ("FailureQueue", {"KmsMasterKeyId"}),
+    "SubnetIds": ("Function", {"VpcConfig"}),
+    "SecurityGroupIds": ("Function", {"VpcConfig"}),
+    "CodeSigningConfigArn": ("Function", {"CodeSigningConfigArn"}),
+}
+COMPANY_RULES = {name: EVERY_PART["template.yaml"][name] for name in COMPANY_PROPERTIES}
 OPTIONS = [
-    ("findings", {"SecurityHubFindings": "true"}, {"FindingsPolicy"}),
+    ("findings", {"SecurityHubFindings": "true"}, set()),
     ("notifications", {"Notifications": "true"}, TOPIC | {"ComplianceChangeRule"}),
     ("alarms", {"Alarms": "true"}, TOPIC | ALARMS),
     ("notifications by e-mail", {"Notifications": "true", "NotificationEmail": "a@example.org"}, TOPIC | {"ComplianceChangeRule", "EmailSubscription"}),
     ("alarms by e-mail", {"Alarms": "true", "NotificationEmail": "a@example.org"}, TOPIC | ALARMS | {"EmailSubscription"}),
-    ("a role in other accounts", {"ExecutionRoleName": "reader"}, {"AssumeExecutionRolePolicy"}),
+    ("a role in other accounts", {"ExecutionRoleName": "reader"}, set()),
     ("reserved concurrency", {"ReservedConcurrency": "5"}, set()),
     ("no tracing", {"Tracing": "PassThrough"}, set()),
+    ("the rules of a company", COMPANY_RULES, set()),
 ]  # fmt: skip
 
 
@@ -95,7 +107,7 @@ def test_queue_policy_allows_no_sender(stack):
 
 def test_role_has_no_policy_for_an_option_that_is_off(stack):
     names = client("iam").list_role_policies(RoleName=stack.ids["FunctionRole"])["PolicyNames"]
-    assert not {"import-findings", "assume-execution-role"} & set(names)
+    assert not {"report-findings", "assume-member-roles", "connect-to-vpc"} & set(names)
     assert "write-traces" in names
 
 
@@ -111,6 +123,15 @@ def test_option_adds_its_resources_only(parameters, added):
     assert types(parameters).keys() - types({}).keys() == added
     known = FREE_WHILE_IDLE | FREE_OPTIONS | COSTS_WHILE_IDLE
     assert set(types(parameters).values()) - known.keys() == set(), "add the type to the list of its costs while idle"
+
+
+def test_empty_parameters_set_no_property_of_a_company():
+    with_rules, without = (resolved(TEMPLATE, parameters)["Resources"] for parameters in (COMPANY_RULES, {}))
+    for logical, resource in without.items():
+        added = with_rules[logical]["Properties"].keys() - resource["Properties"].keys()
+        expected = {name for owner, names in COMPANY_PROPERTIES.values() if owner == logical for name in names}
+        assert added == expected | ({"KmsKeyId"} if logical == "FunctionLogGroup" else set())
+    assert without["FailureQueue"]["Properties"]["SqsManagedSseEnabled"] is True
 
 
 def test_without_tracing_the_role_writes_no_traces():
