@@ -153,9 +153,12 @@ def _examples(path):
 EVERY_PART = {path: {**_examples(path), **others} for path, others in _OTHER_PARAMETERS.items()}
 
 
-def transformed(path):
-    """The template after its SAM transform, if it has one. References and conditions stay."""
-    return _serverless(load(path))
+def transformed(path, code="s3://bucket/key"):
+    """The template after its SAM transform, if it has one. References and conditions stay.
+
+    `code` is the location of the function's package, which `sam package` sets otherwise.
+    """
+    return _serverless(load(path), code)
 
 
 def resolved(path, parameters=None, *, region=REGION, account=ACCOUNT, references=True):
@@ -172,14 +175,14 @@ def resolved(path, parameters=None, *, region=REGION, account=ACCOUNT, reference
     return _Resolver(_serverless(template), values, region, account, references).result()
 
 
-def _serverless(template):
+def _serverless(template, code="s3://bucket/key"):
     transforms = template.get("Transform", [])
     if SAM not in ([transforms] if isinstance(transforms, str) else transforms):
         return template
     template = copy.deepcopy(template)
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://bucket/key"  # `sam package` sets the location of the zip
+            resource["Properties"]["CodeUri"] = code
     return Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION)).translate(
         template, parameter_values={}
     )

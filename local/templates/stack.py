@@ -14,6 +14,7 @@ from moto import mock_aws
 from moto.cloudformation import parsing
 
 from local.identifiers import REGION
+from local.templates.plain import CODE_EXAMPLE
 from local.templates.resolve import STACK, made_up_name, made_up_uuid, resolved
 
 
@@ -38,7 +39,7 @@ def _event_invoke_config(properties):
 def _function(properties):
     # moto's CloudFormation model drops properties that it does not know, for example tracing.
     client, name = boto3.client("lambda", REGION), made_up_name("Function")
-    tags = {tag["Key"]: tag["Value"] for tag in properties["Tags"]}
+    tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", ())}
     concurrency = properties.pop("ReservedConcurrentExecutions", None)
     arn = client.create_function(FunctionName=name, **{**properties, "Tags": tags})["FunctionArn"]
     if concurrency is not None:
@@ -145,8 +146,9 @@ class Stack:
 
     def _create(self):
         s3, cloudformation = boto3.client("s3", REGION), boto3.client("cloudformation", REGION)
-        s3.create_bucket(Bucket="bucket")
-        s3.put_object(Bucket="bucket", Key="key", Body=_zip())
+        s3.create_bucket(Bucket=CODE_EXAMPLE["CodeBucket"])
+        for key in ("key", CODE_EXAMPLE["CodeKey"]):
+            s3.put_object(Bucket=CODE_EXAMPLE["CodeBucket"], Key=key, Body=_zip())
         # Conditions and parameters are resolved first, because moto turns AWS::NoValue in a list into null.
         body = json.dumps(self._template)
         cloudformation.create_stack(StackName=STACK, TemplateBody=body, Capabilities=["CAPABILITY_NAMED_IAM"])

@@ -10,11 +10,20 @@ import pytest
 from local.lab import events
 from local.lab.lab import Lab
 from local.measure.fault_table import Table
+from local.templates.plain import plain
 
 
 def pytest_configure():
     # Fixtures then stop their processes if the run is cancelled.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 143))
+
+
+@pytest.fixture(scope="session")
+def plain_path(tmp_path_factory):
+    """The plain template as a file."""
+    path = tmp_path_factory.mktemp("plain") / "plain.yaml"
+    path.write_text(plain(), encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="session")

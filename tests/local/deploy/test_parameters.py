@@ -9,15 +9,18 @@ import re
 from functools import cache
 
 import pytest
+import yaml
 
 from helpers import run_example
 from local import ROOT
 from local.lab import events
-from local.templates.resolve import EVERY_PART, RULE_PARAMETERS, TemplateError, load, parameter_values, resolved
+from local.templates.plain import CODE_EXAMPLE, plain
+from local.templates.resolve import EVERY_PART, RULE_PARAMETERS, Loader, TemplateError, load, parameter_values, resolved
 
 # An event for which the function makes one call.
 DELETED = json.loads((events.FOLDER / "16-role-deleted.json").read_text())
 
+PLAIN = "plain template"
 STACK, ORGANIZATION, PACK = "template.yaml", "deploy/organization-rule.yaml", "deploy/conformance-pack.yaml"
 OTHER_ACCOUNTS = {"ExecutionRoleName", "ExecutionRoleRegion", "AssumeRoleMode"}
 # The templates that create a rule, and the rule's parameters that can be set in each.
@@ -115,9 +118,24 @@ OTHERS = {
 NOT_JSON = {(ORGANIZATION, "ExemptTag"): ['a"=b', 'a=b"', "a=b\\"]}
 
 
+OTHERS[PLAIN] = {
+    **OTHERS[STACK],
+    "CodeBucket": (["abc", "artefacts-1.example", "x" * 63], ["", "ab", "x" * 64, "Artefacts", "s3://artefacts", "a_b", "-ab", "ab-", "a..b", "artefacts/", "arn:aws:s3:::artefacts"]),
+    "CodeKey": (["bootstrap.zip", "1.0.0-rc.1/bootstrap-arm64.zip", "a/b=c/d_(e)!'*.zip", "x" * 1024], ["", "/bootstrap.zip", "s3://artefacts/bootstrap.zip", "https://example.org/x.zip", "a b.zip", "x" * 1025]),
+}  # fmt: skip
+
+
 @cache
+def written(path):
+    return yaml.load(plain(), Loader) if path == PLAIN else load(ROOT / path)
+
+
 def declared(path):
-    return load(ROOT / path)["Parameters"]
+    return written(path)["Parameters"]
+
+
+def every_part(path):
+    return {**EVERY_PART[STACK], **CODE_EXAMPLE} if path == PLAIN else EVERY_PART[path]
 
 
 def value_cases():
@@ -135,7 +153,7 @@ def value_cases():
 
 
 def given(path, name, value):
-    return parameter_values(declared(path), {**EVERY_PART[path], name: value})[name]
+    return parameter_values(declared(path), {**every_part(path), name: value})[name]
 
 
 @pytest.mark.parametrize(("path", "name", "accepted", "refused"), list(value_cases()))
@@ -162,9 +180,9 @@ def test_pack_parameters_have_type_default_and_help_only():
         assert declaration.keys() == {"Type", "Description"} | ({"Default"} if name != "FunctionArn" else set())
 
 
-@pytest.mark.parametrize("path", [STACK, "deploy/member-role.yaml", "deploy/remediation.yaml"])
+@pytest.mark.parametrize("path", [STACK, PLAIN, "deploy/member-role.yaml", "deploy/remediation.yaml"])
 def test_console_shows_every_parameter_with_a_label(path):
-    interface = load(ROOT / path)["Metadata"]["AWS::CloudFormation::Interface"]
+    interface = written(path)["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
     assert sorted(grouped) == sorted(interface["ParameterLabels"]) == sorted(declared(path))
 

@@ -1,4 +1,4 @@
-"""`template.yaml` with every part, created as a stack. Each resource is read through its own API.
+"""template.yaml and the plain template with every part, created as stacks. Each resource is read through its own API.
 
 The stand-in does not store the function's logging. That is tested on the resolved template.
 """
@@ -12,6 +12,7 @@ import pytest
 
 from local import ROOT
 from local.identifiers import ACCOUNT, REGION
+from local.templates.plain import CODE_EXAMPLE
 from local.templates.resolve import EVERY_PART, RULE_PARAMETERS, STACK, listed, load, resolved
 from local.templates.stack import Stack
 
@@ -37,9 +38,11 @@ WITHOUT_RESOURCE = {
 }
 
 
-@pytest.fixture(scope="module")
-def stack():
-    with Stack(TEMPLATE, EVERY_PART["template.yaml"]) as stack:
+@pytest.fixture(scope="module", params=["template.yaml", "plain template"])
+def stack(request, plain_path):
+    is_plain = request.param == "plain template"
+    path, code = (plain_path, CODE_EXAMPLE) if is_plain else (TEMPLATE, {})
+    with Stack(path, {**EVERY_PART["template.yaml"], **code}) as stack:
         yield stack
 
 

@@ -1,4 +1,4 @@
-"""`template.yaml` with its defaults, created as a stack: no resource costs money while idle.
+"""template.yaml and the plain template with their defaults, created as stacks: no resource costs money while idle.
 
 The resolved template shows the resources that each option adds.
 """
@@ -10,6 +10,7 @@ import pytest
 
 from local import ROOT
 from local.identifiers import REGION
+from local.templates.plain import CODE_EXAMPLE
 from local.templates.resolve import EVERY_PART, resolved
 from local.templates.stack import Stack
 
@@ -67,9 +68,10 @@ OPTIONS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def stack():
-    with Stack(TEMPLATE) as stack:
+@pytest.fixture(scope="module", params=["template.yaml", "plain template"])
+def stack(request, plain_path):
+    is_plain = request.param == "plain template"
+    with Stack(*((plain_path, CODE_EXAMPLE) if is_plain else (TEMPLATE,))) as stack:
         yield stack
 
 
