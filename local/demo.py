@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 from local import ROOT
 from local.lab import account, events, seed
-from local.lab.lab import Lab, default_binary
+from local.lab.lab import Lab, default_binary, emulator_starts
 from local.lab.processes import Interrupted, ProgramFailed
 from local.lab.subscriber import Subscriber
 
@@ -41,7 +41,7 @@ def main():
         "--most-memory", type=float, metavar="MIB", help="fail if the function uses more memory than this"
     )
     options = arguments.parse_args()
-    lab = Lab(options.binary, on_step=progress)
+    lab = Lab(options.binary, on_step=progress, emulator=emulator_starts())
     lab.processes.catch_signals()
     try:
         with lab:

@@ -57,10 +57,14 @@ def read(path):
 
 def local(binary, event):
     """Sends the event to the local binary, with the stand-in for AWS. Returns whether the invocation succeeded."""
-    from local.lab.lab import Lab, default_binary
+    from local.lab.lab import Lab, default_binary, emulator_starts
     from local.lab.processes import Interrupted, ProgramFailed
 
-    lab = Lab(binary or default_binary(), on_step=lambda text: print(f"==> {text}", file=sys.stderr, flush=True))
+    lab = Lab(
+        binary or default_binary(),
+        on_step=lambda text: print(f"==> {text}", file=sys.stderr, flush=True),
+        emulator=emulator_starts(),
+    )
     lab.processes.catch_signals()
     try:
         with lab:

@@ -283,6 +283,11 @@ class Lab:
         return None
 
 
+def emulator_starts():
+    """Whether cargo-lambda's emulator can start: it needs cargo. `lambda_runtime.py` needs only Python."""
+    return shutil.which("cargo") is not None
+
+
 def cargo_lambda():
     """cargo-lambda from the checkout's environment, or from the PATH."""
     ours = ROOT / ".venv" / "build" / "bin" / "cargo-lambda"

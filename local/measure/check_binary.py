@@ -13,25 +13,18 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from local.release.package import architecture
+
 MOST_BINARY_BYTES = 9_700_000
 MOST_ZIP_BYTES = 4_200_000
 # Amazon Linux 2023 has glibc 2.34 (https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html).
 NEWEST_GLIBC = (2, 34)
-# 64 bits, little-endian (https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html).
-ELF = b"\x7fELF\x02\x01"
-# The header's field e_machine, with Lambda's name of the architecture.
-MACHINES = {62: "x86_64", 183: "arm64"}
 
 
 def glibc_versions(binary):
     """The GLIBC symbol versions that a binary needs: their names are texts in it. Needs no binutils."""
     found = re.findall(rb"\0GLIBC_(\d+(?:\.\d+)+)(?=\0)", binary)
     return {tuple(map(int, version.split(b"."))) for version in found}
-
-
-def architecture(binary):
-    """Lambda's name of the architecture, or None if it cannot run there."""
-    return MACHINES.get(int.from_bytes(binary[18:20], "little")) if binary.startswith(ELF) else None
 
 
 def faults(binary, zipped):

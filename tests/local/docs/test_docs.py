@@ -15,6 +15,7 @@ from helpers import actions, role_policies
 from local import ROOT
 from local.lab import account
 from local.templates import resolve
+from local.templates.plain import plain
 
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
@@ -29,6 +30,7 @@ ELSEWHERE = (
     "cargo test",
     "git pull",
     "python3 tools/cost.py",
+    "sha256sum --check",
 )
 # Words that must be decoded. CONTRIBUTING.md has the rule.
 RETIRED = re.compile(
@@ -59,7 +61,20 @@ SESSIONS = [(page.name, *session) for page in PAGES for session in sessions(page
 
 
 @pytest.fixture(scope="module")
-def cli():
+def checkout(tmp_path_factory):
+    """The checkout with a release in `dist/`."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for path in ROOT.iterdir():
+        if path.name != "dist":
+            (folder / path.name).symlink_to(path)
+    (folder / "dist").mkdir()
+    (folder / "dist" / "bootstrap-x86_64.zip").touch()
+    (folder / "dist" / "eks-node-role-ecr-read-only.yaml").write_text(plain(ROOT / "template.yaml"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cli(checkout):
     """Runs an AWS CLI command on a separate moto."""
     program = os.environ.get("AWS_CLI")
     if not program:
@@ -81,7 +96,7 @@ def cli():
         # By option, for queue URLs outweigh the variable.
         words = [program, "--endpoint-url", f"http://{host}:{port}", *words]
         return subprocess.run(
-            words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+            words, cwd=checkout, env=environment, capture_output=True, text=True, timeout=120, check=False
         )
 
     yield run

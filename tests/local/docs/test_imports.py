@@ -1,4 +1,4 @@
-"""The packages of `local/` import in one direction: templates ← standin ← lab ← measure ← demo and invoke."""
+"""The packages of `local/` import in one direction: templates ← release ← standin ← lab ← measure ← demo and invoke."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 
 from local import ROOT
 
-ORDER = ["identifiers", "templates", "standin", "lab", "measure", "demo", "invoke"]
+ORDER = ["identifiers", "templates", "release", "standin", "lab", "measure", "demo", "invoke"]
 
 
 def part_of(path):

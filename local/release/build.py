@@ -1,0 +1,99 @@
+"""Builds a release binary and packs it.
+
+    python -m local.release.build function [--architecture arm64] [--zig]
+    python -m local.release.build command-line [--target TARGET] [--folder dist]
+
+`function` writes `target/lambda/NAME/bootstrap.zip`. `command-line` writes an archive for download and a Python wheel
+with the same binary. Both name what is missing before they compile.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from local import ROOT
+from local.release import archive
+from local.release.environment import run, target_folder
+from local.release.toolchain import LINUX_ARM64, LINUX_X86_64, host, missing
+
+FUNCTION, COMMAND_LINE = "eks-node-role-ecr-read-only", "ecr-read-only"
+# Lambda's name of a processor architecture, and the Rust target.
+ARCHITECTURES = {"x86_64": LINUX_X86_64, "arm64": LINUX_ARM64}
+# The licences of the crates in both programs. `make licences` writes it.
+LICENCES = "THIRD-PARTY-LICENSES.txt"
+
+
+def version():
+    """The version in Cargo.toml."""
+    for line in (ROOT / "Cargo.toml").read_text(encoding="utf-8").splitlines():
+        if line.startswith("version = "):
+            return line.split('"')[1]
+    raise ValueError("Cargo.toml has no version")
+
+
+def function_name(architecture):
+    """The name of the function's zip in a release."""
+    return f"bootstrap-{architecture}.zip"
+
+
+def archive_name(target):
+    """The name of the command line's archive. `cargo binstall` finds it by the name in Cargo.toml."""
+    return f"{COMMAND_LINE}-{version()}-{target}.{'zip' if _is_windows(target) else 'tar.gz'}"
+
+
+def function(architecture, zig):
+    """Builds the function, and returns the path of its zip."""
+    _stop_if_missing(ARCHITECTURES[architecture], zig)
+    flag = {"x86_64": "--x86-64", "arm64": "--arm64"}[architecture]
+    compiler = "cargo-zigbuild" if zig else "cargo"
+    command = ["cargo", "lambda", "build", "--locked", "--release", flag, "--compiler", compiler, "--bin", FUNCTION]
+    run(command)
+    folder = target_folder() / "lambda" / FUNCTION
+    packed = folder / "bootstrap.zip"
+    archive.write_zip(packed, {"bootstrap": ((folder / "bootstrap").read_bytes(), True)})
+    return packed
+
+
+def command_line(target, folder):
+    """Builds the command line, and writes its archive and its wheel into the folder."""
+    linux = "-linux-" in target
+    _stop_if_missing(target, zig=linux)
+    # zig brings the C library of a chosen version: glibc 2.17 runs on each Linux since 2014 (PEP 599).
+    portable = ["--zig", "--compatibility", "manylinux2014"] if linux else []
+    run(["maturin", "build", "--release", "--target", target, *portable, "--out", folder])
+    program = f"{COMMAND_LINE}.exe" if _is_windows(target) else COMMAND_LINE
+    built = target_folder() / target / "release" / program
+    entries = {program: (built.read_bytes(), True)}
+    entries |= {name: ((ROOT / name).read_bytes(), False) for name in ("LICENSE", LICENCES)}
+    write = archive.write_zip if _is_windows(target) else archive.write_tar
+    write(folder / archive_name(target), entries)
+
+
+def _is_windows(target):
+    return "-windows-" in target
+
+
+def _stop_if_missing(target, zig):
+    if lacks := missing(target, zig):
+        sys.exit("\n".join(f"error: {each}" for each in lacks))
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = arguments.add_subparsers(dest="command", required=True)
+    of_function = commands.add_parser("function")
+    of_function.add_argument("--architecture", choices=ARCHITECTURES, default="x86_64")
+    of_function.add_argument("--zig", action="store_true", help="compile with zig")
+    of_command_line = commands.add_parser("command-line")
+    of_command_line.add_argument("--target", default=host(), help="a Rust target; without it, this machine's")
+    of_command_line.add_argument("--folder", type=Path, default=ROOT / "dist")
+    options = arguments.parse_args()
+    if options.command == "function":
+        print(function(options.architecture, options.zig).relative_to(ROOT))
+    else:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        command_line(options.target, options.folder)
+
+
+if __name__ == "__main__":
+    main()
