@@ -18,7 +18,7 @@ from local.templates import resolve
 from local.templates.plain import plain
 
 DOCS = ROOT / "docs"
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")), ROOT / "deploy" / "terraform" / "README.md"]
 README = ROOT / "README.md"
 README_LINES = 150
 # Commands that other tests or CI run, or that need the network.
@@ -31,6 +31,8 @@ ELSEWHERE = (
     "git pull",
     "python3 tools/cost.py",
     "sha256sum --check",
+    "terraform init",
+    "terraform apply",
 )
 # Words that must be decoded. CONTRIBUTING.md has the rule.
 RETIRED = re.compile(
