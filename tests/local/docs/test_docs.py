@@ -33,6 +33,9 @@ ELSEWHERE = (
     "sha256sum --check",
     "terraform init",
     "terraform apply",
+    "cd dist && sha256sum --check",
+    "gh attestation verify",
+    "rustup target add",
 )
 # Words that must be decoded. CONTRIBUTING.md has the rule.
 RETIRED = re.compile(

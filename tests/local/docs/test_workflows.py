@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from local import ROOT
+from local.release import publish
 
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*"))
@@ -36,7 +37,7 @@ RUNS = [(path, name, step["run"]) for path, name, step in STEPS if "run" in step
 
 
 def test_every_workflow_has_its_fixed_name():
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "weekly.yml"]
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "release.yml", "weekly.yml"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -112,6 +113,34 @@ def test_ci_runs_the_script_for_pushes_and_pull_requests():
     workflow = load(FOLDER / "ci.yml")
     assert workflow["on"].keys() == {"push", "pull_request"}
     assert [run for path, _, run in RUNS if path.name == "ci.yml"][-1] == ".ci/run"
+
+
+def test_release_builds_every_target_on_a_job():
+    jobs = load(FOLDER / "release.yml")["jobs"]
+    assert [one["target"] for one in jobs["other"]["strategy"]["matrix"]["include"]] == list(publish.NOT_RUN)
+    installed = [
+        target for step in jobs["linux"]["steps"] for target in re.findall(r"target add (\S+)", step.get("run", ""))
+    ]
+    assert {*installed, "x86_64-unknown-linux-gnu"} == set(publish.TESTED)
+    assert jobs["publish"]["needs"] == [name for name in jobs if name != "publish"]
+    assert load(FOLDER / "release.yml")["on"] == {"push": {"tags": ["v[0-9]*"]}}
+
+
+def test_release_attests_every_file_before_it_is_published():
+    steps = load(FOLDER / "release.yml")["jobs"]["publish"]["steps"]
+    names = [step.get("uses", "").partition("@")[0] or step["run"].strip().splitlines()[-1] for step in steps]
+    assert names[-3:] == [
+        "python -m local.release.publish collect built dist",
+        "actions/attest-build-provenance",
+        "python -m local.release.publish create dist",
+    ]
+    assert steps[-2]["with"] == {"subject-path": "dist/*"}
+
+
+def test_release_checks_the_tag_before_it_builds():
+    runs = [run for path, name, run in RUNS if (path.name, name) == ("release.yml", "linux")]
+    assert runs[0] == "python -m local.release.publish tag"
+    assert "make dist ZIG=1" in runs and runs.index("make dist ZIG=1") < runs.index("make dist-check")
 
 
 def test_weekly_run_requires_advisories_and_newest_sources():
