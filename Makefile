@@ -53,7 +53,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick check test format build dist dist-check reproduce licences package deploy delete logs invoke validate released
-.PHONY: faults scale burst limits replay coldstart bench differential compare fuzz mutants catalogue catalogue-newest dependencies workflows lock clean function
+.PHONY: faults scale burst limits replay coldstart bench differential compare fuzz mutants catalogue catalogue-newest dependencies workflows lock clean function source-url
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -200,10 +200,19 @@ dist-check: $(VENVS)/local.stamp $(VENVS)/validate.stamp ## Install and run the 
 reproduce: $(VENVS)/local.stamp ## Build dist/ again in another folder, and compare every file (10 to 15 minutes)
 	@$(TOOLS) $(LOCAL)/python -m local.release.reproduce $(if $(ZIG),--zig)
 
-package: $(VENVS)/validate.stamp $(BUILD_TOOLS) build ## Build the SAM package in .aws-sam (BUCKET=name also uploads it and writes .aws-sam/packaged.yaml)
+# SOURCE_URL is the address of the source code, for the AWS Serverless Application Repository. It is checked before the build.
+ifeq ($(filter package,$(MAKECMDGOALS))/$(BUCKET)/$(if $(SOURCE_URL),url),package//url)
+$(error SOURCE_URL needs BUCKET, because it is written into .aws-sam/packaged.yaml)
+endif
+package: export SOURCE_URL := $(SOURCE_URL)
+package: $(VENVS)/validate.stamp $(if $(SOURCE_URL),source-url) $(BUILD_TOOLS) build ## Build the SAM package in .aws-sam (BUCKET=name also uploads it and writes .aws-sam/packaged.yaml, with SOURCE_URL=https://… in it)
 	$(TOOLS) CARGO_LAMBDA_COMPILER=$(if $(WITH_ZIG),cargo-zigbuild,cargo) $(PYTHON) -m local.release.environment \
 		$(SAM) build --template template.yaml --parameter-overrides Architecture=$(ARCHITECTURE)
 	$(if $(BUCKET),$(SAM) package --s3-bucket $(BUCKET) --output-template-file .aws-sam/packaged.yaml)
+	$(if $(SOURCE_URL),@$(VALIDATE)/python -m local.source_url .aws-sam/packaged.yaml)
+
+source-url: $(VENVS)/validate.stamp
+	@$(VALIDATE)/python -m local.source_url
 
 # 3 concurrent invocations where the account's limit allows it, unless PARAMETERS or the stack has a number.
 RESERVE = $(if $(findstring ReservedConcurrency=,$(PARAMETERS)),,$$($(VALIDATE)/python -m local.reserved_concurrency $(STACK)))

@@ -3,8 +3,8 @@
     python -m local.templates.plain FILE
 
 The plain template has no transform. Its parameters `CodeBucket` and `CodeKey` name the function's package in S3. The
-resources have the same logical ids as in a stack that SAM deploys, so such a stack can be updated to the plain template.
-Comments, notes for checkov and metadata of SAM are left out. The same source gives the same bytes.
+resources have the same logical ids as in a stack that SAM deploys, so such a stack can be updated to the plain
+template. Comments, notes for checkov and metadata of SAM are left out. The same source gives the same bytes.
 """
 
 import sys
@@ -25,7 +25,7 @@ CODE_PARAMETERS = {
         "MinLength": 3,
         "MaxLength": 63,
         "AllowedPattern": r"^[a-z0-9]([a-z0-9-]|\.(?!\.))*[a-z0-9]$",
-        "Description": "Name of the S3 bucket that holds the function's package. It must be in the region of the stack.",
+        "Description": "Name of the S3 bucket that holds the function's package. It must be in the stack's region.",
         "ConstraintDescription": "must be the name of an S3 bucket, without s3://.",
     },
     "CodeKey": {

@@ -26,6 +26,7 @@ ELSEWHERE = (
     "pip install",
     "sam build",
     "sam deploy --guided",
+    "sam publish",
     "cargo install",
     "cargo test",
     "git pull",

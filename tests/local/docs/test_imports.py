@@ -6,7 +6,7 @@ import pytest
 
 from local import ROOT
 
-ORDER = ["identifiers", "templates", "release", "standin", "lab", "measure", "demo", "invoke"]
+ORDER = ["identifiers", "templates", "source_url", "release", "standin", "lab", "measure", "demo", "invoke"]
 
 
 def part_of(path):
