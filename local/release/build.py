@@ -14,11 +14,11 @@ from pathlib import Path
 from local import ROOT
 from local.release import archive
 from local.release.environment import run, target_folder
-from local.release.toolchain import LINUX_ARM64, LINUX_X86_64, host, missing
+from local.release.toolchain import ARCHITECTURES, host, missing
 
 FUNCTION, COMMAND_LINE = "eks-node-role-ecr-read-only", "ecr-read-only"
-# Lambda's name of a processor architecture, and the Rust target.
-ARCHITECTURES = {"x86_64": LINUX_X86_64, "arm64": LINUX_ARM64}
+# The templates in deploy/ that a release has beside that of the stack.
+TEMPLATES = ("conformance-pack", "invoke-permissions", "member-role", "organization-rule", "remediation")
 # The licences of the crates in both programs. `make licences` writes it.
 LICENCES = "THIRD-PARTY-LICENSES.txt"
 

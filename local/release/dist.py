@@ -16,8 +16,7 @@ from pathlib import Path
 from local import ROOT
 from local.release import archive, build, sums
 from local.release.environment import run, target_folder
-from local.release.publish import TEMPLATES
-from local.release.toolchain import LINUX_ARM64, LINUX_X86_64, has_target, host, install_command
+from local.release.toolchain import ARCHITECTURES, LINUX_ARM64, LINUX_X86_64, has_target, host, install_command
 from local.templates.plain import plain
 
 # Each program with Cargo's flags for its features.
@@ -29,7 +28,7 @@ PROGRAMS = {
 
 def parts(zig):
     """What is compiled: the Rust target, the name for people, and a function that builds it into a folder."""
-    for architecture, target in build.ARCHITECTURES.items():
+    for architecture, target in ARCHITECTURES.items():
         yield target, build.function_name(architecture), partial(_function, architecture, zig or target != host())
     for target in dict.fromkeys((LINUX_X86_64, LINUX_ARM64, host())):
         yield target, f"{build.archive_name(target)} and its wheel", partial(build.command_line, target)
@@ -77,7 +76,7 @@ def make(zig):
     for program in PROGRAMS:
         (folder / f"{program}.cdx.json").write_text(bill_of_materials(program), encoding="utf-8")
     (folder / f"{build.FUNCTION}.yaml").write_text(plain(ROOT / "template.yaml"), encoding="utf-8")
-    for template in TEMPLATES:
+    for template in build.TEMPLATES:
         shutil.copy(ROOT / "deploy" / f"{template}.yaml", folder)
     module = ROOT / "deploy" / "terraform"
     files = [*module.glob("*.tf"), module / "README.md"]

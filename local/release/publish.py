@@ -20,7 +20,6 @@ from pathlib import Path
 from local import ROOT
 from local.release import build, sums
 
-TEMPLATES = ("conformance-pack", "invoke-permissions", "member-role", "organization-rule", "remediation")
 # The platforms of a command line in the name of its wheel
 # (https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/).
 TESTED = {
@@ -45,7 +44,7 @@ def patterns():
     platforms = TESTED | NOT_RUN
     return [
         *map(build.function_name, build.ARCHITECTURES),
-        *(f"{name}.yaml" for name in (build.FUNCTION, *TEMPLATES)),
+        *(f"{name}.yaml" for name in (build.FUNCTION, *build.TEMPLATES)),
         "terraform.zip",
         *map(build.archive_name, platforms),
         *(f"{package}-*-py3-none-{platform}.whl" for platform in platforms.values()),

@@ -1,8 +1,8 @@
 """Checks, before anything is compiled, that this machine can compile for a Rust target, and says what to install.
 
-    python -m local.release.toolchain [TARGET] [--zig]
+    python -m local.release.toolchain [ARCHITECTURE] [--zig]
 
-Without TARGET: for this machine. With zig, the target may have another system or processor.
+Without ARCHITECTURE: for this machine. With zig, the target may have another system or processor.
 """
 
 import argparse
@@ -15,6 +15,8 @@ from pathlib import Path
 from local import ROOT
 
 LINUX_X86_64, LINUX_ARM64 = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
+# Lambda's name of a processor architecture, and the Rust target.
+ARCHITECTURES = {"x86_64": LINUX_X86_64, "arm64": LINUX_ARM64}
 
 
 def needed_rust():
@@ -70,10 +72,10 @@ def _numbers(version):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("target", nargs="?")
+    arguments.add_argument("architecture", nargs="?", choices=ARCHITECTURES)
     arguments.add_argument("--zig", action="store_true")
     options = arguments.parse_args()
-    if lacks := missing(options.target, options.zig):
+    if lacks := missing(ARCHITECTURES.get(options.architecture), options.zig):
         sys.exit("\n".join(f"error: {each}" for each in lacks))
 
 

@@ -20,8 +20,8 @@ from local import ROOT
 from local.lab import events
 from local.lab.lab import Lab
 from local.release import build, package, sums
-from local.release.dist import PROGRAMS, TEMPLATES, crates, parts
-from local.release.toolchain import has_target
+from local.release.dist import PROGRAMS, crates, parts
+from local.release.toolchain import ARCHITECTURES, has_target
 from local.templates.plain import plain
 from local.templates.resolve import Loader
 
@@ -29,7 +29,7 @@ ACCOUNT = ROOT / "examples" / "account.json"
 EVENT = ROOT / "events" / "04-role-changed-non-compliant.json"
 # Lambda's name of this machine's processor, and the Rust target of the programs that run here.
 HERE = next(name for name, processor in package.RUNS_ON.items() if processor == platform.machine())
-TARGET = build.ARCHITECTURES[HERE]
+TARGET = ARCHITECTURES[HERE]
 
 
 def only(folder, pattern):
@@ -48,7 +48,7 @@ def expected_names():
     compiled = [name.split(" ")[0] for target, name, _ in parts(zig=False) if has_target(target)]
     return {
         *compiled,
-        *(f"{name}.yaml" for name in (build.FUNCTION, *TEMPLATES)),
+        *(f"{name}.yaml" for name in (build.FUNCTION, *build.TEMPLATES)),
         *(f"{name}.cdx.json" for name in PROGRAMS),
         build.LICENCES,
         "terraform.zip",
@@ -229,7 +229,7 @@ def test_no_artefact_names_a_folder_of_the_machine(dist):
 
 def test_templates_are_those_of_the_checkout(dist):
     assert (dist / f"{build.FUNCTION}.yaml").read_text() == plain(ROOT / "template.yaml")
-    for name in TEMPLATES:
+    for name in build.TEMPLATES:
         assert (dist / f"{name}.yaml").read_bytes() == (ROOT / "deploy" / f"{name}.yaml").read_bytes()
     assert "Transform" not in yaml.load((dist / f"{build.FUNCTION}.yaml").read_text(), Loader)
 

@@ -95,7 +95,7 @@ def test_release_with_a_changed_file_is_refused(built, tmp_path):
 
 def test_files_of_a_release_are_those_of_make_dist():
     made = {name.split(" ")[0] for _, name, _ in dist.parts(zig=True)}
-    made |= {f"{name}.yaml" for name in (build.FUNCTION, *publish.TEMPLATES)} | {
+    made |= {f"{name}.yaml" for name in (build.FUNCTION, *build.TEMPLATES)} | {
         f"{name}.cdx.json" for name in dist.PROGRAMS
     }
     made |= {build.LICENCES, "terraform.zip"}

@@ -12,7 +12,7 @@ import yaml
 
 from local import ROOT
 from local.release import archive, build, dist, environment, package, reproduce, sums, toolchain
-from local.release.build import ARCHITECTURES
+from local.release.toolchain import ARCHITECTURES
 from local.templates.resolve import Loader
 
 # Archives
