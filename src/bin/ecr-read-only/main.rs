@@ -19,7 +19,7 @@ use crate::report::ExitStatus;
 
 /// Finds IAM roles that can do more to Amazon ECR than read, and shows the request that proves it.
 #[derive(Parser)]
-#[command(name = "ecr-read-only", version = VERSION.as_str(), after_help = HELP)]
+#[command(name = "ecr-read-only", version, long_version = LONG_VERSION.as_str(), after_help = HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -32,10 +32,12 @@ enum Command {
     Check(Options),
 }
 
-/// The version, and the sources of the catalogue with their dates.
-static VERSION: LazyLock<String> = LazyLock::new(|| {
+/// What `--version` prints: the version, and on a second line the dates of the data in this program.
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     let version = env!("CARGO_PKG_VERSION");
-    format!("{version} (actions of {CATALOGUE_DATE}, operations of {OPERATIONS_SOURCE}, {OPERATIONS_DATE})")
+    format!(
+        "{version}\nECR actions of {CATALOGUE_DATE}; API operations of {OPERATIONS_DATE} ({OPERATIONS_SOURCE}); built-in AWS managed policies: none"
+    )
 });
 
 const HELP: &str = "\
