@@ -12,6 +12,7 @@ import json
 import logging
 import re
 import uuid
+from functools import cache
 from pathlib import Path
 
 import boto3
@@ -23,6 +24,8 @@ from local import ROOT
 from local.identifiers import ACCOUNT, REGION
 
 STACK = "eks-node-role-ecr-read-only"
+# The location of the function's package, as `sam package` writes it.
+PACKAGE = "s3://bucket/key"
 SAM, LANGUAGE_EXTENSIONS = "AWS::Serverless-2016-10-31", "AWS::LanguageExtensions"
 
 # For each type: the property with the name, the value of Ref, and the values of GetAtt.
@@ -105,7 +108,22 @@ Loader.add_multi_constructor("!", _short_form)
 
 def load(path):
     """The template as written."""
-    return yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
+    return copy.deepcopy(_parsed(_text(path)))
+
+
+def _text(path):
+    return Path(path).read_text(encoding="utf-8")
+
+
+# Parsing and the transform take most of the time, and tests resolve the same text hundreds of times.
+@cache
+def _parsed(text):
+    return yaml.load(text, Loader)
+
+
+@cache
+def _transformed(text, code):
+    return _serverless(_parsed(text), json.loads(code))
 
 
 # Values for the parameters that have none or that switch a part off. `EVERY_PART` adds the rule's parameters.
@@ -153,12 +171,12 @@ def _examples(path):
 EVERY_PART = {path: {**_examples(path), **others} for path, others in _OTHER_PARAMETERS.items()}
 
 
-def transformed(path, code="s3://bucket/key"):
+def transformed(path, code=PACKAGE):
     """The template after its SAM transform, if it has one. References and conditions stay.
 
-    `code` is the location of the function's package, which `sam package` sets otherwise.
+    `code` is the location of the function's package.
     """
-    return _serverless(load(path), code)
+    return copy.deepcopy(_transformed(_text(path), json.dumps(code)))
 
 
 def resolved(path, parameters=None, *, region=REGION, account=ACCOUNT, references=True):
@@ -171,11 +189,13 @@ def resolved(path, parameters=None, *, region=REGION, account=ACCOUNT, reference
     transforms = template.get("Transform", [])
     values = parameter_values(template.get("Parameters", {}), parameters or {})
     if LANGUAGE_EXTENSIONS in ([transforms] if isinstance(transforms, str) else transforms):
-        template = _loops(template, values)
-    return _Resolver(_serverless(template), values, region, account, references).result()
+        template = _serverless(_loops(template, values), PACKAGE)
+    else:
+        template = transformed(path)
+    return _Resolver(template, values, region, account, references).result()
 
 
-def _serverless(template, code="s3://bucket/key"):
+def _serverless(template, code):
     transforms = template.get("Transform", [])
     if SAM not in ([transforms] if isinstance(transforms, str) else transforms):
         return template

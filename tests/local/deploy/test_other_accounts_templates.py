@@ -83,6 +83,12 @@ def test_member_role_has_path_and_boundary(member_role):
     assert member_role["PermissionsBoundary"]["PermissionsBoundaryArn"] == parameters["PermissionsBoundary"]
 
 
+def test_member_role_has_no_path_or_boundary_by_default():
+    parameters = EVERY_PART["deploy/member-role.yaml"] | {"RolePath": "", "PermissionsBoundary": ""}
+    role = resolved(DEPLOY["deploy/member-role.yaml"], parameters)["Resources"]["ExecutionRole"]["Properties"]
+    assert not {"Path", "PermissionsBoundary"} & role.keys()
+
+
 @pytest.mark.parametrize(
     ("path", "name"), [("", "reader"), ("/", "reader"), ("/security/", "security/reader"), ("/a/b/", "a/b/reader")]
 )

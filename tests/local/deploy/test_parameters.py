@@ -198,7 +198,7 @@ def test_half_a_vpc_configuration_is_refused(given, missing):
         resolved(ROOT / STACK, {given: EVERY_PART[STACK][given]})
 
 
-def test_member_role_with_its_path_is_a_name_that_the_stack_accepts():
+def test_stack_accepts_the_path_of_a_member_role():
     for path in PATH[0]:
         name = f"{path}eks-reader".removeprefix("/")
         assert given(STACK, "ExecutionRoleName", name) == name

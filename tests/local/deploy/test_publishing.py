@@ -103,7 +103,7 @@ def run(url, *arguments):
 
 
 @pytest.mark.parametrize("written", [TEMPLATE.read_text(), yaml.safe_dump(load(TEMPLATE))], ids=["short", "long"])
-def test_address_gets_into_the_template_and_nothing_else_changes(tmp_path, written):
+def test_address_is_the_only_change_of_the_template(tmp_path, written):
     """SAM writes functions in their long form."""
     path = tmp_path / "packaged.yaml"
     path.write_text(written)
@@ -136,7 +136,7 @@ def make(*arguments):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_make_checks_the_address_before_the_build_and_writes_it_last():
+def test_make_checks_the_address_first_and_writes_it_last():
     steps = make("BUCKET=name", f"SOURCE_URL={GOOD[2]}").stdout.splitlines()
     at = {
         word: next(number for number, step in enumerate(steps) if re.search(word, step))
