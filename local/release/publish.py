@@ -90,7 +90,14 @@ def changes():
     section = re.search(rf"^## \[{re.escape(build.version())}\].*\n((?:(?!## ).*\n)*)", text, re.MULTILINE)
     if not section or not section[1].strip():
         raise Unfit(f"CHANGELOG.md has no section `## [{build.version()}]`, or it is empty")
-    return section[1].strip()
+    # A link to a page needs its address there: a release is no page of the repository.
+    return re.sub(r"\]\((?!https?:|#)", f"]({_pages()}", section[1].strip())
+
+
+def _pages():
+    """The address of the tag's pages, or nothing outside of GitHub."""
+    server, repository = (os.environ.get(name) for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY"))
+    return f"{server}/{repository}/blob/v{build.version()}/" if server and repository else ""
 
 
 def notes():
@@ -104,8 +111,9 @@ The function and the command line for Linux are tested before the release. These
 
 {not_run}
 
-`SHA256SUMS` has the digest of every file, and each file has a provenance attestation. `SECURITY.md` shows how to verify
-both, and how to build the files for Linux again with Rust {rust} and compare them.
+`SHA256SUMS` has the digest of every file, and each file has a provenance attestation.
+[SECURITY.md]({_pages()}SECURITY.md#how-to-verify-a-release) shows how to verify both, and how to build the files for
+Linux again with Rust {rust} and compare them.
 """
 
 

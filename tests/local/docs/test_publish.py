@@ -126,6 +126,16 @@ def test_notes_have_the_section_of_the_version_only(changelog):
     assert [target for target in publish.NOT_RUN if f"`{build.archive_name(target)}`" not in notes] == []
 
 
+def test_link_in_the_notes_has_the_address_of_the_tag(changelog, monkeypatch):
+    changelog(CHANGELOG.replace("- It.", "- [It](docs/it.md#part), [spec](https://example.org/), [below](#files)."))
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.example")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "owner/name")
+    pages = f"https://github.example/owner/name/blob/v{VERSION}"
+    notes = publish.notes()
+    assert f"[It]({pages}/docs/it.md#part), [spec](https://example.org/), [below](#files)" in notes
+    assert f"[SECURITY.md]({pages}/SECURITY.md#how-to-verify-a-release)" in notes
+
+
 @pytest.mark.parametrize(
     "text",
     [
