@@ -106,6 +106,10 @@ class Module:
         """The text of a block's attribute that uses no variables, such as a description."""
         return _Evaluation(self, {}, {}, None).value(block.attributes[name], {})
 
+    def value_of(self, name):
+        """The value of a local that uses no variables."""
+        return _Evaluation(self, {}, {}, None).value(self.locals[name], {})
+
     def evaluated(self, values, data, attribute):
         """The resources and outputs with these values of the variables, and the defaults of the others."""
         evaluation = _Evaluation(self, self.variable_values(values), data, attribute)

@@ -739,6 +739,14 @@ def test_versions_have_a_lower_bound():
     assert MODULE.text_of(MODULE.settings, "required_version") == ">= 1.9"
 
 
+def test_example_of_the_readme_is_accepted():
+    (example,) = re.findall(r"```hcl\nmodule .* \{\n(.*?)\n\}\n```", (FOLDER / "README.md").read_text(), re.DOTALL)
+    values = Module(f"locals {{\n{example}\n}}\n")
+    evaluated = {name: values.value_of(name) for name in values.locals}
+    assert evaluated.pop("source").endswith("/deploy/terraform")
+    MODULE.variable_values(evaluated)
+
+
 # The evaluator refuses what it does not know, and what Terraform would refuse.
 
 

@@ -38,6 +38,7 @@ ELSEWHERE = (
     "terraform init",
     "terraform plan",
     "terraform apply",
+    "terraform destroy",
     "git tag",
     "git push",
     "cd dist && sha256sum --check",
