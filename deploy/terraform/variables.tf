@@ -30,6 +30,11 @@ variable "code_bucket" {
   description = "S3 bucket of the function's package, in the region of the function. Empty: the package is at zip_path."
 
   validation {
+    condition     = var.code_bucket == "" || can(regex("^[a-z0-9]([.]?[a-z0-9-])+$", var.code_bucket)) && can(regex("[a-z0-9]$", var.code_bucket)) && length(var.code_bucket) >= 3 && length(var.code_bucket) <= 63
+    error_message = "code_bucket must be the name of an S3 bucket, without s3://."
+  }
+
+  validation {
     condition     = (var.code_bucket == "") == (var.code_key == "")
     error_message = "code_bucket needs code_key, and code_key needs code_bucket."
   }
@@ -40,6 +45,11 @@ variable "code_key" {
   default     = ""
   nullable    = false
   description = "Key of the function's package in code_bucket. Use another key for each version: the function is updated when the key changes."
+
+  validation {
+    condition     = var.code_key == "" || can(regex("^[A-Za-z0-9!_.*'()=+@,-][A-Za-z0-9!_.*'()=+@,/-]*$", var.code_key)) && length(var.code_key) <= 1024
+    error_message = "code_key must be the key of an object, without a / in front, 1024 characters at most."
+  }
 }
 
 variable "tags" {

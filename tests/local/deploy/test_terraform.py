@@ -1,4 +1,4 @@
-"""The Terraform module against template.yaml: every resource, argument and statement, every variable and output.
+"""The Terraform module against the plain template: every resource, argument and statement, every variable and output.
 
 The module is evaluated by `local/templates/terraform.py`. Where Terraform itself is installed, it evaluates the module
 too, without a provider, and the results must agree.
@@ -16,18 +16,18 @@ import boto3
 import pytest
 from lark import Token, Tree
 
-from deploy.test_parameters import STACK, value_cases
+from deploy.test_parameters import PLAIN, STACK, value_cases
 from local import ROOT
 from local.identifiers import ACCOUNT, REGION
 from local.templates import terraform_program
-from local.templates.resolve import EVERY_PART, load, resolved, transformed
+from local.templates.plain import CODE_EXAMPLE, plain_template
+from local.templates.resolve import EVERY_PART, load, resolved
 from local.templates.terraform import Module, TerraformError, Unsupported
 
 FOLDER = ROOT / "deploy" / "terraform"
 NAME = "eks-node-role-ecr-read-only"
-CODE = {"code_bucket": "bucket", "code_key": "key"}
 # The variables that no parameter of the template corresponds to.
-OWN_VARIABLES = {"name", "zip_path", "code_bucket", "code_key", "tags"}
+OWN_VARIABLES = {"name", "zip_path", "tags"}
 # The template has these lists as text, because a parameter cannot be empty and a list.
 LISTS = {"SubnetIds", "SecurityGroupIds"}
 
@@ -35,6 +35,10 @@ LISTS = {"SubnetIds", "SecurityGroupIds"}
 def snake(name):
     """The Terraform name of a parameter or an output."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+# The package in a bucket.
+CODE = {snake(name): value for name, value in CODE_EXAMPLE.items()}
 
 
 # What corresponds to what. A property, a resource or an output that is in no table is an error.
@@ -100,11 +104,6 @@ def unless_empty(value):
 def unless_false(value):
     """The provider refuses a queue with both kinds of encryption, also if one is false."""
     return value or LEFT_OUT
-
-
-def without_sam_tag(tags):
-    """SAM tags its functions. Terraform does not."""
-    return LEFT_OUT if tags == [{"Key": "lambda:createdBy", "Value": "SAM"}] else tags
 
 
 def dimensions(items):
@@ -208,7 +207,6 @@ ARGUMENTS = {
             },
         ),
         "VpcConfig": ("vpc_config", {"SubnetIds": "subnet_ids", "SecurityGroupIds": "security_group_ids"}),
-        "Tags": ("tags", without_sam_tag),
     },
     "AWS::Lambda::Permission": {
         "FunctionName": ("function_name", function_name),
@@ -341,10 +339,8 @@ def differences(first, second, where=""):
 
 @cache
 def template():
-    """The template after its SAM transform, with outputs for every reference that Terraform's attributes stand for."""
-    content = copy.deepcopy(transformed(ROOT / STACK))
-    content.pop("Transform", None)
-    return content
+    """The plain template, which has no transform."""
+    return plain_template()
 
 
 def with_references(content):
@@ -364,6 +360,7 @@ class TemplateSide:
     """The template with these parameters, as Terraform resources and outputs."""
 
     def __init__(self, content, parameters, *, region=REGION, account=ACCOUNT, tags=None):
+        parameters = {**CODE_EXAMPLE, **parameters}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "template.json"
             path.write_text(json.dumps(with_references(content)), encoding="utf-8")
@@ -397,7 +394,7 @@ class TemplateSide:
 
     def evaluated(self, module):
         """The module with the same values."""
-        return module.evaluated({**CODE, **self.values, "tags": self.tags}, self.data, self.attribute)
+        return module.evaluated({**self.values, "tags": self.tags}, self.data, self.attribute)
 
     def differences(self, module):
         """Where the module differs from the template, as lines of text."""
@@ -606,21 +603,24 @@ def test_part_of_the_template_in_no_table_is_an_error(change):
 
 @pytest.fixture(scope="module")
 def declared():
-    return load(ROOT / STACK)["Parameters"]
+    return template()["Parameters"]
 
 
 def test_variables_are_the_parameters(declared):
     assert MODULE.variables.keys() - OWN_VARIABLES == {snake(name) for name in declared}
     values = MODULE.variable_values(CODE)
     flags = {"true": True, "false": False}
-    defaults = {snake(name): as_variable(name, one["Default"]) for name, one in declared.items()}
+    defaults = {snake(name): as_variable(name, one["Default"]) for name, one in declared.items() if "Default" in one}
     assert {name: values[name] for name in defaults} == {
         name: flags.get(value, value) if isinstance(value, str) else value for name, value in defaults.items()
     }
 
 
 # Descriptions that name another thing than the template's.
-OTHER_DESCRIPTIONS = {"architecture", "execution_role_name", "role_name_prefix", "subnet_ids", "security_group_ids"}
+OTHER_DESCRIPTIONS = {
+    "architecture", "code_bucket", "code_key", "execution_role_name", "role_name_prefix", "security_group_ids",
+    "subnet_ids",
+}  # fmt: skip
 
 
 def test_variables_have_the_descriptions_of_the_parameters(declared):
@@ -646,7 +646,9 @@ def test_refusal_says_what_the_template_says(declared):
 def variable_cases():
     for case in value_cases():
         path, name, accepted, refused = case.values
-        if path == STACK:
+        if path == PLAIN:
+            # Empty means that the package is at zip_path.
+            refused = [value for value in refused if value or name not in CODE_EXAMPLE]
             yield pytest.param(name, accepted, refused, id=name)
 
 
@@ -822,7 +824,7 @@ needs_terraform = pytest.mark.skipif(not shutil.which("terraform"), reason="Terr
 @pytest.mark.parametrize("position", [0, 1, 3, 4, 5])
 def test_terraform_evaluates_the_module_to_the_same(tmp_path, position):
     side = sides()[position]
-    values = {**CODE, **side.values, "tags": side.tags}
+    values = {**side.values, "tags": side.tags}
     planned = terraform_program.evaluated(tmp_path, MODULE, values, side.data, side.attribute)
     evaluated = side.evaluated(MODULE)
     assert list(differences(
