@@ -52,6 +52,22 @@ def evaluated(folder, module, values, data, attribute):
     return Evaluated(resources, {name: output.get("value") for name, output in planned.get("outputs", {}).items()})
 
 
+def plan_with_values_known_later(folder, module, values, later, data, attribute):
+    """Plans a root module that calls the module. In `later`, LATER is a value that no plan knows."""
+    folder = Path(folder)
+    (folder / "module").mkdir()
+    (folder / "module" / "main.tf").write_text(_without_provider(module, data, attribute), encoding="utf-8")
+    known = {name: _literal(value) for name, value in values.items()}
+    unknown = {name: expression.replace("LATER", "terraform_data.later.id") for name, expression in later.items()}
+    arguments = "".join(f"  {name} = {expression}\n" for name, expression in {**known, **unknown}.items())
+    (folder / "main.tf").write_text(
+        f'resource "terraform_data" "later" {{}}\n\nmodule "called" {{\n  source = "./module"\n{arguments}}}\n',
+        encoding="utf-8",
+    )
+    _run(folder, "init", "-backend=false")
+    return _run(folder, "plan")
+
+
 def refusals(folder, module, cases):
     """For each case `(name, values, refused variable or None)`: whether Terraform answers as the case says."""
     folder = Path(folder)

@@ -852,6 +852,37 @@ def test_terraform_accepts_and_refuses_the_same_values(tmp_path):
     assert [name for name, *_ in cases if not answers.get(name)] == []
 
 
+# Values that other resources of the same configuration often give, such as a new key or a new subnet.
+LATER = {
+    "code_bucket": "LATER",
+    "code_signing_config_arn": "LATER",
+    "kms_key_arn": "LATER",
+    "permissions_boundary": "LATER",
+    "security_group_ids": "[LATER]",
+    "subnet_ids": "[LATER]",
+    "tags": "{ team = LATER }",
+}
+
+
+@needs_terraform
+def test_plan_accepts_values_that_are_known_later(tmp_path):
+    side = sides()[0]
+    planned = terraform_program.plan_with_values_known_later(
+        tmp_path, MODULE, side.values, LATER, side.data, side.attribute
+    )
+    assert f"Plan: {len(side.resources) + 1} to add" in re.sub(r"\x1b\[[0-9;]*m", "", planned)
+
+
+@needs_terraform
+def test_plan_refuses_a_count_that_is_known_later(tmp_path):
+    side = sides()[0]
+    module = Module(
+        TEXT.replace("count = length(var.subnet_ids) == 0 ? 0 : 1", 'count = var.kms_key_arn == "" ? 0 : 1')
+    )
+    with pytest.raises(RuntimeError, match="Invalid count argument"):
+        terraform_program.plan_with_values_known_later(tmp_path, module, side.values, LATER, side.data, side.attribute)
+
+
 @needs_terraform
 def test_module_is_formatted():
     ran = terraform_program.terraform(FOLDER, "fmt", "-check", "-diff")
