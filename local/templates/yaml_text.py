@@ -4,6 +4,8 @@ import re
 
 import yaml
 
+from local.templates.resolve import Loader
+
 WIDTH = 110
 # A list or an object with at most this many characters is on one line.
 SHORT = 90
@@ -11,8 +13,14 @@ SHORT = 90
 
 def yaml_text(template):
     """The YAML of a template that has the long forms of functions."""
-    text = yaml.dump(template, Dumper=_Dumper, sort_keys=False, width=WIDTH, allow_unicode=True)
-    # PyYAML puts quotes around the argument of a tag, and no empty lines between resources.
+    dumped = yaml.dump(template, Dumper=_Dumper, sort_keys=False, width=WIDTH, allow_unicode=True)
+    spaced = _spaced(dumped)
+    # A text of several lines can look like a resource or a function. Then the template stays as PyYAML writes it.
+    return spaced if yaml.load(spaced, Loader) == yaml.load(dumped, Loader) else dumped
+
+
+def _spaced(text):
+    """PyYAML puts quotes around the argument of a tag, and no empty lines between resources. This does the opposite."""
     text = re.sub(r"!(Ref|GetAtt|Condition) '([\w:.]+)'", r"!\1 \2", text)
     text = re.sub(r"(?m)^((?:  )?[A-Z]\w+:\n)", r"\n\1", text)
     return re.sub(r"(?m)^(\w+:\n)\n", r"\1", text)

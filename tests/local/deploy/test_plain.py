@@ -77,6 +77,15 @@ def test_own_tags_stay(tmp_path):
 def test_values_that_yaml_could_change_survive(tmp_path):
     """Texts that look like other types, and texts with line breaks, spaces, quotes and tags."""
     values = ["true", "no", "null", "012", "1e3", "2012-10-17", "", " x ", "a: b", "# a", "!Ref 'Function'", "'", '"', "a\nb\n", "x " * 80, "a  b " * 40, "*", "&a", "{a}", "[a]", "é"]  # fmt: skip
+    assert_survives(values, tmp_path)
+
+
+def test_text_that_looks_like_the_template_survives(tmp_path):
+    assert_survives(["a\nResource:\n", "a: !Ref 'Function'\nb\n"], tmp_path)
+    assert_survives({"Description": "a\nNote:\n  Resource:\nb"}, tmp_path)
+
+
+def assert_survives(values, tmp_path):
     source = load(SOURCE)
     source["Resources"]["Values"] = {"Type": "AWS::SSM::Parameter", "Properties": {"Value": values}}
     path = tmp_path / "template.yaml"
