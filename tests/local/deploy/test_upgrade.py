@@ -122,3 +122,29 @@ def test_moved_policies_have_new_names():
 
 def test_parameters_create_every_resource_of_the_first_version():
     assert resolved(FIRST, EVERY_OLD_PART)["Resources"].keys() == load(FIRST)["Resources"].keys()
+
+
+# The other templates with new parameters: the resources of version 0.1.0, with their fixed properties.
+RULE = "eks-node-role-ecr-read-only"
+FIRST_OTHERS = {
+    "deploy/member-role.yaml": {"ExecutionRole": ("AWS::IAM::Role", {"RoleName": RULE})},
+    "deploy/remediation.yaml": {
+        "Document": ("AWS::SSM::Document", {"DocumentType": "Automation"}),
+        "AutomationRole": ("AWS::IAM::Role", {}),
+        "Remediation": ("AWS::Config::RemediationConfiguration", {"ConfigRuleName": RULE}),
+    },
+}
+
+
+@pytest.mark.parametrize("path", FIRST_OTHERS)
+def test_update_of_another_template_replaces_no_resource(path):
+    new = {"PermissionsBoundary", "RolePath"}
+    parameters = {name: value for name, value in EVERY_PART[path].items() if name not in new}
+    resources = resolved(ROOT / path, parameters)["Resources"]
+    assert {
+        name: (
+            resource["Type"],
+            {key: value for key, value in resource["Properties"].items() if key in TYPES[resource["Type"]].fixed},
+        )
+        for name, resource in resources.items()
+    } == FIRST_OTHERS[path]
