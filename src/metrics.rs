@@ -21,11 +21,12 @@ use crate::logging::LineContext;
 /// The namespace of the metrics.
 const NAMESPACE: &str = "EksNodeRoleEcrReadOnly";
 
-const COUNTERS: [&str; 13] = [
+const COUNTERS: [&str; 14] = [
     "RolesEvaluated",
     "RolesNonCompliant",
     "RolesUndecided",
     "RolesUnreadable",
+    "RolesExempt",
     "EvaluationsLeftToSchedule",
     "ClosedRegions",
     "FindingsImported",
@@ -86,6 +87,7 @@ impl Metrics {
             count("RolesNonCompliant", outcome.count(Compliance::NonCompliant));
             count("RolesUndecided", outcome.undecided());
             count("RolesUnreadable", report.unreadable().count());
+            count("RolesExempt", outcome.exempt.len());
             count("EvaluationsLeftToSchedule", outcome.left_to_schedule.len());
             count("ClosedRegions", outcome.closed_regions.len());
             let findings = outcome.findings.unwrap_or_default();
@@ -123,14 +125,19 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use ecr_read_only::rule::{FindingCounts, Origin, Outcome};
+    use ecr_read_only::access::NotApplicable;
+    use ecr_read_only::rule::{ExemptRole, FindingCounts, Origin, Outcome};
 
     use super::*;
 
     /// The report of an evaluation of all roles, or of one.
     fn report(all_roles: bool) -> Report {
+        let exempt = ["a", "b"].map(|name| {
+            (name.to_owned(), ExemptRole { name: name.to_owned(), id: None, reason: NotApplicable::ExemptRole })
+        });
         let outcome = Outcome {
             trigger: "a trigger",
+            exempt: exempt.into(),
             scheduled: all_roles,
             closed_regions: vec!["ap-east-1".to_owned(), "me-south-1".to_owned()],
             findings: Some(FindingCounts {
@@ -190,8 +197,9 @@ mod tests {
         assert_eq!((&second["errorType"], &second["operations"]), (&Value::Null, &json!({})));
 
         let findings = line(&[], None, false, Some(&report(false)));
-        let names = ["FindingsImported", "FindingsNotImported", "FindingsLeftToSchedule", "ClosedRegions"];
-        assert_eq!(names.map(|name| findings[name].as_u64()), [Some(3), Some(1), Some(4), Some(2)]);
+        let names =
+            ["FindingsImported", "FindingsNotImported", "FindingsLeftToSchedule", "ClosedRegions", "RolesExempt"];
+        assert_eq!(names.map(|name| findings[name].as_u64()), [Some(3), Some(1), Some(4), Some(2), Some(2)]);
         for (all_roles, error_type, expected) in [(true, None, 1), (true, Some("RolesUnreadable"), 0), (false, None, 0)]
         {
             let run = line(&[], error_type, false, Some(&report(all_roles)));

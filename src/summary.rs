@@ -33,6 +33,7 @@ macro_rules! summary {
                     context,
                     $($field = self.$field,)*
                     factsElsewhere = outcome.facts_elsewhere,
+                    exemptRoles = outcome.exempt_roles(),
                     closedRegions = (!closed_regions.is_empty()).then(|| closed_regions.join(", ")),
                     "evaluation"
                 );
@@ -48,6 +49,7 @@ summary! { |report, outcome|
     notApplicable: usize = outcome.count(Compliance::NotApplicable),
     notStored: usize = report.not_stored().count(),
     unreadable: usize = report.unreadable().count(),
+    rolesExempt: usize = outcome.exempt.len(),
     leftToSchedule: usize = outcome.left_to_schedule.len(),
     verdictsKept: usize = outcome.kept.len(),
     #[serde(skip_serializing_if = "Option::is_none")]

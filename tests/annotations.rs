@@ -4,6 +4,9 @@ use ecr_read_only::access::{
     ANNOTATION_CHARACTERS, Annotation, AnnotationResult, Grant, GrantKind, NotApplicable, StatementName,
 };
 
+use time::Date;
+use time::macros::date;
+
 use crate::support::generate::Rng;
 
 const NODE: &str = "shop-build-node";
@@ -23,7 +26,7 @@ fn by(policy: &str, statement: &str) -> Option<StatementName> {
 
 fn of_node(results: Vec<AnnotationResult>, grant: Option<StatementName>, more_node_facts: usize) -> Annotation {
     let node_fact = Some(FACT.to_owned());
-    Annotation { role_name: Some(NODE.to_owned()), results, grant, node_fact, more_node_facts }
+    Annotation { role_name: Some(NODE.to_owned()), results, exemption_ended: None, grant, node_fact, more_node_facts }
 }
 
 fn not_applicable(reason: NotApplicable) -> Annotation {
@@ -40,7 +43,28 @@ fn annotation_text_and_value_match() {
     };
     let power_user = || by("AmazonEC2ContainerRegistryPowerUser", "0");
     let tag = NotApplicable::ExemptTag { key: "Team name".to_owned(), value: "platform=eu west.".to_owned() };
+    let until = NotApplicable::ExemptUntil { key: "exempt until: the day".to_owned(), last_day: date!(2026 - 12 - 31) };
+    let ended = |annotation| Annotation { exemption_ended: Some(date!(2024 - 02 - 29)), ..annotation };
     for (value, text) in [
+        (
+            ended(of_node(vec![can_call("ecr:PutImage", 3), cannot_pull(&["ecr:BatchGetImage"])], power_user(), 1)),
+            "shop-build-node can call ecr:PutImage and 3 more actions (AmazonEC2ContainerRegistryPowerUser, \
+             statement 0). Its exemption ended on 2024-02-29. It cannot pull: no ecr:BatchGetImage. Node group build of \
+             cluster shop, us-east-1, and 1 more.",
+        ),
+        (
+            ended(of_node(vec![AnnotationResult::OnlyReads], None, 0)),
+            "shop-build-node can only read from Amazon ECR. Its exemption ended on 2024-02-29. Node group build of \
+             cluster shop, us-east-1.",
+        ),
+        (
+            ended(Annotation { node_fact: None, ..of_node(vec![AnnotationResult::OnlyReads], None, 0) }),
+            "shop-build-node can only read from Amazon ECR. Its exemption ended on 2024-02-29.",
+        ),
+        (
+            not_applicable(until),
+            "shop-build-node is exempt until 2026-12-31: the parameter ExemptUntilTag names its tag exempt until: the day.",
+        ),
         (
             of_node(vec![can_call("ecr:PutImage", 3)], power_user(), 1),
             "shop-build-node can call ecr:PutImage and 3 more actions (AmazonEC2ContainerRegistryPowerUser, \
@@ -144,9 +168,16 @@ fn headline_has_neither_statement_nor_node_fact() {
 
 #[test]
 fn other_text_is_not_an_annotation() {
-    for text in
-        ["", "why", "shop-build-node does as it likes.", "x can call ecr:PutImage", "x can only read from Amazon ECR.y"]
-    {
+    for text in [
+        "",
+        "why",
+        "shop-build-node does as it likes.",
+        "x can call ecr:PutImage",
+        "x can only read from Amazon ECR.y",
+        "x can only read from Amazon ECR. Its exemption ended on 2026-02-30.",
+        "x can only read from Amazon ECR. Its exemption ended on 2026-02-28",
+        "x is exempt until 31.12.2026: the parameter ExemptUntilTag names its tag day.",
+    ] {
         assert!(text.parse::<Annotation>().is_err(), "{text}");
     }
 }
@@ -162,10 +193,18 @@ fn long_annotation_shortens_names_then_drops_sentences() {
     let annotation = |fact: &str, missing: &[&str], policy: &str| Annotation {
         role_name: Some(long_role.clone()),
         results: [vec![can_call("ecr:PutImage", 3)], missing.iter().map(|one| cannot_pull(&[one])).collect()].concat(),
+        exemption_ended: None,
         grant: by(policy, "0"),
         node_fact: Some(fact.to_owned()),
         more_node_facts: 1,
     };
+    let ended = |annotation| Annotation { exemption_ended: Some(date!(2026 - 12 - 31)), ..annotation };
+    let on_account = |annotation: Annotation, role: &str, account: &str| {
+        let (role_name, other_account) = (Some(role.to_owned()), Some(account.to_owned()));
+        let result = AnnotationResult::CanCall { action: "ecr:PutImage".to_owned(), more: 3, other_account };
+        Annotation { role_name, results: vec![result], ..annotation }
+    };
+    let longer_role = "r".repeat(160);
     let first = |policy: &str| format!("{long_role} can call ecr:PutImage and 3 more actions ({policy}, statement 0).");
     let missing = ["ecr:BatchGetImage"; 3];
     for (annotation, expected) in [
@@ -188,6 +227,27 @@ fn long_annotation_shortens_names_then_drops_sentences() {
         (
             annotation(FACT, &[&missing[..], &missing[..]].concat(), &policy),
             format!("{}{}", first(&format!("{}…", "p".repeat(19))), " It cannot pull: no ecr:BatchGetImage.".repeat(3)),
+        ),
+        // The end of an exemption stays longer than other sentences, and than the statement.
+        (
+            ended(annotation(FACT, &missing, "registry")),
+            format!(
+                "{} Its exemption ended on 2026-12-31.{}",
+                first("registry"),
+                " It cannot pull: no ecr:BatchGetImage.".repeat(2)
+            ),
+        ),
+        (
+            ended(on_account(annotation(FACT, &[], &policy), &longer_role[..128], "222233334444")),
+            format!(
+                "{} can call ecr:PutImage and 3 more actions if account 222233334444 agrees. Its exemption ended on \
+                 2026-12-31.",
+                &longer_role[..128]
+            ),
+        ),
+        (
+            ended(on_account(annotation(FACT, &[], &policy), &longer_role, "222233334444")),
+            format!("{longer_role} can call ecr:PutImage and 3 more actions if account 222233334444 agrees."),
         ),
     ] {
         assert_eq!(annotation.to_string(), expected);
@@ -256,11 +316,20 @@ fn fact(rng: &mut Rng) -> String {
     }
 }
 
+fn day(rng: &mut Rng) -> Date {
+    Date::from_ordinal_date(i32::try_from(rng.below(10_000)).unwrap(), 1 + u16::try_from(rng.below(365)).unwrap())
+        .unwrap()
+}
+
 fn generated(rng: &mut Rng) -> Annotation {
     let role_name = name(rng, 64);
     if rng.chance(10) {
         let (key, value) = (word(rng, 128, "ab .:/+-@"), word(rng, 256, "ab .:/=+-@"));
         return Annotation::not_applicable(Some(&role_name), NotApplicable::ExemptTag { key, value });
+    }
+    if rng.chance(10) {
+        let (key, last_day) = (word(rng, 128, "ab .:/+-@"), day(rng));
+        return Annotation::not_applicable(Some(&role_name), NotApplicable::ExemptUntil { key, last_day });
     }
     let results = results(rng);
     let granted = matches!(results.first(), Some(AnnotationResult::CanCall { .. }));
@@ -268,6 +337,7 @@ fn generated(rng: &mut Rng) -> Annotation {
     Annotation {
         role_name: Some(role_name),
         results,
+        exemption_ended: rng.chance(30).then(|| day(rng)),
         grant: granted.then(|| StatementName { policy: name(rng, 128), statement: sid }),
         node_fact: Some(fact(rng)),
         more_node_facts: rng.below(3),
@@ -284,6 +354,7 @@ fn generated_annotation_is_read_back() {
         let read: Annotation = text.parse().unwrap_or_else(|error| panic!("{error}"));
         assert!(text.chars().count() <= ANNOTATION_CHARACTERS, "{text}");
         assert_eq!(read.role_name, annotation.role_name, "{text}");
+        assert_eq!(read.exemption_ended, annotation.exemption_ended, "{text}");
         if text.contains('…') || read.node_fact != annotation.node_fact || read.results.len() < annotation.results.len()
         {
             shortened += 1;

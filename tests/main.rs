@@ -15,6 +15,7 @@ mod code_map;
 mod denied_regions;
 mod discovery;
 mod events;
+mod exemptions;
 mod finding_texts;
 mod findings;
 mod free_values;

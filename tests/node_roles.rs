@@ -50,6 +50,7 @@ fn check_node_role(name: &str, aws: impl Fn() -> FakeAws, parameters: &Value, tr
             let annotation = Annotation {
                 role_name: Some("r".to_owned()),
                 results: vec![AnnotationResult::OnlyReads],
+                exemption_ended: None,
                 grant: None,
                 node_fact: Some(fact),
                 more_node_facts: 0,

@@ -128,13 +128,16 @@ fn scope_and_accounts_are_read() {
         |text: &str| Invocation::parse(with(scheduled(), &json!({ "ruleParameters": text }))).unwrap().parameters;
     let none = parameters("{}");
     assert_eq!((none.scope.regions, none.exempt_tag, none.execution_role.name), (None, None, None));
+    assert_eq!(none.exempt_until_tag, None);
     let all = parameters(
-        r#"{"NodeRoles":"a-*","ExemptRoles":"b","ExemptTag":"Team=platform=eu","ClusterRegions":"us-east-1, eu-west-1,us-east-1",
+        r#"{"NodeRoles":"a-*","ExemptRoles":"b","ExemptTag":"Team=platform=eu","ExemptUntilTag":" Exempt until ",
+            "ClusterRegions":"us-east-1, eu-west-1,us-east-1",
             "ClusterNames":"prod-*","IncludeServiceAccountRoles":"TRUE","ExecutionRoleName":"audit/reader",
             "ExecutionRoleRegion":"us-gov-east-1","AssumeRoleMode":true,"SecurityHubFindings":"true"}"#,
     );
     assert!(all.node_roles.matches("a-1", None) && all.exempt_roles.matches("b", None));
     assert_eq!(all.exempt_tag, Some(Tag::new("Team", "platform=eu")));
+    assert_eq!(all.exempt_until_tag.as_deref(), Some("Exempt until"));
     assert_eq!(all.scope.regions, Some(vec!["eu-west-1".to_owned(), "us-east-1".to_owned()]));
     assert!(all.scope.includes("eu-west-1", "prod-1"));
     assert!(!all.scope.includes("eu-west-2", "prod-1") && !all.scope.includes("eu-west-1", "dev"));

@@ -22,7 +22,7 @@ GIBIBYTES = 0.25
 # Days after which an unchanged finding is imported again.
 RENEWED_AFTER = 7
 
-METRICS = 14
+METRICS = 15
 ALARMS = 7
 
 EVALUATIONS = ((100_000, 0.001), (400_000, 0.0008), (float("inf"), 0.0005))

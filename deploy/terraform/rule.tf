@@ -11,6 +11,7 @@ locals {
     NodeRoles                  = { value = var.node_roles, default = "" }
     ExemptRoles                = { value = var.exempt_roles, default = "" }
     ExemptTag                  = { value = var.exempt_tag, default = "" }
+    ExemptUntilTag             = { value = var.exempt_until_tag, default = "" }
     IncludeServiceAccountRoles = { value = tostring(var.include_service_account_roles), default = "false" }
     SecurityHubFindings        = { value = tostring(var.security_hub_findings), default = "false" }
   }

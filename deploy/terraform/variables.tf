@@ -162,6 +162,18 @@ variable "exempt_tag" {
   }
 }
 
+variable "exempt_until_tag" {
+  type        = string
+  default     = ""
+  nullable    = false
+  description = "The key of a tag. A role with this tag is not evaluated until the date in the tag's value, such as 2026-12-31, has passed: the last day, in UTC. Another value does not exempt the role. Empty: none. Anyone who may tag roles can hide a role from this rule."
+
+  validation {
+    condition     = can(regex("^$|^[^=\"\\\\\\x00-\\x1f]{1,128}$", var.exempt_until_tag)) && length(var.exempt_until_tag) <= 128
+    error_message = "exempt_until_tag must be empty, or the key of a tag without = and a value, 128 characters at most."
+  }
+}
+
 variable "instance_profile_changes" {
   type        = bool
   default     = false

@@ -6,16 +6,22 @@
 //! > `shop-build-node can call ecr:PutImage and 3 more actions (AmazonEC2ContainerRegistryPowerUser, statement 0).
 //! > Node group build of cluster shop, us-east-1, and 1 more.`
 //!
+//! If an exemption of the role ended, the second sentence says so.
+//!
 //! A text of more than [`ANNOTATION_CHARACTERS`] is made shorter in this order:
 //! 1. names of policies, statements, clusters and tags end with `…`;
 //! 2. the node fact loses the part after its first semicolon;
-//! 3. whole sentences are left out, the last one first;
-//! 4. the first sentence loses the granting statement.
+//! 3. whole sentences are left out, the last one first, but not the end of an exemption;
+//! 4. the first sentence loses the granting statement;
+//! 5. the end of an exemption is left out.
 //!
 //! The role name is never cut.
 
 use std::fmt;
 use std::str::FromStr;
+
+use time::Date;
+use time::macros::format_description;
 
 use super::decision::StatementName;
 use super::verdict::Verdict;
@@ -39,6 +45,9 @@ const OTHER_TYPE: &str = "Not evaluated itself; the node roles that use it are."
 const NO_CLUSTER: &str = "is not a node role: no EKS cluster runs nodes with it";
 const CLEARED: &str = "is no longer a node role, is exempt, or no longer exists";
 const EXEMPT_TAG: &str = "is exempt: the parameter ExemptTag names its tag ";
+const EXEMPT_UNTIL: &str = "is exempt until ";
+const EXEMPT_UNTIL_TAG: &str = ": the parameter ExemptUntilTag names its tag ";
+const EXEMPTION_ENDED: &str = "Its exemption ended on ";
 
 const CAN_CALL: &str = "can call ";
 const MAY_CALL: &str = "may be able to call ";
@@ -58,6 +67,8 @@ pub struct Annotation {
     pub role_name: Option<String>,
     /// The results, the most important first; at least one.
     pub results: Vec<AnnotationResult>,
+    /// The last day of an exemption that ended.
+    pub exemption_ended: Option<Date>,
     /// The statement that grants the action of the first result.
     pub grant: Option<StatementName>,
     /// The first fact that makes the role a node role, as a sentence without its full stop.
@@ -119,6 +130,13 @@ pub enum NotApplicable {
         /// The tag's value.
         value: String,
     },
+    /// The parameter `ExemptUntilTag` names a tag of the role, whose value is a date that has not passed.
+    ExemptUntil {
+        /// The tag's key.
+        key: String,
+        /// The date, the last day of the exemption.
+        last_day: Date,
+    },
     /// IAM no longer has the role.
     NoLongerExists,
     /// IAM has another role of the same name.
@@ -139,6 +157,16 @@ pub enum NotApplicable {
 }
 
 impl NotApplicable {
+    /// The parameter that exempts the role, and the last day of the exemption if it ends; `None` if the role is not exempt.
+    pub fn exemption(&self) -> Option<(&'static str, Option<Date>)> {
+        match self {
+            Self::ExemptRole => Some(("ExemptRoles", None)),
+            Self::ExemptTag { .. } => Some(("ExemptTag", None)),
+            Self::ExemptUntil { last_day, .. } => Some(("ExemptUntilTag", Some(*last_day))),
+            _ => None,
+        }
+    }
+
     /// The reasons that one fixed text expresses.
     const FIXED: [Self; 8] = [
         Self::TrustPolicy,
@@ -164,7 +192,11 @@ impl NotApplicable {
             Self::Deleted => Some("was deleted"),
             Self::NotRecorded => Some("is not recorded by AWS Config here"),
             Self::LeftScope => Some("is no longer in the scope of the rule"),
-            Self::NoCluster { .. } | Self::Cleared { .. } | Self::ExemptTag { .. } | Self::OtherType => None,
+            Self::NoCluster { .. }
+            | Self::Cleared { .. }
+            | Self::ExemptTag { .. }
+            | Self::ExemptUntil { .. }
+            | Self::OtherType => None,
         }
     }
 
@@ -206,6 +238,7 @@ impl Annotation {
         Self {
             role_name: Some(one_word(role_name)),
             results,
+            exemption_ended: None,
             grant: grant.map(StatementName::of),
             node_fact: node_of.first().map(|fact| capitalized(fact)),
             more_node_facts: node_of.len().saturating_sub(1),
@@ -217,7 +250,7 @@ impl Annotation {
     pub fn not_applicable(role_name: Option<&str>, reason: NotApplicable) -> Self {
         let role_name = role_name.filter(|_| reason != NotApplicable::OtherType).map(one_word);
         let results = vec![AnnotationResult::NotApplicable(reason)];
-        Self { role_name, results, grant: None, node_fact: None, more_node_facts: 0 }
+        Self { role_name, results, exemption_ended: None, grant: None, node_fact: None, more_node_facts: 0 }
     }
 
     /// Role name and first result, without the granting statement and without a full stop:
@@ -248,6 +281,7 @@ impl Annotation {
             first.push_str(&format!(" ({})", StatementName { policy, statement }));
         }
         let mut sentences = vec![first];
+        sentences.extend(self.exemption_ended.map(|last_day| format!("{EXEMPTION_ENDED}{last_day}")));
         sentences.extend(self.results.iter().skip(1).map(|result| format!("It {}", result.predicate(longest_name))));
         if let Some(fact) = &self.node_fact {
             let fact = match detail {
@@ -269,8 +303,10 @@ impl Annotation {
         }
         let count = self.sentences(SHORTEST_NAME, Detail::Whole).len();
         let steps = [(count, Detail::Whole), (count, Detail::OneClause)];
-        let fewer = (1..count).rev().map(|fewer| (fewer, Detail::OneClause));
-        for (sentences, detail) in steps.into_iter().chain(fewer).chain([(1, Detail::ResultOnly)]) {
+        let least = if self.exemption_ended.is_some() { 2 } else { 1 };
+        let fewer = (least..count).rev().map(|fewer| (fewer, Detail::OneClause));
+        let result_only = (1..=least).rev().map(|fewer| (fewer, Detail::ResultOnly));
+        for (sentences, detail) in steps.into_iter().chain(fewer).chain(result_only) {
             let with_names = |longest_name: usize| {
                 let mut kept = self.sentences(longest_name, detail);
                 kept.truncate(sentences);
@@ -325,6 +361,9 @@ impl AnnotationResult {
             Self::OnlyAllowed => ONLY_ALLOWED.to_owned(),
             Self::NotApplicable(NotApplicable::ExemptTag { key, value }) => {
                 format!("{EXEMPT_TAG}{}={}", shortened(key, longest_name), shortened(value, longest_name))
+            }
+            Self::NotApplicable(NotApplicable::ExemptUntil { key, last_day }) => {
+                format!("{EXEMPT_UNTIL}{last_day}{EXEMPT_UNTIL_TAG}{}", shortened(key, longest_name))
             }
             Self::NotApplicable(NotApplicable::NoCluster { skipped_regions }) => counted(NO_CLUSTER, *skipped_regions),
             Self::NotApplicable(NotApplicable::Cleared { skipped_regions }) => counted(CLEARED, *skipped_regions),
@@ -417,6 +456,12 @@ fn parsed(text: &str) -> Option<Annotation> {
         return Some(Annotation::not_applicable(role_name, reason));
     }
     let (first, grant, mut rest) = parsed_result(text)?;
+    let mut exemption_ended = None;
+    if let Some(ended) = rest.strip_prefix(' ').and_then(|rest| rest.strip_prefix(EXEMPTION_ENDED)) {
+        let (last_day, after) = ended.split_once('.')?;
+        exemption_ended = Some(parsed_day(last_day)?);
+        rest = after;
+    }
     let mut results = vec![first];
     while let Some((result, None, after)) = rest.strip_prefix(" It ").and_then(parsed_result) {
         results.push(result);
@@ -427,12 +472,18 @@ fn parsed(text: &str) -> Option<Annotation> {
         None if rest.is_empty() => (None, 0),
         None => return None,
     };
-    Some(Annotation { role_name: role_name.map(str::to_owned), results, grant, node_fact, more_node_facts })
+    let role_name = role_name.map(str::to_owned);
+    Some(Annotation { role_name, results, exemption_ended, grant, node_fact, more_node_facts })
 }
 
 fn parsed_reason(predicate: &str) -> Option<NotApplicable> {
     if let Some((key, value)) = predicate.strip_prefix(EXEMPT_TAG).and_then(|tag| tag.split_once('=')) {
         return Some(NotApplicable::ExemptTag { key: key.to_owned(), value: value.to_owned() });
+    }
+    if let Some((last_day, key)) =
+        predicate.strip_prefix(EXEMPT_UNTIL).and_then(|until| until.split_once(EXEMPT_UNTIL_TAG))
+    {
+        return Some(NotApplicable::ExemptUntil { key: key.to_owned(), last_day: parsed_day(last_day)? });
     }
     if let Some(skipped_regions) = parsed_count(predicate, NO_CLUSTER) {
         return Some(NotApplicable::NoCluster { skipped_regions });
@@ -441,6 +492,14 @@ fn parsed_reason(predicate: &str) -> Option<NotApplicable> {
         return Some(NotApplicable::Cleared { skipped_regions });
     }
     NotApplicable::FIXED.into_iter().find(|reason| reason.predicate() == Some(predicate))
+}
+
+/// The date in a text such as `2026-12-31`: four ASCII digits, two, and two. `None` for every other text, also for one that
+/// means a date.
+pub fn parsed_day(text: &str) -> Option<Date> {
+    let day = Date::parse(text, format_description!("[year]-[month]-[day]")).ok()?;
+    // The parser takes signs too.
+    (day.year() >= 0 && day.to_string() == text).then_some(day)
 }
 
 /// The result at the start of the text, the granting statement, and the text after the full stop.

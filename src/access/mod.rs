@@ -26,7 +26,7 @@ mod unusual;
 mod variables;
 mod verdict;
 
-pub use annotation::{ANNOTATION_CHARACTERS, Annotation, AnnotationResult, NotAnAnnotation, NotApplicable};
+pub use annotation::{ANNOTATION_CHARACTERS, Annotation, AnnotationResult, NotAnAnnotation, NotApplicable, parsed_day};
 pub use decision::{Assumption, Decision, Grant, GrantKind, Refusal, StatementName, Witness};
 pub use permissions::{Permissions, STEPS_PER_ROLE, permissions, refusals};
 pub use remarks::{Remark, RemarkKind};

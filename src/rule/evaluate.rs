@@ -19,7 +19,8 @@ use crate::rule::invocation::configuration_item::{
     CLUSTER, ChangedCluster, ChangedInstanceProfile, ChangedPolicy, ChangedRole, FARGATE_PROFILE, INSTANCE_PROFILE,
     POLICY, ROLE, Trigger,
 };
-use crate::rule::nodes::classify::{Classification, NodeClassifier, exempt};
+use crate::rule::nodes::classify::{Classification, NodeClassifier};
+use crate::rule::nodes::exemption::{exempt, no_exemption};
 use crate::rule::nodes::facts::{NodeFact, may_be_in};
 use crate::rule::nodes::sessions::{Sessions, sessions};
 use crate::rule::ports::config::{ComplianceStore, Reported, ResourceId};
@@ -187,7 +188,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
     /// the role as far as it was read.
     async fn before_clusters(&self, changed: &ChangedRole) -> Result<Option<RoleDraft>, RoleResult> {
         let ChangedRole { id, name, arn, trust_policy } = changed;
-        if let Some(reason) = exempt(&self.invocation.parameters, name, arn.as_deref(), &[]) {
+        if let Some(reason) = exempt(&self.invocation.parameters, name, arn.as_deref(), &[], self.at) {
             return Err(self.no_verdict(name, id, reason));
         }
         let ruled_out = || self.no_verdict(name, id, NotApplicable::TrustPolicy);
@@ -383,7 +384,13 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         let named_by_eks = classifier.named_by_eks().iter().map(|role| role.name.as_str());
         let mut names = unique_names(named_by_eks.chain(parameters.node_roles.literal_names()));
         // Before they are counted: the number decides whether roles are listed, and how they are read.
-        names.retain(|_, name| exempt(parameters, name, None, &[]).is_none());
+        names.retain(|_, name| match exempt(parameters, name, None, &[], self.at) {
+            Some(reason) => {
+                report.outcome.add_exempt(name, None, reason);
+                false
+            }
+            None => true,
+        });
         let mut profiles = Profiles::new();
         // With more names all roles are read in pages, which shows the others too.
         if names.len() > MAX_READ_ONE_BY_ONE {
@@ -392,16 +399,26 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         let is_candidate = |role: &ListedRole, in_profile| {
             classifier.is_candidate(&role.name, &role.arn, role.trust_policy.as_deref(), in_profile)
         };
+        let is_exempt = |role: &ListedRole| parameters.exempt_roles.matches(&role.name, Some(&role.arn));
         if classifier.needs_all_roles() {
             self.progress.begin("listing roles", None);
             let roles = report.or_unknown(self.ports.iam.roles().await);
             let roles = roles.into_iter().filter(|role| is_candidate(role, false));
-            names.extend(roles.map(|role| (name_key(&role.name), role.name)));
+            let (exempt, roles): (Vec<_>, Vec<_>) = roles.partition(is_exempt);
+            for role in exempt {
+                report.outcome.add_exempt(&role.name, None, NotApplicable::ExemptRole);
+            }
+            names.extend(roles.into_iter().map(|role| (name_key(&role.name), role.name)));
         }
         if classifier.admits_self_managed() {
             self.progress.begin("listing instance profiles", None);
             for (profile, role) in report.or_unknown(self.ports.iam.roles_in_instance_profiles().await) {
-                if is_candidate(&role, true) {
+                if !is_candidate(&role, true) {
+                    continue;
+                }
+                if is_exempt(&role) {
+                    report.outcome.add_exempt(&role.name, None, NotApplicable::ExemptRole);
+                } else {
                     profiles.entry(name_key(&role.name)).or_default().push(profile);
                     names.insert(name_key(&role.name), role.name);
                 }
@@ -436,7 +453,7 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
     async fn classifier(&self, freshness: &Freshness<'_>) -> NodeClassifier<'_> {
         let parameters = &self.invocation.parameters;
         let clusters = self.cache.clusters(self.ports.eks, &parameters.scope, freshness, self.progress).await;
-        NodeClassifier::new(&self.invocation.account_id, parameters, clusters)
+        NodeClassifier::new(&self.invocation.account_id, parameters, clusters, self.at)
     }
 
     /// How new facts must be that show that a role is no node role. `roles` are the roles of the event.
@@ -475,10 +492,22 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
     ) {
         let all = matches!(selection, Selection::AllNodeRoles(_));
         let classified: Vec<Classified> = if names.len() > MAX_READ_ONE_BY_ONE {
+            let exempt_roles = &self.invocation.parameters.exempt_roles;
+            let mut exempt = Vec::new();
             let drafts = self.reader.drafts(self.progress, |role| {
-                names.contains_key(&name_key(&role.record.name)) || (all && classifier.is_candidate_in_detail(role))
+                let is_named = names.contains_key(&name_key(&role.record.name));
+                let is_wanted = is_named || (all && classifier.is_candidate_in_detail(role));
+                let is_exempt =
+                    is_wanted && !is_named && exempt_roles.matches(&role.record.name, Some(&role.record.arn));
+                if is_exempt {
+                    exempt.push(role.record.name.clone());
+                }
+                is_wanted && !is_exempt
             });
             let (mut drafts, failed) = drafts.await;
+            for name in exempt {
+                report.outcome.add_exempt(&name, None, NotApplicable::ExemptRole);
+            }
             report.add_unknown(failed);
             // A large account has megabytes of names.
             drop(names);
@@ -608,11 +637,15 @@ impl<I: Iam, E: Eks, S: ComplianceStore> Evaluator<'_, I, E, S> {
         };
         // The role may have been read again, with another trust policy than the one that was classified.
         facts.retain(|fact| !fact.kind.ruled_out_by(&role.trust_policy));
+        let no_exemption = no_exemption(&self.invocation.parameters, &role.tags, self.at);
         match self.verdicts(role, facts).await {
-            Ok((role, verdicts)) => match Answer::verdict(&role, verdicts, self.invocation.ordering_timestamp) {
-                Some(answer) => RoleResult::Answer(Box::new(answer)),
-                None => self.no_verdict(&name, &id, NotApplicable::TrustPolicy),
-            },
+            Ok((role, verdicts)) => {
+                let at = self.invocation.ordering_timestamp;
+                match Answer::verdict(&role, verdicts, no_exemption, at) {
+                    Some(answer) => RoleResult::Answer(Box::new(answer)),
+                    None => self.no_verdict(&name, &id, NotApplicable::TrustPolicy),
+                }
+            }
             Err(cause) => unreadable(&name, Some(&id), cause),
         }
     }

@@ -37,6 +37,7 @@ pub use invocation::parameters::{
     ClusterScope, DeniedRegions, ExecutionRole, PARAMETERS, Parameter, ParameterError, ParametersError, RuleParameters,
     UsedIn,
 };
+pub use nodes::exemption::{NoExemption, NoExemptionKind};
 pub use nodes::facts::{NodeFact, NodeRole, NodeRoles, Place};
 pub use ports::config::ResultToken;
 pub use ports::eks::{ClusterId, NodeKind};
@@ -49,6 +50,6 @@ pub use read::answers::{CLUSTERS_CACHED_FOR, ENTRIES_CACHED_FOR};
 pub use read::cache::Cache;
 pub use read::roles::RoleError;
 pub use report::findings::send_findings;
-pub use report::outcome::{Answer, EvaluatedRole, FindingCounts, Outcome, SessionVerdict, StoredAnswers};
+pub use report::outcome::{Answer, EvaluatedRole, ExemptRole, FindingCounts, Outcome, SessionVerdict, StoredAnswers};
 pub use report::problem::{NotImported, NotStored, Problem, UnreadableRole};
 pub use report::{Failure, Report};

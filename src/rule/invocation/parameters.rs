@@ -53,10 +53,11 @@ enum Kind {
     RolePath(fn(&mut RuleParameters, String)),
     Roles(fn(&mut RuleParameters, RolePatterns)),
     Tag(fn(&mut RuleParameters, Tag)),
+    TagKey(fn(&mut RuleParameters, String)),
 }
 
 /// All parameters of the rule.
-pub const PARAMETERS: [Parameter; 14] = [
+pub const PARAMETERS: [Parameter; 15] = [
     Parameter {
         name: "AllowedAccess",
         default: "read-only",
@@ -98,6 +99,13 @@ pub const PARAMETERS: [Parameter; 14] = [
         used_in: UsedIn::EveryAccount,
         help: "Roles with this tag are never evaluated",
         kind: Kind::Tag(|rule, tag| rule.exempt_tag = Some(tag)),
+    },
+    Parameter {
+        name: "ExemptUntilTag",
+        default: "",
+        used_in: UsedIn::EveryAccount,
+        help: "The key of a tag whose value is the last day, such as 2026-12-31, on which a role is not evaluated",
+        kind: Kind::TagKey(|rule, key| rule.exempt_until_tag = Some(key)),
     },
     Parameter {
         name: "ClusterRegions",
@@ -171,6 +179,7 @@ impl Parameter {
             Kind::RolePath(_) => "role name",
             Kind::Roles(_) => "list of roles",
             Kind::Tag(_) => "tag",
+            Kind::TagKey(_) => "tag key",
         }
     }
 
@@ -193,6 +202,7 @@ impl Parameter {
             Kind::RolePath(store) => store(rule, role_path(text)?),
             Kind::Roles(store) => store(rule, RolePatterns::parse(text).map_err(not_roles)?),
             Kind::Tag(store) => store(rule, tag(text)?),
+            Kind::TagKey(store) => store(rule, tag_key(text)?),
         }
         Ok(())
     }
@@ -209,6 +219,8 @@ pub struct RuleParameters {
     pub exempt_roles: RolePatterns,
     /// A tag, as key and value. Roles with it are never evaluated.
     pub exempt_tag: Option<Tag>,
+    /// The key of a tag. Its value is the last day on which the role is not evaluated.
+    pub exempt_until_tag: Option<String>,
     /// The clusters whose roles are evaluated.
     pub scope: ClusterScope,
     /// The role that the function assumes in another account.
@@ -391,6 +403,19 @@ fn tag(text: &str) -> Result<Tag, NotAccepted> {
         Some((key, value)) if !key.is_empty() => Ok(Tag::new(key, value)),
         _ => refuse(text, "a tag as `Key=Value`"),
     }
+}
+
+/// The most characters of a tag key (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html>).
+const TAG_KEY_CHARACTERS: usize = 128;
+
+/// IAM allows `=` in keys. It is refused, because it is nearly always the start of a value. IAM does not allow the other
+/// refused characters.
+fn tag_key(text: &str) -> Result<String, NotAccepted> {
+    let is_refused = |c: char| c.is_control() || "=\"\\".contains(c);
+    if text.chars().any(is_refused) || text.chars().count() > TAG_KEY_CHARACTERS {
+        return refuse(text, "the key of a tag, without `=` and a value, 128 characters at most");
+    }
+    Ok(text.to_owned())
 }
 
 fn region(text: &str) -> Result<String, NotAccepted> {

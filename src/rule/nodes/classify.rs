@@ -4,11 +4,14 @@
 
 use std::sync::Arc;
 
+use time::OffsetDateTime;
+
 use crate::access::NotApplicable;
 use crate::access::node_marks::{tag_marks, worker_policy};
 use crate::policy::TrustPolicy;
 use crate::policy::tag::Tag;
 use crate::rule::invocation::parameters::RuleParameters;
+use crate::rule::nodes::exemption::exempt;
 use crate::rule::nodes::facts::{NodeFact, NodeRole, NodeRoles, Place};
 use crate::rule::ports::eks::{Authentication, ClusterId, NodeKind};
 use crate::rule::ports::iam::{Iam, InstanceProfile, RoleDetails};
@@ -42,6 +45,7 @@ impl Classification {
 /// The test, with the parameters and clusters that it uses.
 pub(in crate::rule) struct NodeClassifier<'a> {
     parameters: &'a RuleParameters,
+    at: OffsetDateTime,
     clusters: Arc<Clusters>,
     node_roles: NodeRoles,
     /// The clusters that a node can join without an access entry, so that EKS does not name its role.
@@ -49,13 +53,18 @@ pub(in crate::rule) struct NodeClassifier<'a> {
 }
 
 impl<'a> NodeClassifier<'a> {
-    pub(in crate::rule) fn new(account_id: &str, parameters: &'a RuleParameters, clusters: Arc<Clusters>) -> Self {
+    pub(in crate::rule) fn new(
+        account_id: &str,
+        parameters: &'a RuleParameters,
+        clusters: Arc<Clusters>,
+        at: OffsetDateTime,
+    ) -> Self {
         let uses = clusters.clusters.iter().flat_map(|cluster| cluster.roles.iter().map(|role| (&cluster.id, role)));
         let node_roles = NodeRoles::of_account(account_id, uses);
         let all = clusters.clusters.iter();
         let without_entries = all.filter(|cluster| cluster.record.authentication != Authentication::AccessEntries);
         let without_entries = without_entries.map(|cluster| cluster.id.clone()).collect();
-        Self { parameters, clusters, node_roles, without_entries }
+        Self { parameters, at, clusters, node_roles, without_entries }
     }
 
     /// The clusters in scope.
@@ -109,7 +118,8 @@ impl<'a> NodeClassifier<'a> {
         clusters.filter_map(|cluster| Some((&cluster.id, cluster.record.oidc_issuer.as_deref()?)))
     }
 
-    /// Whether a role of a list can be a node role. An unknown or unreadable trust policy can allow anything.
+    /// Whether a role of a list can be a node role, also if the parameters exempt it. An unknown or unreadable trust policy can
+    /// allow anything.
     pub(in crate::rule) fn is_candidate(
         &self,
         name: &str,
@@ -117,9 +127,6 @@ impl<'a> NodeClassifier<'a> {
         trust_policy: Option<&str>,
         in_profile: bool,
     ) -> bool {
-        if self.parameters.exempt_roles.matches(name, Some(arn)) {
-            return false;
-        }
         if self.node_roles.get(name).is_some() || self.parameters.node_roles.matches(name, Some(arn)) {
             return true;
         }
@@ -147,7 +154,7 @@ impl<'a> NodeClassifier<'a> {
         draft: &mut RoleDraft,
     ) -> Result<Classification, RoleError> {
         let (name, arn) = (draft.record.name.clone(), draft.record.arn.clone());
-        if let Some(reason) = exempt(self.parameters, &name, Some(&arn), &draft.record.tags) {
+        if let Some(reason) = exempt(self.parameters, &name, Some(&arn), &draft.record.tags, self.at) {
             return Ok(Classification::NoVerdict(reason));
         }
         let mut facts = self.node_roles.get(&name).map(|role| role.facts.clone()).unwrap_or_default();
@@ -253,18 +260,4 @@ struct Marks {
     /// The tags name a cluster that EKS lists and the parameter `ClusterNames` leaves out, and none in scope. Then the
     /// role's policies for nodes are for that cluster. A tag that names no existing cluster shows nothing.
     of_left_out: bool,
-}
-
-/// The reason if the parameters exempt a role. Without its ARN, patterns for ARNs do not match.
-pub(in crate::rule) fn exempt(
-    parameters: &RuleParameters,
-    name: &str,
-    arn: Option<&str>,
-    tags: &[Tag],
-) -> Option<NotApplicable> {
-    if parameters.exempt_roles.matches(name, arn) {
-        return Some(NotApplicable::ExemptRole);
-    }
-    let tag = parameters.exempt_tag.as_ref().filter(|tag| tags.contains(tag))?;
-    Some(NotApplicable::ExemptTag { key: tag.key.clone(), value: tag.value.clone() })
 }

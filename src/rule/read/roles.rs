@@ -148,7 +148,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
     pub(in crate::rule) async fn drafts(
         &self,
         progress: &Progress,
-        is_wanted: impl Fn(&RoleDetails) -> bool + Send,
+        mut is_wanted: impl FnMut(&RoleDetails) -> bool + Send,
     ) -> (Vec<RoleDraft>, Option<PortError>) {
         progress.begin("reading pages of roles", None);
         let mut drafts = Vec::new();
@@ -159,7 +159,7 @@ impl<'a, I: Iam> RoleReader<'a, I> {
                 Err(error) => return (drafts, Some(error)),
             };
             progress.advance(1);
-            drafts.extend(page.items.into_iter().filter(&is_wanted).map(RoleDraft::from));
+            drafts.extend(page.items.into_iter().filter(&mut is_wanted).map(RoleDraft::from));
             marker = page.next;
             if marker.is_none() {
                 return (drafts, None);

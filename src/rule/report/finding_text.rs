@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use crate::access::catalogue::Level;
-use crate::access::{Annotation, Assumption, Criteria, Grant, GrantKind, Verdict, Witness};
+use crate::access::{Annotation, Assumption, Criteria, Grant, GrantKind, NotApplicable, Verdict, Witness};
 use crate::policy::arn::Arn;
 use crate::rule::ports::iam::role_name;
 use crate::rule::ports::security_hub::{Finding, FindingSource, NOTHING_TO_CHANGE, Severity};
@@ -53,6 +53,22 @@ pub(in crate::rule) fn finding_of(
         updated_at: at,
         archived: false,
     }
+}
+
+/// The finding as it is archived at `updated_at`. If its role is exempt, the text begins with the exemption.
+pub(in crate::rule) fn archived(
+    finding: Finding,
+    exemption: Option<NotApplicable>,
+    updated_at: OffsetDateTime,
+) -> Finding {
+    let description = match exemption {
+        Some(reason) => {
+            let exempt = Annotation::not_applicable(Some(role_name(&finding.role_arn)), reason).headline();
+            cut(&format!("{exempt}. {}", finding.description), DESCRIPTION_CHARACTERS)
+        }
+        None => finding.description,
+    };
+    Finding { description, updated_at, archived: true, ..finding }
 }
 
 /// The severity of the worst issue.
@@ -111,8 +127,8 @@ fn description(role: &EvaluatedRole) -> String {
         let of_statements = list(of_statements.into_iter().map(assumption), "; ", SENTENCE_CHARACTERS);
         sentences.push(format!("AWS does not document it, so this is assumed: {of_statements}."));
     }
-    if !verdict.remarks.is_empty() {
-        let remarks = list(verdict.remarks.iter().map(ToString::to_string), "; ", SENTENCE_CHARACTERS);
+    let remarks = list(role.remarks(), "; ", SENTENCE_CHARACTERS);
+    if !remarks.is_empty() {
         sentences.push(format!("Remarks: {remarks}."));
     }
     sentences.iter().map(|sentence| cut(sentence, SENTENCE_CHARACTERS)).collect::<Vec<_>>().join(" ")
@@ -183,7 +199,7 @@ fn product_fields(source: &FindingSource, role: &EvaluatedRole) -> BTreeMap<Stri
         ("ExcessActions", list(excess, ", ", FIELD_CHARACTERS)),
         ("UndecidedActions", list(verdict.undecided.iter().cloned(), ", ", FIELD_CHARACTERS)),
         ("MissingActions", verdict.missing.join(", ")),
-        ("Remarks", list(verdict.remarks.iter().map(ToString::to_string), "; ", FIELD_CHARACTERS)),
+        ("Remarks", list(role.remarks(), "; ", FIELD_CHARACTERS)),
     ];
     if let Some(worst) = verdict.excess.first() {
         let witness = &worst.witness;

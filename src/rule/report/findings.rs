@@ -12,11 +12,12 @@ use crate::rule::invocation::Invocation;
 use crate::rule::invocation::configuration_item::ROLE;
 use crate::rule::ports::config::{ComplianceStore, Evaluation, ResourceId};
 use crate::rule::ports::error::{PortError, PortErrorKind};
+use crate::rule::ports::iam::role_name;
 use crate::rule::ports::security_hub::{Finding, FindingSource, FindingStore, HeldFinding};
 use crate::rule::progress::Progress;
 use crate::rule::report::Report;
-use crate::rule::report::finding_text::finding_of;
-use crate::rule::report::outcome::{Answer, Basis, FindingCounts};
+use crate::rule::report::finding_text::{archived, finding_of};
+use crate::rule::report::outcome::{Answer, Basis, ExemptRole, FindingCounts};
 use crate::rule::report::problem::{NO_ACCESS, NotImported};
 
 /// The most findings that one call takes
@@ -135,11 +136,16 @@ async fn send(
             }
         }
     }
-    let outdated = outdated.into_iter();
-    findings.extend(outdated.map(|finding| Finding {
-        archived: true,
-        updated_at: next_update(finding.updated_at, at),
-        ..*finding
+    let exempt = &report.outcome.exempt;
+    let by_id: BTreeMap<&str, &ExemptRole> =
+        exempt.values().filter_map(|role| Some((role.id.as_deref()?, role))).collect();
+    findings.extend(outdated.into_iter().map(|finding| {
+        let exemption = match by_id.get(finding.role_id()) {
+            Some(role) => Some(role.reason.clone()),
+            None => exempt_by_name(invocation, &finding.role_arn),
+        };
+        let updated_at = next_update(finding.updated_at, at);
+        archived(*finding, exemption, updated_at)
     }));
     counts.archived = findings.len() - counts.imported;
     progress.begin("importing findings", findings.len());
@@ -160,6 +166,12 @@ async fn send(
         Some((cause, left)) => Err(NotImported::Call { cause, left, total: total + left }),
         None => Ok(()),
     }
+}
+
+/// The exemption of a role by `ExemptRoles`. A schedule does not read such a role, so its id is not known.
+fn exempt_by_name(invocation: &Invocation, role_arn: &str) -> Option<NotApplicable> {
+    let is_exempt = invocation.parameters.exempt_roles.matches(role_name(role_arn), Some(role_arn));
+    is_exempt.then_some(NotApplicable::ExemptRole)
 }
 
 /// Whether the finding may be archived. `kept` has the ids of the roles whose findings are not archived. A finding with another

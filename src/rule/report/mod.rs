@@ -74,6 +74,9 @@ impl Report {
     pub(in crate::rule) fn add(&mut self, results: impl IntoIterator<Item = RoleResult>) {
         let knows_all = self.knows_all_node_roles();
         for result in results {
+            if let RoleResult::Answer(answer) = &result {
+                self.outcome.add_if_exempt(answer);
+            }
             match result {
                 RoleResult::Answer(answer) if !knows_all && answer.depends_on_other_facts() => {}
                 RoleResult::Answer(answer) => self.outcome.answers.push(*answer),

@@ -1,6 +1,7 @@
 //! The outcome of an evaluation: the answers for AWS Config, and numbers for the log and the metrics.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use time::OffsetDateTime;
 
@@ -8,10 +9,12 @@ use crate::access::{Access, Annotation, Compliance, NotApplicable, Remark, Role,
 use crate::rule::invocation::Invocation;
 use crate::rule::invocation::configuration_item::ROLE;
 use crate::rule::nodes::classify::NodeClassifier;
+use crate::rule::nodes::exemption::{NoExemption, TagRemark};
 use crate::rule::nodes::facts::NodeFact;
 use crate::rule::ports::config::{Evaluation, ResourceId};
-use crate::rule::ports::iam::role_name;
+use crate::rule::ports::iam::{name_key, role_name};
 use crate::rule::ports::security_hub::Finding;
+use crate::rule::report::problem::{NAMED_ROLES, list};
 use serde::Serialize;
 
 /// The outcome of an evaluation.
@@ -33,6 +36,8 @@ pub struct Outcome {
     pub closed_regions: Vec<String>,
     /// The roles, by id, whose earlier verdicts a schedule kept: a cluster in a skipped region can run nodes with them.
     pub kept: Vec<String>,
+    /// The roles that are or may be node roles and that a parameter exempts, by the key of their name.
+    pub exempt: BTreeMap<String, ExemptRole>,
     /// Resources whose evaluations AWS Config did not take in this run. The next scheduled run sends them.
     pub left_to_schedule: Vec<ResourceId>,
     /// How many findings were sent; `None` if the rule sends no findings.
@@ -54,6 +59,32 @@ impl Outcome {
     pub(in crate::rule) fn set_clusters(&mut self, classifier: &NodeClassifier<'_>) {
         self.facts_elsewhere = classifier.named_by_eks().elsewhere();
         self.closed_regions.clone_from(&classifier.clusters().closed_regions);
+    }
+
+    /// Adds a role that a parameter exempts. `id` is its unique id, if it was read.
+    pub(in crate::rule) fn add_exempt(&mut self, name: &str, id: Option<&str>, reason: NotApplicable) {
+        let id = id.map(str::to_owned);
+        self.exempt.insert(name_key(name), ExemptRole { name: name.to_owned(), id, reason });
+    }
+
+    /// Adds the role of an answer, if a parameter exempts it.
+    pub(in crate::rule) fn add_if_exempt(&mut self, answer: &Answer) {
+        if let (Basis::NoVerdict(reason), Some(name)) = (&answer.basis, &answer.role_name)
+            && reason.exemption().is_some()
+        {
+            self.add_exempt(name, Some(&answer.evaluation.resource.id), reason.clone());
+        }
+    }
+
+    /// The exempt roles, each with its reason and the last day: those whose exemption ends soonest first, at most
+    /// [`NAMED_ROLES`], and how many more there are. `None` without any.
+    pub fn exempt_roles(&self) -> Option<String> {
+        let mut roles: Vec<&ExemptRole> = self.exempt.values().collect();
+        roles.sort_by_key(|role| {
+            let last_day = role.reason.exemption().and_then(|(_, last_day)| last_day);
+            (last_day.is_none(), last_day)
+        });
+        (!roles.is_empty()).then(|| list(&roles, NAMED_ROLES, " roles"))
     }
 
     /// How many evaluated roles have an action that was not decided within the budget.
@@ -121,6 +152,26 @@ pub struct FindingCounts {
     pub left_to_schedule: usize,
 }
 
+/// A role that a parameter exempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExemptRole {
+    /// The role's name.
+    pub name: String,
+    /// Its unique id, if it was read.
+    pub id: Option<String>,
+    /// The exemption.
+    pub reason: NotApplicable,
+}
+
+/// `shop-build-node (ExemptUntilTag, until 2026-12-31)`.
+impl fmt::Display for ExemptRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (parameter, last_day) = self.reason.exemption().unwrap_or_default();
+        let until = last_day.map(|last_day| format!(", until {last_day}")).unwrap_or_default();
+        write!(f, "{} ({parameter}{until})", self.name)
+    }
+}
+
 /// One answer to AWS Config.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -135,7 +186,7 @@ pub struct Answer {
 #[derive(Debug, Clone)]
 pub(in crate::rule) enum Basis {
     /// A verdict on a role.
-    Verdict(EvaluatedRole),
+    Verdict(Box<EvaluatedRole>),
     /// There is no verdict.
     NoVerdict(NotApplicable),
 }
@@ -149,6 +200,8 @@ pub struct EvaluatedRole {
     pub worst: SessionVerdict,
     /// The role's other sessions, the worst first. Most roles have none.
     pub others: Vec<SessionVerdict>,
+    /// Its tag of the parameter `ExemptUntilTag`, which does not exempt it.
+    pub no_exemption: Option<NoExemption>,
 }
 
 /// The verdict on the sessions of a role that have the same session policy, or none.
@@ -196,16 +249,37 @@ impl EvaluatedRole {
     pub fn evidence(&self) -> impl Serialize {
         let has_policy = self.sessions().any(|sessions| sessions.session_policy.is_some());
         let sessions = self.sessions().filter(|_| has_policy).map(SessionEvidence::of).collect();
-        Evidence { verdict: self.verdict(), sessions }
+        let Verdict { compliance, excess, permitted, missing, undecided, remarks, .. } = self.verdict();
+        let of_tag = self.no_exemption.iter().map(|tag| RoleRemark::Tag(tag.remark()));
+        let remarks = of_tag.chain(remarks.iter().map(RoleRemark::Statement)).collect();
+        Evidence { compliance: *compliance, excess, permitted, missing, undecided, remarks, sessions }
+    }
+
+    /// The texts of the remarks on the role.
+    pub(in crate::rule) fn remarks(&self) -> impl Iterator<Item = String> {
+        let of_tag = self.no_exemption.iter().map(ToString::to_string);
+        of_tag.chain(self.verdict().remarks.iter().map(ToString::to_string))
     }
 }
 
+/// The fields of a [`Verdict`], with the remarks on the role's tags.
 #[derive(Serialize)]
 struct Evidence<'a> {
-    #[serde(flatten)]
-    verdict: &'a Verdict,
+    compliance: Compliance,
+    excess: &'a [Access],
+    permitted: &'a [Access],
+    missing: &'a [&'static str],
+    undecided: &'a [String],
+    remarks: Vec<RoleRemark<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     sessions: Vec<SessionEvidence<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum RoleRemark<'a> {
+    Tag(TagRemark<'a>),
+    Statement(&'a Remark),
 }
 
 /// A verdict without the permitted actions: a role can have many session policies, and a log event has at most 1 MB
@@ -238,18 +312,27 @@ impl<'a> SessionEvidence<'a> {
 
 impl Answer {
     /// The verdict on a role: the worst of the verdicts on its sessions. `None` without any.
-    pub(in crate::rule) fn verdict(role: &Role, mut sessions: Vec<SessionVerdict>, at: OffsetDateTime) -> Option<Self> {
+    pub(in crate::rule) fn verdict(
+        role: &Role,
+        mut sessions: Vec<SessionVerdict>,
+        no_exemption: Option<NoExemption>,
+        at: OffsetDateTime,
+    ) -> Option<Self> {
         sessions.sort_by(|one, other| one.verdict.worst_first(&other.verdict));
         let mut sessions = sessions.into_iter();
         let role_id = role.id.clone();
-        let role = EvaluatedRole { arn: role.arn.clone(), worst: sessions.next()?, others: sessions.collect() };
+        let role =
+            EvaluatedRole { arn: role.arn.clone(), worst: sessions.next()?, others: sessions.collect(), no_exemption };
         let node_of: Vec<String> = role.node_of().map(ToString::to_string).collect();
         let resource = ResourceId { resource_type: ROLE.to_owned(), id: role_id };
-        let annotation = Annotation::of_verdict(role.verdict(), role_name(&role.arn), &node_of);
+        let annotation = Annotation {
+            exemption_ended: role.no_exemption.as_ref().and_then(NoExemption::ended),
+            ..Annotation::of_verdict(role.verdict(), role_name(&role.arn), &node_of)
+        };
         Some(Self {
             evaluation: evaluation(resource, role.verdict().compliance, &annotation, at),
             role_name: Some(role_name(&role.arn).to_owned()),
-            basis: Basis::Verdict(role),
+            basis: Basis::Verdict(Box::new(role)),
         })
     }
 

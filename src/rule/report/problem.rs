@@ -12,9 +12,9 @@ use crate::rule::progress::OutOfTime;
 use crate::rule::read::roles::RoleError;
 use crate::rule::report::advice::{NOT_ENABLED, advice, cluster_advice};
 
-/// How many roles an error names. A policy that many roles share can make thousands unreadable, and Lambda cuts the text
+/// How many roles an error or a line of the log names. A policy that many roles share can make thousands unreadable, and Lambda cuts the text
 /// of an error. The log has one line for each of them.
-const NAMED_ROLES: usize = 100;
+pub(in crate::rule) const NAMED_ROLES: usize = 100;
 
 /// How many failed calls an error names.
 const NAMED_CALLS: usize = 10;
@@ -166,7 +166,7 @@ fn advice_on(roles: &[UnreadableRole]) -> String {
 }
 
 /// The first items, and how many more there are.
-fn list(items: &[impl ToString], named: usize, unit: &str) -> String {
+pub(in crate::rule) fn list(items: &[impl ToString], named: usize, unit: &str) -> String {
     let mut parts: Vec<String> = items.iter().take(named).map(ToString::to_string).collect();
     if let Some(more) = items.len().checked_sub(named).filter(|more| *more > 0) {
         parts.push(format!("and {more} more{unit}"));

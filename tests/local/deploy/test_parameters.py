@@ -299,7 +299,7 @@ def test_function_accepts_what_the_rule_gets(lab, rule, path):
 
 # The length of the parameters.
 
-# A parameter of the rule that is a list has 200 characters. These are older, or one tag.
+# A parameter of the rule that is a list has 200 characters. These are older, or one tag or its key.
 LONGER = {
     STACK: {
         "AdditionalAllowedActions": 900,
@@ -308,9 +308,10 @@ LONGER = {
         "NodeRoles": 500,
         "ExemptRoles": 500,
         "ExemptTag": 400,
+        "ExemptUntilTag": 128,
         "ExecutionRoleName": 500,
     },
-    ORGANIZATION: {"AdditionalAllowedActions": 400, "ClusterRegions": 250, "ExemptTag": 400},
+    ORGANIZATION: {"AdditionalAllowedActions": 400, "ClusterRegions": 250, "ExemptTag": 400, "ExemptUntilTag": 128},
 }
 LENGTHS = {
     path: {
@@ -355,7 +356,13 @@ def test_one_longest_value_fits(path, name):
 def test_longest_new_lists_of_an_organisation_fit_with_all_flags():
     flags = {name: "true" for name, values in RULE_PARAMETERS.items() if "`true` or `false`" in values["refused"]}
     lists = {name: longest(name, LENGTHS[ORGANIZATION][name]) for name in ("ClusterNames", "NodeRoles", "ExemptRoles")}
-    parameters = {**flags, **lists, "AllowedAccess": "pull-only", "ExemptTag": "ecr-exempt=yes"}
+    parameters = {
+        **flags,
+        **lists,
+        "AllowedAccess": "pull-only",
+        "ExemptTag": "ecr-exempt=yes",
+        "ExemptUntilTag": "ecr-exempt-until",
+    }
     assert length_of(input_parameters(ORGANIZATION, parameters)) <= CHARACTERS
     # Two long lists more do not fit. AWS Config refuses such a rule.
     more = {name: longest(name, LENGTHS[ORGANIZATION][name]) for name in ("AdditionalAllowedActions", "ClusterRegions")}
@@ -367,6 +374,7 @@ def test_help_names_the_limit_and_the_tag(path):
     assert "1,024 characters" in declared(path)["AdditionalAllowedActions"]["Description"]
     assert re.search(r"use ExemptTag: .*1,024 characters", declared(path)["ExemptRoles"]["Description"])
     assert "One tag exempts any number of roles" in declared(path)["ExemptTag"]["Description"]
+    assert "the last day, in UTC" in declared(path)["ExemptUntilTag"]["Description"]
 
 
 # The reference page.

@@ -205,7 +205,7 @@ NO_LONGER_EVALUATED = {
 
 
 @pytest.mark.parametrize("event", NO_LONGER_EVALUATED.values(), ids=NO_LONGER_EVALUATED)
-def test_finding_of_unevaluated_role_is_archived_unchanged(lab, rule, event):
+def test_finding_of_unevaluated_role_is_archived_once(lab, rule, event):
     send(lab, changed(PUSHER), rule)
     before = findings_of(lab, rule)[PUSHER.id]
     answer = send(lab, event(), rule)
@@ -216,7 +216,9 @@ def test_finding_of_unevaluated_role_is_archived_unchanged(lab, rule, event):
     exempt = scheduled({"ExemptRoles": PUSHER.name})
     assert send(lab, exempt, rule).payload["findingsArchived"] == 1
     after = findings_of(lab, rule)[PUSHER.id]
-    assert after == {**before, "RecordState": "ARCHIVED", "UpdatedAt": after["UpdatedAt"]}
+    description = f"{PUSHER.name} is exempt: the parameter ExemptRoles names it. {before['Description']}"
+    changes = {"RecordState": "ARCHIVED", "UpdatedAt": after["UpdatedAt"], "Description": description}
+    assert after == {**before, **changes}
     assert after["UpdatedAt"] > before["UpdatedAt"]
     lab.forget_calls()
     send(lab, exempt, rule)

@@ -96,6 +96,28 @@ def test_not_applicable_line_has_the_role_name(lab, rule, event, role):
     assert (verdict["compliance"], verdict["role"], verdict["resourceId"]) == ("NOT_APPLICABLE", role.name, role.id)
 
 
+def test_schedule_line_lists_exempt_roles(lab, rule):
+    parameters = {"ExemptRoles": "batch-spot-node", "ExemptTag": "team=storefront"}
+    written, answer = lines(lab, events.event(events.scheduled(), parameters), rule)
+    (evaluation,) = [line for line in written if line["message"] == "evaluation"]
+    assert evaluation["exemptRoles"] == "batch-spot-node (ExemptRoles); shop-web-node (ExemptTag)"
+    assert evaluation["rolesExempt"] == answer.payload["rolesExempt"] == metrics(lab)["RolesExempt"] == 2
+    written, answer = lines(lab, SCHEDULED, rule)
+    (evaluation,) = [line for line in written if line["message"] == "evaluation"]
+    assert "exemptRoles" not in evaluation
+    assert evaluation["rolesExempt"] == answer.payload["rolesExempt"] == metrics(lab)["RolesExempt"] == 0
+
+
+def test_tag_that_does_not_exempt_is_a_remark_in_the_log(lab, rule):
+    written, _ = lines(lab, events.event(events.scheduled(), {"ExemptUntilTag": "team"}), rule)
+    remarks = {
+        line["role"]: json.loads(line["evidence"])["remarks"] for line in written if line["message"] == "verdict"
+    }
+    text = "tag `team` does not exempt the role: its value `storefront` is not a date such as `2026-12-31`"
+    assert remarks["shop-web-node"] == [{"kind": "exemption-not-a-date", "tag": "team", "text": text}]
+    assert [name for name, of_role in remarks.items() if any("tag" in one for one in of_role)] == ["shop-web-node"]
+
+
 def test_judged_role_line_has_the_role_name(lab, rule):
     written, _ = lines(lab, SCHEDULED, rule)
     names = {line["role"] for line in written if line["message"] == "verdict"}

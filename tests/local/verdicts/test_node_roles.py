@@ -1,5 +1,7 @@
 """Which roles are node roles: parameters that add, exempt and narrow roles, regions, and the calls that this takes."""
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from helpers import assert_annotation, send
@@ -45,6 +47,7 @@ CASES = {
     "ExemptRoles wins over NodeRoles": ({"NodeRoles": "ci-runner", "ExemptRoles": "ci-*"}, NODES),
     "ExemptTag exempts": ({"ExemptTag": "team=storefront"}, NODES - {"shop-web-node"}),
     "ExemptTag with another value": ({"ExemptTag": "team=payments"}, NODES),
+    "ExemptUntilTag with a value that is not a date": ({"ExemptUntilTag": "team"}, NODES),
     "ClusterRegions narrows": ({"ClusterRegions": "eu-west-1"}, IN_OTHER_REGION),
     "ClusterRegions with several regions": ({"ClusterRegions": "us-east-1,eu-west-1"}, NODES),
     "ClusterNames narrows": ({"ClusterNames": "pay*,media"}, of_clusters("payments", "media")),
@@ -65,6 +68,26 @@ def test_change_events_select_the_same_roles(lab, rule, parameters, expected):
     for name in names:
         send(lab, changed(name, parameters), rule)
     assert evaluated(lab, rule) == expected & set(names)
+
+
+@pytest.mark.parametrize("event", [scheduled, lambda **parameters: changed("shop-web-node", parameters)])
+def test_date_in_a_tag_exempts_until_it_has_passed(lab, rule, event):
+    iam, role = lab.client("iam"), account.role("shop-web-node")
+    today = datetime.now(timezone.utc).date()
+    try:
+        for days, verdict, text in [
+            (1, NOT_APPLICABLE, "is exempt until {}: the parameter ExemptUntilTag names its tag ecr-exempt-until."),
+            (-2, role.verdict, "Its exemption ended on {}."),
+        ]:
+            day = str(today + timedelta(days))
+            iam.tag_role(RoleName=role.name, Tags=[{"Key": "ecr-exempt-until", "Value": day}])
+            answer = send(lab, event(ExemptUntilTag="ecr-exempt-until"), rule)
+            evaluation = lab.evaluations(rule)[role.id]
+            assert evaluation["ComplianceType"] == verdict
+            assert_annotation(evaluation["Annotation"], role.name, text.format(day))
+            assert answer.payload["rolesExempt"] == (verdict == NOT_APPLICABLE)
+    finally:
+        iam.untag_role(RoleName=role.name, TagKeys=["ecr-exempt-until"])
 
 
 FACTS = {
