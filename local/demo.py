@@ -14,7 +14,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 from local import ROOT
 from local.lab import account, events, seed
@@ -117,7 +117,7 @@ def new_node_group(lab):
         if rows:
             seed.create_node_group(lab.client("eks"), "shop", "checkout", NEW_NODE.arn)
         # AWS Config captures a change some time after it, and the function gets it some time later.
-        captured = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        captured = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         item = {**events.role_item(NEW_NODE), "configurationItemCaptureTime": captured}
         _, _, _, eks, *_ = send(lab, step, events.event(events.changed(item)))
         stored = lab.evaluations()[NEW_NODE.id]

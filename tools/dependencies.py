@@ -58,8 +58,14 @@ def unpack(archive, folder, environment):
     print(f"==> {len(advisories)} advisories in {archive}", flush=True)
 
 
+def reason(stderr, status):
+    """The last lines of an error without hints, on one line."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and "RUST_BACKTRACE" not in line]
+    return "; ".join(lines[-3:]) or f"exit status {status}"
+
+
 def fetch(cargo_deny, environment):
-    """Fetches the database. Returns the last line of git's error if that fails."""
+    """Fetches the database. Returns the error if that fails, on one line."""
     try:
         ran = subprocess.run(
             [cargo_deny, "fetch", "db"],
@@ -72,7 +78,7 @@ def fetch(cargo_deny, environment):
         )
     except subprocess.TimeoutExpired:
         return f"no answer in {FETCH_SECONDS} s"
-    return None if ran.returncode == 0 else [f"exit status {ran.returncode}", *ran.stderr.strip().splitlines()][-1]
+    return None if ran.returncode == 0 else reason(ran.stderr, ran.returncode)
 
 
 def main():
@@ -99,7 +105,8 @@ def main():
     checks = ["bans", "licenses", "sources", "advisories"]
     if error := fetch(options.cargo_deny, environment):
         if options.database or options.required:
-            sys.exit(f"error: the RustSec database could not be fetched: {error}")
+            read = "read" if options.database else "fetched"
+            sys.exit(f"error: the RustSec database could not be {read}: {error}")
         print(f"==> SKIPPED: advisories. The RustSec database could not be fetched: {error}")
         print(
             "    Run `make check ADVISORY_DB=FILE` with a copy of it (.tar.gz), or repeat with a network.", flush=True

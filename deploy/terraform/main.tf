@@ -1,4 +1,4 @@
-# The same stack as template.yaml. A comment that stands there is not repeated here.
+# The same stack as template.yaml. Comments of the template are not repeated here.
 # One file for each subject: function.tf, role.tf, rule.tf, notifications.tf, alarms.tf.
 
 data "aws_caller_identity" "current" {}

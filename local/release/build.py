@@ -47,7 +47,7 @@ def function(architecture, zig):
     flag = {"x86_64": "--x86-64", "arm64": "--arm64"}[architecture]
     compiler = "cargo-zigbuild" if zig else "cargo"
     command = ["cargo", "lambda", "build", "--locked", "--release", flag, "--compiler", compiler, "--bin", FUNCTION]
-    run(command)
+    run(command, architecture)
     folder = target_folder() / "lambda" / FUNCTION
     packed = folder / "bootstrap.zip"
     archive.write_zip(packed, {"bootstrap": ((folder / "bootstrap").read_bytes(), True)})
@@ -89,7 +89,7 @@ def main():
     of_command_line.add_argument("--folder", type=Path, default=ROOT / "dist")
     options = arguments.parse_args()
     if options.command == "function":
-        print(function(options.architecture, options.zig).relative_to(ROOT))
+        print(function(options.architecture, options.zig))
     else:
         options.folder.mkdir(parents=True, exist_ok=True)
         command_line(options.target, options.folder)

@@ -35,7 +35,9 @@ def parts(zig):
 
 
 def _function(architecture, zig, folder):
-    shutil.copy(build.function(architecture, zig), folder / build.function_name(architecture))
+    packed = folder / build.function_name(architecture)
+    shutil.copy(build.function(architecture, zig), packed)
+    run([sys.executable, "-m", "local.measure.check_binary", packed])
 
 
 def crates(program):
@@ -80,7 +82,8 @@ def make(zig):
         shutil.copy(ROOT / "deploy" / f"{template}.yaml", folder)
     module = ROOT / "deploy" / "terraform"
     files = [*module.glob("*.tf"), module / "README.md"]
-    archive.write_zip(folder / "terraform.zip", {path.name: (path.read_bytes(), False) for path in files})
+    entries = {f"{build.FUNCTION}/{path.name}": (path.read_bytes(), False) for path in files}
+    archive.write_zip(folder / "terraform.zip", entries)
     sums.write(folder)
     return folder, left_out
 

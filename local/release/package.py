@@ -5,6 +5,7 @@ python -m local.release.package template ZIP FILE       writes template.yaml wit
 python -m local.release.package architecture ZIP        prints Lambda's name of the processor: x86_64 or arm64
 """
 
+import json
 import platform
 import sys
 import zipfile
@@ -69,7 +70,7 @@ def template(path, file):
         if text.count(f" {line}\n") != 1:
             raise WrongPackage(f"template.yaml has no line `{line}`, or several")
         name = line.split(":")[0]
-        text = text.replace(f" {line}\n", f" {name}: '{replacement.resolve()}'\n")
+        text = text.replace(f" {line}\n", f" {name}: {json.dumps(str(replacement.resolve()))}\n")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
 

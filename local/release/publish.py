@@ -26,7 +26,7 @@ TESTED = {
     "x86_64-unknown-linux-gnu": "manylinux*_x86_64",
     "aarch64-unknown-linux-gnu": "manylinux*_aarch64",
 }
-# Jobs of their own build these, and no test runs them.
+# Other jobs build these, and no test runs them.
 NOT_RUN = {
     "aarch64-apple-darwin": "macosx_*_arm64",
     "x86_64-apple-darwin": "macosx_*_x86_64",

@@ -6,6 +6,7 @@ Without ARCHITECTURE: for this machine. With zig, the target may have another sy
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -61,8 +62,9 @@ def missing(target=None, zig=False):
         lacks.append(
             f"This machine is {host()} and compiles for {wanted} only with zig: add ZIG=1, and make installs it."
         )
-    if not zig and not any(map(shutil.which, ("cc", "gcc", "clang", "cl"))):
-        lacks.append("A C compiler is not installed: install gcc or clang.")
+    # Programs that run during the build are linked with the machine's compiler, also if zig compiles the rest.
+    if os.name == "posix" and (not zig or wanted != host()) and not shutil.which("cc"):
+        lacks.append("A C compiler is not installed (`cc`): install gcc or clang.")
     return lacks
 
 

@@ -4,8 +4,10 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -44,6 +46,17 @@ def test_archive_has_the_same_bytes_each_time(tmp_path, form):
     os.utime(tmp_path, (0, 0))
     WRITERS[form](second, dict(reversed(FILES.items())))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_archives_hold_no_time_and_no_system(tmp_path):
+    for form, write in WRITERS.items():
+        write(tmp_path / f"archive.{form}", FILES)
+    with zipfile.ZipFile(tmp_path / "archive.zip") as opened:
+        assert {(e.date_time, e.create_system) for e in opened.infolist()} == {((1980, 1, 1, 0, 0, 0), 3)}
+    # The header of gzip: method, flags, four bytes of time, level, system (RFC 1952).
+    assert (tmp_path / "archive.tar.gz").read_bytes()[:10] == b"\x1f\x8b\x08\0" + bytes(4) + b"\x02\xff"
+    with tarfile.open(tmp_path / "archive.tar.gz") as opened:
+        assert {(e.mtime, e.uid, e.gid, e.uname) for e in opened.getmembers()} == {(environment.EARLIEST, 0, 0, "")}
 
 
 # Digests
@@ -126,6 +139,15 @@ def released_zip(folder, entries):
     return path
 
 
+def test_path_with_special_characters_is_quoted(tmp_path):
+    folder = tmp_path / 'it\'s a folder: "new"'
+    folder.mkdir()
+    path = released_zip(folder, {"bootstrap": elf("x86_64")})
+    package.template(path, tmp_path / "template.yaml")
+    from_zip = yaml.load((tmp_path / "template.yaml").read_text(), Loader)
+    assert from_zip["Resources"]["Function"]["Properties"]["CodeUri"] == str(path)
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_architecture_is_read_from_the_binary(tmp_path, architecture):
     path = released_zip(tmp_path, {"bootstrap": elf(architecture)})
@@ -177,7 +199,8 @@ def test_template_from_zip_changes_the_code_only(tmp_path):
 
 
 def test_deploy_refuses_a_changed_zip(tmp_path):
-    path = released_zip(tmp_path, {"bootstrap": elf("x86_64")})
+    (tmp_path / "with space").mkdir()
+    path = released_zip(tmp_path / "with space", {"bootstrap": elf("x86_64")})
     path.write_bytes(path.read_bytes() + b"\0")
     command = ["make", "deploy", f"ZIP={path}", f"VENVS={tmp_path}", "-o", f"{tmp_path}/validate.stamp"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -216,6 +239,12 @@ def machine(tmp_path, monkeypatch):
 LACKS = {
     "nothing": ({}, LINUX, False, []),
     "nothing with zig": ({"programs": ("rustc", "cargo")}, LINUX, True, []),
+    "a C compiler on a Mac": (
+        {"host": MAC, "targets": (MAC, LINUX), "programs": ("rustc", "cargo")},
+        LINUX,
+        True,
+        ["A C compiler is not installed"],
+    ),
     "nothing on a Mac with zig": ({"host": MAC, "targets": (MAC, LINUX)}, LINUX, True, []),
     "Rust": ({"programs": ("cc",)}, LINUX, False, ["Rust is not installed: install Rust"]),
     "cargo": ({"programs": ("cc", "rustc")}, LINUX, False, ["Rust is not installed"]),
@@ -265,6 +294,121 @@ def test_build_names_no_folder_of_the_machine(monkeypatch):
         "--remap-path-prefix=/elsewhere=/project/target",
         "--remap-path-prefix=/home of/cargo=/cargo",
     ]
+    assert environment.variables()["SOURCE_DATE_EPOCH"] == "315532800"
+
+
+@pytest.mark.parametrize("architecture, processor", [("x86_64", "haswell"), ("arm64", "neoverse-n1")])
+def test_function_is_for_the_processors_of_lambda(architecture, processor):
+    flags = environment.variables(architecture)["CARGO_ENCODED_RUSTFLAGS"].split("\x1f")
+    assert flags[-1] == f"-Ctarget-cpu={processor}"
+
+
+@pytest.fixture
+def ran(tmp_path, monkeypatch):
+    """The commands of a build, on a machine that has everything. They write what the real ones would."""
+    monkeypatch.setenv("CARGO_TARGET_DIR", str(tmp_path / "target folder"))
+    monkeypatch.setattr(build, "missing", lambda target, zig: [])
+    commands = []
+
+    def run(command, architecture=None):
+        commands.append((architecture, [str(word) for word in command]))
+        for name in ("lambda/eks-node-role-ecr-read-only/bootstrap", "T/release/ecr-read-only"):
+            target = command[command.index("--target") + 1] if "--target" in command else "T"
+            path = tmp_path / "target folder" / name.replace("T/", f"{target}/")
+            path = path.with_suffix(".exe") if "-windows-" in target and path.name == "ecr-read-only" else path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"program")
+
+    monkeypatch.setattr(build, "run", run)
+    return commands
+
+
+FUNCTION_BUILDS = {
+    "x86_64": ("x86_64", False, ["--x86-64", "--compiler", "cargo"]),
+    "x86_64 with zig": ("x86_64", True, ["--x86-64", "--compiler", "cargo-zigbuild"]),
+    "arm64": ("arm64", True, ["--arm64", "--compiler", "cargo-zigbuild"]),
+}
+
+
+@pytest.mark.parametrize(("architecture", "zig", "flags"), FUNCTION_BUILDS.values(), ids=FUNCTION_BUILDS)
+def test_function_is_built_and_packed(ran, monkeypatch, capsys, architecture, zig, flags):
+    arguments = ["build", "function", "--architecture", architecture, *(["--zig"] if zig else [])]
+    monkeypatch.setattr(sys, "argv", arguments)
+    build.main()
+    ((for_architecture, command),) = ran
+    assert for_architecture == architecture and "--locked" in command and "--release" in command
+    assert command[command.index(flags[0]) :][:3] == flags
+    assert unpacked(Path(capsys.readouterr().out.strip())) == {"bootstrap": (b"program", True)}
+
+
+COMMAND_LINES = {
+    "x86_64-unknown-linux-gnu": (["--zig", "--compatibility", "manylinux2014"], "tar.gz", "ecr-read-only"),
+    "aarch64-apple-darwin": ([], "tar.gz", "ecr-read-only"),
+    "x86_64-pc-windows-msvc": ([], "zip", "ecr-read-only.exe"),
+}
+
+
+@pytest.mark.parametrize("target", COMMAND_LINES)
+def test_command_line_is_built_and_packed(ran, tmp_path, target):
+    flags, form, program = COMMAND_LINES[target]
+    build.command_line(target, tmp_path)
+    ((for_architecture, command),) = ran
+    assert for_architecture is None
+    assert command[:5] == ["maturin", "build", "--release", "--target", target]
+    assert command[5:] == [*flags, "--out", str(tmp_path)]
+    files = unpacked(tmp_path / f"ecr-read-only-{build.version()}-{target}.{form}")
+    assert files.keys() == {program, "LICENSE", build.LICENCES} and files[program] == (b"program", True)
+
+
+def test_artefact_without_its_target_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("CARGO_TARGET_DIR", str(tmp_path))
+    parts = [
+        (target, f"part for {target}", lambda folder, t=target: (folder / t).touch()) for target in ("here", "absent")
+    ]
+    monkeypatch.setattr(dist, "parts", lambda zig: parts)
+    monkeypatch.setattr(dist, "has_target", lambda target: target == "here")
+    monkeypatch.setattr(dist, "bill_of_materials", lambda program: "{}")
+    folder, left_out = dist.make(zig=False)
+    assert left_out == {"absent": ["part for absent"]}
+    assert (folder / "here").exists() and not (folder / "absent").exists()
+    assert sums.read(folder).keys() == {path.name for path in folder.iterdir()} - {sums.NAME}
+
+
+SECOND_BUILDS = {
+    "the same": ({}, None),
+    "another content": ({"a": b"another"}, "1 of 2 files are not the same"),
+    "one more": ({"c": b""}, "1 of 2 files are not the same"),
+    "none": (None, "the second build failed"),
+}
+
+
+@pytest.mark.parametrize(("changes", "error"), SECOND_BUILDS.values(), ids=SECOND_BUILDS)
+def test_second_build_is_compared(released, monkeypatch, capsys, changes, error):
+    monkeypatch.setenv("CARGO_TARGET_DIR", str(released / "target"))
+    monkeypatch.setattr(sys, "argv", ["reproduce", "--folder", str(released)])
+    monkeypatch.setattr(reproduce, "copy_checkout", lambda folder: folder.mkdir(parents=True))
+
+    def second_build(command, cwd, env, check):
+        assert command[1:] == ["-m", "local.release.dist"] and "CARGO_TARGET_DIR" not in env
+        (cwd / "dist").mkdir()
+        for name, content in ({name: content for name, (content, _) in FILES.items()} | (changes or {})).items():
+            (cwd / "dist" / name).write_bytes(content)
+        sums.write(cwd / "dist")
+        return subprocess.CompletedProcess(command, 0 if changes is not None else 1)
+
+    monkeypatch.setattr(reproduce.subprocess, "run", second_build)
+    if error is None:
+        reproduce.main()
+        assert "2 files are the same" in capsys.readouterr().out
+    else:
+        with pytest.raises(SystemExit, match=error):
+            reproduce.main()
+
+
+def test_checkout_is_copied_without_what_was_built(tmp_path):
+    reproduce.copy_checkout(tmp_path)
+    assert (tmp_path / "Cargo.lock").read_bytes() == (ROOT / "Cargo.lock").read_bytes()
+    assert not {"target", ".venv", "dist", ".git"} & {path.name for path in tmp_path.iterdir()}
 
 
 def test_failing_command_ends_the_build(capfd):
