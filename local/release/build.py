@@ -9,6 +9,7 @@ with the same binary. Both name what is missing before they compile.
 
 import argparse
 import sys
+import zipfile
 from pathlib import Path
 
 from local import ROOT
@@ -47,10 +48,12 @@ def function(architecture, zig):
     flag = {"x86_64": "--x86-64", "arm64": "--arm64"}[architecture]
     compiler = "cargo-zigbuild" if zig else "cargo"
     command = ["cargo", "lambda", "build", "--locked", "--release", flag, "--compiler", compiler, "--bin", FUNCTION]
-    run(command, architecture)
-    folder = target_folder() / "lambda" / FUNCTION
-    packed = folder / "bootstrap.zip"
-    archive.write_zip(packed, {"bootstrap": ((folder / "bootstrap").read_bytes(), True)})
+    # Without this format, cargo-lambda moves the binary away from where Cargo and `make demo RELEASE=1` look for it.
+    run([*command, "--output-format", "zip"], architecture)
+    packed = target_folder() / "lambda" / FUNCTION / "bootstrap.zip"
+    with zipfile.ZipFile(packed) as built:
+        binary = built.read("bootstrap")
+    archive.write_zip(packed, {"bootstrap": (binary, True)})
     return packed
 
 
@@ -60,9 +63,11 @@ def command_line(target, folder):
     _stop_if_missing(target, zig=linux)
     # zig brings the C library of a chosen version: glibc 2.17 runs on each Linux since 2014 (PEP 599).
     portable = ["--zig", "--compatibility", "manylinux2014"] if linux else []
-    run(["maturin", "build", "--release", "--target", target, *portable, "--out", folder])
+    # A separate folder, because zig's settings would make Cargo compile the function's crates again.
+    compiled = target_folder() / "command-line"
+    run(["maturin", "build", "--release", "--target", target, *portable, "--target-dir", compiled, "--out", folder])
     program = f"{COMMAND_LINE}.exe" if _is_windows(target) else COMMAND_LINE
-    built = target_folder() / target / "release" / program
+    built = compiled / target / "release" / program
     entries = {program: (built.read_bytes(), True)}
     entries |= {name: ((ROOT / name).read_bytes(), False) for name in ("LICENSE", LICENCES)}
     write = archive.write_zip if _is_windows(target) else archive.write_tar

@@ -22,7 +22,9 @@ def start(binary, tmp_path):
 
     def start(*arguments, columns=None):
         command = [sys.executable, "-m", "local.demo", "--binary", str(binary or default_binary()), *arguments]
-        environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+        # pytest-xdist sets COLUMNS.
+        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        environment |= {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
         environment |= {"COLUMNS": str(columns)} if columns else {}
         running.append(
             subprocess.Popen(

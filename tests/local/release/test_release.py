@@ -312,11 +312,16 @@ def ran(tmp_path, monkeypatch):
 
     def run(command, architecture=None):
         commands.append((architecture, [str(word) for word in command]))
-        for name in ("lambda/eks-node-role-ecr-read-only/bootstrap", "T/release/ecr-read-only"):
-            target = command[command.index("--target") + 1] if "--target" in command else "T"
-            path = tmp_path / "target folder" / name.replace("T/", f"{target}/")
-            path = path.with_suffix(".exe") if "-windows-" in target and path.name == "ecr-read-only" else path
-            path.parent.mkdir(parents=True, exist_ok=True)
+        if command[0] == "cargo":
+            path = tmp_path / "target folder" / "lambda" / build.FUNCTION / "bootstrap.zip"
+            path.parent.mkdir(parents=True)
+            with zipfile.ZipFile(path, "w") as packed:
+                packed.writestr("bootstrap", b"program")
+        else:
+            target = command[command.index("--target") + 1]
+            program = "ecr-read-only.exe" if "-windows-" in target else "ecr-read-only"
+            path = Path(command[command.index("--target-dir") + 1]) / target / "release" / program
+            path.parent.mkdir(parents=True)
             path.write_bytes(b"program")
 
     monkeypatch.setattr(build, "run", run)
@@ -337,7 +342,7 @@ def test_function_is_built_and_packed(ran, monkeypatch, capsys, architecture, zi
     build.main()
     ((for_architecture, command),) = ran
     assert for_architecture == architecture and "--locked" in command and "--release" in command
-    assert command[command.index(flags[0]) :][:3] == flags
+    assert command[command.index(flags[0]) :][:3] == flags and command[-2:] == ["--output-format", "zip"]
     assert unpacked(Path(capsys.readouterr().out.strip())) == {"bootstrap": (b"program", True)}
 
 
@@ -355,7 +360,8 @@ def test_command_line_is_built_and_packed(ran, tmp_path, target):
     ((for_architecture, command),) = ran
     assert for_architecture is None
     assert command[:5] == ["maturin", "build", "--release", "--target", target]
-    assert command[5:] == [*flags, "--out", str(tmp_path)]
+    folder = str(tmp_path / "target folder" / "command-line")
+    assert command[5:] == [*flags, "--target-dir", folder, "--out", str(tmp_path)]
     files = unpacked(tmp_path / f"ecr-read-only-{build.version()}-{target}.{form}")
     assert files.keys() == {program, "LICENSE", build.LICENCES} and files[program] == (b"program", True)
 
