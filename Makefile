@@ -11,6 +11,8 @@ BUILT_ZIP := $(TARGET)/lambda/$(FUNCTION)/bootstrap.zip
 # ZIP=dist/bootstrap-x86_64.zip runs or deploys a released function, and compiles nothing.
 # RELEASE=1 runs the release build of `make build`. It also sets limits: memory in MiB for the demo and the schedule,
 # and the schedule's time as a multiple of the computed lower bound.
+# cargo-lambda's Lambda emulator. Without it, Python serves Lambda's API.
+EMULATOR = $(if $(ZIP),,$(VENVS)/build.stamp)
 ifdef ZIP
 BINARY := $(TARGET)/released/bootstrap
 BUILT := released
@@ -44,8 +46,9 @@ BUILD_TOOLS := $(VENVS)/build.stamp $(if $(WITH_ZIG),$(VENVS)/zig.stamp)
 # The programs that a release build runs, from here before those of the machine.
 TOOLS := PATH="$(abspath $(VENVS)/zig/bin):$(abspath $(VENVS)/sbom/bin):$(abspath $(BUILD)):$$PATH"
 SAM := $(VALIDATE)/sam
-# The files name all packages, dependencies included, with their hashes. pip refuses any other.
-PIP := pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps
+# The files name all packages, dependencies included, with their hashes. pip refuses any other. Python compiles a module when it
+# is first imported, which is sooner done than compiling all of them.
+PIP := pip install --quiet --disable-pip-version-check --no-input --no-compile --require-hashes --no-deps
 
 # Keep __pycache__ out of the checkout. Turn off SAM's telemetry.
 export PYTHONPYCACHEPREFIX := $(abspath $(VENVS))/pycache
@@ -60,7 +63,7 @@ export SAM_CLI_TELEMETRY := 0
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(BUILT) $(VENVS)/local.stamp $(VENVS)/build.stamp ## Run the rule on a local stand-in for AWS; needs no AWS account
+demo: $(BUILT) $(VENVS)/local.stamp $(EMULATOR) ## Run the rule on a local stand-in for AWS; needs no AWS account
 	@$(LOCAL)/python -m local.demo --binary $(BINARY) $(DEMO_OPTIONS)
 
 # The everyday loop. Clippy and tests use the same features and profile, so dependencies are built once.
@@ -246,7 +249,7 @@ logs: $(VENVS)/validate.stamp ## Follow the log of the stack STACK
 ifeq ($(MAKECMDGOALS)$(EVENT),invoke)
 $(error EVENT is not set. Example: make invoke EVENT=events/01-scheduled.json)
 endif
-invoke: $(VENVS)/local.stamp $(if $(REMOTE),,$(VENVS)/build.stamp $(BUILT)) ## Send EVENT=events/….json to the local function (REMOTE=1 sends it to the function of the stack STACK)
+invoke: $(VENVS)/local.stamp $(if $(REMOTE),,$(EMULATOR) $(BUILT)) ## Send EVENT=events/….json to the local function (REMOTE=1 sends it to the function of the stack STACK)
 	@$(LOCAL)/python -m local.invoke $(if $(REMOTE),--remote $(STACK),--binary $(BINARY)) $(EVENT)
 
 # checkov reads the templates as CloudFormation receives them, with every optional part enabled. Its exceptions are in the

@@ -285,16 +285,20 @@ class Lab:
 
 def emulator_starts():
     """Whether cargo-lambda's emulator can start: it needs cargo. `lambda_runtime.py` needs only Python."""
-    return shutil.which("cargo") is not None
+    return shutil.which("cargo") is not None and _installed_cargo_lambda() is not None
 
 
 def cargo_lambda():
     """cargo-lambda from the checkout's environment, or from the PATH."""
-    ours = ROOT / ".venv" / "build" / "bin" / "cargo-lambda"
-    found = str(ours) if ours.is_file() else shutil.which("cargo-lambda")
+    found = _installed_cargo_lambda()
     if not found:
         raise FileNotFoundError("cargo-lambda is not installed: `make demo` and `make test` install it")
     return found
+
+
+def _installed_cargo_lambda():
+    ours = ROOT / ".venv" / "build" / "bin" / "cargo-lambda"
+    return str(ours) if ours.is_file() else shutil.which("cargo-lambda")
 
 
 def _free_port():

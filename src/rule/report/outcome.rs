@@ -77,7 +77,7 @@ impl Outcome {
     }
 
     /// The exempt roles, each with its reason and the last day: those whose exemption ends soonest first, at most
-    /// [`NAMED_ROLES`], and how many more there are. `None` without any.
+    /// `NAMED_ROLES`, and how many more there are. `None` without any.
     pub fn exempt_roles(&self) -> Option<String> {
         let mut roles: Vec<&ExemptRole> = self.exempt.values().collect();
         roles.sort_by_key(|role| {
