@@ -10,7 +10,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::support::events::{ACCOUNT, EC2_TRUST, app_changed, change, role_item, scheduled, with};
 use crate::support::fakes::{FakeAws, many, role_arn, role_resource};
-use crate::support::run::{NOW, run, run_with};
+use crate::support::run::{NOW, run, run_at, run_with};
 
 const KEY: &str = "ecr-exempt-until";
 const PUT_IMAGE: &str =
@@ -36,7 +36,7 @@ fn tagged(tags: &[(&str, &str)]) -> FakeAws {
 fn annotations(tags: &[(&str, &str)], parameters: &Value, at: OffsetDateTime) -> String {
     let [by_event, by_schedule] = [role_changed(), scheduled()].map(|payload| {
         let aws = tagged(tags);
-        run_with(&aws, &Cache::new(), on(payload, parameters), at - NOW).unwrap();
+        run_at(&aws, &Cache::new(), on(payload, parameters), at).unwrap();
         aws.annotated().join("; ")
     });
     assert_eq!(by_event, by_schedule, "{tags:?} {at}");

@@ -52,7 +52,12 @@ pub fn run(aws: &FakeAws, payload: Value) -> Result<Outcome, Failed> {
 
 /// An invocation at [`NOW`] and `later`, with the cache of the function.
 pub fn run_with(aws: &FakeAws, cache: &Cache, payload: Value, later: Duration) -> Result<Outcome, Failed> {
-    let report = report(aws, cache, payload, NOW + later).map_err(|error| Failed {
+    run_at(aws, cache, payload, NOW + later)
+}
+
+/// An invocation at that time, with the cache of the function.
+pub fn run_at(aws: &FakeAws, cache: &Cache, payload: Value, at: OffsetDateTime) -> Result<Outcome, Failed> {
+    let report = report(aws, cache, payload, at).map_err(|error| Failed {
         error_type: error.error_type(),
         message: error.to_string(),
         report: None,
