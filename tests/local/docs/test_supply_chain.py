@@ -102,7 +102,7 @@ def test_two_files_have_the_same_version(name, first, second):
 def test_every_installation_requires_hashes():
     makefile = (ROOT / "Makefile").read_text()
     assert re.findall(r"pip install.*", makefile) == [
-        "pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps"
+        "pip install --quiet --disable-pip-version-check --no-input --no-compile --require-hashes --no-deps"
     ]
     assert len(re.findall(r"/\$\(PIP\)", makefile)) >= len(INPUTS) - 1
 
