@@ -8,14 +8,13 @@ with the same binary. Both name what is missing before they compile.
 """
 
 import argparse
-import sys
 import zipfile
 from pathlib import Path
 
 from local import ROOT
 from local.release import archive
 from local.release.environment import run, target_folder
-from local.release.toolchain import ARCHITECTURES, host, missing
+from local.release.toolchain import ARCHITECTURES, host, package_setting, stop_if_missing
 
 FUNCTION, COMMAND_LINE = "eks-node-role-ecr-read-only", "ecr-read-only"
 # The templates in deploy/ that a release has beside that of the stack.
@@ -26,10 +25,7 @@ LICENCES = "THIRD-PARTY-LICENSES.txt"
 
 def version():
     """The version in Cargo.toml."""
-    for line in (ROOT / "Cargo.toml").read_text(encoding="utf-8").splitlines():
-        if line.startswith("version = "):
-            return line.split('"')[1]
-    raise ValueError("Cargo.toml has no version")
+    return package_setting("version")
 
 
 def function_name(architecture):
@@ -44,7 +40,7 @@ def archive_name(target):
 
 def function(architecture, zig):
     """Builds the function, and returns the path of its zip."""
-    _stop_if_missing(ARCHITECTURES[architecture], zig)
+    stop_if_missing(ARCHITECTURES[architecture], zig)
     flag = {"x86_64": "--x86-64", "arm64": "--arm64"}[architecture]
     compiler = "cargo-zigbuild" if zig else "cargo"
     command = ["cargo", "lambda", "build", "--locked", "--release", flag, "--compiler", compiler, "--bin", FUNCTION]
@@ -60,7 +56,7 @@ def function(architecture, zig):
 def command_line(target, folder):
     """Builds the command line, and writes its archive and its wheel into the folder."""
     linux = "-linux-" in target
-    _stop_if_missing(target, zig=linux)
+    stop_if_missing(target, zig=linux)
     # zig brings the C library of a chosen version: glibc 2.17 runs on each Linux since 2014 (PEP 599).
     portable = ["--zig", "--compatibility", "manylinux2014"] if linux else []
     # A separate folder, because zig's settings would make Cargo compile the function's crates again.
@@ -76,11 +72,6 @@ def command_line(target, folder):
 
 def _is_windows(target):
     return "-windows-" in target
-
-
-def _stop_if_missing(target, zig):
-    if lacks := missing(target, zig):
-        sys.exit("\n".join(f"error: {each}" for each in lacks))
 
 
 def main():

@@ -20,9 +20,14 @@ LINUX_X86_64, LINUX_ARM64 = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-g
 ARCHITECTURES = {"x86_64": LINUX_X86_64, "arm64": LINUX_ARM64}
 
 
+def package_setting(name):
+    """A setting of the package in Cargo.toml, such as `version`."""
+    return re.search(rf'^{name} = "(.+)"$', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.MULTILINE)[1]
+
+
 def needed_rust():
-    """The oldest version of Rust that compiles the project, from Cargo.toml."""
-    return re.search(r'^rust-version = "(.+)"$', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    """The oldest version of Rust that compiles the project."""
+    return package_setting("rust-version")
 
 
 def _rustc(*arguments):
@@ -68,6 +73,12 @@ def missing(target=None, zig=False):
     return lacks
 
 
+def stop_if_missing(target=None, zig=False):
+    """Ends this program with what is missing, if anything is."""
+    if lacks := missing(target, zig):
+        sys.exit("\n".join(f"error: {each}" for each in lacks))
+
+
 def _numbers(version):
     return tuple(map(int, version.split(".")))
 
@@ -77,8 +88,7 @@ def main():
     arguments.add_argument("architecture", nargs="?", choices=ARCHITECTURES)
     arguments.add_argument("--zig", action="store_true")
     options = arguments.parse_args()
-    if lacks := missing(ARCHITECTURES.get(options.architecture), options.zig):
-        sys.exit("\n".join(f"error: {each}" for each in lacks))
+    stop_if_missing(ARCHITECTURES.get(options.architecture), options.zig)
 
 
 if __name__ == "__main__":
