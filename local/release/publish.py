@@ -63,12 +63,15 @@ def collect(source, folder):
     found = sorted(path for path in source.rglob("*") if path.is_file())
     for path in found:
         if path.name == sums.NAME:
-            for name in sums.read(path.parent):
-                sums.verify(path.parent / name)
+            sums.verified(path.parent)
     files = [path for path in found if path.name != sums.NAME]
     names = [path.name for path in files]
     faults = [f"{name} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
-    faults += [f"{name} is no file of a release" for name in names if not any(map(_matches(name), patterns()))]
+    faults += [
+        f"{name} is no file of a release"
+        for name in names
+        if not any(fnmatch.fnmatchcase(name, one) for one in patterns())
+    ]
     for pattern in patterns():
         if (count := len(fnmatch.filter(set(names), pattern))) != 1:
             faults.append(f"{pattern} is missing" if count == 0 else f"{count} files match {pattern}")
@@ -78,10 +81,6 @@ def collect(source, folder):
     for path in files:
         shutil.move(path, folder / path.name)
     sums.write(folder)
-
-
-def _matches(name):
-    return lambda pattern: fnmatch.fnmatchcase(name, pattern)
 
 
 def changes():

@@ -38,9 +38,7 @@ def main():
     arguments.add_argument("--zig", action="store_true", help="as in the first build")
     options = arguments.parse_args()
     try:
-        first = sums.read(options.folder)
-        for name in first:
-            sums.verify(options.folder / name)
+        first = sums.verified(options.folder)
     except sums.WrongSum as wrong:
         sys.exit(f"error: {wrong}")
     # A longer path than the first build's, with another depth.

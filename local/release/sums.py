@@ -58,6 +58,14 @@ def verify(path):
         )
 
 
+def verified(folder):
+    """The digests in the folder's `SHA256SUMS`, by file name. Raises WrongSum unless each file has its digest."""
+    digests = read(folder)
+    for name in digests:
+        verify(folder / name)
+    return digests
+
+
 if __name__ == "__main__":
     try:
         verify(Path(sys.argv[1]))
